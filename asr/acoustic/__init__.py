@@ -1,0 +1,1 @@
+"""Acoustic models: the recurrent stack with a CTC head, and its training."""

@@ -1,0 +1,94 @@
+"""Acoustic models as folders: model.safetensors, config.json, tokens.txt, and where used lexicon.txt."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from asr.acoustic.model import AcousticConfig, AcousticModel
+from asr.config import from_dict, to_dict
+from asr.errors import CheckpointError, ConfigError, TextError
+from asr.text.lexicon import Lexicon
+from asr.text.tokens import Tokens
+from asr.train.checkpoint import read_tensors, write_atomically, write_tensors
+
+FORMAT = 1
+DTYPES = {"float32": torch.float32, "float16": torch.float16}
+
+
+@dataclass
+class AcousticCheckpoint:
+    """A model with all that is needed to use it."""
+
+    model: AcousticModel
+    tokens: Tokens
+    lexicon: Lexicon | None
+    decoding: dict[str, Any]  # settings of the search that were tuned for this model; may name `lm`, a file beside it
+    folder: Path | None = None
+
+
+def save_checkpoint(folder: str | Path, checkpoint: AcousticCheckpoint, dtype: str = "float32") -> None:
+    """Write the folder's files, each atomically, the configuration last."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.to(DTYPES[dtype]) for name, value in checkpoint.model.state_dict().items()}
+    write_tensors(folder / "model.safetensors", tensors)
+    write_atomically(folder / "tokens.txt", checkpoint.tokens.to_text().encode())
+    if checkpoint.lexicon is not None:
+        write_atomically(folder / "lexicon.txt", checkpoint.lexicon.to_text().encode())
+    config = {
+        "format": FORMAT,
+        "type": "acoustic",
+        "model": to_dict(checkpoint.model.config),
+        "tokens_sha256": checkpoint.tokens.digest,
+        "decoding": checkpoint.decoding,
+    }
+    write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The folder's config.json. Raises CheckpointError if it is missing, damaged, or of a newer format."""
+    path = folder / "config.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder} is no model folder: it has no config.json; check the path.") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is cut short or damaged ({error}); copy the model again.") from None
+    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+        raise CheckpointError(f"{path} does not describe a model of this program; check the path.")
+    if values["format"] > FORMAT:
+        raise CheckpointError(
+            f"{folder} has checkpoint format {values['format']}, newer than the {FORMAT} this version reads; update lstm-asr."
+        )
+    return values
+
+
+def load_checkpoint(folder: str | Path) -> AcousticCheckpoint:
+    """Load a model folder, in evaluation mode, weights as float32.
+
+    Raises CheckpointError if a file is missing, cut short, of a newer format, or does not belong to the others.
+    """
+    folder = Path(folder)
+    values = read_config(folder)
+    if values.get("type") != "acoustic":
+        raise CheckpointError(f"{folder} holds a model of type '{values.get('type')}', not an acoustic model.")
+    try:
+        tokens = Tokens.read(folder / "tokens.txt")
+        config = from_dict(AcousticConfig, values["model"])
+    except (TextError, ConfigError, KeyError) as error:
+        raise CheckpointError(f"{folder} cannot be loaded: {error}") from None
+    if tokens.digest != values.get("tokens_sha256"):
+        raise CheckpointError(f"{folder / 'tokens.txt'} is not the one the model was trained with; restore the original.")
+    model = AcousticModel(config, len(tokens))
+    tensors = {name: value.float() for name, value in read_tensors(folder / "model.safetensors").items()}
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError:
+        raise CheckpointError(f"{folder}: weights and config.json do not fit together; copy the model again.") from None
+    lexicon = Lexicon.read(folder / "lexicon.txt") if (folder / "lexicon.txt").exists() else None
+    return AcousticCheckpoint(model.eval(), tokens, lexicon, dict(values.get("decoding", {})), folder)

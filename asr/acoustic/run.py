@@ -1,0 +1,117 @@
+"""A training run from configuration and manifests to a model folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
+from asr.acoustic.evaluate import greedy_evaluator
+from asr.acoustic.model import AcousticConfig, AcousticModel
+from asr.acoustic.task import CtcTask, DataConfig, frames_needed
+from asr.audio.augment import AugmentConfig
+from asr.config import to_dict
+from asr.data.manifest import BadItem, Manifest, Utterance
+from asr.errors import CheckpointError, ConfigError, TextError
+from asr.text.lexicon import Lexicon
+from asr.text.tokens import Tokens
+from asr.train.checkpoint import write_atomically
+from asr.train.loop import Report, TrainConfig, Trainer
+
+Items = list[tuple[Utterance, list[int]]]
+
+
+@dataclass(frozen=True)
+class AcousticRunConfig:
+    """The whole configuration of `asr train`."""
+
+    tokens: str = ""  # path of tokens.txt; empty: English characters
+    lexicon: str = ""  # path of lexicon.txt that spells the references; empty: by characters
+    init: str = ""  # model folder to start from
+    model: AcousticConfig = field(default_factory=AcousticConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def encode_references(manifest: Manifest, tokens: Tokens, lexicon: Lexicon | None) -> tuple[Items, list[BadItem]]:
+    """Utterances with their target ids; those without text, or with a text that cannot be spelled, are named."""
+    good: Items = []
+    bad: list[BadItem] = []
+    for utterance in manifest.utterances:
+        if utterance.text is None:
+            bad.append(BadItem(utterance.id, "it has no text"))
+            continue
+        try:
+            ids = tokens.encode(utterance.text) if lexicon is None else lexicon.encode(utterance.text, tokens)
+        except TextError as error:
+            bad.append(BadItem(utterance.id, str(error)))
+        else:
+            good.append((utterance, ids))
+    return good, bad
+
+
+class AcousticRun:
+    """Prepares a run (reading nothing but manifests and token files), then trains and writes the model folder."""
+
+    def __init__(self, config: AcousticRunConfig, train: Manifest, dev: Manifest, output: Path) -> None:
+        """Raises ConfigError, TextError or CheckpointError when the parts do not fit."""
+        self.config, self.output = config, output
+        self.tokens = Tokens.read(config.tokens) if config.tokens else Tokens.characters()
+        self.lexicon = Lexicon.read(config.lexicon) if config.lexicon else None
+        if self.lexicon is None and not self.tokens.are_characters:
+            raise ConfigError(f"{config.tokens} are not characters: name the lexicon that spells words in them.")
+        train_items, bad_train = encode_references(train, self.tokens, self.lexicon)
+        dev_items, bad_dev = encode_references(dev, self.tokens, self.lexicon)
+        if not train_items or not dev_items:
+            first = (bad_train + bad_dev)[0]
+            raise TextError(f"no utterance of one of the manifests can be spelled in the tokens; first: {first}.")
+        torch.manual_seed(config.train.seed)
+        self.model = AcousticModel(config.model, len(self.tokens))
+        if config.init:
+            self._start_from(Path(config.init))
+        self.task = CtcTask(
+            self.model,
+            train_items,
+            dev_items,
+            config.data,
+            config.augment,
+            greedy_evaluator(dev_items, self.tokens),
+            "wer" if self.tokens.are_characters else "ter",
+            config.train.seed,
+        )
+        self.bad = bad_train + bad_dev + self.task.too_long
+        self.cramped = self._cramped(self.task.train)
+
+    def _start_from(self, folder: Path) -> None:
+        initial = load_checkpoint(folder)
+        if initial.tokens.digest != self.tokens.digest or initial.model.config != self.config.model:
+            raise CheckpointError(f"{folder} has other tokens or sizes than this configuration; it cannot be its start.")
+        self.model.load_state_dict(initial.model.state_dict())
+
+    def _cramped(self, items: Any) -> list[BadItem]:
+        """Utterances whose tokens do not fit their frames at normal speed: their CTC loss would be infinite."""
+        frame = self.config.model.seconds_per_frame
+        features = self.config.model.features
+        found = []
+        for utterance, target in items:
+            frames = self.model.features.frame_lengths(torch.tensor(int(utterance.duration * features.sample_rate)))
+            have = int(self.model.front.output_lengths(frames))
+            if frames_needed(target) > have:
+                reason = f"{frames_needed(target)} tokens and separators need more than its {have} frames of {frame:g} s"
+                found.append(BadItem(utterance.id, reason + "; a smaller model.subsampling would keep it"))
+        return found
+
+    def train(self, resume: bool = False, report: Report | None = None) -> dict[str, Any]:
+        """Train, write the model folder, return the final figures."""
+        trainer = Trainer(self.task, self.config.train, self.output, report)
+        write_atomically(
+            self.output / "training" / "config.json", (json.dumps(to_dict(self.config), indent=2) + "\n").encode()
+        )
+        final = trainer.run(resume)
+        save_checkpoint(self.output, AcousticCheckpoint(self.model.cpu(), self.tokens, self.lexicon, {}))
+        return final

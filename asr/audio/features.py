@@ -1,0 +1,277 @@
+"""Filterbank and MFCC features as one batched torch module, with a streaming form.
+
+Kaldi's conventions (the default) equal `torchaudio.compliance.kaldi.fbank` and `.mfcc` with dither 0 on samples in the
+int16 range; librosa's equal `librosa.feature.mfcc`. The mel filters and the cosine matrix are torchaudio's.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from asr.errors import ConfigError
+
+INT16_SCALE = 32768.0  # files hold float samples within [-1, 1]; Kaldi's features are of int16 values
+PREEMPHASIS = 0.97
+LIFTER = 22.0
+DELTA_REACH = 2  # frames to each side, as Kaldi's add-deltas
+LOG_FLOOR = torch.finfo(torch.float32).eps
+LIBROSA_FLOOR, LIBROSA_TOP_DB = 1e-10, 80.0
+VARIANCE_FLOOR = 1e-5
+RUNNING_FRAMES = 600  # Kaldi's default window of online cepstral mean normalisation
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """What the front end computes. Lengths in milliseconds, frequencies in Hz."""
+
+    kind: str = "fbank"  # fbank or mfcc
+    convention: str = "kaldi"  # kaldi or librosa (mfcc as librosa.feature.mfcc, fbank as power_to_db(melspectrogram))
+    sample_rate: int = 16000
+    num_mel_bins: int = 80
+    num_ceps: int = 13
+    frame_length_ms: float = 25.0
+    frame_shift_ms: float = 10.0
+    low_freq: float = 20.0
+    high_freq: float = 0.0  # 0 or below: that much under half the sample rate
+    deltas: int = 0  # 0, 1 or 2 orders, appended
+    normalize: str = "utterance"  # none, utterance, running
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("kind", self.kind, ("fbank", "mfcc")),
+            ("convention", self.convention, ("kaldi", "librosa")),
+            ("normalize", self.normalize, ("none", "utterance", "running")),
+            ("deltas", self.deltas, (0, 1, 2)),
+        ):
+            if value not in known:
+                raise ConfigError(f"features.{name} must be one of {', '.join(map(str, known))}, not {value!r}.")
+        if self.kind == "mfcc" and self.num_ceps > self.num_mel_bins:
+            raise ConfigError("features.num_ceps cannot exceed features.num_mel_bins.")
+
+    @property
+    def dim(self) -> int:
+        """Values per frame."""
+        return (self.num_ceps if self.kind == "mfcc" else self.num_mel_bins) * (1 + self.deltas)
+
+    @property
+    def frame_length(self) -> int:
+        """Samples per frame."""
+        return int(self.sample_rate * self.frame_length_ms / 1000)
+
+    @property
+    def frame_shift(self) -> int:
+        """Samples from frame to frame."""
+        return int(self.sample_rate * self.frame_shift_ms / 1000)
+
+    @property
+    def fft_size(self) -> int:
+        return 1 << (self.frame_length - 1).bit_length()
+
+
+class Features(nn.Module):
+    """Samples (batch, time) in [-1, 1] to features (batch, frames, dim)."""
+
+    def __init__(self, config: FeatureConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("window", _window(config), persistent=False)
+        self.register_buffer("mel", _mel_filters(config), persistent=False)
+        self.register_buffer("dct", _dct_matrix(config), persistent=False)
+
+    window: Tensor
+    mel: Tensor
+    dct: Tensor
+
+    def forward(self, samples: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """samples: (batch, time); lengths: (batch,) in samples, None for full rows.
+
+        Returns features (batch, frames, dim), zero beyond each row's length, and their lengths (batch,) in frames.
+        A row shorter than one frame has length 0.
+        """
+        if lengths is None:
+            lengths = torch.full((samples.shape[0],), samples.shape[1], device=samples.device)
+        frame_lengths = self.frame_lengths(lengths)
+        raw = self.static(samples)[:, : int(frame_lengths.max()) if len(frame_lengths) else 0]
+        mask = torch.arange(raw.shape[1], device=raw.device)[None, :] < frame_lengths[:, None]
+        if self.config.convention == "librosa":
+            raw = _from_librosa_db(raw, mask, self.dct if self.config.kind == "mfcc" else None)
+        features = append_deltas(raw, frame_lengths, self.config.deltas)
+        if self.config.normalize == "utterance":
+            features = normalize_utterances(features, mask)
+        elif self.config.normalize == "running":
+            features = normalize_running(features)
+        return features * mask[:, :, None], frame_lengths
+
+    def frame_lengths(self, sample_lengths: Tensor) -> Tensor:
+        """Frames for each number of samples."""
+        if self.config.convention == "librosa":
+            return torch.where(sample_lengths > 0, sample_lengths // self.config.frame_shift + 1, 0)
+        return ((sample_lengths - self.config.frame_length) // self.config.frame_shift + 1).clamp(min=0)
+
+    def static(self, samples: Tensor) -> Tensor:
+        """Features (batch, frames, dim) without deltas and normalisation; librosa's are in decibels before the DCT."""
+        config = self.config
+        if config.convention == "librosa":
+            samples = nn.functional.pad(samples, (config.fft_size // 2, config.fft_size // 2))
+            frames = samples.unfold(1, config.fft_size, config.frame_shift)
+            power = torch.fft.rfft(frames * self.window).abs().square()
+            return 10.0 * torch.log10((power @ self.mel).clamp(min=LIBROSA_FLOOR))
+        if samples.shape[1] < config.frame_length:
+            return samples.new_zeros(samples.shape[0], 0, config.dim // (1 + config.deltas))
+        frames = (samples * INT16_SCALE).unfold(1, config.frame_length, config.frame_shift)
+        frames = frames - frames.mean(dim=2, keepdim=True)
+        previous = nn.functional.pad(frames, (1, 0), mode="replicate")[:, :, :-1]
+        frames = (frames - PREEMPHASIS * previous) * self.window
+        power = torch.fft.rfft(frames, n=config.fft_size).abs().square()
+        log_mel = (power @ self.mel).clamp(min=LOG_FLOOR).log()
+        return log_mel @ self.dct if config.kind == "mfcc" else log_mel
+
+
+def _window(config: FeatureConfig) -> Tensor:
+    if config.convention == "librosa":
+        hann = torch.hann_window(config.frame_length, periodic=True, dtype=torch.float64)
+        left = (config.fft_size - config.frame_length) // 2
+        return nn.functional.pad(hann, (left, config.fft_size - config.frame_length - left)).float()
+    return torch.hann_window(config.frame_length, periodic=False, dtype=torch.float64).pow(0.85).float()  # "povey"
+
+
+def _mel_filters(config: FeatureConfig) -> Tensor:
+    """(fft_size / 2 + 1, num_mel_bins)"""
+    nyquist = config.sample_rate / 2
+    high = config.high_freq if config.high_freq > 0 else nyquist + config.high_freq
+    if not 0 <= config.low_freq < high <= nyquist:
+        raise ConfigError(f"features: low_freq {config.low_freq} and high_freq {high} must lie in 0..{nyquist} Hz.")
+    if config.convention == "librosa":
+        from torchaudio.functional import melscale_fbanks
+
+        return melscale_fbanks(
+            config.fft_size // 2 + 1, config.low_freq, high, config.num_mel_bins, config.sample_rate, "slaney", "slaney"
+        )
+    from torchaudio.compliance.kaldi import get_mel_banks
+
+    banks, _ = get_mel_banks(
+        config.num_mel_bins, config.fft_size, float(config.sample_rate), config.low_freq, high, 100.0, -500.0, 1.0
+    )
+    return nn.functional.pad(banks, (0, 1)).T.contiguous()
+
+
+def _dct_matrix(config: FeatureConfig) -> Tensor:
+    """(num_mel_bins, num_ceps): orthonormal DCT-II, with Kaldi's cepstral liftering in its convention."""
+    from torchaudio.functional import create_dct
+
+    dct = create_dct(config.num_ceps, config.num_mel_bins, "ortho")
+    if config.convention == "kaldi":
+        order = torch.arange(config.num_ceps)
+        dct = dct * (1.0 + 0.5 * LIFTER * torch.sin(math.pi * order / LIFTER))
+    return dct.contiguous()
+
+
+def _from_librosa_db(decibels: Tensor, mask: Tensor, dct: Tensor | None) -> Tensor:
+    """librosa.power_to_db's limit of 80 dB below the loudest value of an utterance, then the DCT."""
+    loudest = decibels.masked_fill(~mask[:, :, None], -math.inf).amax(dim=(1, 2), keepdim=True)
+    decibels = torch.maximum(decibels, loudest - LIBROSA_TOP_DB)
+    return decibels if dct is None else decibels @ dct
+
+
+def append_deltas(features: Tensor, lengths: Tensor, orders: int) -> Tensor:
+    """Append `orders` of time derivatives: regression over two frames to each side, edges repeated.
+
+    features: (batch, frames, dim), lengths: (batch,). Equals torchaudio.functional.compute_deltas applied repeatedly.
+    """
+    parts = [features]
+    frames = features.shape[1]
+    if not orders or not frames:
+        return torch.cat([features] * (orders + 1), dim=2)
+    time = torch.arange(frames, device=features.device)
+    last = (lengths - 1).clamp(min=0)[:, None]
+    for _ in range(orders):
+        delta = torch.zeros_like(features)
+        for reach in range(1, DELTA_REACH + 1):
+            after = torch.minimum((time + reach)[None, :], last)
+            before = (time - reach).clamp(min=0)[None, :].expand_as(after)
+            delta = delta + reach * (_take(parts[-1], after) - _take(parts[-1], before))
+        parts.append(delta / (2 * sum(reach * reach for reach in range(1, DELTA_REACH + 1))))
+    return torch.cat(parts, dim=2)
+
+
+def _take(features: Tensor, index: Tensor) -> Tensor:
+    return features.gather(1, index[:, :, None].expand(-1, -1, features.shape[2]))
+
+
+def normalize_utterances(features: Tensor, mask: Tensor) -> Tensor:
+    """Zero mean, unit variance of each value over the frames of each utterance.
+
+    features: (batch, frames, dim); mask: (batch, frames), true where there is speech data.
+    """
+    weights = mask[:, :, None].to(features.dtype)
+    count = weights.sum(dim=1, keepdim=True).clamp(min=1.0)
+    centred = (features - (features * weights).sum(dim=1, keepdim=True) / count) * weights
+    variance = centred.square().sum(dim=1, keepdim=True) / count
+    return centred / variance.clamp(min=VARIANCE_FLOOR).sqrt()
+
+
+def normalize_running(features: Tensor, window: int = RUNNING_FRAMES) -> Tensor:
+    """Each frame normalised by mean and variance of itself and the `window - 1` frames before it (no look-ahead)."""
+    if not features.shape[1]:
+        return features
+    values = features.double()
+    count = torch.arange(1, features.shape[1] + 1, device=features.device).clamp(max=window)[None, :, None]
+    mean = _window_sums(values, window) / count
+    variance = _window_sums(values.square(), window) / count - mean.square()
+    return ((values - mean) / variance.clamp(min=VARIANCE_FLOOR).sqrt()).to(features.dtype)
+
+
+def _window_sums(values: Tensor, window: int) -> Tensor:
+    sums = values.cumsum(dim=1)
+    if values.shape[1] > window:
+        sums = torch.cat([sums[:, :window], sums[:, window:] - sums[:, :-window]], dim=1)
+    return sums
+
+
+class StreamingFeatures:
+    """Features of one recording that arrives in pieces; normalisation over the utterance is left to its end.
+
+    The frames of all pieces, joined, equal the offline `static` frames with deltas; `running` normalisation is applied
+    as frames come. librosa's centred frames and its 80 dB limit need the whole recording and are refused.
+    """
+
+    def __init__(self, features: Features) -> None:
+        if features.config.convention != "kaldi":
+            raise ConfigError("streaming features need features.convention = 'kaldi'.")
+        self.features = features
+        config = features.config
+        self._samples = torch.zeros(0)
+        self._static = torch.zeros(0, config.dim // (1 + config.deltas))
+        self._normalized = torch.zeros(0, config.dim)  # the running window's past, before normalisation
+        self._emitted = 0  # rows of _static already given out
+
+    def push(self, samples: Tensor) -> Tensor:
+        """More samples (time,) in, the frames (frames, dim) that they complete out."""
+        config = self.features.config
+        self._samples = torch.cat([self._samples, samples])
+        frames = self.features.static(self._samples[None])[0]
+        self._samples = self._samples[len(frames) * config.frame_shift :]
+        self._static = torch.cat([self._static, frames])
+        return self._emit(len(self._static) - DELTA_REACH * config.deltas)
+
+    def flush(self) -> Tensor:
+        """The last frames (frames, dim), which waited for their right neighbours; the stream is then at its end."""
+        return self._emit(len(self._static))
+
+    def _emit(self, end: int) -> Tensor:
+        config = self.features.config
+        if end <= self._emitted:
+            return torch.zeros(0, config.dim)
+        length = torch.tensor([len(self._static)])
+        out = append_deltas(self._static[None], length, config.deltas)[0, self._emitted : end]
+        keep = max(0, end - DELTA_REACH * config.deltas)
+        self._static, self._emitted = self._static[keep:], end - keep
+        if config.normalize == "running":
+            joined = torch.cat([self._normalized, out])
+            out = normalize_running(joined[None])[0, len(self._normalized) :]
+            self._normalized = joined[max(0, len(joined) - RUNNING_FRAMES + 1) :]
+        return out

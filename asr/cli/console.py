@@ -1,0 +1,62 @@
+"""What every command prints the same way: progress on a terminal, notes on stderr, lists of bad items."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+import click
+
+from asr.data.manifest import BadItem
+
+REDRAW_SECONDS = 0.2
+SHOWN_BAD_ITEMS = 20
+
+
+def note(text: str) -> None:
+    """A line on stderr."""
+    click.echo(text, err=True)
+
+
+class Progress:
+    """A progress bar on stderr, drawn only on a terminal: call it with (done, total, a word more)."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self._active = sys.stderr.isatty()
+        self._drawn = 0.0
+        self._started = time.monotonic()
+
+    def __call__(self, done: float, total: float, more: str = "") -> None:
+        now = time.monotonic()
+        if not self._active or (now - self._drawn < REDRAW_SECONDS and done < total):
+            return
+        self._drawn = now
+        share = min(1.0, done / total) if total else 1.0
+        left = (now - self._started) * (1 - share) / share if share > 0 else 0.0
+        bar = "#" * round(share * 30)
+        sys.stderr.write(f"\r{self.label} [{bar:<30}] {share:4.0%} {_clock(left)} left {more}\x1b[K")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._active and self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+def list_bad(bad: Sequence[BadItem], what: str = "left out") -> None:
+    """Name the items that were left out, the first ones in full."""
+    if not bad:
+        return
+    note(f"{len(bad)} {'item' if len(bad) == 1 else 'items'} {what}:")
+    for item in bad[:SHOWN_BAD_ITEMS]:
+        note(f"  {item}")
+    if len(bad) > SHOWN_BAD_ITEMS:
+        note(f"  … and {len(bad) - SHOWN_BAD_ITEMS} more")

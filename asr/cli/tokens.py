@@ -1,0 +1,128 @@
+"""`asr tokens`: make token sets and lexicons."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from asr.cli.console import Progress, note
+from asr.data.manifest import read_manifest
+from asr.errors import TextError
+from asr.text.lexicon import Lexicon, read_cmudict, with_boundary
+from asr.text.letter_to_sound import LetterToSound
+from asr.text.tokens import BLANK, BOUNDARY, ENGLISH_CHARACTERS, Tokens
+from asr.train.checkpoint import write_atomically
+
+
+@click.group()
+def command() -> None:
+    """Make token sets and lexicons.
+
+    \b
+    Example: asr tokens lexicon --words words.txt --dictionary cmudict.dict --output lexicon.txt --tokens tokens.txt
+    """
+
+
+@command.command("characters")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="tokens.txt to write.")
+@click.option("--characters", default=ENGLISH_CHARACTERS, show_default=True, help="The characters, run together.")
+def characters(output: Path, characters: str) -> None:
+    """Write a character token set: blank, word boundary, the characters."""
+    tokens = Tokens.characters(characters)
+    write_atomically(output, tokens.to_text().encode())
+    note(f"{output}: {len(tokens)} tokens")
+
+
+@command.command("words")
+@click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Word list to write, most frequent first.")
+@click.option("--vocab", type=click.Path(path_type=Path), help="Keep only words of this list (case is ignored).")
+@click.option("--min-count", default=1, show_default=True, help="Keep words that occur as often.")
+@click.option("--most", default=0, help="Keep only so many, the most frequent.")
+@click.option("--case", type=click.Choice(["lower", "upper", "keep"]), default="lower", show_default=True)
+def words(texts: tuple[Path, ...], output: Path, vocab: Path | None, min_count: int, most: int, case: str) -> None:
+    """Count the words of texts (plain, .gz, .bz2) and manifests (.jsonl) into a word list."""
+    change = {"lower": str.lower, "upper": str.upper, "keep": str}[case]
+    counts: Counter[str] = Counter()
+    for path in texts:
+        for line in _lines(path):
+            counts.update(change(line).split())
+    if vocab is not None:
+        allowed = {change(line.strip()) for line in _lines(vocab)}
+        counts = Counter({word: count for word, count in counts.items() if word in allowed})
+    ranked = sorted((-count, word) for word, count in counts.items() if count >= min_count)
+    kept = [word for _, word in ranked][: most or None]
+    if not kept:
+        raise TextError("no word is left; check --vocab and --min-count.")
+    write_atomically(output, "".join(f"{word}\n" for word in kept).encode())
+    note(f"{output}: {len(kept)} words, {sum(counts[w] for w in kept) / max(1, sum(counts.values())):.2%} of the text")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    if path.suffix == ".jsonl":
+        yield from (utterance.text or "" for utterance in read_manifest(path).utterances)
+        return
+    opener = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix, open)
+    try:
+        with opener(path, "rt", encoding="utf-8") as file:  # type: ignore[operator]
+            yield from file
+    except FileNotFoundError:
+        raise TextError(f"{path} does not exist; check the path.") from None
+    except (UnicodeDecodeError, EOFError, OSError) as error:
+        raise TextError(f"{path} cannot be read as UTF-8 text ({error}).") from None
+
+
+@command.command("lexicon")
+@click.option("--words", "sources", multiple=True, required=True, type=click.Path(path_type=Path), help="Word list, text or manifest.")
+@click.option("--dictionary", required=True, type=click.Path(path_type=Path), help="CMUdict-like pronouncing dictionary.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="lexicon.txt to write.")
+@click.option("--tokens", "tokens_path", type=click.Path(path_type=Path), help="Also write the phones as tokens.txt.")
+@click.option("--variants", default=2, show_default=True, help="Pronunciations a word may keep.")
+def lexicon(
+    sources: tuple[Path, ...], dictionary: Path, output: Path, tokens_path: Path | None, variants: int
+) -> None:
+    """Spell words in phones: from a dictionary, and by letter-to-sound rules learned from it for the rest."""
+    known = read_cmudict(dictionary)
+    wanted = sorted({word for path in sources for line in _lines(path) for word in line.lower().split()})
+    missing = [word for word in wanted if word not in known]
+    found = {word: known[word][:variants] for word in wanted if word in known}
+    unsayable = []
+    if missing:
+        note(f"learning letter-to-sound rules for {len(missing)} of {len(wanted)} words (about a minute)")
+        rules = LetterToSound({word: ways[:1] for word, ways in known.items()})
+        progress = Progress("pronouncing")
+        for number, word in enumerate(missing, 1):
+            phones = _from_parts(word, known) or rules.pronounce(word)
+            if phones is None:
+                unsayable.append(word)
+            else:
+                found[word] = [phones]
+            progress(number, len(missing))
+        progress.close()
+    made = with_boundary(found)
+    write_atomically(output, made.to_text().encode())
+    if tokens_path is not None:
+        phones_used = sorted({phone for ways in known.values() for way in ways for phone in way})
+        write_atomically(tokens_path, Tokens([BLANK, BOUNDARY, *phones_used]).to_text().encode())
+    if unsayable:
+        note(f"{len(unsayable)} words have letters that the dictionary never has and were left out: {' '.join(unsayable[:10])}")
+    note(f"{output}: {len(made)} words, {len(missing) - len(unsayable)} by rule")
+
+
+def _from_parts(word: str, known: dict[str, list[tuple[str, ...]]]) -> tuple[str, ...] | None:
+    """A possessive from its noun: `'s` and a closing apostrophe follow English spelling regularly."""
+    match = re.fullmatch(r"(.+?)('s|s'|')", word)
+    if not match or match[1] not in known:
+        return None
+    base = known[match[1]][0]
+    if match[2] == "'":
+        return base
+    if base[-1] in ("S", "Z", "SH", "ZH", "CH", "JH"):
+        return (*base, "IH", "Z")
+    return (*base, "S" if base[-1] in ("P", "T", "K", "F", "TH") else "Z")

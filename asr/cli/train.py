@@ -1,0 +1,82 @@
+"""`asr train`: train an acoustic model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from asr.cli.console import Progress, list_bad, note
+from asr.config import from_dict, read_toml
+from asr.data.manifest import BadItem, read_manifest
+
+
+@click.command()
+@click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="Configuration (TOML).")
+@click.option("--train", "train_path", required=True, type=click.Path(path_type=Path), help="Manifest to train on.")
+@click.option("--dev", "dev_path", required=True, type=click.Path(path_type=Path), help="Manifest to validate on.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
+@click.option("--resume", is_flag=True, help="Go on with the run that OUTPUT holds; begin if it holds none.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
+def command(
+    config_path: Path, train_path: Path, dev_path: Path, output: Path, resume: bool, overrides: tuple[str, ...]
+) -> None:
+    """Train an acoustic model.
+
+    A run may be killed at any moment: --resume takes it up at its last checkpoint and ends with the same weights.
+
+    \b
+    Example: asr train --config conf/bilstm.toml --train train.jsonl --dev dev.jsonl --output model
+    """
+    from asr.acoustic.run import AcousticRun, AcousticRunConfig
+
+    config = from_dict(AcousticRunConfig, read_toml(config_path, overrides))
+    train, dev = (_manifest(path) for path in (train_path, dev_path))
+    run = AcousticRun(config, train, dev, output)
+    list_bad(run.bad)
+    list_bad(run.cramped, "with an infinite CTC loss at normal speed, not trained on")
+    parameters = sum(parameter.numel() for parameter in run.model.parameters())
+    hours = sum(utterance.duration for utterance, _ in run.task.train) / 3600
+    note(f"training {parameters / 1e6:.2f} M parameters on {len(run.task.train)} utterances, {hours:.2f} h")
+    reporter = Reporter()
+    final = run.train(resume, reporter)
+    reporter.close()
+    list_bad([BadItem(name, reason) for name, reason in run.task.unreadable.items()], "could not be read")
+    cramped = {item.where for item in run.cramped}
+    faster = sorted(run.task.infeasible - cramped)
+    if faster:
+        note(f"{len(faster)} more had an infinite CTC loss when speed perturbation made them faster: {' '.join(faster[:5])}")
+    note(f"{output}: {final['weights']}, {_figures(final)}")
+
+
+def _manifest(path: Path) -> Any:
+    manifest = read_manifest(path, check_audio=True)
+    list_bad(manifest.bad)
+    return manifest
+
+
+def _figures(entry: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {entry[name]:.2%}" for name in ("wer", "ter") if name in entry)
+
+
+class Reporter:
+    """Shows training: a bar for the steps, a line for each epoch."""
+
+    def __init__(self) -> None:
+        self._bar = Progress("training")
+
+    def __call__(self, entry: dict[str, Any]) -> None:
+        if entry["kind"] == "step":
+            more = f"epoch {entry['epoch']} loss {entry['loss']:.3f} {entry['speed']:.0f} s/s"
+            self._bar(entry["step"], entry["total"], more)
+        elif entry["kind"] == "epoch":
+            self._bar.close()
+            skipped = f", {entry['infeasible']:.0f} infinite losses" if entry.get("infeasible") else ""
+            note(
+                f"epoch {entry['epoch']}: loss {entry['loss']:.4f}, {_figures(entry)}, "
+                f"{entry['audio_seconds_per_second']} s of audio a second{skipped}"
+            )
+
+    def close(self) -> None:
+        self._bar.close()

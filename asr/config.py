@@ -1,0 +1,100 @@
+"""Configuration as data: frozen dataclasses, read from TOML, overridden with ``key=value``, written as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from asr.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def from_dict(cls: type[T], values: dict[str, Any], where: str = "") -> T:
+    """Build the dataclass `cls` from nested dictionaries.
+
+    Raises ConfigError for a key that the dataclass lacks (naming the nearest ones) or a value of another type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(cls)
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{where}{key}"
+        if key not in fields:
+            known = ", ".join(sorted(fields))
+            raise ConfigError(f"unknown configuration key '{name}'; known here: {known}.")
+        arguments[key] = _convert(hints[key], value, name)
+    return cls(**arguments)
+
+
+def _convert(hint: Any, value: Any, name: str) -> Any:
+    origin = typing.get_origin(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, dict):
+            raise ConfigError(f"configuration key '{name}' must be a table, not {value!r}.")
+        return from_dict(hint, value, f"{name}.")
+    if origin in (types.UnionType, typing.Union):
+        if value is None:
+            return None
+        inner = [arm for arm in typing.get_args(hint) if arm is not type(None)]
+        return _convert(inner[0], value, name)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"configuration key '{name}' must be a list, not {value!r}.")
+        inner_hint = typing.get_args(hint)[0]
+        return tuple(_convert(inner_hint, item, name) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint in (int, float, str, bool) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
+        raise ConfigError(f"configuration key '{name}' must be {hint.__name__}, not {value!r}.")
+    return value
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The dataclass as plain dictionaries and lists, ready for JSON."""
+    return _plain(dataclasses.asdict(config))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def read_toml(path: str | Path, overrides: typing.Sequence[str] = ()) -> dict[str, Any]:
+    """A TOML file as dictionaries, with ``section.key=value`` overrides applied in order.
+
+    Raises ConfigError when the file is missing, is not TOML, or an override is not ``key=value``.
+    """
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read configuration {path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+    for override in overrides:
+        _apply_override(values, override)
+    return values
+
+
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(f"'--set {override}' must have the form section.key=value.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string: --set train.device=cpu
+    *sections, last = key.strip().split(".")
+    table = values
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"'--set {override}': '{section}' is a value, not a section.")
+    table[last] = value

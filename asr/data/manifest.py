@@ -1,0 +1,174 @@
+"""Manifests: one utterance a line as JSON, with NeMo's keys plus id, speaker and offset."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from asr.audio.read import audio_info
+from asr.errors import AudioError, ManifestError
+
+DURATION_TOLERANCE = 0.05  # seconds an offset plus duration may pass the file's end: headers round
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One piece of speech: `duration` seconds of `audio_filepath` from `offset` seconds on, and what is said."""
+
+    id: str
+    audio_filepath: str
+    duration: float
+    text: str | None = None
+    speaker: str | None = None
+    offset: float = 0.0
+    extra: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def to_json(self) -> str:
+        values: dict[str, Any] = {
+            "id": self.id,
+            "audio_filepath": self.audio_filepath,
+            "duration": round(self.duration, 4),
+        }
+        if self.text is not None:
+            values["text"] = self.text
+        if self.speaker is not None:
+            values["speaker"] = self.speaker
+        if self.offset:
+            values["offset"] = self.offset
+        return json.dumps({**values, **self.extra}, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class BadItem:
+    """An item that was left out: where it stands and why."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The usable utterances of a manifest, and those that are not, each with its reason."""
+
+    utterances: list[Utterance]
+    bad: list[BadItem]
+
+    @property
+    def seconds(self) -> float:
+        return sum(utterance.duration for utterance in self.utterances)
+
+
+def read_manifest(
+    path: str | Path, check_audio: bool = False, progress: Callable[[int, int], None] | None = None
+) -> Manifest:
+    """Read a manifest; bad lines are left out and listed, never silently.
+
+    `check_audio` also opens every file's header: missing files and offsets past the end become bad items. Relative
+    paths are taken from the manifest's folder. Raises ManifestError if the file cannot be read or holds no good line.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ManifestError(f"cannot read manifest {path}: {error.strerror}; check the path.") from None
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"manifest {path} is not UTF-8 (byte {error.start}); write it again as UTF-8.") from None
+    good: list[Utterance] = []
+    bad: list[BadItem] = []
+    seen: set[str] = set()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            utterance = _parse(line, path.parent, number)
+            if utterance.id in seen:
+                raise ManifestError(f"the id '{utterance.id}' stands here a second time")
+            if check_audio:
+                utterance = check_utterance(utterance)
+        except (ManifestError, AudioError) as error:
+            bad.append(BadItem(f"{path} line {number}", str(error).rstrip(".")))
+        else:
+            seen.add(utterance.id)
+            good.append(utterance)
+        if progress is not None:
+            progress(number, len(lines))
+    if not good:
+        first = f"; first: {bad[0]}" if bad else ""
+        raise ManifestError(f"manifest {path} holds no usable utterance ({len(bad)} bad lines{first}).")
+    return Manifest(good, bad)
+
+
+def _parse(line: str, folder: Path, number: int) -> Utterance:
+    try:
+        values = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ManifestError(f"not JSON ({error.msg} at column {error.colno})") from None
+    if not isinstance(values, dict):
+        raise ManifestError("not a JSON object")
+    if not isinstance(values.get("audio_filepath"), str):
+        raise ManifestError("the key 'audio_filepath' is missing or not text")
+    for key in ("duration", "offset"):
+        number_value = values.get(key, 0.0)
+        if isinstance(number_value, bool) or not isinstance(number_value, (int, float)) or not 0 <= number_value < 1e9:
+            raise ManifestError(f"the key '{key}' is {number_value!r}, not seconds of 0 or more")
+    for key in ("text", "speaker"):
+        if values.get(key) is not None and not isinstance(values[key], str):
+            raise ManifestError(f"the key '{key}' is {values[key]!r}, not text")
+    audio = Path(values["audio_filepath"])
+    known = {"id", "audio_filepath", "duration", "text", "speaker", "offset"}
+    return Utterance(
+        id=str(values.get("id") or _default_id(audio, float(values.get("offset", 0.0)))),
+        audio_filepath=str(audio if audio.is_absolute() else folder / audio),
+        duration=float(values.get("duration", 0.0)),
+        text=values.get("text"),
+        speaker=values.get("speaker"),
+        offset=float(values.get("offset", 0.0)),
+        extra={key: value for key, value in values.items() if key not in known},
+    )
+
+
+def _default_id(audio: Path, offset: float) -> str:
+    return audio.stem if not offset else f"{audio.stem}-{round(offset * 1000):08d}"
+
+
+def check_utterance(utterance: Utterance) -> Utterance:
+    """The utterance with its duration filled in from the header; raises AudioError or ManifestError if it cannot be."""
+    length = audio_info(utterance.audio_filepath).duration
+    if utterance.offset and utterance.offset >= length:
+        raise ManifestError(f"offset {utterance.offset} s is past the end of the audio ({length:.2f} s)")
+    rest = length - utterance.offset
+    if utterance.duration > rest + DURATION_TOLERANCE:
+        raise ManifestError(f"duration {utterance.duration} s reaches past the end of the audio ({rest:.2f} s left)")
+    if utterance.duration:
+        return utterance
+    return replace(utterance, duration=rest)
+
+
+def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
+    """Write a manifest under a temporary name and rename it: the old one stays whole until the new one is.
+
+    Audio paths below the manifest's folder are written relative to it, so that the folder can be moved.
+    """
+    path = Path(path)
+    folder = path.parent.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            for utterance in utterances:
+                audio = Path(utterance.audio_filepath).resolve()
+                shown = audio.relative_to(folder) if audio.is_relative_to(folder) else audio
+                file.write(replace(utterance, audio_filepath=str(shown)).to_json() + "\n")
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,58 @@
+"""What decoding returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.errors import TextError
+
+LOG_SUM_TOLERANCE = 0.1  # nats by which a frame's probabilities may miss a sum of one (float16 storage)
+
+
+@dataclass(frozen=True)
+class Word:
+    """A recognised word; times in frames of the log-probabilities, `end_frame` exclusive."""
+
+    word: str
+    start_frame: int
+    end_frame: int
+    confidence: float  # posterior probability in the beam, 0..1
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A word sequence and its scores in nats; `score` is the sum of the other three."""
+
+    words: tuple[Word, ...]
+    score: float
+    acoustic_score: float
+    lm_score: float  # weighted
+    word_score: float  # reward per word, in all
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.word for word in self.words)
+
+
+def check_log_probs(log_probs: NDArray[np.floating], num_tokens: int, name: str = "log-probs") -> NDArray[np.float32]:
+    """The array as float32, (frames, tokens). Raises TextError for another shape, NaN, or values that are no log-probs."""
+    if log_probs.ndim != 2 or log_probs.shape[1] != num_tokens:
+        raise TextError(
+            f"{name}: its shape {log_probs.shape} does not fit (frames, {num_tokens} tokens); is it of another token file?"
+        )
+    values = np.ascontiguousarray(log_probs, dtype=np.float32)
+    if np.isnan(values).any():
+        raise TextError(f"{name}: it holds NaN; compute it again.")
+    if not len(values):
+        return values
+    if values.max() > LOG_SUM_TOLERANCE:
+        raise TextError(f"{name}: it holds values above 0, so these are no natural-log probabilities; apply log_softmax.")
+    with np.errstate(divide="ignore"):
+        sums = np.log(np.exp(values.astype(np.float64)).sum(axis=1))
+    if np.median(np.abs(sums)) > LOG_SUM_TOLERANCE:
+        kind = "probabilities" if values.min() >= 0 else "scores that are not normalised"
+        raise TextError(f"{name}: its frames do not sum to one, they look like {kind}; apply log_softmax.")
+    return values

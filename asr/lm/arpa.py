@@ -1,0 +1,119 @@
+"""Reading ARPA files (plain, .gz, .bz2): the text form of back-off n-gram models."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.errors import TextError
+
+LN10 = float(np.log(10.0))
+MISSING_LOG10 = -100.0  # KenLM's score of an unknown word where the model has no <unk>
+_COUNT = re.compile(r"ngram (\d+)\s*=\s*(\d+)")
+
+
+@dataclass(frozen=True)
+class ArpaModel:
+    """A back-off n-gram model as arrays; scores are natural logs.
+
+    words: unigrams in file order, a word's place is its id. For order n = 1, 2, …: grams[n - 1] (count, n) word ids,
+    oldest first; log_probs[n - 1] (count,); backoffs[n - 1] (count,), zero where the file gives none.
+    """
+
+    words: list[str]
+    grams: list[NDArray[np.int32]]
+    log_probs: list[NDArray[np.float32]]
+    backoffs: list[NDArray[np.float32]]
+
+    @property
+    def order(self) -> int:
+        return len(self.grams)
+
+
+def read_arpa(path: str | Path) -> ArpaModel:
+    """Read an ARPA file. Raises TextError with the line for a file that is damaged, cut short, or not ARPA."""
+    path = Path(path)
+    try:
+        with _open(path) as file:
+            return _parse(path, enumerate(file, 1))
+    except FileNotFoundError:
+        raise TextError(f"language model {path} does not exist; check the path.") from None
+    except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TextError(f"language model {path} is damaged or cut short ({error}); copy it again.") from None
+
+
+def _open(path: Path) -> IO[str]:
+    with path.open("rb") as file:
+        start = file.read(60)
+    if start.startswith(b"mmap lm http://kheafield.com/code"):
+        raise TextError(f"{path} is a KenLM binary; give the ARPA file it was built from (.arpa, .arpa.gz).")
+    if start.startswith(b"\x1f\x8b"):
+        return gzip.open(path, "rt", encoding="utf-8")
+    if start.startswith(b"BZh"):
+        return bz2.open(path, "rt", encoding="utf-8")
+    return path.open(encoding="utf-8")
+
+
+def _parse(path: Path, lines: Iterator[tuple[int, str]]) -> ArpaModel:
+    counts = _header(path, lines)
+    words: dict[str, int] = {}
+    grams, log_probs, backoffs = [], [], []
+    for order, count in enumerate(counts, 1):
+        gram_ids = np.zeros((count, order), np.int32)
+        scores = np.zeros(count, np.float32)
+        weights = np.zeros(count, np.float32)
+        found = 0
+        for number, line in lines:
+            fields = line.split()
+            if not fields:
+                continue
+            if line[0] == "\\":
+                break
+            try:
+                if order == 1:
+                    words[fields[1]] = found
+                gram_ids[found] = [words[word] for word in fields[1 : order + 1]]
+                scores[found] = float(fields[0])
+                if len(fields) > order + 1:
+                    weights[found] = float(fields[order + 1])
+            except (KeyError, IndexError, ValueError):
+                raise TextError(f"{path} line {number} is no {order}-gram of this model: {line.strip()[:60]!r}.") from None
+            found += 1
+        else:
+            raise TextError(f"language model {path} is cut short: it ends among its {order}-grams; copy it again.")
+        if found != count or len(words) != counts[0]:
+            raise TextError(f"language model {path} promises {count} {order}-grams and holds {found}; copy it again.")
+        expected = f"\\{order + 1}-grams:" if order < len(counts) else "\\end\\"
+        if line.strip() != expected:
+            raise TextError(f"{path} line {number} should be '{expected}', not '{line.strip()[:40]}'.")
+        grams.append(gram_ids)
+        log_probs.append(scores * np.float32(LN10))
+        backoffs.append(weights * np.float32(LN10))
+    return ArpaModel(list(words), grams, log_probs, backoffs)
+
+
+def _header(path: Path, lines: Iterator[tuple[int, str]]) -> list[int]:
+    counts: list[int] = []
+    started = False
+    for _, line in lines:
+        line = line.strip()
+        if line == "\\data\\":
+            started = True
+        elif started and (match := _COUNT.fullmatch(line)):
+            if int(match[1]) != len(counts) + 1:
+                break
+            counts.append(int(match[2]))
+        elif line == "\\1-grams:" and counts:
+            return counts
+        elif line and started:
+            break
+    raise TextError(f"{path} is no ARPA language model: it has no \\data\\ section with n-gram counts.")

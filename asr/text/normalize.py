@@ -1,0 +1,84 @@
+"""English references to plain words: letters and apostrophes, numbers and signs spelled out."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from num2words import num2words
+
+_ABBREVIATIONS = {
+    "mr.": "mister", "mrs.": "missus", "dr.": "doctor", "st.": "saint", "co.": "company", "jr.": "junior",
+    "maj.": "major", "gen.": "general", "rev.": "reverend", "lt.": "lieutenant", "hon.": "honorable",
+    "sgt.": "sergeant", "capt.": "captain", "esq.": "esquire", "ltd.": "limited", "col.": "colonel", "ft.": "fort",
+}  # fmt: skip
+_SIGNS = {"&": " and ", "%": " percent ", "+": " plus ", "=": " equals ", "@": " at "}
+_CURRENCIES = {"$": ("dollar", "dollars"), "£": ("pound", "pounds"), "€": ("euro", "euros")}
+_YEARS = range(1100, 2100)
+
+_MONEY = re.compile(r"([$£€])\s?(\d+(?:,\d{3})*)(?:\.(\d\d))?(?!\d)")
+_DECIMAL = re.compile(r"\b(\d+(?:,\d{3})*)\.(\d+)")
+_ORDINAL = re.compile(r"\b(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b")
+_DECADE = re.compile(r"\b(\d{3}0)s\b")
+_INTEGER = re.compile(r"\d+(?:,\d{3})*")
+_APOSTROPHES = re.compile("[\u2018\u2019\u02bc`\u00b4]")
+_NOT_A_WORD = re.compile(r"[^a-z' ]+")
+_LOOSE_APOSTROPHES = re.compile(r"(?<![a-z])'+(?=[^a-z]|$)|'{2,}")
+_QUOTED = re.compile(r"(?<![a-z])'([a-z][a-z' ]*?[a-z])'(?![a-z])")
+
+
+def normalize_english(text: str) -> str:
+    """Words in lower case, apart by one space, of a-z and apostrophes only, as LibriSpeech writes references.
+
+    Numbers are spelled out ("1455" as a year, "$3.50" as dollars and cents), common titles expanded, accents taken off,
+    quotation marks and other punctuation removed. Text that is already in that form is returned unchanged, but for case.
+    """
+    text = _APOSTROPHES.sub("'", text)
+    text = unicodedata.normalize("NFKD", text)
+    text = "".join(character for character in text if not unicodedata.combining(character)).lower()
+    if not re.fullmatch(r"[a-z' ]*", text):
+        text = " ".join(_ABBREVIATIONS.get(word.strip("(\"[,;"), word) for word in text.split())
+        text = _spell_numbers(text)
+        for sign, words in _SIGNS.items():
+            text = text.replace(sign, words)
+        text = _NOT_A_WORD.sub(" ", text)
+        text = _QUOTED.sub(r"\1", text)
+    text = _LOOSE_APOSTROPHES.sub(" ", text)
+    return " ".join(text.split())
+
+
+def _spell_numbers(text: str) -> str:
+    text = _MONEY.sub(_money, text)
+    text = _DECADE.sub(lambda match: _plural(_year(int(match[1]))), text)
+    text = _ORDINAL.sub(lambda match: f" {num2words(_number(match[1]), to='ordinal')} ", text)
+    text = _DECIMAL.sub(lambda match: f" {_cardinal(match[1])} point {' '.join(map(num2words, map(int, match[2])))} ", text)
+    return _INTEGER.sub(lambda match: f" {_cardinal(match[0])} ", text)
+
+
+def _number(digits: str) -> int:
+    return int(digits.replace(",", ""))
+
+
+def _cardinal(digits: str) -> str:
+    value = _number(digits)
+    if len(digits) > 15:
+        return " ".join(num2words(int(digit)) for digit in digits if digit.isdigit())
+    if len(digits) == 4 and value in _YEARS:
+        return _year(value)
+    return str(num2words(value)).replace(" and ", " ").replace("-", " ")
+
+
+def _year(value: int) -> str:
+    return str(num2words(value, to="year")).replace(" and ", " ").replace("-", " ")
+
+
+def _plural(words: str) -> str:
+    return f" {words[:-1]}ies " if words.endswith("y") else f" {words}s "
+
+
+def _money(match: re.Match[str]) -> str:
+    singular, plural = _CURRENCIES[match[1]]
+    whole = _number(match[2])
+    words = f" {num2words(whole)} {singular if whole == 1 else plural} "
+    cents = int(match[3] or 0)
+    return f"{words} and {num2words(cents)} {'cent' if cents == 1 else 'cents'} " if cents else words

@@ -1,0 +1,311 @@
+"""The one training loop.
+
+A task says what to train and on what (`Task`); the loop does the rest: optimiser, schedule, gradient accumulation,
+mixed precision, checkpoints, exact resume, validation, averaging, early stop, log and progress.
+
+Exactness of a resume rests on one rule: nothing random is carried from step to step. The order of batches follows from
+(seed, epoch), augmentation from (seed, epoch, utterance), dropout from (seed, step). A run that was killed goes on from
+its last checkpoint and repeats the lost steps bit for bit (on the CPU with the same number of threads).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from asr.errors import AsrError, CheckpointError, ConfigError
+from asr.train.checkpoint import load_state, optimizer_tensors, read_tensors, restore_optimizer, save_state, write_tensors
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train; see `configs` in the recipes for examples."""
+
+    epochs: int = 20
+    peak_lr: float = 2e-3
+    final_lr_share: float = 0.02  # the cosine ends at this share of the peak
+    warmup_share: float = 0.1  # of all steps, linear
+    weight_decay: float = 1e-2
+    betas: tuple[float, ...] = (0.9, 0.98)
+    clip_norm: float = 1.0
+    accumulate: int = 1  # batches per optimiser step
+    precision: str = "fp32"  # fp32, or bf16 (autocast; meant for GPUs)
+    device: str = "auto"  # auto, cpu, cuda
+    threads: int = 0  # 0: as many as the machine has
+    seed: int = 1
+    checkpoint_seconds: float = 120.0  # between saved training states
+    average: int = 5  # weights of the last epochs averaged at the end; 1: none
+    validate_every: int = 1  # epochs
+    patience: int = 0  # validations without a better figure before stopping; 0: never stop early
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("fp32", "bf16"):
+            raise ConfigError(f"train.precision must be fp32 or bf16, not {self.precision!r}.")
+        if min(self.epochs, self.accumulate, self.average, self.validate_every) < 1:
+            raise ConfigError("train.epochs, accumulate, average and validate_every must be at least 1.")
+        if not 0 < self.peak_lr < 10 or not 0 <= self.warmup_share < 1:
+            raise ConfigError("train.peak_lr must lie in 0..10 and train.warmup_share in 0..1.")
+
+
+class Task(Protocol):
+    """What a training run trains. Everything here must depend on its arguments alone, not on earlier calls."""
+
+    model: nn.Module
+    metric: str  # the key of `validate` that says which weights are best, lower is better
+
+    def plan(self, epoch: int) -> Sequence[Any]:
+        """The batches of an epoch, in order, cheap to make."""
+        ...
+
+    def prepare(self, plan: Any, epoch: int, device: torch.device) -> Any:
+        """One batch with its data; runs in another thread ahead of the training."""
+        ...
+
+    def loss(self, batch: Any) -> tuple[Tensor, dict[str, float]]:
+        """The mean loss of a batch, and figures to sum up for the log (`seconds`: seconds of audio, shown as speed)."""
+        ...
+
+    def validate(self, device: torch.device) -> dict[str, float]:
+        """Figures on the validation data, with the model in evaluation mode."""
+        ...
+
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the GPU where there is one. Raises ConfigError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"unknown device '{name}'; use auto, cpu or cuda.") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device '{name}' was asked for, but no GPU can be used here; use --device cpu.")
+    return device
+
+
+def learning_rate(step: int, total: int, config: TrainConfig) -> float:
+    """Linear warm-up, then half a cosine down to `final_lr_share` of the peak."""
+    warmup = max(1, round(config.warmup_share * total))
+    if step < warmup:
+        return config.peak_lr * (step + 1) / warmup
+    progress = (step - warmup) / max(1, total - warmup)
+    low = config.final_lr_share
+    return config.peak_lr * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+class Trainer:
+    """Runs a task under a configuration, in a folder: `training/state/`, `training/epochs/`, `training/log.jsonl`."""
+
+    def __init__(self, task: Task, config: TrainConfig, folder: Path, report: Report | None = None) -> None:
+        self.task, self.config = task, config
+        self.folder = folder / "training"
+        self.report = report or (lambda _: None)
+        self.device = choose_device(config.device)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        self.model = task.model.to(self.device)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=config.peak_lr,
+            betas=(config.betas[0], config.betas[1]),
+            weight_decay=config.weight_decay,
+        )
+        self.step = self.epoch = self.next_batch = 0
+        self.history: list[dict[str, Any]] = []  # one entry a validated epoch
+        self._sums: dict[str, float] = {}
+        self.total = sum(len(self._groups(epoch)) for epoch in range(config.epochs))
+
+    def run(self, resume: bool = False) -> dict[str, Any]:
+        """Train to the end, leave the best weights in the model, return the last log entry.
+
+        Raises CheckpointError when the folder holds another run and `resume` is false, or a damaged state.
+        """
+        self._start(resume)
+        saved_at = time.monotonic()
+        with ThreadPoolExecutor(1) as pool:
+            while self.epoch < self.config.epochs and not self._out_of_patience():
+                plans = self._groups(self.epoch)
+                pending = self._submit(pool, plans, self.next_batch)
+                while self.next_batch < len(plans):
+                    batches, pending = pending, None
+                    ready = [future.result() for future in batches or []]
+                    pending = self._submit(pool, plans, self.next_batch + 1)
+                    self._train_step(ready)
+                    self.next_batch += 1
+                    if time.monotonic() - saved_at > self.config.checkpoint_seconds:
+                        self._save()
+                        saved_at = time.monotonic()
+                self._end_epoch()
+                saved_at = time.monotonic()
+        return self._finish()
+
+    def _groups(self, epoch: int) -> list[list[Any]]:
+        """The epoch's batches in groups of one optimiser step."""
+        plans = list(self.task.plan(epoch))
+        if not plans:
+            raise AsrError("there is nothing to train on: no usable item is left after checking the data.")
+        size = self.config.accumulate
+        return [plans[start : start + size] for start in range(0, len(plans), size)]
+
+    def _submit(self, pool: ThreadPoolExecutor, plans: list[list[Any]], index: int) -> Any:
+        if index >= len(plans):
+            return None
+        return [pool.submit(self.task.prepare, plan, self.epoch, self.device) for plan in plans[index]]
+
+    def _train_step(self, batches: list[Any]) -> None:
+        started = time.monotonic()
+        self.model.train()
+        torch.manual_seed((self.config.seed << 32) + self.step)
+        rate = learning_rate(self.step, self.total, self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        figures: dict[str, float] = {}
+        for batch in batches:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+                loss, counts = self.task.loss(batch)
+            (loss / len(batches)).backward()
+            counts["loss"] = float(loss.detach()) / len(batches)
+            for key, value in counts.items():
+                figures[key] = figures.get(key, 0.0) + value
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
+        if math.isfinite(norm):
+            self.optimizer.step()
+        figures["skipped_steps"] = 0.0 if math.isfinite(norm) else 1.0
+        self.step += 1
+        elapsed = time.monotonic() - started
+        for key, value in {**figures, "wall": elapsed, "steps": 1.0, "norm": norm}.items():
+            self._sums[key] = self._sums.get(key, 0.0) + value
+        self.report(
+            {"kind": "step", "step": self.step, "total": self.total, "epoch": self.epoch + 1, "loss": figures["loss"],
+             "speed": figures.get("seconds", 0.0) / max(elapsed, 1e-9)}
+        )  # fmt: skip
+
+    def _end_epoch(self) -> None:
+        """Log, keep the weights for averaging, validate, and save the state that begins the next epoch."""
+        sums, self._sums = self._sums, {}
+        steps = max(1.0, sums.pop("steps", 1.0))
+        entry: dict[str, Any] = {"kind": "epoch", "epoch": self.epoch + 1, "step": self.step}
+        entry["loss"] = sums.pop("loss", 0.0) / steps
+        entry["gradient_norm"] = sums.pop("norm", 0.0) / steps
+        entry |= {key: round(value, 3) for key, value in sums.items()}
+        entry["audio_seconds_per_second"] = round(sums.get("seconds", 0.0) / max(sums.get("wall", 0.0), 1e-9), 1)
+        self.epoch, self.next_batch = self.epoch + 1, 0
+        write_tensors(self._weights_path(self.epoch), self.model.state_dict())
+        self._weights_path(self.epoch - self.config.average).unlink(missing_ok=True)
+        if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
+            entry |= self._validate()
+            self.history.append(entry)
+            if entry[self.task.metric] <= min(past[self.task.metric] for past in self.history):
+                write_tensors(self.folder / "best.safetensors", self.model.state_dict())
+        self._log(entry)
+        self._save()
+        self.report(entry)
+
+    def _validate(self) -> dict[str, float]:
+        self.model.eval()
+        with torch.inference_mode():
+            return self.task.validate(self.device)
+
+    def _out_of_patience(self) -> bool:
+        if not self.config.patience or not self.history:
+            return False
+        figures = [entry[self.task.metric] for entry in self.history]
+        return len(figures) - 1 - figures.index(min(figures)) >= self.config.patience
+
+    def _finish(self) -> dict[str, Any]:
+        """Compare the average of the last epochs with the best epoch, and keep the better in the model."""
+        best = min(self.history, key=lambda entry: entry[self.task.metric])
+        weights = [path for path in map(self._weights_path, range(1, self.epoch + 1)) if path.exists()]
+        final = {"kind": "final", "step": self.step, "weights": f"epoch {best['epoch']}"}
+        final |= {key: value for key, value in best.items() if key not in ("kind", "step", "epoch")}
+        if len(weights) > 1:
+            self.model.load_state_dict(average_tensors([read_tensors(path) for path in weights]))
+            averaged = self._validate()
+            if averaged[self.task.metric] <= best[self.task.metric]:
+                final |= averaged | {"weights": f"average of epochs {self.epoch - len(weights) + 1}-{self.epoch}"}
+            else:
+                self.model.load_state_dict(read_tensors(self.folder / "best.safetensors"))
+        else:
+            self.model.load_state_dict(read_tensors(self.folder / "best.safetensors"))
+        self.model.eval()
+        self._log(final)
+        self.report(final)
+        return final
+
+    def _weights_path(self, epoch: int) -> Path:
+        return self.folder / "epochs" / f"epoch-{epoch:04d}.safetensors"
+
+    def _log(self, entry: dict[str, Any]) -> None:
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def _save(self) -> None:
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        values = {
+            "step": self.step, "epoch": self.epoch, "next_batch": self.next_batch, "history": self.history,
+            "sums": self._sums, "total": self.total, "seed": self.config.seed,
+        }  # fmt: skip
+        save_state(self.folder / "state", self.step, tensors | optimizer_tensors(self.optimizer), values)
+
+    def _start(self, resume: bool) -> None:
+        """Begin at the beginning, or where the newest state in the folder stands."""
+        found = load_state(self.folder / "state")
+        if found is None:
+            if (self.folder / "log.jsonl").exists():
+                (self.folder / "log.jsonl").unlink()  # left by a run that was killed before its first state
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return
+        if not resume:
+            raise CheckpointError(
+                f"{self.folder.parent} holds a training run; add --resume to go on with it, or choose another --output."
+            )
+        tensors, values = found
+        if values["seed"] != self.config.seed or values["total"] != self.total:
+            raise CheckpointError(
+                f"{self.folder.parent} was trained with another seed, schedule or data; use the same configuration "
+                "and manifests to resume, or choose another --output."
+            )
+        model_tensors = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
+        try:
+            self.model.load_state_dict(model_tensors)
+        except RuntimeError:
+            raise CheckpointError(f"{self.folder.parent} holds a model of other sizes; choose another --output.") from None
+        restore_optimizer(self.optimizer, tensors)
+        self.step, self.epoch, self.next_batch = values["step"], values["epoch"], values["next_batch"]
+        self.history, self._sums = values["history"], values["sums"]
+        self._trim_log()
+
+    def _trim_log(self) -> None:
+        """Drop entries of steps after the state, which will be made again, and a half-written last line."""
+        path = self.folder / "log.jsonl"
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if entry["kind"] != "final" and entry["step"] <= self.step:
+                kept.append(line)
+        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
+def average_tensors(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of several state dictionaries of like keys and shapes."""
+    return {
+        name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)
+        for name, value in states[0].items()
+    }
