@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
+from asr.atomic_file import write_atomically
 from asr.acoustic.model import AcousticConfig, AcousticModel
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError, TextError
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
-from asr.train.checkpoint import read_tensors, write_atomically, write_tensors
+from asr.train.checkpoint import read_tensors, write_tensors
 
 FORMAT = 1
 DTYPES = {"float32": torch.float32, "float16": torch.float16}

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from asr.atomic_file import write_atomically
 from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
 from asr.acoustic.evaluate import greedy_evaluator
 from asr.acoustic.model import AcousticConfig, AcousticModel
@@ -19,7 +20,6 @@ from asr.data.manifest import BadItem, Manifest, Utterance
 from asr.errors import CheckpointError, ConfigError, TextError
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
-from asr.train.checkpoint import write_atomically
 from asr.train.loop import Report, TrainConfig, Trainer
 
 Items = list[tuple[Utterance, list[int]]]

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import click
 
+from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, note
 from asr.data.manifest import read_manifest
 from asr.errors import TextError
 from asr.text.lexicon import Lexicon, read_cmudict, with_boundary
 from asr.text.letter_to_sound import LetterToSound
 from asr.text.tokens import BLANK, BOUNDARY, ENGLISH_CHARACTERS, Tokens
-from asr.train.checkpoint import write_atomically
 
 
 @click.group()

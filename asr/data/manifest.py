@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from asr.atomic_file import replacing
 from asr.audio.read import audio_info
 from asr.errors import AudioError, ManifestError
 
@@ -157,18 +156,9 @@ def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
 
     Audio paths below the manifest's folder are written relative to it, so that the folder can be moved.
     """
-    path = Path(path)
-    folder = path.parent.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            for utterance in utterances:
-                audio = Path(utterance.audio_filepath).resolve()
-                shown = audio.relative_to(folder) if audio.is_relative_to(folder) else audio
-                file.write(replace(utterance, audio_filepath=str(shown)).to_json() + "\n")
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    folder = Path(path).parent.resolve()
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for utterance in utterances:
+            audio = Path(utterance.audio_filepath).resolve()
+            shown = audio.relative_to(folder) if audio.is_relative_to(folder) else audio
+            file.write(replace(utterance, audio_filepath=str(shown)).to_json() + "\n")

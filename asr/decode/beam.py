@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,22 +91,6 @@ class BeamDecoder:
             score = float(acoustic[rank] + language[rank])
             result.append(Hypothesis(found, score, float(acoustic[rank]), float(language[rank]) - reward, reward))
         return result or [Hypothesis((), float("-inf"), float("-inf"), 0.0, 0.0)]
-
-    def decode_many(
-        self,
-        items: Sequence[tuple[str, NDArray[np.floating]]],
-        threads: int = 1,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> dict[str, Hypothesis]:
-        """The best hypothesis of each (id, log_probs); the result does not depend on `threads`."""
-        found: dict[str, Hypothesis] = {}
-        with ThreadPoolExecutor(max(1, threads)) as pool:
-            results = pool.map(lambda item: (item[0], self.decode(item[1], name=item[0])[0]), items)
-            for number, (name, hypothesis) in enumerate(results, 1):
-                found[name] = hypothesis
-                if progress is not None:
-                    progress(number, len(items))
-        return found
 
 
 def _posterior(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,1 @@
+"""Audio files to transcripts, with the shipped models or others."""

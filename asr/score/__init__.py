@@ -1,0 +1,1 @@
+"""Error rates with the statistics that say how far to trust them."""

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: checkpoints written under a temporary name, flushed to disk, then renamed."""
+"""Training states and weights on disk, whole or absent; never pickled."""
 
 from __future__ import annotations
 
@@ -13,41 +13,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from asr.atomic_file import replacing, sync_folder, write_atomically
 from asr.errors import CheckpointError
 
 STATE_PREFIX = "step-"
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` at once: a reader, or a crash, meets the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write tensors as safetensors, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -58,16 +33,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} does not exist; is {path.parent} a model folder?") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is cut short or damaged ({error}); copy it again.") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass  # some file systems cannot sync a folder; the rename stands all the same
-    finally:
-        os.close(descriptor)
 
 
 def save_state(folder: Path, step: int, tensors: dict[str, Tensor], values: dict[str, Any], keep: int = 1) -> None:
@@ -85,7 +50,7 @@ def save_state(folder: Path, step: int, tensors: dict[str, Tensor], values: dict
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _sync_folder(folder)
+    sync_folder(folder)
     for old in _states(folder)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     for stale in folder.glob(".tmp-*"):

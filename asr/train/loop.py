@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,21 +136,15 @@ class Trainer:
         """
         self._start(resume)
         saved_at = time.monotonic()
-        with ThreadPoolExecutor(1) as pool:
-            while self.epoch < self.config.epochs and not self._out_of_patience():
-                plans = self._groups(self.epoch)
-                pending = self._submit(pool, plans, self.next_batch)
-                while self.next_batch < len(plans):
-                    batches, pending = pending, None
-                    ready = [future.result() for future in batches or []]
-                    pending = self._submit(pool, plans, self.next_batch + 1)
-                    self._train_step(ready)
-                    self.next_batch += 1
-                    if time.monotonic() - saved_at > self.config.checkpoint_seconds:
-                        self._save()
-                        saved_at = time.monotonic()
-                self._end_epoch()
-                saved_at = time.monotonic()
+        while self.epoch < self.config.epochs and not self._out_of_patience():
+            for batches in self._batches(self._groups(self.epoch)[self.next_batch :]):
+                self._train_step(batches)
+                self.next_batch += 1
+                if time.monotonic() - saved_at > self.config.checkpoint_seconds:
+                    self._save()
+                    saved_at = time.monotonic()
+            self._end_epoch()
+            saved_at = time.monotonic()
         return self._finish()
 
     def _groups(self, epoch: int) -> list[list[Any]]:
@@ -160,10 +155,24 @@ class Trainer:
         size = self.config.accumulate
         return [plans[start : start + size] for start in range(0, len(plans), size)]
 
-    def _submit(self, pool: ThreadPoolExecutor, plans: list[list[Any]], index: int) -> Any:
-        if index >= len(plans):
-            return None
-        return [pool.submit(self.task.prepare, plan, self.epoch, self.device) for plan in plans[index]]
+    def _batches(self, groups: list[list[Any]]) -> Iterator[list[Any]]:
+        """Prepared batches in groups; for a GPU they are made in a thread, one group ahead.
+
+        On the CPU such a thread would take a core from the kernels, whose threads wait for each other: they are made
+        in turn.
+        """
+        if self.device.type == "cpu":
+            for group in groups:
+                yield [self.task.prepare(plan, self.epoch, self.device) for plan in group]
+            return
+        with ThreadPoolExecutor(1) as pool:
+            pending: deque[list[Any]] = deque()
+            for group in groups:
+                pending.append([pool.submit(self.task.prepare, plan, self.epoch, self.device) for plan in group])
+                if len(pending) > 1:
+                    yield [future.result() for future in pending.popleft()]
+            while pending:
+                yield [future.result() for future in pending.popleft()]
 
     def _train_step(self, batches: list[Any]) -> None:
         started = time.monotonic()

@@ -1,0 +1,101 @@
+"""`asr checkpoint`: describe, average and pack model folders."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import click
+
+from asr.atomic_file import replacing, write_atomically
+from asr.cli.console import note
+from asr.errors import CheckpointError, ConfigError
+
+
+@click.group()
+def command() -> None:
+    """Describe, average and pack model folders.
+
+    \b
+    Example: asr checkpoint pack exp/model --output model --lm lm.arpa.gz --lm-weight 0.8 --dtype float16
+    """
+
+
+@command.command("show")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print config.json as it is.")
+def show(folder: Path, as_json: bool) -> None:
+    """What a model folder holds, after checking that it is whole."""
+    from asr.acoustic.checkpoint import load_checkpoint, read_config
+
+    checkpoint = load_checkpoint(folder)
+    if as_json:
+        click.echo(json.dumps(read_config(folder)))
+        return
+    parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
+    config = checkpoint.model.config
+    direction = "bidirectional" if config.bidirectional else "one-directional"
+    click.echo(f"{config.num_layers} x {config.hidden_size} {direction} {config.kind}, {parameters / 1e6:.2f} M parameters")
+    click.echo(f"{config.features.num_mel_bins}-bin {config.features.kind}, {config.seconds_per_frame * 1000:g} ms a frame")
+    click.echo(f"{len(checkpoint.tokens)} tokens, {len(checkpoint.lexicon) if checkpoint.lexicon else 'no'} lexicon words")
+    click.echo(f"decoding: {json.dumps(checkpoint.decoding)}")
+
+
+@command.command("average")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
+def average(folders: tuple[Path, ...], output: Path) -> None:
+    """Average the weights of models of one size and token set."""
+    from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
+    from asr.train.loop import average_tensors
+
+    models = [load_checkpoint(folder) for folder in folders]
+    for folder, other in zip(folders, models, strict=True):
+        if other.tokens.digest != models[0].tokens.digest or other.model.config != models[0].model.config:
+            raise CheckpointError(f"{folder} has other tokens or sizes than {folders[0]}; they cannot be averaged.")
+    models[0].model.load_state_dict(average_tensors([other.model.state_dict() for other in models]))
+    save_checkpoint(output, models[0])
+    note(f"{output}: average of {len(models)} models")
+
+
+@command.command("pack")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
+@click.option("--lexicon", type=click.Path(path_type=Path), help="Lexicon to put in place of the training one.")
+@click.option("--lm", type=click.Path(path_type=Path), help="ARPA language model to put beside it (.arpa, .arpa.gz).")
+@click.option("--decoding", type=click.Path(path_type=Path), help="Settings of the search as JSON, from `asr tune --output`.")
+@click.option("--lm-weight", type=float)
+@click.option("--word-score", type=float)
+@click.option("--beam-size", type=click.IntRange(min=1))
+@click.option("--card", type=click.Path(path_type=Path), help="Model card, becomes README.md.")
+@click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float16", show_default=True)
+def pack(
+    folder: Path, output: Path, lexicon: Path | None, lm: Path | None, decoding: Path | None, lm_weight: float | None,
+    word_score: float | None, beam_size: int | None, card: Path | None, dtype: str,
+) -> None:  # fmt: skip
+    """Make a model folder to ship: weights in half precision, with lexicon, language model, tuned settings, card."""
+    from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
+    from asr.text.lexicon import Lexicon
+
+    checkpoint = load_checkpoint(folder)
+    if lexicon is not None:
+        checkpoint.lexicon = Lexicon.read(lexicon)
+    if decoding is not None:
+        try:
+            checkpoint.decoding |= json.loads(decoding.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(f"{decoding} is not JSON ({error}).") from None
+    given = {"lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size}
+    checkpoint.decoding |= {key: value for key, value in given.items() if value is not None}
+    output.mkdir(parents=True, exist_ok=True)
+    if lm is not None:
+        checkpoint.decoding["lm"] = lm.name
+        if lm.resolve() != (output / lm.name).resolve():
+            with replacing(output / lm.name) as temporary:
+                shutil.copyfile(lm, temporary)
+    save_checkpoint(output, checkpoint, dtype)
+    if card is not None:
+        write_atomically(output / "README.md", card.read_bytes())
+    size = sum(path.stat().st_size for path in output.iterdir() if not path.name.startswith("."))
+    note(f"{output}: {size / 1e6:.1f} MB")

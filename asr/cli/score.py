@@ -1,0 +1,74 @@
+"""`asr score`: error rates, intervals, and a paired test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from asr.cli.console import note
+from asr.score.report import compare, render, render_alignment, render_test, score_system, to_json
+from asr.score.text_files import Texts, read_texts
+
+
+@click.command()
+@click.argument("reference", type=click.Path(path_type=Path))
+@click.argument("hypothesis", type=click.Path(path_type=Path))
+@click.argument("second", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; rates are fractions.")
+@click.option("--ignore-case", is_flag=True, help="Compare in lower case.")
+@click.option("--worst", default=5, show_default=True, help="How many of the worst utterances to name.")
+@click.option("--alignments", is_flag=True, help="Print every utterance with an error, word by word.")
+def command(
+    reference: Path, hypothesis: Path, second: Path | None, as_json: bool, ignore_case: bool, worst: int, alignments: bool
+) -> None:
+    """Word and character error rates of HYPOTHESIS, with 95% intervals; with a SECOND one also a paired test.
+
+    Files are 'ID text' lines, .trn, or manifests (.jsonl, which also name speakers).
+
+    \b
+    Example: asr score dev.jsonl hyp.trn --alignments
+    """
+    paths = [hypothesis] + ([second] if second else [])
+    wanted = _read(reference, ignore_case)
+    systems = []
+    for path in paths:
+        found = _read(path, ignore_case)
+        _warn_about_case(wanted, found, path)
+        systems.append(score_system(wanted, found))
+    test = compare(systems[0], systems[1]) if second else None
+    if as_json:
+        values = to_json(systems[0], worst)
+        if test is not None:
+            values["second"] = to_json(systems[1], worst)
+            values["test"] = {
+                "difference": test.difference,
+                "interval": [test.interval.low, test.interval.high],
+                "p_value": test.p_value,
+            }
+        click.echo(json.dumps(values))
+        return
+    for path, system in zip(paths, systems, strict=True):
+        if second:
+            click.echo(f"--- {path}")
+        click.echo(render(system, worst))
+        if system.missing:
+            note(f"{len(system.missing)} utterances have no hypothesis and count as empty: {' '.join(system.missing[:5])}")
+        if alignments:
+            for name, alignment in zip(system.ids, system.alignments, strict=True):
+                if alignment.counts.errors:
+                    click.echo(render_alignment(name, alignment))
+    if test is not None:
+        click.echo(render_test(test, hypothesis.name, second.name if second else ""))
+
+
+def _read(path: Path, ignore_case: bool) -> Texts:
+    texts = read_texts(path)
+    return Texts({name: text.lower() for name, text in texts.texts.items()}, texts.speakers) if ignore_case else texts
+
+
+def _warn_about_case(reference: Texts, hypothesis: Texts, path: Path) -> None:
+    left, right = (" ".join(texts.texts.values()) for texts in (reference, hypothesis))
+    if left and right and ((left.isupper() and right.islower()) or (left.islower() and right.isupper())):
+        note(f"note: the reference and {path} are in different case; compare them with --ignore-case")

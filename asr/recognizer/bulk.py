@@ -1,0 +1,104 @@
+"""Many utterances at once: log-probabilities of a manifest, stored or computed, and their decoding."""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.atomic_file import replacing
+from asr.audio.read import read_audio
+from asr.audio.segment import MAX_SEGMENT_SECONDS, cut_at_pauses
+from asr.data.batching import plan_batches
+from asr.data.manifest import BadItem, Utterance, read_manifest
+from asr.decode.hypothesis import Hypothesis
+from asr.errors import AudioError, TextError
+from asr.recognizer.shipped import model_folder
+
+BATCH_SECONDS = 160.0
+
+LogProbs = dict[str, NDArray[np.floating]]
+Progress = Callable[[int, int], None]
+
+
+def read_log_probs(path: Path, limit: int = 0) -> LogProbs:
+    """Arrays of an .npz by id, sorted, the first `limit` of them. Raises TextError if the file is damaged."""
+    try:
+        with np.load(path) as file:
+            names = sorted(file.files)[: limit or None]
+            return {name: file[name] for name in names}
+    except FileNotFoundError:
+        raise TextError(f"{path} does not exist; check the path.") from None
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        raise TextError(f"{path} is no .npz of log-probs, or is damaged ({error}).") from None
+
+
+def write_log_probs(path: Path, log_probs: LogProbs) -> None:
+    """Store arrays by id as compressed float16 .npz."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **{name: array.astype(np.float16) for name, array in log_probs.items()})  # type: ignore[arg-type]
+
+
+def compute_log_probs(
+    model: str | Path | None, manifest_path: Path, device: str = "auto", limit: int = 0, progress: Progress | None = None
+) -> tuple[LogProbs, list[BadItem], Any]:
+    """Log-probs of a manifest's utterances by id, sorted; those that cannot be read, with reasons; the backend used.
+
+    Utterances longer than a segment are cut at pauses, so that memory is bounded for any length.
+    """
+    from asr.recognizer.torch_backend import TorchBackend
+
+    manifest = read_manifest(manifest_path, check_audio=True)
+    backend = TorchBackend(model_folder(model), device)
+    utterances = sorted(manifest.utterances, key=lambda utterance: utterance.id)[: limit or None]
+    bad = list(manifest.bad)
+    found: LogProbs = {}
+    durations = [min(utterance.duration, MAX_SEGMENT_SECONDS) for utterance in utterances]
+    done = 0
+    for batch in plan_batches(durations, BATCH_SECONDS, shuffle=False).batches:
+        pieces: list[tuple[str, NDArray[np.float32]]] = []
+        for index in batch:
+            done += 1
+            try:
+                pieces += [(utterances[index].id, piece) for piece in _pieces(utterances[index])]
+            except AudioError as error:
+                bad.append(BadItem(utterances[index].id, str(error).rstrip(".")))
+        for start in range(0, len(pieces), max(1, len(batch))):  # long utterances bring more pieces than the plan knows
+            part = pieces[start : start + max(1, len(batch))]
+            for (name, _), array in zip(part, backend.log_probs([piece for _, piece in part]), strict=True):
+                found[name] = np.concatenate([found[name], array]) if name in found else array
+        if progress is not None:
+            progress(done, len(utterances))
+    return dict(sorted(found.items())), bad, backend
+
+
+def _pieces(utterance: Utterance) -> list[NDArray[np.float32]]:
+    samples = read_audio(utterance.audio_filepath, utterance.offset, utterance.duration or None)
+    return [segment.samples for segment in cut_at_pauses([samples])]
+
+
+def decode_all(
+    decoder: Any, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None
+) -> tuple[dict[str, Hypothesis], float]:
+    """Best hypotheses by id, sorted, and the seconds of wall clock the search took; compilation is not counted.
+
+    The result does not depend on `threads`.
+    """
+    if log_probs:
+        name, array = next(iter(log_probs.items()))
+        decoder.decode(array[:2], name=name)  # compiles, or loads what an earlier run compiled
+    found: dict[str, Hypothesis] = {}
+    started = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        results = pool.map(lambda item: decoder.decode(item[1], name=item[0])[0], log_probs.items())
+        for number, (name, hypothesis) in enumerate(zip(log_probs, results, strict=True), 1):
+            found[name] = hypothesis
+            if progress is not None:
+                progress(number, len(log_probs))
+    return found, time.perf_counter() - started

@@ -1,0 +1,26 @@
+"""The models that lie inside the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asr.errors import CheckpointError
+
+DEFAULT = "english"
+_FOLDER = Path(__file__).parent.parent / "models"
+
+
+def names() -> list[str]:
+    """Names of the shipped models."""
+    return sorted(path.parent.name for path in _FOLDER.glob("*/config.json"))
+
+
+def model_folder(model: str | Path | None) -> Path:
+    """The folder of a model: a path, a shipped model's name, or the default. Raises CheckpointError if there is none."""
+    if model is None:
+        model = DEFAULT
+    if Path(model).is_dir():
+        return Path(model)
+    if str(model) in names():
+        return _FOLDER / str(model)
+    raise CheckpointError(f"there is no model folder '{model}'; give a folder, or one of the shipped: {', '.join(names())}.")

@@ -1,0 +1,151 @@
+"""A system's errors on a set: computed here as values, rendered to text at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from asr.errors import TextError
+from asr.score.edit_distance import DELETE, EQUAL, INSERT, Alignment, Counts, align
+from asr.score.statistics import Interval, PairedTest, bootstrap_interval, paired_test
+from asr.score.text_files import Texts
+
+
+@dataclass(frozen=True)
+class SystemScore:
+    """Errors of one system. `ids` are all ids of the reference, `alignments` in their order, in words."""
+
+    ids: list[str]
+    alignments: list[Alignment]
+    words: Counts
+    characters: Counts
+    over_utterances: Interval | None
+    over_speakers: Interval | None
+    missing: list[str]  # ids without a hypothesis, scored as empty
+
+    @property
+    def sentence_errors(self) -> int:
+        """Utterances with at least one error."""
+        return sum(alignment.counts.errors > 0 for alignment in self.alignments)
+
+    def worst(self, number: int) -> list[tuple[str, Alignment]]:
+        """The utterances with most errors."""
+        pairs = zip(self.ids, self.alignments, strict=True)
+        return sorted(pairs, key=lambda pair: -pair[1].counts.errors)[:number]
+
+    def confusions(self, number: int) -> list[tuple[str, int]]:
+        """The most frequent edits, as `reference -> hypothesis`."""
+        edits = Counter(
+            f"{edit.reference or '∅'} -> {edit.hypothesis or '∅'}"
+            for alignment in self.alignments
+            for edit in alignment.edits
+            if edit.kind != EQUAL
+        )
+        return edits.most_common(number)
+
+
+def score_system(reference: Texts, hypothesis: Texts) -> SystemScore:
+    """Score hypotheses against references. Ids without a hypothesis count as empty.
+
+    Raises TextError if a hypothesis has no reference.
+    """
+    extra = [name for name in hypothesis.texts if name not in reference.texts]
+    if extra:
+        raise TextError(
+            f"{len(extra)} hypotheses have no reference, first '{extra[0]}'; are the files of the same set?"
+        )
+    ids = sorted(reference.texts)
+    wanted = [reference.texts[name] for name in ids]
+    found = [hypothesis.texts.get(name, "") for name in ids]
+    alignments = align([text.split() for text in wanted], [text.split() for text in found])
+    characters = align([list(text) for text in wanted], [list(text) for text in found])
+    errors = [alignment.counts.errors for alignment in alignments]
+    lengths = [alignment.counts.reference_length for alignment in alignments]
+    speakers = [reference.speakers[name] for name in ids] if len(reference.speakers) == len(ids) else None
+    return SystemScore(
+        ids,
+        alignments,
+        sum((alignment.counts for alignment in alignments), Counts()),
+        sum((alignment.counts for alignment in characters), Counts()),
+        bootstrap_interval(errors, lengths),
+        bootstrap_interval(errors, lengths, speakers) if speakers else None,
+        [name for name in ids if name not in hypothesis.texts],
+    )
+
+
+def compare(first: SystemScore, second: SystemScore) -> PairedTest:
+    """The paired test of two systems on the same references."""
+    lengths = [alignment.counts.reference_length for alignment in first.alignments]
+    errors = [[alignment.counts.errors for alignment in system.alignments] for system in (first, second)]
+    return paired_test(errors[0], errors[1], lengths)
+
+
+def to_json(score: SystemScore, worst: int = 5) -> dict[str, Any]:
+    """The figures of a system; rates are fractions."""
+
+    def interval(value: Interval | None) -> list[float] | None:
+        return None if value is None else [round(value.low, 6), round(value.high, 6)]
+
+    return {
+        "wer": round(score.words.rate, 6),
+        "wer_interval_utterances": interval(score.over_utterances),
+        "wer_interval_speakers": interval(score.over_speakers),
+        "words": score.words.reference_length,
+        "substitutions": score.words.substitutions,
+        "deletions": score.words.deletions,
+        "insertions": score.words.insertions,
+        "cer": round(score.characters.rate, 6),
+        "utterances": len(score.ids),
+        "sentence_errors": score.sentence_errors,
+        "missing": score.missing,
+        "worst": [{"id": name, "errors": alignment.counts.errors} for name, alignment in score.worst(worst)],
+    }
+
+
+def render(score: SystemScore, worst: int = 5) -> str:
+    """The figures as text."""
+    words = score.words
+    lines = [
+        f"WER {words.rate:7.2%}  {words.errors} errors in {words.reference_length} words: "
+        f"{words.substitutions} substituted, {words.deletions} deleted, {words.insertions} inserted",
+        f"CER {score.characters.rate:7.2%}  {score.characters.errors} errors in "
+        f"{score.characters.reference_length} characters",
+        f"SER {score.sentence_errors / max(1, len(score.ids)):7.2%}  {score.sentence_errors} of "
+        f"{len(score.ids)} utterances have an error",
+    ]
+    for name, interval in (("utterances", score.over_utterances), ("speakers", score.over_speakers)):
+        if interval is not None:
+            lines.append(f"95% interval of the WER over {name}: {interval.low:.2%} to {interval.high:.2%}")
+    if worst:
+        lines.append("worst utterances:")
+        lines += [f"  {name}: {alignment.counts.errors} errors" for name, alignment in score.worst(worst)]
+        lines.append("most frequent errors:")
+        lines += [f"  {number:4d} {edit}" for edit, number in score.confusions(worst)]
+    return "\n".join(lines)
+
+
+def render_test(test: PairedTest, first: str, second: str) -> str:
+    """The paired test in words."""
+    verdict = "by more than chance" if test.p_value < 0.05 else "which may be chance"
+    direction = "better" if test.difference < 0 else "worse" if test.difference > 0 else "the same"
+    amount = f"{abs(test.difference):.2%} absolute " if test.difference else ""
+    return (
+        f"{second} is {amount}{direction} than {first}, {verdict} (p = {test.p_value:.4f}; 95% interval of the "
+        f"difference {test.interval.low:+.2%} to {test.interval.high:+.2%}; {test.better} utterances better, "
+        f"{test.worse} worse)"
+    )
+
+
+def render_alignment(name: str, alignment: Alignment) -> str:
+    """Reference over hypothesis, word by word; errors in upper case, gaps as stars."""
+    top, bottom = [], []
+    for edit in alignment.edits:
+        left = "*" * len(edit.hypothesis or "") if edit.kind == INSERT else edit.reference or ""
+        right = "*" * len(edit.reference or "") if edit.kind == DELETE else edit.hypothesis or ""
+        if edit.kind != EQUAL:
+            left, right = left.upper(), right.upper()
+        width = max(len(left), len(right))
+        top.append(left.ljust(width))
+        bottom.append(right.ljust(width))
+    return f"{name}\n  ref {' '.join(top).rstrip()}\n  hyp {' '.join(bottom).rstrip()}"

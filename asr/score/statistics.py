@@ -1,0 +1,90 @@
+"""How sure a word error rate is: bootstrap intervals, and a paired test between two systems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 10_000
+CHUNK = 500  # resamples drawn at once: bounds memory
+MIN_GROUPS = 3  # speakers below which an interval over speakers says nothing
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95% interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Second system against first: difference of error rates (negative: the second is better)."""
+
+    difference: float
+    interval: Interval
+    p_value: float  # two-sided, of no difference
+    better: int  # utterances where the second system makes fewer errors
+    worse: int
+
+
+def bootstrap_interval(
+    errors: Sequence[int], lengths: Sequence[int], groups: Sequence[str] | None = None, seed: int = 0
+) -> Interval | None:
+    """95% percentile interval of sum(errors) / sum(lengths) (Bisani & Ney 2004), resampling utterances, or whole
+    groups (speakers) where given. None where there is nothing to resample."""
+    sums = _grouped(errors, lengths, groups)
+    if len(sums) < (MIN_GROUPS if groups is not None else 2):
+        return None
+    rates = _resampled(sums, seed)
+    return Interval(*np.percentile(rates, [2.5, 97.5]).tolist())
+
+
+def paired_test(
+    first: Sequence[int], second: Sequence[int], lengths: Sequence[int], seed: int = 0
+) -> PairedTest:
+    """Compare two systems on the same utterances: bootstrap interval of the difference, and the two-sided p-value of
+    a permutation test that swaps the systems per utterance (Noreen 1989)."""
+    difference = np.asarray(second, np.float64) - np.asarray(first, np.float64)
+    total = max(1, int(np.sum(lengths)))
+    rates = _resampled(np.stack([difference, np.asarray(lengths, np.float64)], axis=1), seed)
+    random = np.random.default_rng(seed + 1)
+    observed = abs(difference.sum())
+    nonzero = difference[difference != 0]
+    reached = 0
+    for _ in range(RESAMPLES // CHUNK):
+        signs = random.integers(0, 2, (CHUNK, len(nonzero))) * 2 - 1
+        reached += int((np.abs(signs @ nonzero) >= observed - 1e-9).sum())
+    return PairedTest(
+        float(difference.sum()) / total,
+        Interval(*np.percentile(rates, [2.5, 97.5]).tolist()),
+        (reached + 1) / (RESAMPLES + 1),
+        int((difference < 0).sum()),
+        int((difference > 0).sum()),
+    )
+
+
+def _grouped(
+    errors: Sequence[int], lengths: Sequence[int], groups: Sequence[str] | None
+) -> NDArray[np.float64]:
+    """(units, 2): errors and reference lengths of each utterance or group."""
+    pairs = np.stack([np.asarray(errors, np.float64), np.asarray(lengths, np.float64)], axis=1)
+    if groups is None:
+        return pairs
+    _, index = np.unique(np.asarray(groups), return_inverse=True)
+    sums = np.zeros((index.max() + 1, 2))
+    np.add.at(sums, index, pairs)
+    return sums
+
+
+def _resampled(sums: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    random = np.random.default_rng(seed)
+    rates = []
+    for _ in range(RESAMPLES // CHUNK):
+        draws = sums[random.integers(0, len(sums), (CHUNK, len(sums)))].sum(axis=1)
+        rates.append(draws[:, 0] / np.maximum(draws[:, 1], 1))
+    return np.concatenate(rates)
