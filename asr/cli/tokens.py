@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from asr.data.manifest import read_manifest
 from asr.errors import TextError
 from asr.text.lexicon import Lexicon, read_cmudict, with_boundary
 from asr.text.letter_to_sound import LetterToSound
+from asr.text.lines import read_lines
 from asr.text.tokens import BLANK, BOUNDARY, ENGLISH_CHARACTERS, Tokens
 
 
@@ -66,16 +65,8 @@ def words(texts: tuple[Path, ...], output: Path, vocab: Path | None, min_count: 
 
 def _lines(path: Path) -> Iterator[str]:
     if path.suffix == ".jsonl":
-        yield from (utterance.text or "" for utterance in read_manifest(path).utterances)
-        return
-    opener = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix, open)
-    try:
-        with opener(path, "rt", encoding="utf-8") as file:  # type: ignore[operator]
-            yield from file
-    except FileNotFoundError:
-        raise TextError(f"{path} does not exist; check the path.") from None
-    except (UnicodeDecodeError, EOFError, OSError) as error:
-        raise TextError(f"{path} cannot be read as UTF-8 text ({error}).") from None
+        return (utterance.text or "" for utterance in read_manifest(path).utterances)
+    return read_lines(path)
 
 
 @command.command("lexicon")

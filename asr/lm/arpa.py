@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.atomic_file import replacing
 from asr.errors import TextError
 
 LN10 = float(np.log(10.0))
@@ -117,3 +119,30 @@ def _header(path: Path, lines: Iterator[tuple[int, str]]) -> list[int]:
         elif line and started:
             break
     raise TextError(f"{path} is no ARPA language model: it has no \\data\\ section with n-gram counts.")
+
+
+def write_arpa(path: str | Path, model: ArpaModel) -> None:
+    """Write an ARPA file, gzipped if its name ends in .gz; atomically. Back-offs of zero are left out."""
+    path = Path(path)
+    with replacing(path) as temporary, temporary.open("wb") as raw:
+        # No time stamp in the header: the same model gives the same bytes.
+        stream: IO[bytes] = gzip.GzipFile("", "wb", 9, raw, mtime=0) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+        with io.TextIOWrapper(stream, encoding="utf-8", newline="\n") as file:
+            file.write("\\data\\\n")
+            file.writelines(f"ngram {order}={len(grams)}\n" for order, grams in enumerate(model.grams, 1))
+            for order in range(1, model.order + 1):
+                file.write(f"\n\\{order}-grams:\n")
+                file.writelines(_lines(model, order))
+            file.write("\n\\end\\\n")
+            file.flush()
+            if stream is not raw:
+                stream.close()
+
+
+def _lines(model: ArpaModel, order: int) -> Iterator[str]:
+    words = model.words
+    scores = (model.log_probs[order - 1] / LN10).tolist()
+    weights = (model.backoffs[order - 1] / LN10).tolist()
+    for gram, score, weight in zip(model.grams[order - 1].tolist(), scores, weights, strict=True):
+        text = " ".join([words[index] for index in gram])
+        yield f"{score:.6g}\t{text}\t{weight:.6g}\n" if weight else f"{score:.6g}\t{text}\n"
