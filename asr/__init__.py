@@ -1,7 +1,7 @@
 """A speech-recognition toolkit around one LSTM core.
 
-    from asr import Recognizer
-    print(Recognizer.load().transcribe("talk.wav").text)
+from asr import Recognizer
+print(Recognizer.load().transcribe("talk.wav").text)
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from asr.atomic_file import write_atomically
 from asr.acoustic.model import AcousticConfig, AcousticModel
+from asr.atomic_file import write_atomically
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError, TextError
 from asr.text.lexicon import Lexicon
@@ -64,7 +64,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} does not describe a model of this program; check the path.")
     if values["format"] > FORMAT:
         raise CheckpointError(
-            f"{folder} has checkpoint format {values['format']}, newer than the {FORMAT} this version reads; update lstm-asr."
+            f"{folder} has checkpoint format {values['format']}, newer than {FORMAT}, which this version reads; update it."
         )
     return values
 
@@ -84,7 +84,9 @@ def load_checkpoint(folder: str | Path) -> AcousticCheckpoint:
     except (TextError, ConfigError, KeyError) as error:
         raise CheckpointError(f"{folder} cannot be loaded: {error}") from None
     if tokens.digest != values.get("tokens_sha256"):
-        raise CheckpointError(f"{folder / 'tokens.txt'} is not the one the model was trained with; restore the original.")
+        raise CheckpointError(
+            f"{folder / 'tokens.txt'} is not the one the model was trained with; restore the original."
+        )
     model = AcousticModel(config, len(tokens))
     tensors = {name: value.float() for name, value in read_tensors(folder / "model.safetensors").items()}
     try:

@@ -28,7 +28,9 @@ class AcousticConfig:
 
     def __post_init__(self) -> None:
         if self.subsampling not in STRIDES:
-            raise ConfigError(f"model.subsampling must be one of {', '.join(map(str, STRIDES))}, not {self.subsampling}.")
+            raise ConfigError(
+                f"model.subsampling must be one of {', '.join(map(str, STRIDES))}, not {self.subsampling}."
+            )
 
     @property
     def seconds_per_frame(self) -> float:

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from asr.atomic_file import write_atomically
 from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
 from asr.acoustic.evaluate import greedy_evaluator
 from asr.acoustic.model import AcousticConfig, AcousticModel
 from asr.acoustic.task import CtcTask, DataConfig, frames_needed
+from asr.atomic_file import write_atomically
 from asr.audio.augment import AugmentConfig
 from asr.config import to_dict
 from asr.data.manifest import BadItem, Manifest, Utterance
@@ -90,7 +90,9 @@ class AcousticRun:
     def _start_from(self, folder: Path) -> None:
         initial = load_checkpoint(folder)
         if initial.tokens.digest != self.tokens.digest or initial.model.config != self.config.model:
-            raise CheckpointError(f"{folder} has other tokens or sizes than this configuration; it cannot be its start.")
+            raise CheckpointError(
+                f"{folder} has other tokens or sizes than this configuration; it cannot be its start."
+            )
         self.model.load_state_dict(initial.model.state_dict())
 
     def _cramped(self, items: Any) -> list[BadItem]:
@@ -102,7 +104,9 @@ class AcousticRun:
             frames = self.model.features.frame_lengths(torch.tensor(int(utterance.duration * features.sample_rate)))
             have = int(self.model.front.output_lengths(frames))
             if frames_needed(target) > have:
-                reason = f"{frames_needed(target)} tokens and separators need more than its {have} frames of {frame:g} s"
+                reason = (
+                    f"{frames_needed(target)} tokens and separators need more than its {have} frames of {frame:g} s"
+                )
                 found.append(BadItem(utterance.id, reason + "; a smaller model.subsampling would keep it"))
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -163,7 +164,7 @@ class CtcTask:
 
 def frames_needed(target: Sequence[int]) -> int:
     """Fewest frames CTC can put `target` in: its tokens, and a blank between equal neighbours."""
-    return len(target) + sum(left == right for left, right in zip(target, target[1:], strict=False))
+    return len(target) + sum(left == right for left, right in itertools.pairwise(target))
 
 
 def pad_samples(pieces: Sequence[Samples]) -> tuple[Tensor, Tensor]:

@@ -51,12 +51,12 @@ def through_codec(samples: Samples, sample_rate: int, codec: str = "MP3") -> Sam
     soundfile.write(buffer, np.clip(samples, -1.0, 1.0), sample_rate, format=codec, subtype=subtype)
     buffer.seek(0)
     decoded, _ = soundfile.read(buffer, dtype="float32")
-    return decoded[: len(samples)] if len(decoded) >= len(samples) else np.pad(decoded, (0, len(samples) - len(decoded)))
+    return (
+        decoded[: len(samples)] if len(decoded) >= len(samples) else np.pad(decoded, (0, len(samples) - len(decoded)))
+    )
 
 
-def augment_samples(
-    samples: Samples, sample_rate: int, config: AugmentConfig, random: np.random.Generator
-) -> Samples:
+def augment_samples(samples: Samples, sample_rate: int, config: AugmentConfig, random: np.random.Generator) -> Samples:
     """Speed, then low-pass, then codec, each as `config` draws it."""
     if config.speeds:
         samples = change_speed(samples, config.speeds[random.integers(len(config.speeds))])

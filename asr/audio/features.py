@@ -127,8 +127,19 @@ class Features(nn.Module):
         previous = nn.functional.pad(frames, (1, 0), mode="replicate")[:, :, :-1]
         frames = (frames - PREEMPHASIS * previous) * self.window
         power = torch.fft.rfft(frames, n=config.fft_size).abs().square()
-        log_mel = (power @ self.mel).clamp(min=LOG_FLOOR).log()
-        return log_mel @ self.dct if config.kind == "mfcc" else log_mel
+        log_mel = _product(power, self.mel).clamp(min=LOG_FLOOR).log()
+        return _product(log_mel, self.dct) if config.kind == "mfcc" else log_mel
+
+
+def _product(rows: Tensor, matrix: Tensor) -> Tensor:
+    """rows @ matrix, each row's result the same whatever the number of rows.
+
+    A single row would go to the matrix-vector kernel, which adds up in another order: streamed frames would differ
+    from offline frames in the last bit.
+    """
+    if rows.shape[0] * rows.shape[1] == 1:
+        return (rows.expand(-1, 2, -1) @ matrix)[:, :1]
+    return rows @ matrix
 
 
 def _window(config: FeatureConfig) -> Tensor:

@@ -21,10 +21,11 @@ from asr.errors import AudioError
 
 SAMPLE_RATE = 16000
 BLOCK_SECONDS = 30.0
-AUDIO_EXTENSIONS = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .au .caf .w64 .rf64 .sph .m4a .mp4 .webm .mkv .aac .mov .wma".split()
+AV_EXTENSIONS = frozenset([".m4a", ".mp4", ".webm", ".mkv", ".aac", ".mov", ".wma"])
+SOUNDFILE_EXTENSIONS = frozenset(
+    [".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64", ".sph"]
 )
-AV_EXTENSIONS = frozenset(".m4a .mp4 .webm .mkv .aac .mov .wma".split())
+AUDIO_EXTENSIONS = SOUNDFILE_EXTENSIONS | AV_EXTENSIONS
 EXACT_LENGTH_FORMATS = frozenset({"FLAC", "WAV", "WAVEX", "AIFF", "AU", "CAF", "W64", "RF64"})  # mp3 headers guess
 
 Samples = NDArray[np.float32]
@@ -151,23 +152,39 @@ def _soundfile_blocks(
             raise _ends_early(path, promised / rate, total / rate)
         start = round(offset * rate)
         if start > 0 and start >= total:
-            raise AudioError(f"{path}: offset {offset} s is past its end at {total / rate:.2f} s; correct the manifest.")
+            raise AudioError(
+                f"{path}: offset {offset} s is past its end at {total / rate:.2f} s; correct the manifest."
+            )
         wanted = total - start if duration is None else min(total - start, round(duration * rate))
         found = 0
-        try:
-            if start:
-                handle.seek(start)
-            while found < wanted:
-                block = handle.read(min(wanted - found, max(1, int(block_seconds * rate))), dtype="float32")
-                if not len(block):
-                    break
-                found += len(block)
-                yield rate, block
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            if not found:
-                raise _not_audio(path, error) from None
-        if found < wanted and handle.format in EXACT_LENGTH_FORMATS and not partial:
-            raise _ends_early(path, (start + wanted) / rate, (start + found) / rate)
+        if start:
+            handle.seek(start)
+        while found < wanted:
+            block = _read_block(handle, min(wanted - found, max(1, int(block_seconds * rate))))
+            if not len(block):
+                break
+            found += len(block)
+            yield rate, block
+    if found < wanted and not partial and (handle.format in EXACT_LENGTH_FORMATS or not found):
+        raise _ends_early(path, (start + wanted) / rate, (start + found) / rate)
+
+
+def _read_block(handle: soundfile.SoundFile, frames: int) -> Samples:
+    """Up to `frames` frames. A damaged place ends the block; what was read before it is kept, but for the part of a
+    second in which it lies, since a decoder that stumbles gives nothing of that call."""
+    step = frames if handle.format in ("WAV", "WAVEX") else max(1, handle.samplerate // 8)
+    parts: list[Samples] = []
+    held = 0
+    try:
+        while held < frames:
+            part = handle.read(min(step, frames - held), dtype="float32")
+            if not len(part):
+                break
+            parts.append(part)
+            held += len(part)
+    except (soundfile.LibsndfileError, RuntimeError):
+        pass  # the caller compares with what the header promises
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
 def _wav_promised_frames(path: Path) -> int | None:

@@ -52,7 +52,7 @@ def cut_at_pauses(
 
 
 def _quietest_place(samples: Samples, sample_rate: int) -> int:
-    """Sample index of the quietest 0.3 s between the shortest and the longest segment, later places preferred a little."""
+    """Sample index of the quietest 0.3 s between shortest and longest segment, later places preferred a little."""
     loudness = 20 * np.log10(_hop_rms(samples, sample_rate) + 1e-6)
     width = round(PAUSE_SECONDS / HOP_SECONDS)
     smooth = np.convolve(loudness, np.full(width, 1 / width), mode="same")

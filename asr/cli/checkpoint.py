@@ -36,9 +36,15 @@ def show(folder: Path, as_json: bool) -> None:
     parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     config = checkpoint.model.config
     direction = "bidirectional" if config.bidirectional else "one-directional"
-    click.echo(f"{config.num_layers} x {config.hidden_size} {direction} {config.kind}, {parameters / 1e6:.2f} M parameters")
-    click.echo(f"{config.features.num_mel_bins}-bin {config.features.kind}, {config.seconds_per_frame * 1000:g} ms a frame")
-    click.echo(f"{len(checkpoint.tokens)} tokens, {len(checkpoint.lexicon) if checkpoint.lexicon else 'no'} lexicon words")
+    click.echo(
+        f"{config.num_layers} x {config.hidden_size} {direction} {config.kind}, {parameters / 1e6:.2f} M parameters"
+    )
+    click.echo(
+        f"{config.features.num_mel_bins}-bin {config.features.kind}, {config.seconds_per_frame * 1000:g} ms a frame"
+    )
+    click.echo(
+        f"{len(checkpoint.tokens)} tokens, {len(checkpoint.lexicon) if checkpoint.lexicon else 'no'} lexicon words"
+    )
     click.echo(f"decoding: {json.dumps(checkpoint.decoding)}")
 
 
@@ -64,7 +70,9 @@ def average(folders: tuple[Path, ...], output: Path) -> None:
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--lexicon", type=click.Path(path_type=Path), help="Lexicon to put in place of the training one.")
 @click.option("--lm", type=click.Path(path_type=Path), help="ARPA language model to put beside it (.arpa, .arpa.gz).")
-@click.option("--decoding", type=click.Path(path_type=Path), help="Settings of the search as JSON, from `asr tune --output`.")
+@click.option(
+    "--decoding", type=click.Path(path_type=Path), help="Settings of the search as JSON, from `asr tune --output`."
+)
 @click.option("--lm-weight", type=float)
 @click.option("--word-score", type=float)
 @click.option("--beam-size", type=click.IntRange(min=1))

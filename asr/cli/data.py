@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from asr.cli.console import Progress, list_bad, note
+from asr.data.download import ARCHIVES, download_corpus
 from asr.data.importers import import_corpus, keep_where
 from asr.data.manifest import Manifest, read_manifest, write_manifest
 from asr.errors import ConfigError, ManifestError
@@ -29,9 +30,13 @@ def command() -> None:
 @command.command("import")
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Manifest to write (JSON lines).")
-@click.option("--kind", default="auto", show_default=True, help="auto, librispeech, manifest, nemo, csv or kaldi.")
+@click.option(
+    "--kind", default="auto", show_default=True, help="auto, librispeech, manifest, nemo, csv, kaldi, an4 or fsdd."
+)
 @click.option("--where", "conditions", multiple=True, help="Keep only items with KEY=VALUE, such as split=test.")
-@click.option("--normalize/--no-normalize", default=True, show_default=True, help="Bring texts to plain lower-case words.")
+@click.option(
+    "--normalize/--no-normalize", default=True, show_default=True, help="Bring texts to plain lower-case words."
+)
 @click.option("--prefix", default="", help="Put before every id, to keep corpora apart.")
 def import_command(
     sources: tuple[Path, ...], output: Path, kind: str, conditions: tuple[str, ...], normalize: bool, prefix: str
@@ -61,6 +66,19 @@ def _condition(text: str) -> tuple[str, str]:
     if not separator:
         raise ConfigError(f"'--where {text}' must have the form KEY=VALUE.")
     return key, value
+
+
+@command.command("download")
+@click.argument("names", nargs=-1, required=True, type=click.Choice(sorted(ARCHIVES)))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to unpack below.")
+def download(names: tuple[str, ...], output: Path) -> None:
+    """Download official archives, go on where an earlier call stopped, check their sums, unpack them."""
+    for name in names:
+        note(f"{name}: {ARCHIVES[name].url}")
+        progress = Progress(name)
+        folder = download_corpus(ARCHIVES[name], output, progress)
+        progress.close()
+        note(f"{name}: {folder}")
 
 
 @command.command("check")

@@ -29,7 +29,9 @@ from asr.text.tokens import Tokens
 @click.option("--tokens", "tokens_path", type=click.Path(path_type=Path), help="tokens.txt of --log-probs.")
 @click.option("--lexicon", "lexicon_path", help="lexicon.txt, or 'none'.  [default: the model's own]")
 @click.option("--lm", help="ARPA language model, or 'none'.  [default: the model's own]")
-@click.option("--neural-lm", default="none", show_default=True, help="LSTM language model; only 'none' in this version.")
+@click.option(
+    "--neural-lm", default="none", show_default=True, help="LSTM language model; only 'none' in this version."
+)
 @click.option("--lm-weight", type=float, help="Weight of the language model's natural logs.")
 @click.option("--word-score", type=float, help="Added for every word.")
 @click.option("--beam-size", type=click.IntRange(min=1), help="Hypotheses kept.")
@@ -41,8 +43,8 @@ from asr.text.tokens import Tokens
 @click.option("--frame-seconds", type=float, help="Seconds a frame, for word times.  [default: the model's, else 0.04]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 def command(
-    model: str | None, manifest: Path | None, save_log_probs: Path | None, stored: Path | None, tokens_path: Path | None,
-    lexicon_path: str | None, lm: str | None, neural_lm: str, lm_weight: float | None, word_score: float | None,
+    model: str | None, manifest: Path | None, save_log_probs: Path | None, stored: Path | None,
+    tokens_path: Path | None, lexicon_path: str | None, lm: str | None, neural_lm: str, lm_weight: float | None, word_score: float | None,
     beam_size: int | None, greedy: bool, threads: int, limit: int, output: Path | None, as_json: bool,
     frame_seconds: float | None, device: str,
 ) -> int:  # fmt: skip
@@ -110,6 +112,8 @@ def _print_json(found: dict[str, Hypothesis], log_probs: LogProbs, seconds: floa
             for word in hypothesis.words
         ]
         score = round(hypothesis.score, 4) if np.isfinite(hypothesis.score) else None
-        click.echo(json.dumps({"id": name, "text": hypothesis.text, "score": score, "words": words}, ensure_ascii=False))
+        click.echo(
+            json.dumps({"id": name, "text": hypothesis.text, "score": score, "words": words}, ensure_ascii=False)
+        )
     frames = sum(len(array) for array in log_probs.values())
     click.echo(json.dumps({"decode_seconds": round(seconds, 6), "audio_frames": frames, "utterances": len(found)}))

@@ -46,7 +46,9 @@ def command(
     features, lengths = Features(config)(torch.from_numpy(samples)[None])
     array = features[0, : int(lengths[0])].numpy()
     if not len(array):
-        raise AsrError(f"{file} is shorter than one frame of {config.frame_length_ms:g} ms; there is nothing to compute.")
+        raise AsrError(
+            f"{file} is shorter than one frame of {config.frame_length_ms:g} ms; there is nothing to compute."
+        )
     target = output or Path(f"{file.stem}.npy")
     with replacing(target) as temporary, temporary.open("wb") as stream:
         np.save(stream, array)

@@ -25,12 +25,18 @@ def command() -> None:
 @command.command("ngram")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--order", default=3, show_default=True, type=click.IntRange(1, 5), help="Words in the longest n-grams.")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="ARPA file to write (.arpa or .arpa.gz).")
-@click.option("--vocab", type=click.Path(path_type=Path), help="Word list; other words become <unk>.  [default: all words]")
-@click.option("--prune", default="", metavar="'0 C2 C3'", help="For each order, leave out n-grams seen as often or less.")
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path), help="ARPA file to write (.arpa or .arpa.gz)."
+)
+@click.option(
+    "--vocab", type=click.Path(path_type=Path), help="Word list; other words become <unk>.  [default: all words]"
+)
+@click.option(
+    "--prune", default="", metavar="'0 C2 C3'", help="For each order, leave out n-grams seen as often or less."
+)
 @click.option("--case", type=click.Choice(["lower", "upper", "keep"]), default="lower", show_default=True)
 def ngram(texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None, prune: str, case: str) -> None:
-    """Estimate an n-gram model of TEXT… (a sentence a line; plain, .gz, .bz2, .xz, or manifests), modified Kneser-Ney."""
+    """Estimate a modified Kneser-Ney model of TEXT…: a sentence a line; plain, .gz, .bz2, .xz, or manifests."""
     from asr.lm.arpa import write_arpa
     from asr.lm.kneser_ney import Corpus, estimate
 

@@ -21,7 +21,13 @@ from asr.score.text_files import Texts, read_texts
 @click.option("--worst", default=5, show_default=True, help="How many of the worst utterances to name.")
 @click.option("--alignments", is_flag=True, help="Print every utterance with an error, word by word.")
 def command(
-    reference: Path, hypothesis: Path, second: Path | None, as_json: bool, ignore_case: bool, worst: int, alignments: bool
+    reference: Path,
+    hypothesis: Path,
+    second: Path | None,
+    as_json: bool,
+    ignore_case: bool,
+    worst: int,
+    alignments: bool,
 ) -> None:
     """Word and character error rates of HYPOTHESIS, with 95% intervals; with a SECOND one also a paired test.
 
@@ -54,7 +60,9 @@ def command(
             click.echo(f"--- {path}")
         click.echo(render(system, worst))
         if system.missing:
-            note(f"{len(system.missing)} utterances have no hypothesis and count as empty: {' '.join(system.missing[:5])}")
+            note(
+                f"{len(system.missing)} utterances without a hypothesis count as empty: {' '.join(system.missing[:5])}"
+            )
         if alignments:
             for name, alignment in zip(system.ids, system.alignments, strict=True):
                 if alignment.counts.errors:

@@ -13,8 +13,8 @@ from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, note
 from asr.data.manifest import read_manifest
 from asr.errors import TextError
-from asr.text.lexicon import Lexicon, read_cmudict, with_boundary
 from asr.text.letter_to_sound import LetterToSound
+from asr.text.lexicon import read_cmudict, with_boundary
 from asr.text.lines import read_lines
 from asr.text.tokens import BLANK, BOUNDARY, ENGLISH_CHARACTERS, Tokens
 
@@ -40,7 +40,9 @@ def characters(output: Path, characters: str) -> None:
 
 @command.command("words")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Word list to write, most frequent first.")
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path), help="Word list to write, most frequent first."
+)
 @click.option("--vocab", type=click.Path(path_type=Path), help="Keep only words of this list (case is ignored).")
 @click.option("--min-count", default=1, show_default=True, help="Keep words that occur as often.")
 @click.option("--most", default=0, help="Keep only so many, the most frequent.")
@@ -70,14 +72,21 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 @command.command("lexicon")
-@click.option("--words", "sources", multiple=True, required=True, type=click.Path(path_type=Path), help="Word list, text or manifest.")
-@click.option("--dictionary", required=True, type=click.Path(path_type=Path), help="CMUdict-like pronouncing dictionary.")
+@click.option(
+    "--words",
+    "sources",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Word list, text or manifest.",
+)
+@click.option(
+    "--dictionary", required=True, type=click.Path(path_type=Path), help="CMUdict-like pronouncing dictionary."
+)
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="lexicon.txt to write.")
 @click.option("--tokens", "tokens_path", type=click.Path(path_type=Path), help="Also write the phones as tokens.txt.")
 @click.option("--variants", default=2, show_default=True, help="Pronunciations a word may keep.")
-def lexicon(
-    sources: tuple[Path, ...], dictionary: Path, output: Path, tokens_path: Path | None, variants: int
-) -> None:
+def lexicon(sources: tuple[Path, ...], dictionary: Path, output: Path, tokens_path: Path | None, variants: int) -> None:
     """Spell words in phones: from a dictionary, and by letter-to-sound rules learned from it for the rest."""
     known = read_cmudict(dictionary)
     wanted = sorted({word for path in sources for line in _lines(path) for word in line.lower().split()})
@@ -102,7 +111,7 @@ def lexicon(
         phones_used = sorted({phone for ways in known.values() for way in ways for phone in way})
         write_atomically(tokens_path, Tokens([BLANK, BOUNDARY, *phones_used]).to_text().encode())
     if unsayable:
-        note(f"{len(unsayable)} words have letters that the dictionary never has and were left out: {' '.join(unsayable[:10])}")
+        note(f"{len(unsayable)} words with letters unknown to the dictionary were left out: {' '.join(unsayable[:10])}")
     note(f"{output}: {len(made)} words, {len(missing) - len(unsayable)} by rule")
 
 

@@ -46,7 +46,7 @@ def command(
     cramped = {item.where for item in run.cramped}
     faster = sorted(run.task.infeasible - cramped)
     if faster:
-        note(f"{len(faster)} more had an infinite CTC loss when speed perturbation made them faster: {' '.join(faster[:5])}")
+        note(f"{len(faster)} more had an infinite CTC loss when played faster: {' '.join(faster[:5])}")
     note(f"{output}: {final['weights']}, {_figures(final)}")
 
 
@@ -73,10 +73,9 @@ class Reporter:
         elif entry["kind"] == "epoch":
             self._bar.close()
             skipped = f", {entry['infeasible']:.0f} infinite losses" if entry.get("infeasible") else ""
-            note(
-                f"epoch {entry['epoch']}: loss {entry['loss']:.4f}, {_figures(entry)}, "
-                f"{entry['audio_seconds_per_second']} s of audio a second{skipped}"
-            )
+            speed = f"{entry['audio_seconds_per_second']} s of audio a second"
+            parts = [f"loss {entry['loss']:.4f}", _figures(entry), speed]
+            note(f"epoch {entry['epoch']}: {', '.join(part for part in parts if part)}{skipped}")
 
     def close(self) -> None:
         self._bar.close()

@@ -21,12 +21,18 @@ from asr.recognizer.transcript import FORMATS, Transcript
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--model", help="Model folder, or a shipped model by name (english, digits, an4).  [default: english]")
 @click.option("--lm", help="ARPA language model, or 'none'.  [default: the model's own]")
-@click.option("--neural-lm", default="none", show_default=True, help="LSTM language model; only 'none' in this version.")
-@click.option("--format", "formats", multiple=True, type=click.Choice(list(FORMATS)), help="May be repeated.  [default: txt]")
+@click.option(
+    "--neural-lm", default="none", show_default=True, help="LSTM language model; only 'none' in this version."
+)
+@click.option(
+    "--format", "formats", multiple=True, type=click.Choice(list(FORMATS)), help="May be repeated.  [default: txt]"
+)
 @click.option("--output-dir", type=click.Path(path_type=Path), help="Write DIR/<stem>.<format> instead of printing.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--threads", default=0, help="CPU threads.  [default: all cores]")
-@click.option("--beam-size", type=click.IntRange(min=1), help="Hypotheses kept by the search.  [default: as tuned for the model]")
+@click.option(
+    "--beam-size", type=click.IntRange(min=1), help="Hypotheses kept by the search.  [default: as tuned for the model]"
+)
 @click.option("--partial", is_flag=True, help="Transcribe what is there of a file that ends early.")
 def command(
     paths: tuple[str, ...],
@@ -85,9 +91,13 @@ def expand(paths: tuple[str, ...]) -> tuple[list[str], list[AsrError]]:
     errors: list[AsrError] = []
     for path in paths:
         if os.path.isdir(path):
-            found = sorted(str(p) for p in Path(path).rglob("*") if p.suffix.lower() in AUDIO_EXTENSIONS and p.is_file())
+            found = sorted(
+                str(p) for p in Path(path).rglob("*") if p.suffix.lower() in AUDIO_EXTENSIONS and p.is_file()
+            )
             if not found:
-                errors.append(AudioError(f"{path} holds no audio file; known are {' '.join(sorted(AUDIO_EXTENSIONS))}."))
+                errors.append(
+                    AudioError(f"{path} holds no audio file; known are {' '.join(sorted(AUDIO_EXTENSIONS))}.")
+                )
         elif not os.path.exists(path) and glob.has_magic(path):
             found = sorted(name for name in glob.glob(path, recursive=True) if os.path.isfile(name))
             if not found:

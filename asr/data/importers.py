@@ -41,26 +41,33 @@ def detect_format(source: Path) -> str:
         return "kaldi"
     if (source / "manifest.jsonl").exists():
         return "manifest"
+    if (source / "etc" / "an4_train.transcription").exists():
+        return "an4"
+    if (source / "recordings").is_dir():
+        return "fsdd"
     if next(source.rglob("*.trans.txt"), None) is not None:
         return "librispeech"
     raise ManifestError(
-        f"{source} is no corpus folder; looked for *.trans.txt (LibriSpeech), manifest.jsonl and wav.scp (Kaldi)."
+        f"{source} is no corpus folder; looked for *.trans.txt (LibriSpeech), manifest.jsonl, wav.scp (Kaldi), "
+        "etc/an4_train.transcription and recordings/ (FSDD)."
     )
 
 
 def import_corpus(source: str | Path, kind: str = "auto", progress: Progress | None = None) -> Manifest:
     """Read a corpus; every item's audio header is checked, items that cannot be used are listed with the reason.
 
-    kind: auto, librispeech, manifest (jsonl with or without a folder; NeMo's too), csv (tsv too), kaldi.
+    kind: auto, librispeech, manifest (jsonl with or without a folder; NeMo's too), csv (tsv too), kaldi, an4, fsdd.
     Raises ManifestError if the corpus cannot be read or nothing in it can be used.
     """
     source = Path(source)
     kind = detect_format(source) if kind == "auto" else kind
-    readers = {"librispeech": _librispeech, "csv": _csv, "kaldi": _kaldi}
+    readers = {"librispeech": _librispeech, "csv": _csv, "kaldi": _kaldi, "an4": _an4, "fsdd": _fsdd}
     if kind in ("manifest", "nemo"):
-        return read_manifest(source / "manifest.jsonl" if source.is_dir() else source, check_audio=True, progress=progress)
+        return read_manifest(
+            source / "manifest.jsonl" if source.is_dir() else source, check_audio=True, progress=progress
+        )
     if kind not in readers:
-        raise ManifestError(f"unknown corpus format '{kind}'; known: auto, librispeech, manifest, nemo, csv, kaldi.")
+        raise ManifestError(f"unknown corpus format '{kind}'; known: auto, manifest, nemo, {', '.join(readers)}.")
     candidates = list(readers[kind](source))
     good: list[Utterance] = []
     bad: list[BadItem] = []
@@ -99,6 +106,37 @@ def _librispeech(source: Path) -> Iterator[Candidate | BadItem]:
             yield Candidate(where, Utterance(name, str(audio.pop(name)), 0.0, text, name.split("-")[0]))
         for path in audio.values():
             yield BadItem(str(path), f"has no line in {transcript.name}")
+
+
+def _an4(source: Path) -> Iterator[Candidate | BadItem]:
+    """CMU's AN4 archive: etc/an4_{train,test}.transcription (`<s> TEXT </s> (ID)`) and .fileids; `split` is kept."""
+    for split in ("train", "test"):
+        listing = source / "etc" / f"an4_{split}.fileids"
+        paths = {Path(line.strip()).name: line.strip() for line in listing.read_text().splitlines() if line.strip()}
+        transcript = source / "etc" / f"an4_{split}.transcription"
+        for number, line in enumerate(transcript.read_text().splitlines(), 1):
+            text, _, name = line.strip().rstrip(")").rpartition("(")
+            where = f"{transcript} line {number}"
+            found = sorted((source / "wav").glob(f"{paths[name]}.*")) if name in paths else []
+            if not found:
+                yield BadItem(where, f"no audio file for '{name}'")
+                continue
+            words = " ".join(word for word in text.split() if not word.startswith("<"))
+            speaker = Path(paths[name]).parent.name
+            yield Candidate(where, Utterance(name, str(found[0]), 0.0, words, speaker, extra={"split": split}))
+
+
+def _fsdd(source: Path) -> Iterator[Candidate | BadItem]:
+    """The Free Spoken Digit Dataset: recordings/DIGIT_SPEAKER_TAKE.wav; takes 0-4 are its test part."""
+    digits = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    for path in sorted((source / "recordings").glob("*.wav")):
+        fields = path.stem.split("_")
+        if len(fields) != 3 or not fields[0].isdigit() or not fields[2].isdigit() or int(fields[0]) > 9:
+            yield BadItem(str(path), "its name is not DIGIT_SPEAKER_TAKE.wav")
+            continue
+        split = "test" if int(fields[2]) < 5 else "train"
+        text = digits[int(fields[0])]
+        yield Candidate(str(path), Utterance(path.stem, str(path), 0.0, text, fields[1], extra={"split": split}))
 
 
 def _csv(source: Path) -> Iterator[Candidate | BadItem]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,12 @@ class BeamDecoder:
         self._trie = smear(trie, self._unigram_scores())
         if lm is not None:
             _check_vocabulary(self.words, lm)
+
+    def with_settings(self, **changes: float) -> BeamDecoder:
+        """This decoder with other settings (fields of BeamConfig); the tree and the tables are shared."""
+        other = copy.copy(self)
+        other.config = replace(self.config, **changes)  # type: ignore[arg-type]
+        return other
 
     def _unigram_scores(self) -> NDArray[np.float32]:
         if not self._use_lm:

@@ -1,4 +1,4 @@
-"""Best-path decoding: the likeliest token of every frame, repeats and blanks removed (Graves et al. 2006, section 3.2)."""
+"""Best-path decoding: the likeliest token of every frame, repeats and blanks removed (Graves et al. 2006, 3.2)."""
 
 from __future__ import annotations
 

@@ -38,10 +38,10 @@ class Hypothesis:
 
 
 def check_log_probs(log_probs: NDArray[np.floating], num_tokens: int, name: str = "log-probs") -> NDArray[np.float32]:
-    """The array as float32, (frames, tokens). Raises TextError for another shape, NaN, or values that are no log-probs."""
+    """The array as float32, (frames, tokens). Raises TextError for another shape, NaN, or what are no log-probs."""
     if log_probs.ndim != 2 or log_probs.shape[1] != num_tokens:
         raise TextError(
-            f"{name}: its shape {log_probs.shape} does not fit (frames, {num_tokens} tokens); is it of another token file?"
+            f"{name}: the shape {log_probs.shape} does not fit (frames, {num_tokens} tokens); is it of other tokens?"
         )
     values = np.ascontiguousarray(log_probs, dtype=np.float32)
     if np.isnan(values).any():
@@ -49,7 +49,9 @@ def check_log_probs(log_probs: NDArray[np.floating], num_tokens: int, name: str 
     if not len(values):
         return values
     if values.max() > LOG_SUM_TOLERANCE:
-        raise TextError(f"{name}: it holds values above 0, so these are no natural-log probabilities; apply log_softmax.")
+        raise TextError(
+            f"{name}: it holds values above 0, so these are no natural-log probabilities; apply log_softmax."
+        )
     with np.errstate(divide="ignore"):
         sums = np.log(np.exp(values.astype(np.float64)).sum(axis=1))
     if np.median(np.abs(sums)) > LOG_SUM_TOLERANCE:

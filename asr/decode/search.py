@@ -178,7 +178,9 @@ def search(  # type: ignore[no-untyped-def]
                 end = h_int[index, 5] if token == boundary and node != ROOT else frame + 1
                 # First the longer words that the token leads to, then each word that it ends.
                 first_word, last_word = trie.word_starts[child], trie.word_starts[child + 1]
-                for choice in range(-1 if trie.child_starts[child] < trie.child_starts[child + 1] else 0, last_word - first_word):
+                for choice in range(
+                    -1 if trie.child_starts[child] < trie.child_starts[child + 1] else 0, last_word - first_word
+                ):
                     if choice < 0:
                         word, target, language, ahead = NO_WORD, child, h_lm[index], lm_weight * trie.lookahead[child]
                         if acoustic + language + ahead < best_total - threshold:
@@ -259,7 +261,11 @@ def search(  # type: ignore[no-untyped-def]
                 for place in range(trie.child_starts[node], trie.child_starts[node + 1]):
                     if trie.child_tokens[place] == boundary:
                         ends_at = trie.child_nodes[place]
-            first_word, last_word = (np.int32(0), np.int32(0)) if ends_at < 0 else (trie.word_starts[ends_at], trie.word_starts[ends_at + 1])
+            first_word, last_word = (
+                (np.int32(0), np.int32(0))
+                if ends_at < 0
+                else (trie.word_starts[ends_at], trie.word_starts[ends_at + 1])
+            )
             for choice in range(-1, last_word - first_word):
                 if choice < 0 and node != ROOT and forced == 0:
                     continue

@@ -88,7 +88,9 @@ def _parse(path: Path, lines: Iterator[tuple[int, str]]) -> ArpaModel:
                 if len(fields) > order + 1:
                     weights[found] = float(fields[order + 1])
             except (KeyError, IndexError, ValueError):
-                raise TextError(f"{path} line {number} is no {order}-gram of this model: {line.strip()[:60]!r}.") from None
+                raise TextError(
+                    f"{path} line {number} is no {order}-gram of this model: {line.strip()[:60]!r}."
+                ) from None
             found += 1
         else:
             raise TextError(f"language model {path} is cut short: it ends among its {order}-grams; copy it again.")

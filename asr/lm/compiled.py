@@ -1,7 +1,7 @@
 """Where compiled code is kept: one folder for each state of the sources.
 
-Numba's own cache looks at the time stamp of the file a function stands in, not of those it calls into. The folder's name
-holds a hash of all compiled modules, so that a change in any of them compiles anew and never mixes with old code.
+Numba's own cache looks at the time stamp of the file a function stands in, not of those it calls into. The folder's
+name holds a hash of all compiled modules, so that a change in any of them compiles anew and never mixes with old code.
 """
 
 from __future__ import annotations

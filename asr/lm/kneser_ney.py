@@ -9,6 +9,7 @@ off, including that of n-grams cut off. Unigrams are interpolated with the unifo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -60,7 +61,9 @@ class Corpus:
                 if index is None:
                     index = self.ids[word] = len(self.ids)
                 elif index < len(SIGNS):
-                    raise TextError(f"the text holds the sign '{word}' as a word; remove it, sentences get it by themselves.")
+                    raise TextError(
+                        f"the text holds the sign '{word}' as a word; remove it, sentences get it by themselves."
+                    )
                 pending.append(index)
             pending.append(2)
             if len(pending) > 1_000_000:
@@ -78,9 +81,7 @@ class Corpus:
                 raise TextError("no word of the text is in the vocabulary; are they in different case?")
 
 
-def estimate(
-    corpus: Corpus, order: int, cutoffs: Sequence[int] = (), note: Note | None = None
-) -> ArpaModel:
+def estimate(corpus: Corpus, order: int, cutoffs: Sequence[int] = (), note: Note | None = None) -> ArpaModel:
     """Estimate a model of `order` (1 to 5).
 
     cutoffs: for each order the count at or below which n-grams are left out (the last value goes for all higher orders;
@@ -94,7 +95,9 @@ def estimate(
     present[0] = corpus.allowed.copy()
     for index in range(1, order):  # an n-gram around one that was left out is left out too
         level = levels[index]
-        present[index] &= corpus.allowed[level.last] & present[index - 1][level.prefix] & present[index - 1][level.suffix]
+        present[index] &= (
+            corpus.allowed[level.last] & present[index - 1][level.prefix] & present[index - 1][level.suffix]
+        )
     probabilities: list[NDArray[np.float64]] = []
     backoffs: list[NDArray[np.float64]] = []
     for index, level in enumerate(levels):
@@ -123,8 +126,10 @@ def _limits(order: int, cutoffs: Sequence[int]) -> list[int]:
         raise TextError(f"the order must lie in 1..{MAX_ORDER}, not {order}.")
     limits = list(cutoffs[:order]) or [0]
     limits += [limits[-1]] * (order - len(limits))
-    if limits[0] != 0 or any(left > right for left, right in zip(limits, limits[1:], strict=False)):
-        raise TextError(f"cut-offs {' '.join(map(str, cutoffs))}: the first must be 0 and none less than the one before.")
+    if limits[0] != 0 or any(left > right for left, right in itertools.pairwise(limits)):
+        raise TextError(
+            f"cut-offs {' '.join(map(str, cutoffs))}: the first must be 0 and none less than the one before."
+        )
     return limits
 
 
@@ -146,9 +151,7 @@ def _count(corpus: Corpus, order: int) -> list[_Grams]:
         keys = index[positions - 1] * words + tokens[positions]
         unique, first, inverse, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
         prefix = unique // words
-        levels.append(
-            _Grams(unique % words, prefix, index[positions[first]], counts, levels[-1].begins[prefix])
-        )
+        levels.append(_Grams(unique % words, prefix, index[positions[first]], counts, levels[-1].begins[prefix]))
         new_index = np.zeros(len(tokens), np.int64)
         new_index[positions] = inverse
         index = new_index
@@ -196,4 +199,6 @@ def _to_arpa(
             values[SIGNS.index(BEGIN)] = BEGIN_LOG10 * LN10
         log_probs.append(values[keep].astype(np.float32))
         log_backoffs.append(np.log(np.maximum(backoffs[index][keep], 1e-99)).astype(np.float32))
-    return ArpaModel([word for word, keep in zip(words, present[0], strict=True) if keep], grams, log_probs, log_backoffs)
+    return ArpaModel(
+        [word for word, keep in zip(words, present[0], strict=True) if keep], grams, log_probs, log_backoffs
+    )

@@ -122,7 +122,9 @@ class NgramModel:
         object.__setattr__(self, "unknown", unknown)
         for sign in ("<s>", "</s>"):
             if sign not in self.ids:
-                raise TextError(f"language model {self.source} has no {sign}; estimate it on sentences with their ends.")
+                raise TextError(
+                    f"language model {self.source} has no {sign}; estimate it on sentences with their ends."
+                )
 
     ids: dict[str, int] = None  # type: ignore[assignment]
     unknown: int = -1  # id of the unknown word

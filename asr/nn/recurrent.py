@@ -88,7 +88,9 @@ class Recurrent(nn.Module):
             outputs = []
             for direction, lstm in enumerate(self._directions(layer)):
                 initial = self._initial(states, len(finals))
-                output, final = self._run(lstm, layer_input, None if dense else lengths, initial, direction == 1, packed)
+                output, final = self._run(
+                    lstm, layer_input, None if dense else lengths, initial, direction == 1, packed
+                )
                 outputs.append(output)
                 finals.append(final)
             layer_input = torch.cat(outputs, dim=-1) if self.bidirectional else outputs[0]

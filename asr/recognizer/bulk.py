@@ -46,7 +46,11 @@ def write_log_probs(path: Path, log_probs: LogProbs) -> None:
 
 
 def compute_log_probs(
-    model: str | Path | None, manifest_path: Path, device: str = "auto", limit: int = 0, progress: Progress | None = None
+    model: str | Path | None,
+    manifest_path: Path,
+    device: str = "auto",
+    limit: int = 0,
+    progress: Progress | None = None,
 ) -> tuple[LogProbs, list[BadItem], Any]:
     """Log-probs of a manifest's utterances by id, sorted; those that cannot be read, with reasons; the backend used.
 

@@ -16,11 +16,13 @@ def names() -> list[str]:
 
 
 def model_folder(model: str | Path | None) -> Path:
-    """The folder of a model: a path, a shipped model's name, or the default. Raises CheckpointError if there is none."""
+    """The folder of a model: a path, a shipped model's name, or the default. Raises CheckpointError."""
     if model is None:
         model = DEFAULT
     if Path(model).is_dir():
         return Path(model)
     if str(model) in names():
         return _FOLDER / str(model)
-    raise CheckpointError(f"there is no model folder '{model}'; give a folder, or one of the shipped: {', '.join(names())}.")
+    raise CheckpointError(
+        f"there is no model folder '{model}'; give a folder, or one of the shipped: {', '.join(names())}."
+    )

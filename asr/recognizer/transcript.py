@@ -77,7 +77,12 @@ def _json(transcript: Transcript) -> str:
         {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3), "confidence": round(w.confidence, 4)}
         for w in transcript.words
     ]
-    values = {"file": transcript.file, "text": transcript.text, "duration": round(transcript.duration, 3), "words": words}
+    values = {
+        "file": transcript.file,
+        "text": transcript.text,
+        "duration": round(transcript.duration, 3),
+        "words": words,
+    }
     return json.dumps(values, ensure_ascii=False) + "\n"
 
 
@@ -104,7 +109,8 @@ def _ctm(transcript: Transcript) -> str:
     """NIST's time-marked form: recording, channel, begin, duration, word, confidence."""
     name = Path(transcript.file).stem.replace(" ", "_")
     return "".join(
-        f"{name} 1 {w.start:.3f} {max(0.0, w.end - w.start):.3f} {w.word} {w.confidence:.4f}\n" for w in transcript.words
+        f"{name} 1 {w.start:.3f} {max(0.0, w.end - w.start):.3f} {w.word} {w.confidence:.4f}\n"
+        for w in transcript.words
     )
 
 

@@ -44,9 +44,7 @@ def bootstrap_interval(
     return Interval(*np.percentile(rates, [2.5, 97.5]).tolist())
 
 
-def paired_test(
-    first: Sequence[int], second: Sequence[int], lengths: Sequence[int], seed: int = 0
-) -> PairedTest:
+def paired_test(first: Sequence[int], second: Sequence[int], lengths: Sequence[int], seed: int = 0) -> PairedTest:
     """Compare two systems on the same utterances: bootstrap interval of the difference, and the two-sided p-value of
     a permutation test that swaps the systems per utterance (Noreen 1989)."""
     difference = np.asarray(second, np.float64) - np.asarray(first, np.float64)
@@ -68,9 +66,7 @@ def paired_test(
     )
 
 
-def _grouped(
-    errors: Sequence[int], lengths: Sequence[int], groups: Sequence[str] | None
-) -> NDArray[np.float64]:
+def _grouped(errors: Sequence[int], lengths: Sequence[int], groups: Sequence[str] | None) -> NDArray[np.float64]:
     """(units, 2): errors and reference lengths of each utterance or group."""
     pairs = np.stack([np.asarray(errors, np.float64), np.asarray(lengths, np.float64)], axis=1)
     if groups is None:

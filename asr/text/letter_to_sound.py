@@ -54,7 +54,11 @@ class LetterToSound:
             if letter not in self._choices:
                 return None
             extended = [
-                (score + math.log(self._probability(history[-(self.order - 1) :], pair)), (*history, pair), phones + pair[1])
+                (
+                    score + math.log(self._probability(history[-(self.order - 1) :], pair)),
+                    (*history, pair),
+                    phones + pair[1],
+                )
                 for score, history, phones in beam
                 for pair in self._choices[letter]
             ]

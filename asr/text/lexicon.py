@@ -24,7 +24,7 @@ class Lexicon:
 
     @classmethod
     def read(cls, path: str | Path) -> Lexicon:
-        """Read `lexicon.txt` (or `.gz`): `WORD<TAB>T O K E N S |`, a line a spelling. Raises TextError with the line."""
+        """Read `lexicon.txt` (or `.gz`): `WORD<TAB>T O K E N S |`, a line a spelling. Raises TextError."""
         spellings: Pronunciations = {}
         for number, line in enumerate(_read_text(path, "lexicon").splitlines(), 1):
             if not line.strip():
@@ -53,7 +53,7 @@ class Lexicon:
         return len(self.spellings)
 
     def encode(self, text: str, tokens: Tokens) -> list[int]:
-        """Token ids of a text, each word in its first spelling. Raises TextError for a word or token that is unknown."""
+        """Token ids of a text, each word in its first spelling. Raises TextError for what is unknown."""
         ids: list[int] = []
         for word in text.split():
             ways = self.spellings.get(word)

@@ -21,7 +21,8 @@ def read_lines(path: str | Path) -> Iterator[str]:
     number = 0
     try:
         with _open(path) as file:
-            for number, line in enumerate(file, 1):
+            for line in file:
+                number += 1
                 yield line.decode("utf-8").rstrip("\r\n")
     except FileNotFoundError:
         raise TextError(f"{path} does not exist; check the path.") from None

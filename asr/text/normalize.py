@@ -31,13 +31,13 @@ def normalize_english(text: str) -> str:
     """Words in lower case, apart by one space, of a-z and apostrophes only, as LibriSpeech writes references.
 
     Numbers are spelled out ("1455" as a year, "$3.50" as dollars and cents), common titles expanded, accents taken off,
-    quotation marks and other punctuation removed. Text that is already in that form is returned unchanged, but for case.
+    quotation marks and other punctuation removed. Text that is already in that form stays, but for case.
     """
     text = _APOSTROPHES.sub("'", text)
     text = unicodedata.normalize("NFKD", text)
     text = "".join(character for character in text if not unicodedata.combining(character)).lower()
     if not re.fullmatch(r"[a-z' ]*", text):
-        text = " ".join(_ABBREVIATIONS.get(word.strip("(\"[,;"), word) for word in text.split())
+        text = " ".join(_ABBREVIATIONS.get(word.strip('("[,;'), word) for word in text.split())
         text = _spell_numbers(text)
         for sign, words in _SIGNS.items():
             text = text.replace(sign, words)
@@ -51,7 +51,9 @@ def _spell_numbers(text: str) -> str:
     text = _MONEY.sub(_money, text)
     text = _DECADE.sub(lambda match: _plural(_year(int(match[1]))), text)
     text = _ORDINAL.sub(lambda match: f" {num2words(_number(match[1]), to='ordinal')} ", text)
-    text = _DECIMAL.sub(lambda match: f" {_cardinal(match[1])} point {' '.join(map(num2words, map(int, match[2])))} ", text)
+    text = _DECIMAL.sub(
+        lambda match: f" {_cardinal(match[1])} point {' '.join(map(num2words, map(int, match[2])))} ", text
+    )
     return _INTEGER.sub(lambda match: f" {_cardinal(match[0])} ", text)
 
 

@@ -24,7 +24,14 @@ import torch
 from torch import Tensor, nn
 
 from asr.errors import AsrError, CheckpointError, ConfigError
-from asr.train.checkpoint import load_state, optimizer_tensors, read_tensors, restore_optimizer, save_state, write_tensors
+from asr.train.checkpoint import (
+    load_state,
+    optimizer_tensors,
+    read_tensors,
+    restore_optimizer,
+    save_state,
+    write_tensors,
+)
 
 
 @dataclass(frozen=True)
@@ -288,11 +295,15 @@ class Trainer:
                 f"{self.folder.parent} was trained with another seed, schedule or data; use the same configuration "
                 "and manifests to resume, or choose another --output."
             )
-        model_tensors = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
+        model_tensors = {
+            key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")
+        }
         try:
             self.model.load_state_dict(model_tensors)
         except RuntimeError:
-            raise CheckpointError(f"{self.folder.parent} holds a model of other sizes; choose another --output.") from None
+            raise CheckpointError(
+                f"{self.folder.parent} holds a model of other sizes; choose another --output."
+            ) from None
         restore_optimizer(self.optimizer, tensors)
         self.step, self.epoch, self.next_batch = values["step"], values["epoch"], values["next_batch"]
         self.history, self._sums = values["history"], values["sums"]

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import ctc_loss
+
+from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
+from asr.acoustic.model import AcousticConfig
+from asr.acoustic.task import CtcTask, DataConfig, batch_log_probs, frames_needed
+from asr.audio.augment import AugmentConfig
+from asr.data.manifest import Utterance
+from asr.errors import CheckpointError, ConfigError
+from tests.conftest import speech_like, tiny_checkpoint
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("subsampling", [1, 2, 3, 4, 6])
+def test_padding_does_not_change_log_probs(subsampling):
+    model = tiny_checkpoint(subsampling=subsampling).model
+    pieces = [speech_like(seconds, seed=seed) for seed, seconds in enumerate((1.3, 0.4, 0.9, 0.026))]
+    together = batch_log_probs(model, pieces, CPU)
+    for piece, found in zip(pieces, together, strict=True):
+        alone = batch_log_probs(model, [piece], CPU)[0]
+        assert found.shape == alone.shape
+        assert np.abs(found - alone).max() < 1e-5
+        frames = (len(piece) - 400) // 160 + 1
+        assert len(found) == -(-frames // subsampling)
+
+
+def test_too_short_for_a_frame_gives_no_log_probs():
+    model = tiny_checkpoint().model
+    found = batch_log_probs(model, [np.zeros(1, np.float32), speech_like(0.5)], CPU)
+    assert found[0].shape == (0, 29)
+    assert len(found[1]) > 0
+    assert batch_log_probs(model, [np.zeros(1, np.float32)], CPU)[0].shape == (0, 29)
+
+
+def _task(tmp_path, make_wav, texts, seconds=1.0):
+    checkpoint = tiny_checkpoint()
+    items = []
+    for number, text in enumerate(texts):
+        path = make_wav(f"{number}.wav", seconds)
+        items.append((Utterance(str(number), str(path), seconds, text), checkpoint.tokens.encode(text)))
+    return CtcTask(checkpoint.model, items, items, DataConfig(), AugmentConfig(speeds=()), lambda found: {"ter": 1.0})
+
+
+def test_the_loss_is_torchs_ctc_loss_per_token(tmp_path, make_wav):
+    task = _task(tmp_path, make_wav, ["cab", "a bad cab"])
+    task.augment = AugmentConfig(speeds=(), freq_masks=0, time_masks_per_second=0)
+    task.model.eval()
+    batch = task.prepare([0, 1], 0, CPU)
+    loss, figures = task.loss(batch)
+    total = 0.0
+    for index in (0, 1):
+        samples = torch.from_numpy(task._read(task.train[index][0]))[None]
+        log_probs, lengths = task.model.log_probs(samples, torch.tensor([samples.shape[1]]))
+        target = torch.tensor([task.train[index][1]])
+        total += float(
+            ctc_loss(log_probs.transpose(0, 1), target, lengths, torch.tensor([target.shape[1]]), reduction="sum")
+        )
+    assert float(loss) == pytest.approx(total / (4 + 10), abs=1e-4)
+    assert figures["seconds"] == pytest.approx(2.0)
+
+
+def test_utterances_with_too_few_frames_are_named_and_the_others_trained_on(tmp_path, make_wav):
+    task = _task(tmp_path, make_wav, ["cab", "bad dab cab " * 6])
+    loss, figures = task.loss(task.prepare([0, 1], 0, CPU))
+    assert torch.isfinite(loss)
+    assert task.infeasible == {"1"}
+    assert figures["infeasible"] == 1.0
+    assert frames_needed([5, 5, 6, 5, 5]) == 7
+
+
+def test_batches_depend_on_epoch_and_seed_alone(tmp_path, make_wav):
+    task = _task(tmp_path, make_wav, ["cab", "bad"])
+    task.augment = AugmentConfig()
+    first, again, later = (task.prepare([0, 1], epoch, CPU) for epoch in (3, 3, 4))
+    assert torch.equal(first.samples, again.samples)
+    assert torch.equal(first.mask, again.mask)
+    assert first.samples.shape != later.samples.shape or not torch.equal(first.mask, later.mask)
+
+
+def test_a_file_lost_while_training_is_named_and_left_out(tmp_path, make_wav):
+    task = _task(tmp_path, make_wav, ["cab", "bad"])
+    (tmp_path / "1.wav").unlink()
+    batch = task.prepare([0, 1], 0, CPU)
+    assert batch.ids == ["0"]
+    assert "does not exist" in task.unreadable["1"]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 0.0), ("float16", 2e-3)])
+def test_a_checkpoint_survives_writing_and_reading(tmp_path, dtype, tolerance):
+    checkpoint = tiny_checkpoint()
+    checkpoint.decoding = {"lm_weight": 0.5}
+    save_checkpoint(tmp_path / "m", checkpoint, dtype)
+    again = load_checkpoint(tmp_path / "m")
+    assert again.model.config == checkpoint.model.config
+    assert again.tokens.names == checkpoint.tokens.names
+    assert again.lexicon.spellings == checkpoint.lexicon.spellings
+    assert again.decoding == {"lm_weight": 0.5}
+    pairs = zip(checkpoint.model.state_dict().values(), again.model.state_dict().values(), strict=True)
+    assert max(float((a - b).abs().max()) for a, b in pairs) <= tolerance
+
+
+def _newer(folder):
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(values | {"format": 99}))
+
+
+def _cut(name):
+    def cut(folder):
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: len(data) // 2])
+
+    return cut
+
+
+def _other_tokens(folder):
+    text = (folder / "tokens.txt").read_text().replace("\na\nb\n", "\nb\na\n")
+    (folder / "tokens.txt").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (_cut("model.safetensors"), "cut short"),
+        (_cut("config.json"), "cut short"),
+        (_other_tokens, "not the one the model was trained with"),
+        (_newer, "newer"),
+        (lambda folder: (folder / "config.json").unlink(), "no model folder"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "does not exist"),
+        (lambda folder: (folder / "tokens.txt").unlink(), "cannot be loaded"),
+    ],
+)
+def test_harmed_checkpoints_are_named(tmp_path, harm, message):
+    folder = tmp_path / "m"
+    save_checkpoint(folder, tiny_checkpoint())
+    harm(folder)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_checkpoint(folder)
+    assert str(folder) in str(caught.value)
+
+
+def test_impossible_sizes_are_named():
+    with pytest.raises(ConfigError, match="subsampling"):
+        AcousticConfig(subsampling=5)

@@ -1,0 +1,362 @@
+"""The commands as a user calls them: their exit codes, their messages, their formats."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import load_file
+
+from asr.acoustic.checkpoint import save_checkpoint
+from asr.cli.main import COMMANDS, main
+from tests.conftest import speech_like, tiny_checkpoint
+
+
+@pytest.fixture
+def run(capsys):
+    """Call `asr …` in this process: (exit code, stdout, stderr)."""
+
+    def call(*arguments) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        output = capsys.readouterr()
+        return int(caught.value.code or 0), output.out, output.err
+
+    return call
+
+
+def test_help_lists_every_command_with_an_example(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    for name in COMMANDS:
+        assert name in out
+        help_code, text, _ = run(name, "--help")
+        assert help_code == 0
+        assert "Example" in text, name
+
+
+def test_wrong_usage_exits_with_2(run, tmp_path):
+    for arguments in (
+        ["nonsense"], ["transcribe"], ["transcribe", "a.wav", "--format", "pdf"], ["transcribe", "a.wav", "--wrong"],
+        ["decode"], ["decode", "--model", "x", "--log-probs", "y"], ["score", "only-one"],
+        ["transcribe", "a.wav", "--neural-lm", "shipped"], ["decode", "--log-probs", "x", "--beam-size", "0"],
+    ):  # fmt: skip
+        assert run(*arguments)[0] == 2, arguments
+
+
+def test_the_program_runs_as_a_command_and_prints_no_traceback(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-c", "from asr.cli.main import main; main()", "transcribe", "none.wav"],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "none.wav does not exist" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def _bad_audio(folder) -> list:
+    """Files that cannot be transcribed, by what is wrong with them."""
+    good = speech_like(2.0)
+    (folder / "empty.wav").touch()
+    (folder / "text.wav").write_text("not audio at all\n" * 20)
+    soundfile.write(folder / "cut.flac", speech_like(20.0), 16000)
+    data = (folder / "cut.flac").read_bytes()
+    (folder / "cut.flac").write_bytes(data[: len(data) // 2])
+    soundfile.write(folder / "promise.wav", good, 16000)
+    content = bytearray((folder / "promise.wav").read_bytes())
+    place = content.index(b"data") + 4
+    content[place : place + 4] = struct.pack("<I", 10_000_000)
+    (folder / "promise.wav").write_bytes(bytes(content))
+    broken = good.copy()
+    broken[100] = np.nan
+    soundfile.write(folder / "nan.wav", broken, 16000, subtype="FLOAT")
+    return ["missing.wav", "empty.wav", "text.wav", "cut.flac", "promise.wav", "nan.wav"]
+
+
+def test_bad_files_are_one_line_each_and_the_others_are_done(run, tmp_path, tiny_model):
+    bad = _bad_audio(tmp_path)
+    soundfile.write(tmp_path / "good.wav", speech_like(1.0), 16000)
+    soundfile.write(tmp_path / "silence.wav", np.zeros(16000), 16000)
+    soundfile.write(tmp_path / "one.wav", np.zeros(1), 16000)
+    paths = [tmp_path / name for name in [*bad, "good.wav", "silence.wav", "one.wav"]]
+    code, out, err = run("transcribe", *paths, "--model", tiny_model, "--format", "json", "--device", "cpu")
+    assert code == 1
+    results = [json.loads(line) for line in out.splitlines()]
+    assert [result["file"] for result in results] == [str(path) for path in paths[-3:]]
+    assert [result["text"] for result in results[1:]] == ["", ""]
+    assert set(results[0]) == {"file", "text", "duration", "words"}
+    lines = [line for line in err.splitlines() if line.startswith("asr: ")]
+    assert len(lines) == len(bad)
+    for name, line in zip(bad, lines, strict=True):
+        assert name in line
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "subtype"),
+    [(8000, 1, "PCM_16"), (96000, 1, "PCM_24"), (44100, 6, "FLOAT"), (16000, 2, "PCM_32"), (16000, 1, "DOUBLE")],
+)
+def test_any_sound_format_is_transcribed(run, make_wav, tiny_model, rate, channels, subtype):
+    path = make_wav("a.wav", 1.0, rate, channels, subtype)
+    code, out, _ = run("transcribe", path, "--model", tiny_model, "--format", "json", "--device", "cpu")
+    assert code == 0
+    assert json.loads(out)["duration"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_folders_and_globs_are_taken_and_formats_written(run, make_wav, tmp_path, tiny_model):
+    make_wav("one.wav", 1.0)
+    make_wav("two.flac", 1.0)
+    (tmp_path / "notes.txt").write_text("no audio")
+    out_dir = tmp_path / "out"
+    code, out, _ = run(
+        "transcribe", tmp_path, "--model", tiny_model, "--output-dir", out_dir, "--format", "srt", "--format", "json"
+    )
+    assert (code, out) == (0, "")
+    assert sorted(path.name for path in out_dir.iterdir()) == ["one.json", "one.srt", "two.json", "two.srt"]
+    code, out, _ = run("transcribe", f"{tmp_path}/*.flac", "--model", tiny_model, "--format", "json")
+    assert code == 0
+    assert json.loads(out)["file"].endswith("two.flac")
+    (tmp_path / "nothing").mkdir()
+    code, _, err = run("transcribe", tmp_path / "nothing", "--model", tiny_model)
+    assert code == 1
+    assert "holds no audio file" in err
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(run, make_wav, tmp_path, tiny_model):
+    (tmp_path / "file").write_text("in the way")
+    code, _, err = run("transcribe", make_wav(), "--model", tiny_model, "--output-dir", tmp_path / "file" / "out")
+    assert code == 1
+    assert "cannot write into the output folder" in err
+    if os.geteuid() != 0:  # root may write anywhere
+        (tmp_path / "locked").mkdir(mode=0o500)
+        code, _, err = run("transcribe", make_wav(), "--model", tiny_model, "--output-dir", tmp_path / "locked")
+        assert code == 1
+
+
+def test_harmed_models_are_named(run, make_wav, tmp_path):
+    folder = tmp_path / "model"
+    save_checkpoint(folder, tiny_checkpoint())
+    data = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(data[:-10])
+    code, _, err = run("transcribe", make_wav(), "--model", folder)
+    assert code == 1
+    assert "cut short" in err
+    code, _, err = run("transcribe", make_wav(), "--model", tmp_path / "none")
+    assert code == 1
+    assert "no model folder" in err
+
+
+def test_stored_log_probs_are_decoded_in_the_fixed_form(run, tmp_path):
+    checkpoint = tiny_checkpoint()
+    (tmp_path / "tokens.txt").write_text(checkpoint.tokens.to_text())
+    (tmp_path / "lexicon.txt").write_text(checkpoint.lexicon.to_text())
+    arrays = {}
+    for name, text in (("u2", "cab"), ("u1", "a dab"), ("u3", "")):
+        path = [0]
+        for token in checkpoint.tokens.encode(text):
+            path += [token, 0]
+        log_probs = np.full((len(path), len(checkpoint.tokens)), np.log(0.001))
+        log_probs[np.arange(len(path)), path] = np.log(1 - 0.028)
+        arrays[name] = log_probs.astype(np.float16)
+    np.savez(tmp_path / "lp.npz", **arrays)
+    common = ["decode", "--log-probs", tmp_path / "lp.npz", "--tokens", tmp_path / "tokens.txt"]
+    code, out, _ = run(*common, "--lexicon", tmp_path / "lexicon.txt", "--beam-size", 20, "--threads", 2, "--json")
+    assert code == 0
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [(line["id"], line["text"]) for line in lines[:-1]] == [("u1", "a dab"), ("u2", "cab"), ("u3", "")]
+    assert set(lines[0]) == {"id", "text", "score", "words"}
+    assert set(lines[-1]) == {"decode_seconds", "audio_frames", "utterances"}
+    assert lines[-1]["utterances"] == 3
+    assert lines[-1]["audio_frames"] == sum(len(array) for array in arrays.values())
+    code, out, _ = run(*common, "--limit", 2)
+    assert (code, out) == (0, "u1 a dab\nu2 cab\n")
+    code, _, _ = run(*common, "--output", tmp_path / "h.trn")
+    assert (tmp_path / "h.trn").read_text() == "a dab (u1)\ncab (u2)\n(u3)\n"
+    (tmp_path / "ref.txt").write_text("u1 a dab\nu2 cab bad\nu3\n")
+    code, out, _ = run("score", tmp_path / "ref.txt", tmp_path / "h.trn", "--json")
+    assert code == 0
+    assert json.loads(out)["wer"] == pytest.approx(0.25)
+
+
+def test_bad_log_probs_are_named(run, tmp_path):
+    (tmp_path / "tokens.txt").write_text(tiny_checkpoint().tokens.to_text())
+    np.savez(tmp_path / "wide.npz", u=np.zeros((4, 50)))
+    (tmp_path / "junk.npz").write_text("junk")
+    for name, message in (("wide.npz", "does not fit"), ("junk.npz", "no .npz"), ("none.npz", "does not exist")):
+        code, _, err = run("decode", "--log-probs", tmp_path / name, "--tokens", tmp_path / "tokens.txt")
+        assert code == 1
+        assert message in err
+
+
+def test_features_are_written_with_a_picture(run, make_wav, tmp_path):
+    path = make_wav("a.wav", 1.0)
+    code, _, err = run("features", path, "--output", tmp_path / "f.npy", "--plot", tmp_path / "f.png")
+    assert code == 0
+    assert "98 frames of 80 values" in err
+    assert np.load(tmp_path / "f.npy").shape == (98, 80)
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    soundfile.write(tmp_path / "one.wav", np.zeros(1), 16000)
+    code, _, err = run("features", tmp_path / "one.wav", "--output", tmp_path / "g.npy")
+    assert code == 1
+    assert "shorter than one frame" in err
+
+
+def _toy_corpus(tmp_path) -> None:
+    """Eight clips of two 'words' that differ in pitch."""
+    lines = []
+    for number in range(8):
+        word, pitch = ("a", 300) if number % 2 else ("b", 1500)
+        time = np.arange(12800) / 16000
+        samples = 0.2 * np.sin(2 * np.pi * pitch * time) + 0.01 * speech_like(0.8, seed=number)
+        soundfile.write(tmp_path / f"{number}.wav", samples, 16000)
+        lines.append({"audio_filepath": f"{number}.wav", "text": word.upper(), "speaker": f"s{number % 4}"})
+    lines.append({"audio_filepath": "lost.wav", "text": "a"})
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+TOY = """\
+tokens = "{0}/tokens.txt"
+[model]
+hidden_size = 16
+num_layers = 1
+conv_channels = 4
+input_size = 16
+dropout = 0.0
+[model.features]
+num_mel_bins = 20
+[augment]
+speeds = [0.9, 1.0, 1.1]
+[data]
+batch_seconds = 4.0
+[train]
+epochs = 25
+peak_lr = 0.03
+device = "cpu"
+average = 2
+checkpoint_seconds = 0.0
+"""
+
+
+def test_from_corpus_to_scored_text_by_commands_alone(run, tmp_path):
+    _toy_corpus(tmp_path)
+    code, _, err = run("data", "import", tmp_path / "corpus.jsonl", "--output", tmp_path / "all.jsonl")
+    assert code == 0
+    assert "lost.wav does not exist" in err
+    assert run("data", "check", tmp_path / "all.jsonl")[0] == 0
+    assert json.loads(run("data", "stats", tmp_path / "all.jsonl", "--json")[1])["utterances"] == 8
+    parts = [tmp_path / "train.jsonl", tmp_path / "dev.jsonl"]
+    assert run("data", "split", tmp_path / "all.jsonl", "--dev", 0.2, "--output", *parts)[0] == 0
+    assert run("tokens", "characters", "--characters", "ab", "--output", tmp_path / "tokens.txt")[0] == 0
+    assert run("lm", "ngram", parts[0], "--order", 2, "--output", tmp_path / "lm.arpa.gz")[0] == 0
+    (tmp_path / "c.toml").write_text(TOY.format(tmp_path))
+    train = ["train", "--config", tmp_path / "c.toml", "--train", parts[0], "--dev", parts[1], "--output"]
+    code, _, err = run(*train, tmp_path / "model")
+    assert code == 0
+    assert "epoch 25" in err
+    model = ["--model", tmp_path / "model", "--manifest", tmp_path / "all.jsonl", "--lm", tmp_path / "lm.arpa.gz"]
+    assert run("decode", *model, "--output", tmp_path / "hyp.trn", "--save-log-probs", tmp_path / "lp.npz")[0] == 0
+    result = json.loads(run("score", tmp_path / "all.jsonl", tmp_path / "hyp.trn", "--json")[1])
+    assert result["wer"] == 0.0
+    assert result["wer_interval_speakers"] == [0.0, 0.0]
+    stored = ["--log-probs", tmp_path / "lp.npz", "--tokens", tmp_path / "tokens.txt", "--lm", tmp_path / "lm.arpa.gz"]
+    assert run("decode", *stored, "--output", tmp_path / "hyp2.trn")[0] == 0
+    assert (tmp_path / "hyp2.trn").read_text() == (tmp_path / "hyp.trn").read_text()
+    tune = ["tune", *stored, "--reference", tmp_path / "all.jsonl", "--trials", 4, "--output", tmp_path / "t.json"]
+    assert run(*tune)[0] == 0
+    packed = ["--output", tmp_path / "ship", "--lm", tmp_path / "lm.arpa.gz", "--decoding", tmp_path / "t.json"]
+    assert run("checkpoint", "pack", tmp_path / "model", *packed)[0] == 0
+    code, out, _ = run("transcribe", tmp_path / "0.wav", tmp_path / "1.wav", "--model", tmp_path / "ship")
+    assert code == 0
+    assert [line.split("\t")[1] for line in out.splitlines()] == ["b", "a"]
+    assert run("checkpoint", "show", tmp_path / "ship")[0] == 0
+    assert run("checkpoint", "average", tmp_path / "ship", tmp_path / "ship", "--output", tmp_path / "avg")[0] == 0
+
+
+def test_a_training_command_killed_in_an_epoch_resumes_to_the_same_weights_bit_for_bit(run, tmp_path, monkeypatch):
+    _toy_corpus(tmp_path)
+    run("data", "import", tmp_path / "corpus.jsonl", "--output", tmp_path / "all.jsonl")
+    run("tokens", "characters", "--characters", "ab", "--output", tmp_path / "tokens.txt")
+    (tmp_path / "c.toml").write_text(TOY.format(tmp_path))
+    train = ["train", "--config", tmp_path / "c.toml", "--train", tmp_path / "all.jsonl", "--dev",
+             tmp_path / "all.jsonl", "--set", "train.epochs=3", "--set", "model.dropout=0.2", "--output"]  # fmt: skip
+    assert run(*train, tmp_path / "whole")[0] == 0
+    from asr.train import loop
+
+    original = loop.Trainer._train_step
+
+    def stumble(self, batches):
+        if self.step == 4 and not (tmp_path / "stumbled").exists():
+            (tmp_path / "stumbled").touch()
+            raise KeyboardInterrupt
+        return original(self, batches)
+
+    monkeypatch.setattr(loop.Trainer, "_train_step", stumble)
+    assert run(*train, tmp_path / "cut")[0] == 130
+    code, _, err = run(*train, tmp_path / "cut")
+    assert code == 1
+    assert "--resume" in err
+    assert run(*train, tmp_path / "cut", "--resume")[0] == 0
+    whole, cut = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_references_that_cannot_be_spelled_are_named_with_their_id(run, tmp_path, make_wav):
+    path = make_wav("a.wav", 1.0)
+    lines = [
+        {"id": f"u{i}", "audio_filepath": str(path), "duration": 1.0, "text": t} for i, t in enumerate(("a", "é", "b"))
+    ]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "tokens.txt").write_text("<blank>\n|\na\nb\n")
+    (tmp_path / "c.toml").write_text(TOY.format(tmp_path))
+    code, _, err = run(
+        "train", "--config", tmp_path / "c.toml", "--train", tmp_path / "m.jsonl", "--dev", tmp_path / "m.jsonl",
+        "--output", tmp_path / "m", "--set", "train.epochs=1",
+    )  # fmt: skip
+    assert code == 0
+    assert "u1: 'é' holds 'é', which no token stands for" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("[train]\nepoch = 3\n", "unknown configuration key 'train.epoch'"), ("[train\n", "not valid TOML"),
+     ("[train]\nepochs = 'x'\n", "must be int"), ("[train]\nprecision = 'fp8'\n", "precision")],
+)  # fmt: skip
+def test_wrong_configurations_are_named_with_exit_code_2(run, tmp_path, text, message):
+    (tmp_path / "c.toml").write_text(text)
+    code, _, err = run(
+        "train", "--config", tmp_path / "c.toml", "--train", "x", "--dev", "x", "--output", tmp_path / "m"
+    )
+    assert code == 2
+    assert message in err
+
+
+def test_words_and_lexicons_are_made_from_texts(run, tmp_path):
+    (tmp_path / "text.txt").write_text("THE CAT SAT\nTHE CATS TAT\n")
+    (tmp_path / "dict").write_text("the DH AH0\ncat K AE1 T\nsat S AE1 T\ncats K AE1 T S\nat AE1 T\n")
+    assert run("tokens", "words", tmp_path / "text.txt", "--output", tmp_path / "words.txt")[0] == 0
+    assert (tmp_path / "words.txt").read_text().split() == ["the", "cat", "cats", "sat", "tat"]
+    code, _, err = run(
+        "tokens", "lexicon", "--words", tmp_path / "words.txt", "--dictionary", tmp_path / "dict",
+        "--output", tmp_path / "lexicon.txt", "--tokens", tmp_path / "tokens.txt",
+    )  # fmt: skip
+    assert code == 0
+    assert "5 words, 1 by rule" in err
+    assert "tat\tT AE T |\n" in (tmp_path / "lexicon.txt").read_text()
+    assert (tmp_path / "tokens.txt").read_text().split()[:3] == ["<blank>", "|", "AE"]
+
+
+def test_bad_language_model_texts_are_named(run, tmp_path):
+    (tmp_path / "bad.txt").write_bytes(b"fine\n\xff\xfe\n")
+    (tmp_path / "empty.txt").touch()
+    for name, message in (("bad.txt", "line 2"), ("empty.txt", "no word"), ("none.txt", "does not exist")):
+        code, _, err = run("lm", "ngram", tmp_path / name, "--output", tmp_path / "x.arpa")
+        assert code == 1
+        assert message in err
+    assert run("lm", "ngram", tmp_path / "bad.txt", "--output", tmp_path / "x.arpa", "--prune", "a b")[0] == 2

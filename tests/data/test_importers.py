@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from asr.data.importers import import_corpus, keep_where
+from asr.errors import ManifestError
+
+
+@pytest.fixture
+def corpus(tmp_path, make_wav):
+    """A LibriSpeech-like folder of two chapters in two audio formats, one file missing, one without text."""
+    wav, flac = make_wav("a.wav", 0.5), make_wav("a.flac", 0.5)
+    for chapter, source in (("1-2", wav), ("3-4", flac)):
+        folder = tmp_path / "corpus" / chapter.replace("-", "/")
+        folder.mkdir(parents=True)
+        for number in (0, 1):
+            shutil.copy(source, folder / f"{chapter}-{number:04d}{source.suffix}")
+        lines = [f"{chapter}-{number:04d} HELLO {chapter} {number}" for number in (0, 2)]
+        (folder / f"{chapter}.trans.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path / "corpus"
+
+
+def test_librispeech_folders_are_read_whatever_the_extension(corpus):
+    manifest = import_corpus(corpus)
+    assert [(u.id, u.speaker, u.text) for u in manifest.utterances] == [
+        ("1-2-0000", "1", "HELLO 1-2 0"),
+        ("3-4-0000", "3", "HELLO 3-4 0"),
+    ]
+    assert all(u.duration == 0.5 for u in manifest.utterances)
+    assert sorted(item.reason.split(" ")[0] for item in manifest.bad) == ["has", "has", "no", "no"]
+
+
+def test_tables_find_their_columns_by_name(tmp_path, make_wav):
+    make_wav("a.wav", 0.5)
+    (tmp_path / "clips").mkdir()
+    shutil.copy(tmp_path / "a.wav", tmp_path / "clips" / "b.wav")
+    (tmp_path / "t.tsv").write_text(
+        "client_id\tpath\tsentence\nme\ta.wav\tHello, you\nme\tb.wav\tBye\nme\tc.wav\tLost\n"
+    )
+    manifest = import_corpus(tmp_path / "t.tsv")
+    assert [(u.id, u.speaker, u.text) for u in manifest.utterances] == [("a", "me", "Hello, you"), ("b", "me", "Bye")]
+    assert "line 4" in manifest.bad[0].where
+    (tmp_path / "t.csv").write_text("name,words\na.wav,hello\n")
+    with pytest.raises(ManifestError, match="no column of audio paths"):
+        import_corpus(tmp_path / "t.csv")
+
+
+def test_kaldi_folders_with_segments_and_harmless_pipes(tmp_path, make_wav):
+    path = make_wav("a.flac", 3.0)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "wav.scp").write_text(f"rec flac -c -d -s {path} |\nbad curl http://x/y.wav |\n")
+    (folder / "segments").write_text("utt1 rec 0.5 1.25\nutt2 rec 2.0 -1\nutt3 bad 0 1\nutt4 none 0 1\n")
+    (folder / "text").write_text("utt1 one two\nutt2 three\n")
+    (folder / "utt2spk").write_text("utt1 s\nutt2 s\n")
+    manifest = import_corpus(folder)
+    assert [(u.id, u.offset, u.duration, u.text, u.speaker) for u in manifest.utterances] == [
+        ("utt1", 0.5, 0.75, "one two", "s"),
+        ("utt2", 2.0, 1.0, "three", "s"),
+    ]
+    assert "is not run" in manifest.bad[0].reason
+    assert "not in wav.scp" in manifest.bad[1].reason
+
+
+def test_nemo_manifests_get_ids_and_can_be_narrowed(tmp_path, make_wav):
+    make_wav("a.wav", 0.5)
+    make_wav("b.wav", 0.5)
+    lines = [
+        {"audio_filepath": f"{n}.wav", "duration": 0.5, "text": n, "split": s} for n, s in (("a", "x"), ("b", "y"))
+    ]
+    (tmp_path / "m.json").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    manifest = import_corpus(tmp_path / "m.json")
+    assert [u.id for u in manifest.utterances] == ["a", "b"]
+    assert [u.id for u in keep_where(manifest, {"split": "y"}).utterances] == ["b"]
+    with pytest.raises(ManifestError, match="split=z"):
+        keep_where(manifest, {"split": "z"})
+
+
+def test_the_official_an4_and_digit_archives_are_read_with_their_splits(tmp_path, make_wav):
+    wav = make_wav("a.wav", 0.5)
+    for place in ("an4/etc", "an4/wav/an4_clstk/fash", "an4/wav/an4test_clstk/fcaw", "fsdd/recordings"):
+        (tmp_path / place).mkdir(parents=True)
+    etc = tmp_path / "an4" / "etc"
+    (etc / "an4_train.fileids").write_text("an4_clstk/fash/an251-fash-b\n")
+    (etc / "an4_train.transcription").write_text("<s> YES </s> (an251-fash-b)\n<s> LOST </s> (an999-x)\n")
+    (etc / "an4_test.fileids").write_text("an4test_clstk/fcaw/an406-fcaw-b\n")
+    (etc / "an4_test.transcription").write_text("RUBOUT G (an406-fcaw-b)\n")
+    shutil.copy(wav, tmp_path / "an4/wav/an4_clstk/fash/an251-fash-b.wav")
+    shutil.copy(wav, tmp_path / "an4/wav/an4test_clstk/fcaw/an406-fcaw-b.wav")
+    an4 = import_corpus(tmp_path / "an4")
+    assert [(u.id, u.text, u.speaker, u.extra["split"]) for u in an4.utterances] == [
+        ("an251-fash-b", "YES", "fash", "train"),
+        ("an406-fcaw-b", "RUBOUT G", "fcaw", "test"),
+    ]
+    assert "an999-x" in an4.bad[0].reason
+    for name in ("3_jackson_0", "7_theo_12", "odd"):
+        shutil.copy(wav, tmp_path / "fsdd/recordings" / f"{name}.wav")
+    digits = import_corpus(tmp_path / "fsdd")
+    assert [(u.text, u.speaker, u.extra["split"]) for u in digits.utterances] == [
+        ("three", "jackson", "test"),
+        ("seven", "theo", "train"),
+    ]
+    assert len(digits.bad) == 1
+
+
+def test_what_is_no_corpus_is_named(tmp_path):
+    with pytest.raises(ManifestError, match="does not exist"):
+        import_corpus(tmp_path / "none")
+    with pytest.raises(ManifestError, match="no corpus folder"):
+        import_corpus(tmp_path)
+
+
+def test_real_corpora_are_imported_whole(data):
+    dev = import_corpus(data / "LibriSpeech/dev-full-band")
+    assert (len(dev.utterances), dev.bad) == (496, [])
+    an4 = import_corpus(data / "an4")
+    assert len(keep_where(an4, {"split": "test"}).utterances) == 130

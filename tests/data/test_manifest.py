@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from asr.data.manifest import Utterance, read_manifest, write_manifest
+from asr.errors import ManifestError
+
+
+def _write(path, *entries) -> None:
+    path.write_text("".join(entry if isinstance(entry, str) else json.dumps(entry) + "\n" for entry in entries))
+
+
+def test_a_manifest_survives_writing_and_reading(tmp_path):
+    utterances = [
+        Utterance("a", str(tmp_path / "x/a.wav"), 1.5, "hello", "s1"),
+        Utterance("b", "/elsewhere/b.wav", 2.0, offset=0.5, extra={"split": "test"}),
+    ]
+    write_manifest(tmp_path / "m.jsonl", utterances)
+    assert read_manifest(tmp_path / "m.jsonl").utterances == utterances
+    first = json.loads((tmp_path / "m.jsonl").read_text().splitlines()[0])
+    assert first["audio_filepath"] == "x/a.wav"  # relative: the folder can be moved
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("this is not json\n", "not JSON"),
+        ("[1, 2]\n", "not a JSON object"),
+        ({"text": "no audio"}, "'audio_filepath' is missing"),
+        ({"audio_filepath": "none.wav"}, "does not exist"),
+        ({"audio_filepath": "a.wav", "offset": 5.0}, "past the end"),
+        ({"audio_filepath": "a.wav", "duration": 9.0, "id": "long"}, "reaches past the end"),
+        ({"audio_filepath": "a.wav", "duration": "long"}, "'duration' is 'long'"),
+        ({"audio_filepath": "a.wav", "offset": -1}, "'offset' is -1"),
+        ({"audio_filepath": "a.wav", "text": 5}, "'text' is 5"),
+        ({"audio_filepath": "a.wav", "id": "good"}, "second time"),
+    ],
+)
+def test_a_bad_line_is_listed_with_its_number_and_the_rest_is_read(tmp_path, make_wav, line, reason):
+    make_wav("a.wav", 1.0)
+    _write(
+        tmp_path / "m.jsonl", {"audio_filepath": "a.wav", "id": "good"}, line, {"audio_filepath": "a.wav", "id": "c"}
+    )
+    manifest = read_manifest(tmp_path / "m.jsonl", check_audio=True)
+    assert [utterance.id for utterance in manifest.utterances] == ["good", "c"]
+    assert manifest.utterances[0].duration == 1.0
+    assert len(manifest.bad) == 1
+    assert "line 2" in manifest.bad[0].where
+    assert reason in manifest.bad[0].reason
+
+
+def test_a_manifest_without_a_good_line_is_an_error(tmp_path):
+    _write(tmp_path / "m.jsonl", "nonsense\n")
+    with pytest.raises(ManifestError, match="no usable utterance"):
+        read_manifest(tmp_path / "m.jsonl")
+    with pytest.raises(ManifestError, match="cannot read"):
+        read_manifest(tmp_path / "none.jsonl")

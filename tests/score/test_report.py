@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import subprocess
+
+import jiwer
+import pytest
+
+from asr.errors import TextError
+from asr.score.report import compare, render, render_alignment, render_test, score_system, to_json
+from asr.score.text_files import Texts, format_texts, read_texts
+
+
+def _corrupted(seed: int) -> tuple[Texts, Texts]:
+    """Sentences, and the same with words lost, doubled and replaced."""
+    draw = random.Random(seed)
+    words = ["the", "a", "of", "in", "and", "cat", "dog", "house", "tree", "river", "walks", "runs", "sleeps"]
+    reference, hypothesis = {}, {}
+    for number in range(120):
+        sentence = [draw.choice(words) for _ in range(draw.randint(1, 20))]
+        found = []
+        for word in sentence:
+            chance = draw.random()
+            found += [] if chance < 0.06 else [word, draw.choice(words)] if chance < 0.12 else [word]
+            if chance > 0.85:
+                found[-1] = draw.choice(words)
+        name = f"{number % 7 + 10}-1-{number:04d}"
+        reference[name], hypothesis[name] = " ".join(sentence), " ".join(found)
+    return Texts(reference, {name: name.split("-")[0] for name in reference}), Texts(hypothesis)
+
+
+def test_figures_equal_jiwers():
+    reference, hypothesis = _corrupted(1)
+    score = score_system(reference, hypothesis)
+    pairs = [(reference.texts[name], hypothesis.texts[name]) for name in score.ids]
+    expected = jiwer.process_words([a for a, _ in pairs], [b for _, b in pairs])
+    assert score.words.rate == pytest.approx(expected.wer)
+    assert score.words.substitutions == expected.substitutions
+    assert score.characters.rate == pytest.approx(jiwer.cer([a for a, _ in pairs], [b for _, b in pairs]))
+    assert score.over_utterances.low < score.words.rate < score.over_utterances.high
+    assert score.over_speakers.low < score.words.rate < score.over_speakers.high
+    assert to_json(score)["sentence_errors"] == sum(a != b for a, b in pairs)
+
+
+@pytest.mark.skipif(shutil.which("sctk") is None, reason="needs sclite (Debian package sctk)")
+def test_totals_agree_with_sclite(tmp_path):
+    reference, hypothesis = _corrupted(2)
+    (tmp_path / "ref.trn").write_text(format_texts(reference.texts, True))
+    (tmp_path / "hyp.trn").write_text(format_texts(hypothesis.texts, True))
+    command = [
+        "sctk",
+        "sclite",
+        "-s",
+        "-i",
+        "rm",
+        "-r",
+        "ref.trn",
+        "trn",
+        "-h",
+        "hyp.trn",
+        "trn",
+        "-o",
+        "rsum",
+        "stdout",
+    ]
+    report = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    columns = re.search(r"\| Sum\s*\|\s*(\d+)\s+(\d+)\s*\|((?:\s*\d+)+)", report)
+    assert columns, report
+    errors = int(columns[3].split()[4])
+    score = score_system(reference, hypothesis)
+    assert score.words.reference_length == int(columns[2])
+    assert abs(score.words.errors - errors) / score.words.reference_length < 0.002
+    assert len(score.ids) == int(columns[1])
+
+
+def test_missing_hypotheses_count_as_empty_and_extra_ones_are_refused():
+    reference = Texts({"a": "one two", "b": "three"})
+    score = score_system(reference, Texts({"a": "one two"}))
+    assert score.missing == ["b"]
+    assert score.words.deletions == 1
+    with pytest.raises(TextError, match="'c'"):
+        score_system(reference, Texts({"c": "one"}))
+
+
+def test_the_paired_test_says_which_is_better():
+    reference, hypothesis = _corrupted(3)
+    first, second = score_system(reference, hypothesis), score_system(reference, reference)
+    test = compare(first, second)
+    assert test.difference == pytest.approx(-first.words.rate)
+    assert test.p_value < 0.001
+    assert "better than a, by more than chance" in render_test(test, "a", "b")
+
+
+def test_reports_and_alignments_read_well():
+    score = score_system(Texts({"u": "the cat sat"}), Texts({"u": "the dog sat down"}))
+    assert "1 substituted, 0 deleted, 1 inserted" in render(score)
+    assert render_alignment("u", score.alignments[0]) == "u\n  ref the CAT sat ****\n  hyp the DOG sat DOWN"
+
+
+def test_text_files_survive_writing_and_reading(tmp_path):
+    texts = {"12-3-0001": "hello (you) there", "12-3-0002": ""}
+    for name in ("t.trn", "t.txt"):
+        (tmp_path / name).write_text(format_texts(texts, name.endswith("trn")))
+        read = read_texts(tmp_path / name)
+        assert read.texts == texts
+        assert read.speakers == {"12-3-0001": "12", "12-3-0002": "12"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [("a.trn", "no id here\n", "line 1"), ("a.txt", "u one\nu two\n", "second time"), ("a.txt", "\n", "no text"),
+     ("a.jsonl", "{}\n", "line 1")],
+)  # fmt: skip
+def test_bad_text_files_are_named(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(TextError, match=message):
+        read_texts(tmp_path / name)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from asr.score.statistics import bootstrap_interval, paired_test
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+    random = np.random.default_rng(0)
+    covered = 0
+    for trial in range(60):
+        lengths = random.integers(5, 30, 80)
+        errors = random.binomial(lengths, 0.2)
+        interval = bootstrap_interval(errors.tolist(), lengths.tolist(), seed=trial)
+        covered += interval.low <= 0.2 <= interval.high
+    assert 50 <= covered <= 60
+
+
+def test_the_interval_equals_the_normal_one_for_many_utterances():
+    random = np.random.default_rng(1)
+    errors = random.integers(0, 5, 2000)
+    lengths = np.full(2000, 10)
+    interval = bootstrap_interval(errors.tolist(), lengths.tolist())
+    rate, spread = errors.mean() / 10, errors.std() / 10 / np.sqrt(2000)
+    assert interval.low == pytest.approx(rate - 1.96 * spread, abs=0.1 * spread)
+    assert interval.high == pytest.approx(rate + 1.96 * spread, abs=0.1 * spread)
+
+
+def test_speakers_who_differ_widen_the_interval():
+    errors = [0, 0, 0, 0, 5, 5, 5, 5, 0, 0, 0, 0, 5, 5, 5, 5]
+    lengths = [10] * 16
+    speakers = [name for name in "abcd" for _ in range(4)]
+    narrow, wide = bootstrap_interval(errors, lengths), bootstrap_interval(errors, lengths, speakers)
+    assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+    assert bootstrap_interval(errors, lengths, ["a"] * 16) is None
+
+
+def test_the_p_value_equals_that_of_all_permutations():
+    first, second = [3, 1, 4, 1, 5, 2, 2, 3], [1, 1, 2, 2, 3, 1, 2, 1]
+    difference = np.array(second) - np.array(first)
+    sums = [abs(np.dot(signs, difference)) for signs in product((-1, 1), repeat=8)]
+    exact = np.mean(np.array(sums) >= abs(difference.sum()))
+    test = paired_test(first, second, [10] * 8)
+    assert test.p_value == pytest.approx(exact, abs=0.015)
+    assert test.difference == pytest.approx(-8 / 80)
+    assert (test.better, test.worse) == (5, 1)
+
+
+def test_equal_systems_do_not_differ():
+    test = paired_test([1, 2, 3], [1, 2, 3], [10, 10, 10])
+    assert (test.difference, test.p_value) == (0.0, 1.0)
