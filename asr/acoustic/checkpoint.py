@@ -64,7 +64,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} does not describe a model of this program; check the path.")
     if values["format"] > FORMAT:
         raise CheckpointError(
-            f"{folder} has checkpoint format {values['format']}, newer than {FORMAT}, which this version reads; update it."
+            f"{folder} has checkpoint format {values['format']}, newer than {FORMAT} of this version; update it."
         )
     return values
 

@@ -44,9 +44,9 @@ from asr.text.tokens import Tokens
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 def command(
     model: str | None, manifest: Path | None, save_log_probs: Path | None, stored: Path | None,
-    tokens_path: Path | None, lexicon_path: str | None, lm: str | None, neural_lm: str, lm_weight: float | None, word_score: float | None,
-    beam_size: int | None, greedy: bool, threads: int, limit: int, output: Path | None, as_json: bool,
-    frame_seconds: float | None, device: str,
+    tokens_path: Path | None, lexicon_path: str | None, lm: str | None, neural_lm: str, lm_weight: float | None,
+    word_score: float | None, beam_size: int | None, greedy: bool, threads: int, limit: int, output: Path | None,
+    as_json: bool, frame_seconds: float | None, device: str,
 ) -> int:  # fmt: skip
     """Decode a manifest with a model, or stored log-probabilities of any CTC system.
 

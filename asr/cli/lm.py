@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from asr.cli.console import note
-from asr.data.manifest import read_manifest
+from asr.data.manifest import sentences
 from asr.errors import ConfigError
 from asr.text.lines import read_lines
+from asr.text.normalize import CASES
 
 
 @click.group()
@@ -34,7 +34,7 @@ def command() -> None:
 @click.option(
     "--prune", default="", metavar="'0 C2 C3'", help="For each order, leave out n-grams seen as often or less."
 )
-@click.option("--case", type=click.Choice(["lower", "upper", "keep"]), default="lower", show_default=True)
+@click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
 def ngram(texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None, prune: str, case: str) -> None:
     """Estimate a modified Kneser-Ney model of TEXT…: a sentence a line; plain, .gz, .bz2, .xz, or manifests."""
     from asr.lm.arpa import write_arpa
@@ -44,18 +44,12 @@ def ngram(texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None,
         cutoffs = [int(field) for field in prune.replace(",", " ").split()]
     except ValueError:
         raise ConfigError(f"--prune '{prune}' must be whole numbers, one for each order, such as '0 1 2'.") from None
-    change = {"lower": str.lower, "upper": str.upper, "keep": str}[case]
+    change = CASES[case]
     allowed = None if vocab is None else [change(line.strip()) for line in read_lines(vocab)]
     note("counting words …")
-    corpus = Corpus((change(line) for path in texts for line in _sentences(path)), allowed)
+    corpus = Corpus((change(line) for path in texts for line in sentences(path)), allowed)
     note(f"{len(corpus.tokens)} tokens, {len(corpus.ids)} words; estimating …")
     model = estimate(corpus, order, cutoffs, note)
     write_arpa(output, model)
     shown = " / ".join(f"{len(grams):,}" for grams in model.grams)
     note(f"{output}: {shown} n-grams, {output.stat().st_size / 1e6:.1f} MB")
-
-
-def _sentences(path: Path) -> Iterator[str]:
-    if path.suffix == ".jsonl":
-        return (utterance.text or "" for utterance in read_manifest(path).utterances)
-    return read_lines(path)

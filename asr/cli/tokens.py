@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, note
-from asr.data.manifest import read_manifest
+from asr.data.manifest import sentences
 from asr.errors import TextError
 from asr.text.letter_to_sound import LetterToSound
 from asr.text.lexicon import read_cmudict, with_boundary
-from asr.text.lines import read_lines
+from asr.text.normalize import CASES
 from asr.text.tokens import BLANK, BOUNDARY, ENGLISH_CHARACTERS, Tokens
 
 
@@ -46,16 +45,16 @@ def characters(output: Path, characters: str) -> None:
 @click.option("--vocab", type=click.Path(path_type=Path), help="Keep only words of this list (case is ignored).")
 @click.option("--min-count", default=1, show_default=True, help="Keep words that occur as often.")
 @click.option("--most", default=0, help="Keep only so many, the most frequent.")
-@click.option("--case", type=click.Choice(["lower", "upper", "keep"]), default="lower", show_default=True)
+@click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
 def words(texts: tuple[Path, ...], output: Path, vocab: Path | None, min_count: int, most: int, case: str) -> None:
     """Count the words of texts (plain, .gz, .bz2) and manifests (.jsonl) into a word list."""
-    change = {"lower": str.lower, "upper": str.upper, "keep": str}[case]
+    change = CASES[case]
     counts: Counter[str] = Counter()
     for path in texts:
-        for line in _lines(path):
+        for line in sentences(path):
             counts.update(change(line).split())
     if vocab is not None:
-        allowed = {change(line.strip()) for line in _lines(vocab)}
+        allowed = {change(line.strip()) for line in sentences(vocab)}
         counts = Counter({word: count for word, count in counts.items() if word in allowed})
     ranked = sorted((-count, word) for word, count in counts.items() if count >= min_count)
     kept = [word for _, word in ranked][: most or None]
@@ -63,12 +62,6 @@ def words(texts: tuple[Path, ...], output: Path, vocab: Path | None, min_count: 
         raise TextError("no word is left; check --vocab and --min-count.")
     write_atomically(output, "".join(f"{word}\n" for word in kept).encode())
     note(f"{output}: {len(kept)} words, {sum(counts[w] for w in kept) / max(1, sum(counts.values())):.2%} of the text")
-
-
-def _lines(path: Path) -> Iterator[str]:
-    if path.suffix == ".jsonl":
-        return (utterance.text or "" for utterance in read_manifest(path).utterances)
-    return read_lines(path)
 
 
 @command.command("lexicon")
@@ -89,7 +82,7 @@ def _lines(path: Path) -> Iterator[str]:
 def lexicon(sources: tuple[Path, ...], dictionary: Path, output: Path, tokens_path: Path | None, variants: int) -> None:
     """Spell words in phones: from a dictionary, and by letter-to-sound rules learned from it for the rest."""
     known = read_cmudict(dictionary)
-    wanted = sorted({word for path in sources for line in _lines(path) for word in line.lower().split()})
+    wanted = sorted({word for path in sources for line in sentences(path) for word in line.lower().split()})
     missing = [word for word in wanted if word not in known]
     found = {word: known[word][:variants] for word in wanted if word in known}
     unsayable = []

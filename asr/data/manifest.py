@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from asr.atomic_file import replacing
 from asr.audio.read import audio_info
 from asr.errors import AudioError, ManifestError
+from asr.text.lines import read_lines
 
 DURATION_TOLERANCE = 0.05  # seconds an offset plus duration may pass the file's end: headers round
 
@@ -149,6 +150,14 @@ def check_utterance(utterance: Utterance) -> Utterance:
     if utterance.duration:
         return utterance
     return replace(utterance, duration=rest)
+
+
+def sentences(path: str | Path) -> Iterator[str]:
+    """Texts, one at a time: of a manifest's utterances, or the lines of a text file (plain or packed)."""
+    path = Path(path)
+    if path.suffix == ".jsonl":
+        return (utterance.text or "" for utterance in read_manifest(path).utterances)
+    return read_lines(path)
 
 
 def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:

@@ -201,9 +201,9 @@ def search(  # type: ignore[no-untyped-def]
                     if table_stamps[slot] == frame:
                         found = table_values[slot]
                         if acoustic > c_best[found]:
+                            # The same words by a stronger path: its times are the ones to keep.
                             c_best[found] = acoustic
-                            if target != ROOT:
-                                c_int[found, 4], c_int[found, 5] = start, end
+                            _set(c_int[found], target, token, history, word, start, end)
                         c_token[found] = log_add(c_token[found], acoustic)
                         total = log_add(c_blank[found], c_token[found]) + language + ahead
                     else:

@@ -65,5 +65,5 @@ def compile_cached(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     folder = _folder()
     if folder is not None:
-        numba.config.CACHE_DIR = str(folder)
+        numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
     return numba.njit(nogil=True, cache=folder is not None, **options)

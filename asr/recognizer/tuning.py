@@ -75,11 +75,15 @@ def tune(
             weights = random.uniform(*LM_WEIGHTS), random.uniform(*WORD_SCORES)
         else:
             centre = min(results, key=lambda result: result[0].wer)[0]
-            weights = tuple(
-                value + NARROWING * (high - low) * random.uniform(-1, 1)
-                for value, (low, high) in ((centre.lm_weight, LM_WEIGHTS), (centre.word_score, WORD_SCORES))
+            weights = (
+                centre.lm_weight + _nearby(LM_WEIGHTS, random),
+                centre.word_score + _nearby(WORD_SCORES, random),
             )
         results.append(attempt(max(0.0, weights[0]), weights[1]))
     best, score = min(results, key=lambda result: result[0].wer)
     _, without = min((attempt(0.0, word_score) for word_score in (-3.0, -1.0, 0.0)), key=lambda result: result[0].wer)
     return Tuning([trial for trial, _ in results], best, score, without, compare(without, score))
+
+
+def _nearby(limits: tuple[float, float], random: np.random.Generator) -> float:
+    return NARROWING * (limits[1] - limits[0]) * float(random.uniform(-1, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jiwer
 
@@ -101,13 +102,9 @@ def _jiwer_chunks(
     if not pairs:
         return []
     keep = jiwer.Compose([])  # units come ready made: nothing may be stripped or split
-    output = jiwer.process_words(
-        [list(left) for left, _ in pairs],  # type: ignore[arg-type]
-        [list(right) for _, right in pairs],  # type: ignore[arg-type]
-        reference_transform=keep,
-        hypothesis_transform=keep,
-    )
-    return output.alignments
+    lefts: Any = [list(left) for left, _ in pairs]
+    rights: Any = [list(right) for _, right in pairs]
+    return jiwer.process_words(lefts, rights, reference_transform=keep, hypothesis_transform=keep).alignments
 
 
 def _places(chunk: jiwer.AlignmentChunk) -> list[tuple[int | None, int | None]]:

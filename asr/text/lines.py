@@ -34,4 +34,4 @@ def read_lines(path: str | Path) -> Iterator[str]:
 
 def _open(path: Path) -> IO[bytes]:
     openers = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return openers.get(path.suffix, open)(path, "rb")  # type: ignore[operator, no-any-return]
+    return openers.get(path.suffix, open)(path, "rb")  # type: ignore[operator]

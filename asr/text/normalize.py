@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 from num2words import num2words
+
+CASES: dict[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "keep": str}
 
 _ABBREVIATIONS = {
     "mr.": "mister", "mrs.": "missus", "dr.": "doctor", "st.": "saint", "co.": "company", "jr.": "junior",

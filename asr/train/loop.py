@@ -67,8 +67,15 @@ class TrainConfig:
 class Task(Protocol):
     """What a training run trains. Everything here must depend on its arguments alone, not on earlier calls."""
 
-    model: nn.Module
-    metric: str  # the key of `validate` that says which weights are best, lower is better
+    @property
+    def model(self) -> nn.Module:
+        """What is trained."""
+        ...
+
+    @property
+    def metric(self) -> str:
+        """The key of `validate` that says which weights are best; lower is better."""
+        ...
 
     def plan(self, epoch: int) -> Sequence[Any]:
         """The batches of an epoch, in order, cheap to make."""

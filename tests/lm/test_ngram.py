@@ -40,7 +40,7 @@ def arpa(tmp_path_factory):
 
 
 @pytest.mark.parametrize("cutoffs", [(), (0, 1, 2)])
-@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@pytest.mark.parametrize("order", [2, 3, 4])  # KenLM reads no unigram models
 def test_every_score_equals_kenlms(tmp_path, order, cutoffs):
     path = tmp_path / "lm.arpa"
     write_arpa(path, estimate(Corpus(_sentences(800)), order, cutoffs))
@@ -84,8 +84,12 @@ def _brute_force(sentences: list[str], order: int):
     discounts = []
     for n in range(order + 1):
         kinds = Counter(adjusted[n].values())
-        share = kinds[1] / (kinds[1] + 2 * kinds[2]) if n else 0
-        discounts.append([0] + [k - (k + 1) * share * kinds[k + 1] / kinds[k] for k in (1, 2, 3)] if n else [])
+        if not n or not min(kinds[1], kinds[2], kinds[3]):
+            discounts.append([0, 0.5, 1.0, 1.5])  # lmplz --discount_fallback
+            continue
+        share = kinds[1] / (kinds[1] + 2 * kinds[2])
+        discounts.append([0] + [k - (k + 1) * share * kinds[k + 1] / kinds[k] for k in (1, 2, 3)])
+        assert all(0 <= discounts[n][k] <= k for k in (1, 2, 3))
     sums, freed = [Counter() for _ in range(order + 1)], [Counter() for _ in range(order + 1)]
     for n in range(1, order + 1):
         for gram, count in adjusted[n].items():
