@@ -127,14 +127,15 @@ def render(score: SystemScore, worst: int = 5) -> str:
 
 def render_test(test: PairedTest, first: str, second: str) -> str:
     """The paired test in words."""
-    verdict = "by more than chance" if test.p_value < 0.05 else "which may be chance"
-    direction = "better" if test.difference < 0 else "worse" if test.difference > 0 else "the same"
-    amount = f"{abs(test.difference):.2%} absolute " if test.difference else ""
-    return (
-        f"{second} is {amount}{direction} than {first}, {verdict} (p = {test.p_value:.4f}; 95% interval of the "
-        f"difference {test.interval.low:+.2%} to {test.interval.high:+.2%}; {test.better} utterances better, "
-        f"{test.worse} worse)"
+    details = (
+        f"(p = {test.p_value:.4f}; 95% interval of the difference {test.interval.low:+.2%} to {test.interval.high:+.2%}; "
+        f"{test.better} utterances better, {test.worse} worse)"
     )
+    if not test.difference:
+        return f"{second} makes as many errors as {first} {details}"
+    verdict = "by more than chance" if test.p_value < 0.05 else "which may be chance"
+    direction = "better" if test.difference < 0 else "worse"
+    return f"{second} is {abs(test.difference):.2%} absolute {direction} than {first}, {verdict} {details}"
 
 
 def render_alignment(name: str, alignment: Alignment) -> str:

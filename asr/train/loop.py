@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from asr.errors import AsrError, CheckpointError, ConfigError
+from asr.train.allocator import keep_memory
 from asr.train.checkpoint import (
     load_state,
     optimizer_tensors,
@@ -130,6 +131,8 @@ class Trainer:
         self.device = choose_device(config.device)
         if config.threads:
             torch.set_num_threads(config.threads)
+        if self.device.type == "cpu":
+            keep_memory()
         torch.manual_seed(config.seed)
         self.model = task.model.to(self.device)
         self.optimizer = torch.optim.AdamW(

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# CMU AN4 (0.8 h): spelled names, numbers, addresses; phones with a lexicon, an n-gram of its own training text.
+#   ./run.sh --data FOLDER [--dictionary cmudict.dict] [--work exp] [--stage 0] [--stop-stage 5]
+# FOLDER holds an4/ (the official archive, or a folder with a manifest.jsonl); without it stage 0 downloads the archive.
+
+dictionary=
+cd "$(dirname "$0")"; . ../stages.sh
+data="${data:-$work/data}"
+dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
+
+if at 0 "download" && [ ! -d "$data/an4" ]; then
+  asr data download an4 --output "$data"
+fi
+if at 1 "manifests"; then
+  asr data import "$data/an4" --where split=train --output "$work/all.jsonl"
+  asr data import "$data/an4" --where split=test --output "$work/test.jsonl"
+  asr data split "$work/all.jsonl" --dev 0.1 --output "$work/train.jsonl" "$work/dev.jsonl"
+fi
+if at 2 "lexicon and language model of the training texts"; then
+  asr tokens lexicon --words "$work/all.jsonl" --dictionary "$dictionary" --output "$work/lexicon.txt" --tokens "$work/tokens.txt"
+  asr lm ngram "$work/all.jsonl" --order 3 --output "$work/lm.arpa.gz"
+  asr lm ngram "$work/train.jsonl" --order 3 --output "$work/lm-for-tuning.arpa.gz"
+fi
+if at 3 "train"; then
+  asr train --config conf/bilstm.toml --set tokens="$work/tokens.txt" --set lexicon="$work/lexicon.txt" \
+    --train "$work/train.jsonl" --dev "$work/dev.jsonl" --output "$work/model" --resume
+fi
+if at 4 "tune on dev, with a language model that has not seen it"; then
+  asr tune --model "$work/model" --reference "$work/dev.jsonl" --lm "$work/lm-for-tuning.arpa.gz" --output "$work/tuned.json"
+  asr checkpoint pack "$work/model" --output "$work/packed" --lm "$work/lm.arpa.gz" --decoding "$work/tuned.json" --card conf/card.md
+fi
+if at 5 "test"; then
+  asr decode --model "$work/packed" --manifest "$work/test.jsonl" --output "$work/bilstm.test.trn"
+  asr score "$work/test.jsonl" "$work/bilstm.test.trn"
+fi

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Spoken digits (Free Spoken Digit Dataset, 0.3 h): the smallest whole path, a few minutes on two cores.
+#   ./run.sh --data FOLDER [--work exp] [--stage 0] [--stop-stage 5]
+# FOLDER holds fsdd/ (the clone of the dataset's repository, or a folder with a manifest.jsonl); its takes 0-4 are test.
+
+cd "$(dirname "$0")"; . ../stages.sh
+
+if at 1 "manifests"; then
+  asr data import "$data/fsdd" --where split=train --output "$work/all.jsonl"
+  asr data import "$data/fsdd" --where split=test --output "$work/test.jsonl"
+  asr data split "$work/all.jsonl" --by utterance --dev 0.1 --output "$work/train.jsonl" "$work/dev.jsonl"
+fi
+if at 2 "language model: one digit an utterance"; then
+  asr lm ngram "$work/train.jsonl" --order 2 --output "$work/lm.arpa.gz"
+fi
+if at 3 "train"; then
+  asr train --config conf/bilstm.toml --train "$work/train.jsonl" --dev "$work/dev.jsonl" --output "$work/model" --resume
+fi
+if at 4 "tune on dev"; then
+  asr tune --model "$work/model" --reference "$work/dev.jsonl" --lm "$work/lm.arpa.gz" --lexicon conf/lexicon.txt \
+    --output "$work/tuned.json"
+  asr checkpoint pack "$work/model" --output "$work/packed" --lexicon conf/lexicon.txt --lm "$work/lm.arpa.gz" \
+    --decoding "$work/tuned.json" --card conf/card.md
+fi
+if at 5 "test"; then
+  asr decode --model "$work/packed" --manifest "$work/test.jsonl" --output "$work/bilstm.test.trn"
+  asr score "$work/test.jsonl" "$work/bilstm.test.trn"
+fi

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# From LibriSpeech folders to a table of word error rates, and to the model that the package ships.
+#   ./run.sh --data FOLDER [--track open|5h] [--text TEXT] [--vocab LIST] [--dictionary DICT] [--work exp/open]
+#            [--stage 0] [--stop-stage 6]
+# FOLDER holds LibriSpeech/train-clean-5 and others; the open track adds train-clean-100-part and ljspeech-part where they
+# are there. TEXT is prose for the language model, LIST the words it may hold, DICT a pronouncing dictionary such as CMUdict
+# (by default FOLDER/text/prose/train.txt.bz2, …/lexicon/librispeech-vocab.txt.gz, …/lexicon/cmudict.dict).
+# Without --data stage 0 downloads train-clean-5 and dev-clean-2; dev is then dev-clean-2.
+
+track=open text= vocab= dictionary= words=65000 prune="0 2 4"
+cd "$(dirname "$0")"; . ../stages.sh
+if [ -z "$data" ]; then data="$work/data"; fi
+text="${text:-$data/text/prose/train.txt.bz2}"
+vocab="${vocab:-$data/text/lexicon/librispeech-vocab.txt.gz}"
+dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
+corpora="LibriSpeech/train-clean-5"
+if [ "$track" = open ]; then corpora="$corpora LibriSpeech/train-clean-100-part ljspeech-part"; fi
+sets=
+for name in dev-full-band dev-clean-part dev-clean-2; do
+  if [ -d "$data/LibriSpeech/$name" ]; then sets="$sets $name"; fi
+done
+dev="$(echo ${sets:-dev-clean-2} | cut -d ' ' -f 1)"  # the first one is what is tuned on
+
+if at 0 "download" && [ ! -d "$data/LibriSpeech/train-clean-5" ]; then
+  asr data download train-clean-5 dev-clean-2 --output "$data"
+  sets=dev-clean-2
+fi
+if at 1 "manifests"; then
+  sources=
+  for corpus in $corpora; do if [ -d "$data/$corpus" ]; then sources="$sources $data/$corpus"; fi; done
+  asr data import $sources --output "$work/train.jsonl"
+  for name in $sets; do asr data import "$data/LibriSpeech/$name" --output "$work/$name.jsonl"; done
+fi
+if at 2 "words, lexicons, language model"; then
+  asr tokens words "$text" --vocab "$vocab" --most "$words" --output "$work/words.txt"
+  asr tokens lexicon --words "$work/words.txt" --dictionary "$dictionary" --output "$work/lexicon.txt" --variants 2
+  asr tokens lexicon --words "$work/train.jsonl" --words "$work/$dev.jsonl" --dictionary "$dictionary" \
+    --output "$work/train-lexicon.txt" --tokens "$work/tokens.txt"
+  asr lm ngram "$text" --order 3 --vocab "$work/words.txt" --prune "$prune" --output "$work/lm.arpa.gz"
+fi
+if at 3 "train"; then
+  asr train --config conf/bilstm-phones.toml --set tokens="$work/tokens.txt" --set lexicon="$work/train-lexicon.txt" \
+    --train "$work/train.jsonl" --dev "$work/$dev.jsonl" --output "$work/model" --resume
+fi
+if at 4 "log-probs of the dev sets"; then
+  for name in $sets; do
+    asr decode --model "$work/model" --manifest "$work/$name.jsonl" --greedy --save-log-probs "$work/$name.npz" \
+      --output "$work/greedy.$name.trn"
+  done
+fi
+if at 5 "tune on $dev, decode and score all"; then
+  asr tune --log-probs "$work/$dev.npz" --tokens "$work/tokens.txt" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
+    --reference "$work/$dev.jsonl" --beam-size 100 --threads 2 --output "$work/tuned.json"
+  asr checkpoint pack "$work/model" --output "$work/packed" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
+    --decoding "$work/tuned.json" --card conf/card.md
+fi
+if at 6 "the table"; then
+  for name in $sets; do
+    asr decode --model "$work/packed" --manifest "$work/$name.jsonl" --threads 2 --output "$work/$track-bilstm-phones.$name.trn"
+    echo "--- $name"
+    asr score "$work/$name.jsonl" "$work/$track-bilstm-phones.$name.trn"
+  done
+fi

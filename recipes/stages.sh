@@ -1,0 +1,17 @@
+# Sourced by every run.sh: options, and `at N "what"`, true when stage N is to run.
+set -eu
+stage=0 stop_stage=99 data= work=exp
+while [ $# -gt 0 ]; do
+  name="${1#--}"; name="${name//-/_}"
+  case "$1" in
+    --help) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --*) [ -n "${!name+set}" ] && [ $# -gt 1 ] || { echo "$0: unknown option or missing value: $1" >&2; exit 2; }
+         printf -v "$name" '%s' "$2"; shift 2 ;;
+    *) echo "$0: unexpected argument: $1" >&2; exit 2 ;;
+  esac
+done
+mkdir -p "$work"
+at() {
+  [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ] || return 1
+  echo "== stage $1: $2" >&2
+}
