@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
-from asr.decode.search import search
+from asr.decode.search import END_FRAME, LAST_WORD, NO_WORD, PARENT, Language, Settings, search
 from asr.decode.trie import build_trie, smear
 from asr.errors import ConfigError, TextError
 from asr.lm.arpa import LN10, MISSING_LOG10, ArpaModel
@@ -51,11 +51,14 @@ class BeamDecoder:
         self.tokens = tokens
         self.config = config or BeamConfig()
         trie, self.words = build_trie(lexicon, tokens)
-        self.lm = lm or _no_model()
-        self._use_lm = lm is not None
-        self._lm_ids = self.lm.word_ids(self.words) if lm is not None else np.full(len(self.words), -1, np.int32)
-        self._unknown_score = MISSING_LOG10 * LN10
-        self._trie = smear(trie, self._unigram_scores())
+        model = lm or _no_model()
+        ids = model.word_ids(self.words) if lm is not None else np.full(len(self.words), -1, np.int32)
+        unknown = MISSING_LOG10 * LN10
+        self._language = Language(lm is not None, model.arrays, ids, model.ids["<s>"], model.ids["</s>"], unknown)
+        scores = (
+            model.arrays.unigram_log_probs[np.maximum(ids, 0)] if lm is not None else np.zeros(len(ids), np.float32)
+        )
+        self._trie = smear(trie, np.where((ids >= 0) | (lm is None), scores, np.float32(unknown)).astype(np.float32))
         if lm is not None:
             _check_vocabulary(self.words, lm)
 
@@ -65,13 +68,6 @@ class BeamDecoder:
         other.config = replace(self.config, **changes)  # type: ignore[arg-type]
         return other
 
-    def _unigram_scores(self) -> NDArray[np.float32]:
-        if not self._use_lm:
-            return np.zeros(len(self.words), np.float32)
-        known = self._lm_ids >= 0
-        scores = self.lm.arrays.unigram_log_probs[np.where(known, self._lm_ids, 0)]
-        return np.where(known, scores, np.float32(self._unknown_score)).astype(np.float32)
-
     def decode(self, log_probs: NDArray[np.floating], nbest: int = 1, name: str = "log-probs") -> list[Hypothesis]:
         """The `nbest` best hypotheses, best first; at least one.
 
@@ -80,24 +76,55 @@ class BeamDecoder:
         values = check_log_probs(log_probs, len(self.tokens), name)
         config = self.config
         boundary = self.tokens.boundary
-        acoustic, language, lengths, words = search(
-            values, self._trie, self.lm.arrays, self._use_lm, self._lm_ids, self.lm.ids["<s>"], self.lm.ids["</s>"],
-            self._unknown_score, config.lm_weight, config.word_score, config.beam_size, config.threshold,
-            config.token_threshold, -1 if boundary is None else boundary, max(nbest, config.beam_size),
-        )  # fmt: skip
-        sequences = np.split(words, np.cumsum(lengths)[:-1]) if len(lengths) else []
+        settings = Settings(
+            float(config.lm_weight),  # one type each: another would compile the search anew
+            float(config.word_score),
+            config.beam_size,
+            float(config.threshold),
+            float(config.token_threshold),
+            -1 if boundary is None else boundary,
+        )
+        found = search(values, self._trie, self._language, settings)
+        acoustic, language, sequences = _ranked(*found)
         posterior = _posterior((acoustic + language) * config.confidence_scale)
         result = []
         for rank, sequence in enumerate(sequences[:nbest]):
             confidences = _confidences(sequence, sequences, posterior)
-            found = tuple(
+            spoken = tuple(
                 Word(self.words[word], int(start), int(end), round(float(confidence), 4))
                 for (word, start, end), confidence in zip(sequence.tolist(), confidences, strict=True)
             )
-            reward = config.word_score * len(found)
+            reward = config.word_score * len(spoken)
             score = float(acoustic[rank] + language[rank])
-            result.append(Hypothesis(found, score, float(acoustic[rank]), float(language[rank]) - reward, reward))
+            result.append(Hypothesis(spoken, score, float(acoustic[rank]), float(language[rank]) - reward, reward))
         return result or [Hypothesis((), float("-inf"), float("-inf"), 0.0, 0.0)]
+
+
+def _ranked(
+    acoustic: NDArray[np.float64],
+    language: NDArray[np.float64],
+    keys: NDArray[np.uint64],
+    ends: NDArray[np.int64],
+    histories: NDArray[np.int32],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[NDArray[np.int32]]]:
+    """The search's results, equal word sequences summed up, best first: acoustic and language scores, and for each the
+    words as (word, start frame, end frame). The times are those of the strongest of equal sequences."""
+    order = np.argsort(-acoustic, kind="stable")
+    _, first, inverse = np.unique(keys[order], return_index=True, return_inverse=True)
+    summed = np.full(len(first), -np.inf)
+    np.logaddexp.at(summed, inverse, acoustic[order])
+    chosen = order[first]
+    ranks = np.argsort(-(summed + language[chosen]), kind="stable")
+    chosen, summed = chosen[ranks], summed[ranks]
+    return summed, language[chosen], [_words(histories, int(ends[index])) for index in chosen]
+
+
+def _words(histories: NDArray[np.int32], end: int) -> NDArray[np.int32]:
+    rows = []
+    while histories[end, LAST_WORD] != NO_WORD:
+        rows.append(histories[end, LAST_WORD : END_FRAME + 1])
+        end = int(histories[end, PARENT])
+    return np.array(rows[::-1], np.int32).reshape(-1, 3)
 
 
 def _posterior(scores: NDArray[np.float64]) -> NDArray[np.float64]:

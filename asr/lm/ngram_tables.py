@@ -77,14 +77,14 @@ def find(arrays, order, key):  # type: ignore[no-untyped-def]
 
 
 @compile_cached()
-def score_word(arrays, context, word):  # type: ignore[no-untyped-def]
-    """ln P(word | context); context: word ids, newest first, -1 from where there is no more."""
+def score_word(arrays, contexts, row, column, word):  # type: ignore[no-untyped-def]
+    """ln P(word | context); the context's word ids stand in contexts[row, column:], newest first, -1 where it ends."""
     best = np.float64(arrays.unigram_log_probs[word])
     key = mix(np.uint64(1), word)
     context_key = np.uint64(1)
     backoff = 0.0
     for place in range(arrays.order - 1):
-        older = context[place]
+        older = contexts[row, column + place]
         if older < 0:
             break
         # The back-off weight of the context that is one word longer counts only if the longer n-gram is not found.
@@ -136,17 +136,17 @@ class NgramModel:
     def score_sentence(self, words: list[str], end: bool = True) -> list[float]:
         """ln P of each word after <s> and those before it, and of </s>; an unknown word of a model without <unk>
         has KenLM's log10 of -100."""
-        context = np.full(MAX_ORDER, -1, np.int32)
-        context[0] = self.ids["<s>"]
+        context = np.full((1, MAX_ORDER), -1, np.int32)
+        context[0, 0] = self.ids["<s>"]
         scores = []
         for word in self.word_ids(words).tolist() + ([self.ids["</s>"]] if end else []):
             if word < 0:
                 scores.append(MISSING_LOG10 * LN10)
                 context[:] = -1
                 continue
-            scores.append(float(score_word(self.arrays, context, word)))
-            context[1:] = context[:-1]
-            context[0] = word
+            scores.append(float(score_word(self.arrays, context, 0, 0, word)))
+            context[0, 1:] = context[0, :-1]
+            context[0, 0] = word
         return scores
 
 

@@ -128,7 +128,8 @@ def render(score: SystemScore, worst: int = 5) -> str:
 def render_test(test: PairedTest, first: str, second: str) -> str:
     """The paired test in words."""
     details = (
-        f"(p = {test.p_value:.4f}; 95% interval of the difference {test.interval.low:+.2%} to {test.interval.high:+.2%}; "
+        f"(p = {test.p_value:.4f}; 95% interval of the difference {test.interval.low:+.2%} to "
+        f"{test.interval.high:+.2%}; "
         f"{test.better} utterances better, {test.worse} worse)"
     )
     if not test.difference:

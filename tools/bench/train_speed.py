@@ -2,9 +2,9 @@
 
     python tools/bench/train_speed.py [--hidden 320] [--layers 3] [--subsampling 4] [--threads 2] [--steps 10]
 
-Audio is noise of the lengths of read speech (the arithmetic does not depend on what is said), targets are random phones
-at the rate of read English. Forward, CTC loss, backward and the AdamW step are timed, features included; the median step
-is printed, beside torch's own bidirectional LSTM run through `pack_padded_sequence` in the same process.
+Audio is noise of the lengths of read speech (the arithmetic does not depend on what is said), targets are random
+phones at the rate of read English. Forward, CTC loss, backward and the AdamW step are timed, features included; the
+median step is printed, beside torch's own bidirectional LSTM run through `pack_padded_sequence` in the same process.
 """
 
 from __future__ import annotations
