@@ -22,8 +22,8 @@ from asr.lm.compiled import compile_cached
 from asr.lm.ngram_tables import MAX_ORDER, NgramArrays, mix, score_word
 
 # What is written here for speed, each measured: arrays are handed over one by one and not in tuples inside the
-# loops over candidates (three times as fast), nothing is allocated in a frame, and NumPy's sorting, partition and indexing by
-# arrays stay outside (they take 20 of 30 seconds to compile).
+# loops over candidates (twice as fast), nothing is allocated in a frame, and NumPy's sorting, partition and indexing
+# by arrays stay outside (they take 20 of 30 seconds to compile).
 
 ROOT = 0
 NO_WORD = -1
@@ -32,8 +32,8 @@ MINUS_INFINITY = -np.inf
 # Columns of a hypothesis's integers: node of the tree, last token (-1: none yet), its history, a word to append to
 # that (or NO_WORD), first and one past the last frame of the word at hand.
 NODE, LAST, HISTORY, WORD, START, END = range(6)
-# Columns of its scores: ln of the sum of alignments that end in blank, and of those that end in the last token; weighted
-# LM and word scores of its finished words; the greatest single contribution, whose times are kept.
+# Columns of its scores: ln of the sum of alignments that end in blank, and of those that end in the last token;
+# weighted LM and word scores of its finished words; the greatest single contribution, whose times are kept.
 BLANK, TOKEN, LANGUAGE, STRONGEST = range(4)
 # Columns of a history: the history it goes on from, its last word, the frames of that; then the LM's context.
 PARENT, LAST_WORD, FIRST_FRAME, END_FRAME, CONTEXT = range(5)
@@ -143,8 +143,8 @@ def _offer(  # type: ignore[no-untyped-def]
 
 @compile_cached()
 def _extend(  # type: ignore[no-untyped-def]
-    size, beam, scores, histories, hashes, trie, language, row, frame, settings, pool, pool_scores, keys, values, stamps,
-    best,
+    size, beam, scores, histories, hashes, trie, language, row, frame, settings, pool, pool_scores, keys, values,
+    stamps, best,
 ):  # fmt: skip
     """Candidates that take one more token, into the middle of a word or to its end; returns how many there are now."""
     child_starts, child_tokens, child_nodes = trie.child_starts, trie.child_tokens, trie.child_nodes
@@ -382,8 +382,8 @@ def search(log_probs, trie, language, settings):  # type: ignore[no-untyped-def]
             size, beam, scores, hashes, trie.lookahead, row, frame, settings, pool, pool_scores, keys, values, stamps
         )
         count = _extend(
-            size, beam, scores, histories, hashes, trie, language, row, frame, settings, pool, pool_scores, keys, values,
-            stamps, best,
+            size, beam, scores, histories, hashes, trie, language, row, frame, settings, pool, pool_scores, keys,
+            values, stamps, best,
         )  # fmt: skip
         size = _survivors(pool, pool_scores, trie.lookahead, settings, count, totals, scratch, kept)
         ended = _take(kept, size, pool, pool_scores, beam, scores)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from asr.acoustic.run import AcousticRunConfig
+from asr.config import from_dict, read_toml
+from asr.data.importers import import_corpus, keep_where
+from asr.score.report import score_system
+from asr.score.text_files import Texts, read_texts
+from asr.text.normalize import normalize_english
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+SCRIPTS = sorted(RECIPES.glob("*/run.sh"))
+HYPOTHESES = sorted(RECIPES.glob("*/hyp/*.trn"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.parent.name)
+def test_a_recipe_explains_itself_and_refuses_what_it_does_not_know(script):
+    said = subprocess.run(["bash", script, "--help"], capture_output=True, text=True, check=True)
+    assert "--data FOLDER" in said.stdout
+    assert subprocess.run(["bash", script, "--nonsense", "1"], capture_output=True).returncode == 2
+    assert (script.parent / "RESULTS.md").exists()
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*/conf/*.toml")), ids=lambda path: path.parts[-3])
+def test_a_recipes_configuration_is_legal(path):
+    from_dict(AcousticRunConfig, read_toml(path))
+
+
+def _reference(data: Path, recipe: str, name: str) -> Texts:
+    if recipe == "mini_librispeech":
+        manifest = import_corpus(data / "LibriSpeech" / name)
+    else:
+        manifest = keep_where(import_corpus(data / {"digits": "fsdd"}.get(recipe, recipe)), {"split": name})
+    return Texts({item.id: normalize_english(item.text or "") for item in manifest.utterances})
+
+
+@pytest.mark.parametrize("path", HYPOTHESES, ids=lambda path: path.stem)
+def test_a_figure_in_results_follows_from_its_committed_hypotheses(data, path):
+    system, name = path.stem.rsplit(".", 1)
+    reference = _reference(data, path.parts[-3], name)
+    hypothesis = read_texts(path)
+    assert set(hypothesis.texts) == set(reference.texts)
+    figure = f"{score_system(reference, hypothesis).words.rate:.2%}"
+    rows = [line for line in (path.parents[1] / "RESULTS.md").read_text().splitlines() if f"`{system}`" in line]
+    assert any(name in row and figure in row for row in rows), f"{system} on {name} has {figure}"
