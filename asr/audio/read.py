@@ -170,9 +170,10 @@ def _soundfile_blocks(
 
 
 def _read_block(handle: soundfile.SoundFile, frames: int) -> Samples:
-    """Up to `frames` frames. A damaged place ends the block; what was read before it is kept, but for the part of a
-    second in which it lies, since a decoder that stumbles gives nothing of that call."""
-    step = frames if handle.format in ("WAV", "WAVEX") else max(1, handle.samplerate // 8)
+    """Up to `frames` frames. A damaged place ends the block; what a flac holds before it is kept, but for the part of a
+    second in which it lies, since its decoder gives nothing of a call in which it stumbles. Other formats are read in
+    one call: libsndfile decodes mp3 wrongly in small pieces."""
+    step = max(1, handle.samplerate // 8) if handle.format == "FLAC" else frames
     parts: list[Samples] = []
     held = 0
     try:

@@ -19,7 +19,7 @@ def model_folder(model: str | Path | None) -> Path:
     """The folder of a model: a path, a shipped model's name, or the default. Raises CheckpointError."""
     if model is None:
         model = DEFAULT
-    if Path(model).is_dir():
+    if Path(model).is_dir() and ((Path(model) / "config.json").exists() or str(model) not in names()):
         return Path(model)
     if str(model) in names():
         return _FOLDER / str(model)
