@@ -31,6 +31,12 @@ class AcousticCheckpoint:
     decoding: dict[str, Any]  # settings of the search that were tuned for this model; may name `lm`, a file beside it
     folder: Path | None = None
 
+    @property
+    def lm_path(self) -> Path | None:
+        """The language model that lies in the model's folder, if it has one."""
+        name = self.decoding.get("lm")
+        return self.folder / name if self.folder is not None and name else None
+
 
 def save_checkpoint(folder: str | Path, checkpoint: AcousticCheckpoint, dtype: str = "float32") -> None:
     """Write the folder's files, each atomically, the configuration last."""

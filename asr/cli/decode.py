@@ -78,7 +78,7 @@ def command(
         tokens, lexicon = checkpoint.tokens, checkpoint.lexicon
         settings = checkpoint.decoding | {key: value for key, value in settings.items() if value is not None}
         frame_seconds = frame_seconds or backend.seconds_per_frame
-        chosen = lm or (checkpoint.folder / checkpoint.decoding["lm"] if "lm" in checkpoint.decoding else None)
+        chosen = lm or checkpoint.lm_path
         if save_log_probs is not None:
             write_log_probs(save_log_probs, log_probs)
     if lexicon_path is not None:

@@ -59,8 +59,7 @@ class Recognizer:
         folder = model_folder(model)
         backend = TorchBackend(folder, device, threads)
         checkpoint = backend.checkpoint
-        own_lm = checkpoint.decoding.get("lm")
-        chosen = None if lm == NO_LM else (lm or (folder / own_lm if own_lm else None))
+        chosen = None if lm == NO_LM else (lm or checkpoint.lm_path)
         tuned = checkpoint.decoding | {key: value for key, value in (settings or {}).items() if value is not None}
         return cls(backend, make_decoder(checkpoint.tokens, checkpoint.lexicon, chosen, tuned, announce))
 
