@@ -20,6 +20,7 @@ from asr.data.manifest import BadItem, Manifest, Utterance
 from asr.errors import CheckpointError, ConfigError, TextError
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
+from asr.train import processes
 from asr.train.loop import Report, TrainConfig, Trainer
 
 Items = list[tuple[Utterance, list[int]]]
@@ -112,11 +113,19 @@ class AcousticRun:
         return found
 
     def train(self, resume: bool = False, report: Report | None = None) -> dict[str, Any]:
-        """Train, write the model folder, return the final figures."""
+        """Train, write the model folder, return the final figures.
+
+        Where several processes train together, all but the first return no figures and write nothing.
+        """
         trainer = Trainer(self.task, self.config.train, self.output, report)
-        write_atomically(
-            self.output / "training" / "config.json", (json.dumps(to_dict(self.config), indent=2) + "\n").encode()
-        )
+        if processes.rank() == 0:
+            settings = json.dumps(to_dict(self.config), indent=2) + "\n"
+            write_atomically(self.output / "training" / "config.json", settings.encode())
         final = trainer.run(resume)
+        self.task.infeasible = set().union(*processes.gather(self.task.infeasible))
+        for other in processes.gather(self.task.unreadable):
+            self.task.unreadable |= other
+        if processes.rank() > 0:
+            return {}
         save_checkpoint(self.output, AcousticCheckpoint(self.model.cpu(), self.tokens, self.lexicon, {}))
         return final

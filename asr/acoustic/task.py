@@ -130,7 +130,7 @@ class CtcTask:
         figures = {"seconds": seconds, "infeasible": 0.0}
         if not batch.ids:
             return sum((p.sum() for p in self.model.parameters()), torch.tensor(0.0)) * 0.0, figures
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(batch.samples.device.type, enabled=False):  # bf16 is too coarse for them
             features, frame_lengths = self.model.features(batch.samples, batch.lengths)
             features = features.masked_fill(batch.mask, 0.0)
         log_probs, lengths = self.model(features, frame_lengths)

@@ -18,9 +18,23 @@ from asr.data.manifest import BadItem, read_manifest
 @click.option("--dev", "dev_path", required=True, type=click.Path(path_type=Path), help="Manifest to validate on.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--resume", is_flag=True, help="Go on with the run that OUTPUT holds; begin if it holds none.")
+@click.option(
+    "--processes",
+    "count",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Processes that share out each step's batches (train.accumulate must be a multiple).",
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
 def command(
-    config_path: Path, train_path: Path, dev_path: Path, output: Path, resume: bool, overrides: tuple[str, ...]
+    config_path: Path,
+    train_path: Path,
+    dev_path: Path,
+    output: Path,
+    resume: bool,
+    count: int,
+    overrides: tuple[str, ...],
 ) -> None:
     """Train an acoustic model.
 
@@ -29,9 +43,22 @@ def command(
     \b
     Example: asr train --config conf/bilstm.toml --train train.jsonl --dev dev.jsonl --output model
     """
-    from asr.acoustic.run import AcousticRun, AcousticRunConfig
+    from asr.acoustic.run import AcousticRunConfig
+    from asr.train.processes import helpers
 
     config = from_dict(AcousticRunConfig, read_toml(config_path, overrides))
+    with helpers(count):
+        _train(config, train_path, dev_path, output, resume)
+
+
+def _train(config: Any, train_path: Path, dev_path: Path, output: Path, resume: bool) -> None:
+    from asr.acoustic.run import AcousticRun
+    from asr.train.processes import rank
+
+    if rank() > 0:  # the first process speaks for all
+        train, dev = (read_manifest(path, check_audio=True) for path in (train_path, dev_path))
+        AcousticRun(config, train, dev, output).train(resume)
+        return
     train, dev = (_manifest(path) for path in (train_path, dev_path))
     run = AcousticRun(config, train, dev, output)
     list_bad(run.bad)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.decode.hotwords import no_hotwords
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
-from asr.decode.search import END_FRAME, LAST_WORD, NO_WORD, PARENT, Language, Settings, search
+from asr.decode.search import Language, Settings
+from asr.decode.session import Session, Spoken
 from asr.decode.trie import build_trie, smear
 from asr.errors import ConfigError, TextError
 from asr.lm.arpa import LN10, MISSING_LOG10, ArpaModel
@@ -18,6 +21,7 @@ from asr.lm.ngram_tables import NgramModel, build_tables
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 
+UNKNOWN = "<unk>"
 MIN_KNOWN_WORDS = 0.5  # share of the lexicon's words that a language model should know
 
 
@@ -31,6 +35,8 @@ class BeamConfig:
     threshold: float = 25.0  # hypotheses further below the best are dropped
     token_threshold: float = 12.0  # tokens further below a frame's best are not tried
     confidence_scale: float = 0.3  # of the scores, before the posterior over the beam is taken
+    unknown_score: float | None = None  # added for a word that the lexicon lacks; None: there are none
+    letter_score: float = 0.0  # added for each token of such a word
 
     def __post_init__(self) -> None:
         if self.beam_size < 1:
@@ -50,22 +56,48 @@ class BeamDecoder:
     ) -> None:
         self.tokens = tokens
         self.config = config or BeamConfig()
-        trie, self.words = build_trie(lexicon, tokens)
+        self._trie, self.words = build_trie(lexicon, tokens)
+        self.lm = lm
         model = lm or _no_model()
-        ids = model.word_ids(self.words) if lm is not None else np.full(len(self.words), -1, np.int32)
-        unknown = MISSING_LOG10 * LN10
-        self._language = Language(lm is not None, model.arrays, ids, model.ids["<s>"], model.ids["</s>"], unknown)
-        scores = (
-            model.arrays.unigram_log_probs[np.maximum(ids, 0)] if lm is not None else np.zeros(len(ids), np.float32)
+        ids = model.word_ids([*self.words, UNKNOWN]) if lm is not None else np.full(len(self.words) + 1, -1, np.int32)
+        missing = MISSING_LOG10 * LN10
+        scores = np.where(ids < 0, np.float32(missing), model.arrays.unigram_log_probs[np.maximum(ids, 0)])
+        self._unigrams = (scores if lm is not None else np.zeros(len(ids))).astype(np.float32)
+        self._language = Language(
+            lm is not None, model.arrays, ids, model.ids["<s>"], model.ids["</s>"], missing, *no_hotwords(len(ids))
         )
-        self._trie = smear(trie, np.where((ids >= 0) | (lm is None), scores, np.float32(unknown)).astype(np.float32))
         if lm is not None:
             _check_vocabulary(self.words, lm)
+        self._prepare()
 
-    def with_settings(self, **changes: float) -> BeamDecoder:
+    def _prepare(self) -> None:
+        """What follows from the settings: the look-ahead of every node of the tree, and of being outside."""
+        config = self.config
+        if config.unknown_score is not None and self.tokens.boundary is None:
+            raise ConfigError("unknown words need a word boundary among the tokens; there is none.")
+        unknown = config.unknown_score if config.unknown_score is not None else 0.0
+        ahead = smear(self._trie, self._unigrams[:-1]).lookahead.astype(np.float64) * config.lm_weight
+        outside = self._unigrams[-1] * config.lm_weight + unknown
+        self._look = np.exp(np.append(ahead, outside))
+        self._look[0] = 1.0
+        boundary = self.tokens.boundary
+        self._settings = Settings(
+            float(config.lm_weight),  # one type each: another would compile the search anew
+            float(config.word_score),
+            int(config.beam_size),
+            float(config.threshold),
+            float(config.token_threshold),
+            -1 if boundary is None else boundary,
+            config.unknown_score is not None,
+            float(unknown),
+            float(config.letter_score),
+        )
+
+    def with_settings(self, **changes: Any) -> BeamDecoder:
         """This decoder with other settings (fields of BeamConfig); the tree and the tables are shared."""
         other = copy.copy(self)
-        other.config = replace(self.config, **changes)  # type: ignore[arg-type]
+        other.config = replace(self.config, **changes)
+        other._prepare()
         return other
 
     def decode(self, log_probs: NDArray[np.floating], nbest: int = 1, name: str = "log-probs") -> list[Hypothesis]:
@@ -74,78 +106,26 @@ class BeamDecoder:
         log_probs: (frames, tokens), natural logs. Raises TextError for arrays that are no log-probabilities.
         """
         values = check_log_probs(log_probs, len(self.tokens), name)
-        config = self.config
-        boundary = self.tokens.boundary
-        settings = Settings(
-            float(config.lm_weight),  # one type each: another would compile the search anew
-            float(config.word_score),
-            config.beam_size,
-            float(config.threshold),
-            float(config.token_threshold),
-            -1 if boundary is None else boundary,
-        )
-        found = search(values, self._trie, self._language, settings)
-        acoustic, language, sequences = _ranked(*found)
-        posterior = _posterior((acoustic + language) * config.confidence_scale)
-        result = []
-        for rank, sequence in enumerate(sequences[:nbest]):
-            confidences = _confidences(sequence, sequences, posterior)
-            spoken = tuple(
-                Word(self.words[word], int(start), int(end), round(float(confidence), 4))
-                for (word, start, end), confidence in zip(sequence.tolist(), confidences, strict=True)
-            )
-            reward = config.word_score * len(spoken)
-            score = float(acoustic[rank] + language[rank])
-            result.append(Hypothesis(spoken, score, float(acoustic[rank]), float(language[rank]) - reward, reward))
-        return result or [Hypothesis((), float("-inf"), float("-inf"), 0.0, 0.0)]
+        session = Session(self._trie, self._look, self._language, self._settings)
+        session.advance(values, len(values))
+        found = session.results(self.config.confidence_scale, nbest)
+        return [self._hypothesis(spoken) for spoken in found]
 
+    def _hypothesis(self, spoken: Spoken) -> Hypothesis:
+        tokens = [(token, frame) for token, frame in spoken.tokens.tolist()]
+        rows = spoken.words.tolist()
+        ends = ([row[3] for row in rows[1:]] + [len(tokens)])[: len(rows)]
+        words = []
+        for (word, start, end, first), last, confidence in zip(rows, ends, spoken.confidences.tolist(), strict=True):
+            spelling = tuple(tokens[first:last])
+            name = self.words[word] if word < len(self.words) else self._spelled(spelling)
+            words.append(Word(name, start, end, round(min(confidence, 1.0), 4), spelling))
+        reward = self.config.word_score * len(words)
+        total = spoken.acoustic + spoken.language
+        return Hypothesis(tuple(words), total, spoken.acoustic, spoken.language - reward, reward)
 
-def _ranked(
-    acoustic: NDArray[np.float64],
-    language: NDArray[np.float64],
-    keys: NDArray[np.uint64],
-    ends: NDArray[np.int64],
-    histories: NDArray[np.int32],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], list[NDArray[np.int32]]]:
-    """The search's results, equal word sequences summed up, best first: acoustic and language scores, and for each the
-    words as (word, start frame, end frame). The times are those of the strongest of equal sequences."""
-    order = np.argsort(-acoustic, kind="stable")
-    _, first, inverse = np.unique(keys[order], return_index=True, return_inverse=True)
-    summed = np.full(len(first), -np.inf)
-    np.logaddexp.at(summed, inverse, acoustic[order])
-    chosen = order[first]
-    ranks = np.argsort(-(summed + language[chosen]), kind="stable")
-    chosen, summed = chosen[ranks], summed[ranks]
-    return summed, language[chosen], [_words(histories, int(ends[index])) for index in chosen]
-
-
-def _words(histories: NDArray[np.int32], end: int) -> NDArray[np.int32]:
-    rows = []
-    while histories[end, LAST_WORD] != NO_WORD:
-        rows.append(histories[end, LAST_WORD : END_FRAME + 1])
-        end = int(histories[end, PARENT])
-    return np.array(rows[::-1], np.int32).reshape(-1, 3)
-
-
-def _posterior(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    if not len(scores):
-        return scores
-    weights = np.exp(scores - scores.max())
-    return np.asarray(weights / weights.sum())
-
-
-def _confidences(
-    sequence: NDArray[np.int32], sequences: Sequence[NDArray[np.int32]], posterior: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """For each word the posterior mass of the hypotheses that hold it at an overlapping time."""
-    total = np.zeros(len(sequence))
-    for other, mass in zip(sequences, posterior.tolist(), strict=True):
-        if mass < 1e-6:
-            continue
-        same = sequence[:, None, 0] == other[None, :, 0]
-        overlap = (sequence[:, None, 1] < other[None, :, 2]) & (other[None, :, 1] < sequence[:, None, 2])
-        total += mass * (same & overlap).any(axis=1)
-    return np.clip(total, 0.0, 1.0)
+    def _spelled(self, spelling: tuple[tuple[int, int], ...]) -> str:
+        return "".join(self.tokens.names[token] for token, _ in spelling if token != self.tokens.boundary)
 
 
 def _check_vocabulary(words: Sequence[str], lm: NgramModel) -> None:

@@ -20,6 +20,7 @@ class Word:
     start_frame: int
     end_frame: int
     confidence: float  # posterior probability in the beam, 0..1
+    tokens: tuple[tuple[int, int], ...] = ()  # ids of its tokens, each with its first frame
 
 
 @dataclass(frozen=True)

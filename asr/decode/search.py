@@ -5,10 +5,16 @@ two probabilities (Graves 2012, "Sequence transduction", and Hannun et al. 2014)
 and of all that end in the last token. Alignments of one prefix are summed; the score of a word sequence is
 
     ln P(tokens of the words | audio), summed over alignments and spellings
-    + lm_weight * ln P(words, </s>) + word_score * number of words
+    + lm_weight * ln P(words, </s>) + word_score * number of words + what hotwords and unknown words add
 
 While inside a word, the best unigram score of the words still reachable (look-ahead) stands in for the word's own.
 The word boundary after the last word may be left out by the audio.
+
+Probabilities are kept as plain numbers, language scores multiplied in, relative to the best hypothesis of the frame, so
+that the inner loop multiplies and adds and takes no logarithm: `SCALE` remembers what was divided out.
+
+With `Settings.open` a prefix may leave the tree and spell what it likes up to a word boundary: an unknown word, at its
+price. Its node is then `outside`, and what it spelled is in its token records.
 """
 
 from __future__ import annotations
@@ -19,24 +25,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.lm.compiled import compile_cached
-from asr.lm.ngram_tables import MAX_ORDER, NgramArrays, mix, score_word
+from asr.lm.ngram_tables import MAX_ORDER, NgramArrays, score_word
 
-# What is written here for speed, each measured: arrays are handed over one by one and not in tuples inside the
-# loops over candidates (twice as fast), nothing is allocated in a frame, and NumPy's sorting, partition and indexing
-# by arrays stay outside (they take 20 of 30 seconds to compile).
+# What is written here for speed, each measured: loops read local arrays, not fields of tuples; a frame allocates
+# nothing; NumPy's sorting, partition and indexing by arrays stay outside (they take 20 of 30 seconds to compile).
 
 ROOT = 0
 NO_WORD = -1
-MINUS_INFINITY = -np.inf
+STAY = -1  # in place of a token: the prefix stays what it is
+LEAST = -80.0  # nats below a frame's best at which a probability is as good as zero, and still a number
+CACHED_SCORES = 8192  # language scores of (history, word) kept, a power of two
 
-# Columns of a hypothesis's integers: node of the tree, last token (-1: none yet), its history, a word to append to
-# that (or NO_WORD), first and one past the last frame of the word at hand.
-NODE, LAST, HISTORY, WORD, START, END = range(6)
-# Columns of its scores: ln of the sum of alignments that end in blank, and of those that end in the last token;
-# weighted LM and word scores of its finished words; the greatest single contribution, whose times are kept.
-BLANK, TOKEN, LANGUAGE, STRONGEST = range(4)
-# Columns of a history: the history it goes on from, its last word, the frames of that; then the LM's context.
-PARENT, LAST_WORD, FIRST_FRAME, END_FRAME, CONTEXT = range(5)
+# Numbers of a search that change with each frame, in State.counters and State.scale
+SIZE, HISTORIES, RECORDS, FRAME = range(4)
+# Rows of State.beam: node of the tree, last token (-1: none yet), history, record of the last token, first frame and
+# one past the last frame of the word at hand.
+NODE, LAST, HISTORY, RECORD, START, END = range(6)
+# Rows of State.scores: alignments that end in blank, alignments that end in the last token (language scores multiplied
+# into both), the language scores themselves in nats.
+BLANK, TOKEN, LANGUAGE = range(3)
+# Columns of a history: the one it goes on from, its last word, the frames of that, the record of its last token, its
+# place among the hotwords, whether a neural language model has scored it; then the n-gram model's context.
+PARENT, LAST_WORD, FIRST_FRAME, END_FRAME, LAST_RECORD, HOT, FUSED, CONTEXT = range(8)
+# Columns of a record: the record it goes on from, its token, the first frame of that.
+BEFORE, WHAT, WHEN = range(3)
+# What `advance` returns
+DONE, MORE_CANDIDATES, MORE_ROWS = range(3)
 
 
 class Settings(NamedTuple):
@@ -48,143 +62,81 @@ class Settings(NamedTuple):
     threshold: float
     token_threshold: float
     boundary: int
+    open: bool
+    unknown_score: float
+    letter_score: float
 
 
 class Language(NamedTuple):
-    """The n-gram model, if `used`; `word_ids` are its ids of the lexicon's words, -1 where it has none."""
+    """The n-gram model, if `used`; `word_ids` are its ids of the lexicon's words and, last, of the unknown word; -1
+    where it has none. Hotwords as an automaton: from a place by a word to a place, each with what is won so far."""
 
     used: bool
     tables: NgramArrays
     word_ids: NDArray[np.int32]
     begin: int
     end: int
-    unknown_score: float
+    missing_score: float
+    hot_words: NDArray[np.int32]  # (words + 1,): number of a word in the automaton, -1 for none
+    hot_next: NDArray[np.int32]  # (places, numbers)
+    hot_score: NDArray[np.float64]  # (places,): won by a phrase not yet complete
+    hot_won: NDArray[np.float64]  # (places,): of complete phrases that end here
+
+
+class State(NamedTuple):
+    """A search in progress."""
+
+    counters: NDArray[np.int64]
+    scale: NDArray[np.float64]  # (1,): nats divided out so far
+    beam: NDArray[np.int32]  # (6, beam)
+    scores: NDArray[np.float64]  # (3, beam)
+    keys: NDArray[np.uint64]  # (beam,): equal for equal prefixes
+    histories: NDArray[np.int32]  # (room, CONTEXT + MAX_ORDER)
+    hashes: NDArray[np.uint64]  # (room,): equal for equal word sequences
+    records: NDArray[np.int32]  # (room, 3)
+
+
+class Candidates(NamedTuple):
+    """Room for the prefixes that a frame's survivors are chosen from, and the table that finds them by key."""
+
+    origins: NDArray[np.int32]  # (4, room): hypothesis, token or STAY, node, word
+    scores: NDArray[np.float64]  # (6, room): blank, token, strongest part, language, total, scratch
+    keys: NDArray[np.uint64]  # (room,)
+    chosen: NDArray[np.int32]  # (room,)
+    table_keys: NDArray[np.uint64]  # (slots,)
+    table: NDArray[np.int64]  # (slots,): stamp << 32 | candidate
 
 
 @compile_cached()
-def log_add(left, right):  # type: ignore[no-untyped-def]
-    if left < right:
-        left, right = right, left
-    if right == MINUS_INFINITY:
-        return left
-    return left + np.log1p(np.exp(right - left))
+def join(key, value):  # type: ignore[no-untyped-def]
+    """A 64-bit hash of a hash and one more number."""
+    mixed = (key ^ (np.uint64(value) + np.uint64(0x9E3779B97F4A7C15))) * np.uint64(0xD6E8FEB86659FD93)
+    mixed ^= mixed >> np.uint64(32)
+    return mixed * np.uint64(0xD6E8FEB86659FD93)
+
+
+@compile_cached()
+def _hot_gain(language, place, word):  # type: ignore[no-untyped-def]
+    """Where the hotwords stand after a word, and what that adds."""
+    number = language.hot_words[word]
+    after = language.hot_next[place, number] if number >= 0 else 0
+    return after, language.hot_score[after] - language.hot_score[place] + language.hot_won[after]
 
 
 @compile_cached()
 def _word_language(language, settings, histories, history, word):  # type: ignore[no-untyped-def]
-    """Weighted LM and word score of a word after a history."""
+    """Weighted LM score, word score and hotword score of a word (or, past the last one, the unknown word)."""
+    score = settings.word_score
+    if word == len(language.word_ids) - 1:
+        score += settings.unknown_score
+    if len(language.hot_score) > 1:
+        score += _hot_gain(language, histories[history, HOT], word)[1]
     if not language.used:
-        return settings.word_score
+        return score
     index = language.word_ids[word]
     if index < 0:
-        return settings.word_score + settings.lm_weight * language.unknown_score
-    return settings.word_score + settings.lm_weight * score_word(language.tables, histories, history, CONTEXT, index)
-
-
-@compile_cached()
-def _slot(keys, stamps, stamp, key):  # type: ignore[no-untyped-def]
-    """Where `key` stands in this frame's table, or the free slot for it; the frame's stamp marks what is taken."""
-    mask = np.uint64(len(keys) - 1)
-    slot = key & mask
-    while stamps[slot] == stamp and keys[slot] != key:
-        slot = (slot + np.uint64(1)) & mask
-    return slot
-
-
-@compile_cached()
-def _set(rows, index, node, last, history, word, start, end):  # type: ignore[no-untyped-def]
-    rows[index, NODE], rows[index, LAST], rows[index, HISTORY] = node, last, history
-    rows[index, WORD], rows[index, START], rows[index, END] = word, start, end
-
-
-@compile_cached()
-def _stay(size, beam, scores, hashes, lookahead, row, frame, settings, pool, pool_scores, keys, values, stamps):  # type: ignore[no-untyped-def]
-    """Candidates that remain the prefixes they are: one more blank, or the last token held on. Returns the best."""
-    best = MINUS_INFINITY
-    for index in range(size):
-        node, last = beam[index, NODE], beam[index, LAST]
-        key = mix(mix(hashes[beam[index, HISTORY]], node), last + 1)
-        slot = _slot(keys, stamps, frame, key)
-        keys[slot], stamps[slot], values[slot] = key, frame, index
-        for column in range(6):
-            pool[index, column] = beam[index, column]
-        blank = log_add(scores[index, BLANK], scores[index, TOKEN]) + row[0]
-        token = scores[index, TOKEN] + row[last] if last >= 0 else MINUS_INFINITY
-        pool_scores[index, BLANK], pool_scores[index, TOKEN] = blank, token
-        pool_scores[index, LANGUAGE] = scores[index, LANGUAGE]
-        pool_scores[index, STRONGEST] = max(blank, token)
-        if token > blank and last != settings.boundary:
-            pool[index, END] = frame + 1
-        ahead = settings.lm_weight * lookahead[node] if node != ROOT else 0.0
-        best = max(best, log_add(blank, token) + scores[index, LANGUAGE] + ahead)
-    return best
-
-
-@compile_cached()
-def _offer(  # type: ignore[no-untyped-def]
-    pool, pool_scores, keys, values, stamps, count, key, acoustic, score, node, token, history, word, start, end, frame
-):  # fmt: skip
-    """Add a contribution to the candidate of a prefix, or make it one; returns the number of candidates."""
-    slot = _slot(keys, stamps, frame, key)
-    if stamps[slot] == frame:
-        found = values[slot]
-        if acoustic > pool_scores[found, STRONGEST]:
-            # The same words by a stronger path: its times are the ones to keep.
-            pool_scores[found, STRONGEST] = acoustic
-            _set(pool, found, node, token, history, word, start, end)
-        pool_scores[found, TOKEN] = log_add(pool_scores[found, TOKEN], acoustic)
-        return count
-    keys[slot], stamps[slot], values[slot] = key, frame, count
-    _set(pool, count, node, token, history, word, start, end)
-    pool_scores[count, BLANK], pool_scores[count, TOKEN] = MINUS_INFINITY, acoustic
-    pool_scores[count, LANGUAGE], pool_scores[count, STRONGEST] = score, acoustic
-    return count + 1
-
-
-@compile_cached()
-def _extend(  # type: ignore[no-untyped-def]
-    size, beam, scores, histories, hashes, trie, language, row, frame, settings, pool, pool_scores, keys, values,
-    stamps, best,
-):  # fmt: skip
-    """Candidates that take one more token, into the middle of a word or to its end; returns how many there are now."""
-    child_starts, child_tokens, child_nodes = trie.child_starts, trie.child_tokens, trie.child_nodes
-    word_starts, words, lookahead = trie.word_starts, trie.words, trie.lookahead
-    threshold = settings.threshold
-    token_floor = MINUS_INFINITY
-    for token in range(len(row)):
-        token_floor = max(token_floor, row[token])
-    token_floor -= settings.token_threshold
-    count = size
-    for index in range(size):
-        node, last, history = beam[index, NODE], beam[index, LAST], beam[index, HISTORY]
-        both = log_add(scores[index, BLANK], scores[index, TOKEN])
-        for place in range(child_starts[node], child_starts[node + 1]):
-            token, child = child_tokens[place], child_nodes[place]
-            acoustic = (scores[index, BLANK] if token == last else both) + row[token]
-            reach = acoustic + scores[index, LANGUAGE] + settings.lm_weight * lookahead[child]
-            if row[token] < token_floor or acoustic == MINUS_INFINITY or reach < best - threshold:
-                continue
-            start = frame if node == ROOT else beam[index, START]
-            end = beam[index, END] if token == settings.boundary and node != ROOT else frame + 1
-            if child_starts[child] < child_starts[child + 1]:
-                best = max(best, reach)
-                key = mix(mix(hashes[history], child), token + 1)
-                count = _offer(
-                    pool, pool_scores, keys, values, stamps, count, key, acoustic, scores[index, LANGUAGE],
-                    child, token, history, NO_WORD, start, end, frame,
-                )  # fmt: skip
-            for entry in range(word_starts[child], word_starts[child + 1]):
-                word = words[entry]
-                score = scores[index, LANGUAGE] + _word_language(language, settings, histories, history, word)
-                if acoustic + score < best - threshold:
-                    continue
-                best = max(best, acoustic + score)
-                key = mix(mix(mix(hashes[history], word), ROOT), token + 1)
-                count = _offer(
-                    pool, pool_scores, keys, values, stamps, count, key, acoustic, score,
-                    ROOT, token, history, word, start, end, frame,
-                )  # fmt: skip
-    return count
+        return score + settings.lm_weight * language.missing_score
+    return score + settings.lm_weight * score_word(language.tables, histories, history, CONTEXT, index)
 
 
 @compile_cached()
@@ -213,83 +165,324 @@ def _nth_greatest(values, count, wanted):  # type: ignore[no-untyped-def]
 
 
 @compile_cached()
-def _survivors(pool, pool_scores, lookahead, settings, count, totals, scratch, kept):  # type: ignore[no-untyped-def]
-    """Choose the best candidates within the threshold of the best one; ties by order of creation. Returns how many."""
-    best = MINUS_INFINITY
-    for index in range(count):
-        node = pool[index, NODE]
-        total = log_add(pool_scores[index, BLANK], pool_scores[index, TOKEN]) + pool_scores[index, LANGUAGE]
-        totals[index] = total + (settings.lm_weight * lookahead[node] if node != ROOT else 0.0)
-        best = max(best, totals[index])
-    floor = best - settings.threshold
+def _offer(origins, scores, keys, table_keys, table, stamp, count, key, index, token, node, word, mass, gain, ahead):  # type: ignore[no-untyped-def]
+    """Add a contribution to the candidate of a prefix, or make it one; returns the number of candidates."""
+    mask = np.uint64(len(table) - 1)
+    slot = key & mask
+    while (table[slot] >> 32) == stamp:
+        if table_keys[slot] == key:
+            found = table[slot] & 0xFFFFFFFF
+            if mass > scores[2, found]:
+                # The same prefix by a stronger path: its times are the ones to keep.
+                scores[2, found] = mass
+                origins[0, found], origins[1, found], origins[2, found], origins[3, found] = index, token, node, word
+                scores[3, found] = gain
+            scores[1, found] += mass
+            scores[4, found] += mass * ahead
+            return count
+        slot = (slot + np.uint64(1)) & mask
+    table_keys[slot], table[slot] = key, (stamp << 32) | count
+    origins[0, count], origins[1, count], origins[2, count], origins[3, count] = index, token, node, word
+    scores[0, count], scores[1, count], scores[2, count] = 0.0, mass, mass
+    scores[3, count], scores[4, count] = gain, mass * ahead
+    keys[count] = key
+    return count + 1
+
+
+@compile_cached()
+def _probabilities(row, settings, everything, passing, active):  # type: ignore[no-untyped-def]
+    """A frame's probabilities relative to its best; `passing` is zero for tokens not to be tried, `active` lists the
+    others. Returns how many those are and the best log-probability."""
+    best = row[0]
+    for token in range(1, len(row)):
+        best = max(best, row[token])
+    count = 0
+    for token in range(len(row)):
+        below = row[token] - best
+        everything[token] = np.exp(max(below, LEAST))
+        passing[token] = 0.0
+        if token > 0 and below >= -settings.token_threshold:
+            passing[token] = everything[token]
+            active[count] = token
+            count += 1
+    return count, best
+
+
+@compile_cached()
+def _only_blank(size, beam, scores, everything):  # type: ignore[no-untyped-def]
+    """A frame in which no token is worth trying; returns the best sum."""
+    best = 0.0
+    for index in range(size):
+        last = beam[LAST, index]
+        held = scores[TOKEN, index] * everything[last] if last >= 0 else 0.0
+        scores[BLANK, index] = (scores[BLANK, index] + scores[TOKEN, index]) * everything[0]
+        scores[TOKEN, index] = held
+        best = max(best, scores[BLANK, index] + held)
+    return best
+
+
+@compile_cached()
+def _rescale(size, scores, best):  # type: ignore[no-untyped-def]
+    """Divide the scores by the best and return its logarithm."""
+    factor = 1.0 / best
+    for index in range(size):
+        scores[BLANK, index] *= factor
+        scores[TOKEN, index] *= factor
+    return np.log(best)
+
+
+@compile_cached()
+def _take(number, frame, settings, language, candidates, state, spare):  # type: ignore[no-untyped-def]
+    """Make the chosen candidates the beam, and write records of new tokens and histories of ended words."""
+    beam, scores, histories, records, hashes = state.beam, state.scores, state.histories, state.records, state.hashes
+    origins, masses, chosen = candidates.origins, candidates.scores, candidates.chosen
+    used, written = state.counters[HISTORIES], state.counters[RECORDS]
+    for place in range(number):
+        candidate = chosen[place]
+        index, token, word = origins[0, candidate], origins[1, candidate], origins[3, candidate]
+        for row in range(6):
+            spare[row, place] = beam[row, index]
+        spare[NODE, place] = origins[2, candidate]
+        if token == STAY:
+            held = masses[1, candidate] > masses[0, candidate]
+            if held and beam[LAST, index] != settings.boundary:
+                spare[END, place] = frame + 1
+        else:
+            spare[LAST, place] = token
+            if beam[NODE, index] == ROOT:
+                spare[START, place] = frame
+            if token != settings.boundary or beam[NODE, index] == ROOT:
+                spare[END, place] = frame + 1
+            records[written, BEFORE], records[written, WHAT] = beam[RECORD, index], token
+            records[written, WHEN] = frame
+            spare[RECORD, place] = written
+            written += 1
+        masses[5, place] = scores[LANGUAGE, index] + masses[3, candidate]
+        if word != NO_WORD:
+            _write_history(used, word, spare, place, histories, hashes, language, state.keys[index])
+            used += 1
+    for place in range(number):
+        candidate = chosen[place]
+        for row in range(6):
+            beam[row, place] = spare[row, place]
+        scores[BLANK, place], scores[TOKEN, place] = masses[0, candidate], masses[1, candidate]
+        scores[LANGUAGE, place] = masses[5, place]
+        state.keys[place] = candidates.keys[candidate]
+    state.counters[SIZE], state.counters[HISTORIES], state.counters[RECORDS] = number, used, written
+
+
+@compile_cached()
+def _next_hash(hashes, history, word, language, key):  # type: ignore[no-untyped-def]
+    """The hash of a history with one more word; unknown words differ by what they spell, which is in the key."""
+    if word == len(language.word_ids) - 1:
+        return join(hashes[history], key >> np.uint64(1))
+    return join(hashes[history], word)
+
+
+@compile_cached()
+def _write_history(row, word, beam, place, histories, hashes, language, key):  # type: ignore[no-untyped-def]
+    """Write the history that a hypothesis has after a word, and let the hypothesis go on from it."""
+    parent = beam[HISTORY, place]
+    histories[row, PARENT], histories[row, LAST_WORD] = parent, word
+    histories[row, FIRST_FRAME], histories[row, END_FRAME] = beam[START, place], beam[END, place]
+    histories[row, LAST_RECORD] = beam[RECORD, place]
+    histories[row, HOT] = histories[row, FUSED] = 0
+    if len(language.hot_score) > 1:
+        histories[row, HOT] = _hot_gain(language, histories[parent, HOT], word)[0]
+    hashes[row] = _next_hash(hashes, parent, word, language, key)
+    known = language.used and language.word_ids[word] >= 0
+    histories[row, CONTEXT] = language.word_ids[word] if known else -1
+    for older in range(1, MAX_ORDER):
+        histories[row, CONTEXT + older] = histories[parent, CONTEXT + older - 1] if known else -1
+    beam[HISTORY, place] = row
+
+
+@compile_cached()
+def _choose(count, beam_size, floor, scores, chosen):  # type: ignore[no-untyped-def]
+    """List the best candidates that reach the floor, at most `beam_size`; ties by order of creation. Their number."""
+    totals, scratch = scores[4], scores[5]
     number = 0
     for index in range(count):
-        if totals[index] >= floor and totals[index] > MINUS_INFINITY:
+        if totals[index] >= floor and totals[index] > 0.0:
             scratch[number] = totals[index]
+            chosen[number] = index
             number += 1
-    above = 0  # how many are better than the last that fits
-    if number > settings.beam_size:
-        floor = _nth_greatest(scratch, number, settings.beam_size)
-        for index in range(count):
-            above += totals[index] > floor
-    ties = settings.beam_size - above
-    number = 0
-    for index in range(count):
-        if totals[index] > floor or (totals[index] == floor and ties > 0 and totals[index] > MINUS_INFINITY):
+    if number <= beam_size:
+        return number
+    floor = _nth_greatest(scratch, number, beam_size)
+    ties = beam_size
+    for place in range(number):
+        ties -= totals[chosen[place]] > floor
+    kept = 0
+    for place in range(number):
+        index = chosen[place]
+        if totals[index] > floor or (totals[index] == floor and ties > 0):
             ties -= totals[index] == floor
-            kept[number] = index
-            number += 1
-    return number
+            chosen[kept] = index
+            kept += 1
+    return kept
 
 
 @compile_cached()
-def _grown_rows(array):  # type: ignore[no-untyped-def]
-    larger = np.full((2 * array.shape[0], array.shape[1]), -1, np.int32)
-    for row in range(array.shape[0]):
-        for column in range(array.shape[1]):
-            larger[row, column] = array[row, column]
-    return larger
+def advance(log_probs, last_frame, trie, look, language, settings, state, candidates, cache_keys, cache):  # type: ignore[no-untyped-def]
+    """Search on from frame `state.counters[FRAME]` up to `last_frame`.
 
-
-@compile_cached()
-def _grown(array):  # type: ignore[no-untyped-def]
-    larger = np.zeros(2 * len(array), np.uint64)
-    for index in range(len(array)):
-        larger[index] = array[index]
-    return larger
-
-
-@compile_cached()
-def _take(kept, size, pool, pool_scores, beam, scores):  # type: ignore[no-untyped-def]
-    """Make the survivors the beam; returns how many ended a word."""
-    ended = 0
-    for index in range(size):
-        for column in range(6):
-            beam[index, column] = pool[kept[index], column]
-        for column in range(4):
-            scores[index, column] = pool_scores[kept[index], column]
-        ended += beam[index, WORD] != NO_WORD
-    return ended
-
-
-@compile_cached()
-def _write_histories(size, beam, histories, hashes, used, language):  # type: ignore[no-untyped-def]
-    """Give each hypothesis that ended a word its new history; returns the number of histories."""
-    for index in range(size):
-        word = beam[index, WORD]
-        if word == NO_WORD:
+    log_probs: (frames, tokens), blank first. look: (nodes + 1,), look-ahead factor of each node and of being outside.
+    Returns DONE, or what there must be more room for before it can go on with the frame it stands at.
+    """
+    tokens = log_probs.shape[1]
+    everything, passing = np.zeros(tokens), np.zeros(tokens)
+    active = np.zeros(tokens, np.int32)
+    spare = np.zeros((6, settings.beam_size), np.int32)
+    child_starts, child_tokens, child_nodes = trie.child_starts, trie.child_tokens, trie.child_nodes
+    word_starts, words = trie.word_starts, trie.words
+    beam, scores, beam_keys = state.beam, state.scores, state.keys
+    histories, hashes = state.histories, state.hashes
+    origins, masses, keys = candidates.origins, candidates.scores, candidates.keys
+    table_keys, table = candidates.table_keys, candidates.table
+    outside, unknown = len(child_starts) - 1, len(language.word_ids) - 1
+    boundary = settings.boundary
+    least = np.exp(-settings.threshold)
+    letter = np.exp(settings.letter_score)
+    room = origins.shape[1]
+    while state.counters[FRAME] < last_frame:
+        frame, size = state.counters[FRAME], state.counters[SIZE]
+        if max(state.counters[HISTORIES], state.counters[RECORDS]) + settings.beam_size > len(histories):
+            return MORE_ROWS
+        trying, frame_best = _probabilities(log_probs[frame], settings, everything, passing, active)
+        if trying == 0:
+            best = _only_blank(size, beam, scores, everything)
+            state.scale[0] += frame_best + _rescale(size, scores, best)
+            state.counters[FRAME] = frame + 1
             continue
-        parent = beam[index, HISTORY]
-        histories[used, PARENT], histories[used, LAST_WORD] = parent, word
-        histories[used, FIRST_FRAME], histories[used, END_FRAME] = beam[index, START], beam[index, END]
-        hashes[used] = mix(hashes[parent], word)
-        if language.used and language.word_ids[word] >= 0:
-            histories[used, CONTEXT] = language.word_ids[word]
-            for place in range(1, MAX_ORDER):
-                histories[used, CONTEXT + place] = histories[parent, CONTEXT + place - 1]
-        beam[index, HISTORY], beam[index, WORD] = used, NO_WORD
-        used += 1
-    return used
+        if 2 * size > room:
+            return MORE_CANDIDATES
+        stamp = frame + 1
+        # Candidates that remain the prefixes they are: one more blank, or the last token held on.
+        best, worst = 0.0, np.inf
+        for index in range(size):
+            key, last, node = beam_keys[index], beam[LAST, index], beam[NODE, index]
+            slot = key & np.uint64(len(table) - 1)
+            while (table[slot] >> 32) == stamp:
+                slot = (slot + np.uint64(1)) & np.uint64(len(table) - 1)
+            table_keys[slot], table[slot] = key, (stamp << 32) | index
+            blank = (scores[BLANK, index] + scores[TOKEN, index]) * everything[0]
+            held = scores[TOKEN, index] * everything[last] if last >= 0 else 0.0
+            origins[0, index], origins[1, index], origins[2, index], origins[3, index] = index, STAY, node, NO_WORD
+            total = (blank + held) * look[node]
+            masses[0, index], masses[1, index], masses[2, index] = blank, held, max(blank, held)
+            masses[3, index], masses[4, index] = 0.0, total
+            keys[index] = key
+            best, worst = max(best, total), min(worst, total)
+        # Where the beam is full, nothing below the least of these can be among the survivors.
+        widest = best * least  # asked of what has no language score yet
+        floor = widest if size < settings.beam_size else max(widest, worst)
+        count = size
+        strongest_token = 0.0
+        for place in range(trying):
+            strongest_token = max(strongest_token, passing[active[place]])
+        for index in range(size):
+            if count + 3 * tokens > room:
+                return MORE_CANDIDATES
+            node, last, history = beam[NODE, index], beam[LAST, index], beam[HISTORY, index]
+            blank = scores[BLANK, index]
+            both = blank + scores[TOKEN, index]
+            if both * strongest_token * look[node] < widest and not settings.open:
+                continue
+            base = hashes[history]
+            first, end = (child_starts[node], child_starts[node + 1]) if node != outside else (0, 0)
+            for place in range(first, end):
+                token = child_tokens[place]
+                if passing[token] == 0.0:
+                    continue
+                child = child_nodes[place]
+                mass = (blank if token == last else both) * passing[token]
+                ahead = look[child]
+                if mass * ahead < widest or mass == 0.0:
+                    continue
+                if mass * ahead >= floor and child_starts[child] < child_starts[child + 1]:
+                    count = _offer(
+                        origins, masses, keys, table_keys, table, stamp, count, join(base, ~(child * tokens + token)),
+                        index, token, child, NO_WORD, mass, 0.0, ahead,
+                    )  # fmt: skip
+                    best = max(best, mass * ahead)
+                for entry in range(word_starts[child], word_starts[child + 1]):
+                    word = words[entry]
+                    extended = join(base, word)
+                    slot = extended & np.uint64(CACHED_SCORES - 1)
+                    if cache_keys[slot] != extended:
+                        cache_keys[slot] = extended
+                        cache[slot, 0] = _word_language(language, settings, histories, history, word)
+                        cache[slot, 1] = np.exp(cache[slot, 0])
+                    product = mass * cache[slot, 1]
+                    if product < floor or product == 0.0:
+                        continue
+                    if count + 2 * tokens >= room:
+                        return MORE_CANDIDATES
+                    count = _offer(
+                        origins, masses, keys, table_keys, table, stamp, count, join(extended, ~token),
+                        index, token, ROOT, word, product, cache[slot, 0], 1.0,
+                    )  # fmt: skip
+                    best = max(best, product)
+            widest = best * least
+            floor = max(floor, widest)
+            if not settings.open:
+                continue
+            for place in range(trying):
+                token = active[place]
+                mass = (blank if token == last else both) * passing[token]
+                if token == boundary:
+                    ends = node == outside or (node != ROOT and _spells_no_word(trie, node, boundary))
+                    gain = _word_language(language, settings, histories, history, unknown) if ends else 0.0
+                    mass *= np.exp(gain)
+                    if not ends or mass < floor or mass == 0.0:
+                        continue
+                    extended = _next_hash(hashes, history, unknown, language, beam_keys[index])
+                    count = _offer(
+                        origins, masses, keys, table_keys, table, stamp, count, join(extended, ~token),
+                        index, token, ROOT, unknown, mass, gain, 1.0,
+                    )  # fmt: skip
+                    best = max(best, mass)
+                elif node == outside or not _has_child(child_starts, child_tokens, node, token):
+                    # The letters before, which the tree had room for, are paid for now as well.
+                    price = letter if node == outside else letter ** (1 + _depth(beam, state.records, index, histories))
+                    mass *= price
+                    if mass * look[outside] < floor or mass == 0.0:
+                        continue
+                    count = _offer(
+                        origins, masses, keys, table_keys, table, stamp, count, join(beam_keys[index], token + 1),
+                        index, token, outside, NO_WORD, mass, np.log(price), look[outside],
+                    )  # fmt: skip
+                    best = max(best, mass * look[outside])
+        number = _choose(count, settings.beam_size, best * least, masses, candidates.chosen)
+        _take(number, frame, settings, language, candidates, state, spare)
+        state.scale[0] += frame_best + _rescale(number, scores, best)
+        state.counters[FRAME] = frame + 1
+    return DONE
+
+
+@compile_cached()
+def _has_child(child_starts, child_tokens, node, token):  # type: ignore[no-untyped-def]
+    found = False
+    for place in range(child_starts[node], child_starts[node + 1]):
+        found |= child_tokens[place] == token
+    return found
+
+
+@compile_cached()
+def _spells_no_word(trie, node, boundary):  # type: ignore[no-untyped-def]
+    child = _boundary_child(trie, node, boundary)
+    return child < 0 or trie.word_starts[child] == trie.word_starts[child + 1]
+
+
+@compile_cached()
+def _depth(beam, records, index, histories):  # type: ignore[no-untyped-def]
+    """How many tokens the word at hand has."""
+    count, record, until = 0, beam[RECORD, index], histories[beam[HISTORY, index], LAST_RECORD]
+    while record != until and record >= 0:
+        count += 1
+        record = records[record, BEFORE]
+    return count
 
 
 @compile_cached()
@@ -301,26 +494,84 @@ def _boundary_child(trie, node, boundary):  # type: ignore[no-untyped-def]
 
 
 @compile_cached()
-def _complete(size, beam, scores, trie, settings, out, out_scores):  # type: ignore[no-untyped-def]
-    """Hypotheses that are whole word sequences: between words, or lacking only the boundary of their last word.
+def compact(state):  # type: ignore[no-untyped-def]
+    """Drop the histories and records that no hypothesis goes back to."""
+    size, used, written = state.counters[SIZE], state.counters[HISTORIES], state.counters[RECORDS]
+    beam, histories, records = state.beam, state.histories, state.records
+    new_history, new_record = np.full(used, -1, np.int32), np.full(written, -1, np.int32)
+    new_history[0] = 0
+    for index in range(size):
+        new_history[beam[HISTORY, index]] = 0
+        if beam[RECORD, index] >= 0:
+            new_record[beam[RECORD, index]] = 0
+    for row in range(used - 1, 0, -1):
+        if new_history[row] == 0:
+            new_history[histories[row, PARENT]] = 0
+    for row in range(written - 1, -1, -1):
+        if new_record[row] == 0 and records[row, BEFORE] >= 0:
+            new_record[records[row, BEFORE]] = 0
+    kept = 0
+    for row in range(written):
+        if new_record[row] == 0:
+            new_record[row] = kept
+            before = records[row, BEFORE]
+            records[kept, BEFORE] = new_record[before] if before >= 0 else -1
+            records[kept, WHAT], records[kept, WHEN] = records[row, WHAT], records[row, WHEN]
+            kept += 1
+    state.counters[RECORDS] = kept
+    kept = 0
+    for row in range(used):
+        if new_history[row] == 0:
+            new_history[row] = kept
+            for column in range(histories.shape[1]):
+                histories[kept, column] = histories[row, column]
+            if row > 0:
+                histories[kept, PARENT] = new_history[histories[row, PARENT]]
+                histories[kept, LAST_RECORD] = new_record[histories[row, LAST_RECORD]]
+            state.hashes[kept] = state.hashes[row]
+            kept += 1
+    state.counters[HISTORIES] = kept
+    for index in range(size):
+        beam[HISTORY, index] = new_history[beam[HISTORY, index]]
+        if beam[RECORD, index] >= 0:
+            beam[RECORD, index] = new_record[beam[RECORD, index]]
 
-    If there is neither, what each has of whole words. Returns how many were written to `out`.
+
+@compile_cached()
+def finish(trie, language, settings, state, out, out_keys, out_scores):  # type: ignore[no-untyped-def]
+    """Write out the hypotheses that are whole word sequences: between words, or lacking only the boundary of their last
+    word. If there is neither, what each has of whole words.
+
+    out: (room, 3), of each its history, a word to append to that (or NO_WORD), and its hypothesis; out_keys: (room,),
+    equal for equal word sequences; out_scores: (room, 2), its mass relative to the scale, language scores included, and
+    those in nats, </s> included. Returns how many there are.
     """
+    outside, unknown = len(trie.child_starts) - 1, len(language.word_ids) - 1
     count = 0
     for cut_words in range(2):
-        for index in range(size):
-            node = beam[index, NODE]
-            child = _boundary_child(trie, node, settings.boundary) if node != ROOT else -1
+        for index in range(state.counters[SIZE]):
+            node, history = state.beam[NODE, index], state.beam[HISTORY, index]
+            child = _boundary_child(trie, node, settings.boundary) if ROOT < node < outside else -1
             first, last = (trie.word_starts[child], trie.word_starts[child + 1]) if child >= 0 else (0, 0)
-            if node == ROOT or cut_words == 1:
+            spelled = settings.open and node != ROOT and first == last
+            if node == ROOT or spelled or cut_words == 1:
                 first -= 1
             for entry in range(first, last):
                 ends_word = child >= 0 and entry >= trie.word_starts[child]
-                for column in range(6):
-                    out[count, column] = beam[index, column]
-                out[count, WORD] = trie.words[entry] if ends_word else NO_WORD
-                out_scores[count, TOKEN] = log_add(scores[index, BLANK], scores[index, TOKEN])
-                out_scores[count, LANGUAGE] = scores[index, LANGUAGE]
+                word = trie.words[entry] if ends_word else (unknown if spelled else NO_WORD)
+                gain, place = 0.0, state.histories[history, HOT]
+                if word != NO_WORD:
+                    gain = _word_language(language, settings, state.histories, history, word)
+                    if len(language.hot_score) > 1:
+                        place = _hot_gain(language, place, word)[0]
+                gain -= language.hot_score[place]  # a phrase that stays incomplete has won nothing
+                gain += _end_score(language, settings, state.histories, history, word)
+                out[count, 0], out[count, 1], out[count, 2] = history, word, index
+                out_keys[count] = state.hashes[history]
+                if word != NO_WORD:
+                    out_keys[count] = _next_hash(state.hashes, history, word, language, state.keys[index])
+                out_scores[count, 0] = state.scores[BLANK, index] + state.scores[TOKEN, index]
+                out_scores[count, 1] = gain
                 count += 1
         if count:
             break
@@ -328,74 +579,84 @@ def _complete(size, beam, scores, trie, settings, out, out_scores):  # type: ign
 
 
 @compile_cached()
-def _close(count, out, out_scores, histories, hashes, language, settings):  # type: ignore[no-untyped-def]
-    """Write the last histories and add the score of </s>; out_scores[:, LANGUAGE] is then complete."""
-    for index in range(count):
-        if out[index, WORD] != NO_WORD:
-            score = _word_language(language, settings, histories, out[index, HISTORY], out[index, WORD])
-            out_scores[index, LANGUAGE] += score
-    used = _write_histories(count, out, histories, hashes, len(hashes) - count, language)
-    for index in range(count):
-        if language.used:
-            history = out[index, HISTORY]
-            end = score_word(language.tables, histories, history, CONTEXT, language.end)
-            out_scores[index, LANGUAGE] += settings.lm_weight * end
-    return used
+def _end_score(language, settings, histories, history, word):  # type: ignore[no-untyped-def]
+    """Weighted LM score of </s> after a history and, unless it is NO_WORD, one more word."""
+    if not language.used:
+        return 0.0
+    context = np.full((1, MAX_ORDER), -1, np.int32)
+    for place in range(MAX_ORDER):
+        context[0, place] = histories[history, CONTEXT + place]
+    if word != NO_WORD:
+        known = language.word_ids[word] >= 0
+        for place in range(MAX_ORDER - 1, 0, -1):
+            context[0, place] = context[0, place - 1] if known else -1
+        context[0, 0] = language.word_ids[word]
+    return settings.lm_weight * score_word(language.tables, context, 0, 0, language.end)
 
 
 @compile_cached()
-def _widths(trie):  # type: ignore[no-untyped-def]
-    """The most children and the most words that a node has."""
-    widest = most_words = 0
-    for node in range(len(trie.child_starts) - 1):
-        widest = max(widest, trie.child_starts[node + 1] - trie.child_starts[node])
-        most_words = max(most_words, trie.word_starts[node + 1] - trie.word_starts[node])
-    return widest, most_words
+def agreement(words, count, out, posterior, state, found):  # type: ignore[no-untyped-def]
+    """For each of `words` (words, 3: index, first frame, one past the last) the posterior of those results that hold it
+    at an overlapping time, added to `found`."""
+    for row in range(count):
+        place = len(words) - 1
+        history, word = out[row, 0], out[row, 1]
+        start, end = state.beam[START, out[row, 2]], state.beam[END, out[row, 2]]
+        if word == NO_WORD:
+            word, start, end = _last_word(state.histories, history)
+            history = state.histories[history, PARENT]
+        while word != NO_WORD:
+            while place >= 0 and words[place, 1] >= end:
+                place -= 1
+            match = place
+            while match >= 0 and words[match, 2] > start:
+                if words[match, 0] == word:
+                    found[match] += posterior[row]
+                    break
+                match -= 1
+            if history < 0:
+                break
+            word, start, end = _last_word(state.histories, history)
+            history = state.histories[history, PARENT]
 
 
 @compile_cached()
-def search(log_probs, trie, language, settings):  # type: ignore[no-untyped-def]
-    """Search one utterance.
+def _last_word(histories, history):  # type: ignore[no-untyped-def]
+    return histories[history, LAST_WORD], histories[history, FIRST_FRAME], histories[history, END_FRAME]
 
-    log_probs: (frames, tokens), blank first. Returns, for every word sequence that was left, its acoustic score, its
-    weighted LM and word scores, the key of its words (equal for equal words) and its history; and all histories,
-    (count, columns) as above, to read the words from.
-    """
-    widest, most_words = _widths(trie)
-    capacity = settings.beam_size * (1 + min(widest, log_probs.shape[1]) * (1 + most_words))
-    slots = 1024
-    while slots < 2 * capacity:
-        slots *= 2
-    keys, values, stamps = np.zeros(slots, np.uint64), np.zeros(slots, np.int32), np.full(slots, -1, np.int32)
-    pool, pool_scores = np.zeros((capacity, 6), np.int32), np.zeros((capacity, 4))
-    beam, scores = np.zeros((settings.beam_size, 6), np.int32), np.zeros((settings.beam_size, 4))
-    totals, scratch, kept = np.zeros(capacity), np.zeros(capacity), np.zeros(capacity, np.int64)
-    histories, hashes = np.full((256, CONTEXT + MAX_ORDER), -1, np.int32), np.zeros(256, np.uint64)
-    histories[0, CONTEXT] = language.begin
-    hashes[0] = np.uint64(1)
-    _set(beam, 0, ROOT, -1, 0, NO_WORD, 0, 0)
-    scores[0, TOKEN] = MINUS_INFINITY
-    size = used = 1
-    for frame in range(len(log_probs)):
-        row = log_probs[frame]
-        best = _stay(
-            size, beam, scores, hashes, trie.lookahead, row, frame, settings, pool, pool_scores, keys, values, stamps
-        )
-        count = _extend(
-            size, beam, scores, histories, hashes, trie, language, row, frame, settings, pool, pool_scores, keys,
-            values, stamps, best,
-        )  # fmt: skip
-        size = _survivors(pool, pool_scores, trie.lookahead, settings, count, totals, scratch, kept)
-        ended = _take(kept, size, pool, pool_scores, beam, scores)
-        while used + ended > len(hashes):
-            histories, hashes = _grown_rows(histories), _grown(hashes)
-        used = _write_histories(size, beam, histories, hashes, used, language)
-    out, out_scores = np.zeros((size * (1 + most_words), 6), np.int32), np.zeros((size * (1 + most_words), 4))
-    count = _complete(size, beam, scores, trie, settings, out, out_scores)
-    while used + count > len(hashes):
-        histories, hashes = _grown_rows(histories), _grown(hashes)
-    _close(count, out, out_scores, histories, hashes, language, settings)
-    final_keys, final_histories = np.zeros(count, np.uint64), np.zeros(count, np.int64)
-    for index in range(count):
-        final_keys[index], final_histories[index] = hashes[out[index, HISTORY]], out[index, HISTORY]
-    return out_scores[:count, TOKEN], out_scores[:count, LANGUAGE], final_keys, final_histories, histories
+
+@compile_cached()
+def trace(history, word, hypothesis, state):  # type: ignore[no-untyped-def]
+    """The words and tokens of a result: (words, 4), index, first frame, one past the last, number of tokens before; and
+    (tokens, 2), token and its first frame."""
+    count = 0 if word == NO_WORD else 1
+    at = history
+    while at > 0:
+        count += 1
+        at = state.histories[at, PARENT]
+    last = state.histories[history, LAST_RECORD] if word == NO_WORD else state.beam[RECORD, hypothesis]
+    length, at = 0, last
+    while at >= 0:
+        length += 1
+        at = state.records[at, BEFORE]
+    words, tokens = np.zeros((count, 4), np.int32), np.zeros((length, 2), np.int32)
+    at = last
+    for place in range(length - 1, -1, -1):
+        tokens[place, 0], tokens[place, 1] = state.records[at, WHAT], state.records[at, WHEN]
+        at = state.records[at, BEFORE]
+    place, record = length, last
+    for row in range(count - 1, -1, -1):
+        if row == count - 1 and word != NO_WORD:
+            words[row, 0] = word
+            words[row, 1], words[row, 2] = state.beam[START, hypothesis], state.beam[END, hypothesis]
+            parent = history
+        else:
+            words[row, 0], words[row, 1], words[row, 2] = _last_word(state.histories, history)
+            parent = state.histories[history, PARENT]
+        until = state.histories[parent, LAST_RECORD]
+        while record != until and record >= 0:
+            place -= 1
+            record = state.records[record, BEFORE]
+        words[row, 3] = place
+        history = parent
+    return words, tokens

@@ -50,7 +50,7 @@ _FOLDER: list[Path | None] = []  # found on first use
 def compiled_before() -> bool:
     """Whether the search's machine code lies in the cache, so that this run need not compile."""
     folder = _folder()
-    return folder is not None and any(folder.rglob("search.search-*.nbi"))
+    return folder is not None and any(folder.rglob("search.advance-*.nbi"))
 
 
 def _folder() -> Path | None:

@@ -4,18 +4,21 @@ A task says what to train and on what (`Task`); the loop does the rest: optimise
 mixed precision, checkpoints, exact resume, validation, averaging, early stop, log and progress.
 
 Exactness of a resume rests on one rule: nothing random is carried from step to step. The order of batches follows from
-(seed, epoch), augmentation from (seed, epoch, utterance), dropout from (seed, step). A run that was killed goes on from
-its last checkpoint and repeats the lost steps bit for bit (on the CPU with the same number of threads).
+(seed, epoch), augmentation from (seed, epoch, utterance), dropout from (seed, step, batch). A run that was killed goes
+on from its last checkpoint and repeats the lost steps bit for bit (on the CPU with the same number of threads and
+processes). Several processes share out the batches of a step (`processes.py`): what each batch gives does not depend on
+who computes it, so that their number changes nothing but the order in which gradients are summed.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from asr.errors import AsrError, CheckpointError, ConfigError
+from asr.train import processes
 from asr.train.allocator import keep_memory
 from asr.train.checkpoint import (
     load_state,
@@ -46,10 +50,10 @@ class TrainConfig:
     weight_decay: float = 1e-2
     betas: tuple[float, ...] = (0.9, 0.98)
     clip_norm: float = 1.0
-    accumulate: int = 1  # batches per optimiser step
-    precision: str = "fp32"  # fp32, or bf16 (autocast; meant for GPUs)
+    accumulate: int = 1  # batches per optimiser step; several processes share them out
+    precision: str = "fp32"  # fp32, or bf16 (autocast: GPUs, and CPUs with avx512_bf16 or AMX)
     device: str = "auto"  # auto, cpu, cuda
-    threads: int = 0  # 0: as many as the machine has
+    threads: int = 0  # of each process; 0: as many as the machine has for each
     seed: int = 1
     checkpoint_seconds: float = 120.0  # between saved training states
     average: int = 5  # weights of the last epochs averaged at the end; 1: none
@@ -101,7 +105,7 @@ Report = Callable[[dict[str, Any]], None]
 def choose_device(name: str) -> torch.device:
     """`auto` is the GPU where there is one. Raises ConfigError for a device that is not there."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda", processes.local_rank()) if torch.cuda.is_available() else torch.device("cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -121,6 +125,18 @@ def learning_rate(step: int, total: int, config: TrainConfig) -> float:
     return config.peak_lr * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
+@dataclass
+class Share:
+    """What this process does of one step: batches with their places among the step's, and how many those are."""
+
+    batches: Iterable[tuple[int, Any]]
+    of: int
+
+
+def _ready(futures: list[tuple[int, Future[Any]]], of: int) -> Share:
+    return Share([(place, future.result()) for place, future in futures], of)
+
+
 class Trainer:
     """Runs a task under a configuration, in a folder: `training/state/`, `training/epochs/`, `training/log.jsonl`."""
 
@@ -129,8 +145,15 @@ class Trainer:
         self.folder = folder / "training"
         self.report = report or (lambda _: None)
         self.device = choose_device(config.device)
-        if config.threads:
-            torch.set_num_threads(config.threads)
+        self.rank = processes.rank()
+        if config.accumulate % processes.count():
+            raise ConfigError(
+                f"{processes.count()} processes share out the batches of a step: train.accumulate must be a multiple "
+                f"of that, not {config.accumulate}."
+            )
+        self.cores = os.cpu_count() or 1
+        self.threads = config.threads or max(1, self.cores // processes.count())
+        torch.set_num_threads(self.threads)
         if self.device.type == "cpu":
             keep_memory()
         torch.manual_seed(config.seed)
@@ -151,13 +174,15 @@ class Trainer:
 
         Raises CheckpointError when the folder holds another run and `resume` is false, or a damaged state.
         """
+        processes.join(self.device)
         self._start(resume)
+        processes.same_start(self.model)
         saved_at = time.monotonic()
         while self.epoch < self.config.epochs and not self._out_of_patience():
             for batches in self._batches(self._groups(self.epoch)[self.next_batch :]):
                 self._train_step(batches)
                 self.next_batch += 1
-                if time.monotonic() - saved_at > self.config.checkpoint_seconds:
+                if self.rank == 0 and time.monotonic() - saved_at > self.config.checkpoint_seconds:
                     self._save()
                     saved_at = time.monotonic()
             self._end_epoch()
@@ -165,48 +190,52 @@ class Trainer:
         return self._finish()
 
     def _groups(self, epoch: int) -> list[list[Any]]:
-        """The epoch's batches in groups of one optimiser step."""
+        """The plans of the epoch's batches in groups of one optimiser step."""
         plans = list(self.task.plan(epoch))
         if not plans:
             raise AsrError("there is nothing to train on: no usable item is left after checking the data.")
         size = self.config.accumulate
         return [plans[start : start + size] for start in range(0, len(plans), size)]
 
-    def _batches(self, groups: list[list[Any]]) -> Iterator[list[Any]]:
-        """Prepared batches in groups; for a GPU they are made in a thread, one group ahead.
+    def _batches(self, groups: list[list[Any]]) -> Iterator[Share]:
+        """This process's batches of each step, prepared; for a GPU they are made in a thread, one step ahead.
 
         On the CPU such a thread would take a core from the kernels, whose threads wait for each other: they are made
         in turn.
         """
+        shares = ([*enumerate(group)][self.rank :: processes.count()] for group in groups)
         if self.device.type == "cpu":
-            for group in groups:
-                yield [self.task.prepare(plan, self.epoch, self.device) for plan in group]
+            for group, share in zip(groups, shares, strict=True):
+                made = ((place, self.task.prepare(plan, self.epoch, self.device)) for place, plan in share)
+                yield Share(made, len(group))
             return
         with ThreadPoolExecutor(1) as pool:
-            pending: deque[list[Any]] = deque()
-            for group in groups:
-                pending.append([pool.submit(self.task.prepare, plan, self.epoch, self.device) for plan in group])
+            pending: deque[tuple[list[Any], int]] = deque()
+            for group, share in zip(groups, shares, strict=True):
+                futures = [(place, pool.submit(self.task.prepare, p, self.epoch, self.device)) for place, p in share]
+                pending.append((futures, len(group)))
                 if len(pending) > 1:
-                    yield [future.result() for future in pending.popleft()]
+                    yield _ready(*pending.popleft())
             while pending:
-                yield [future.result() for future in pending.popleft()]
+                yield _ready(*pending.popleft())
 
-    def _train_step(self, batches: list[Any]) -> None:
+    def _train_step(self, share: Share) -> None:
         started = time.monotonic()
         self.model.train()
-        torch.manual_seed((self.config.seed << 32) + self.step)
         rate = learning_rate(self.step, self.total, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         figures: dict[str, float] = {}
-        for batch in batches:
+        for place, batch in share.batches:
+            torch.manual_seed((self.config.seed << 32) + self.step * self.config.accumulate + place)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
                 loss, counts = self.task.loss(batch)
-            (loss / len(batches)).backward()
-            counts["loss"] = float(loss.detach()) / len(batches)
+            (loss / share.of).backward()
+            counts["loss"] = float(loss.detach()) / share.of
             for key, value in counts.items():
                 figures[key] = figures.get(key, 0.0) + value
+        figures = processes.add_gradients(list(self.model.parameters()), figures)
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
         if math.isfinite(norm):
             self.optimizer.step()
@@ -230,6 +259,9 @@ class Trainer:
         entry |= {key: round(value, 3) for key, value in sums.items()}
         entry["audio_seconds_per_second"] = round(sums.get("seconds", 0.0) / max(sums.get("wall", 0.0), 1e-9), 1)
         self.epoch, self.next_batch = self.epoch + 1, 0
+        if self.rank > 0:
+            self.history = processes.gather(None)[0]
+            return
         write_tensors(self._weights_path(self.epoch), self.model.state_dict())
         self._weights_path(self.epoch - self.config.average).unlink(missing_ok=True)
         if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
@@ -240,11 +272,17 @@ class Trainer:
         self._log(entry)
         self._save()
         self.report(entry)
+        processes.gather(self.history)
 
     def _validate(self) -> dict[str, float]:
+        """Figures of the first process, which takes all cores for it: the others are waiting."""
         self.model.eval()
-        with torch.inference_mode():
-            return self.task.validate(self.device)
+        torch.set_num_threads(self.config.threads or self.cores)
+        try:
+            with torch.inference_mode():
+                return self.task.validate(self.device)
+        finally:
+            torch.set_num_threads(self.threads)
 
     def _out_of_patience(self) -> bool:
         if not self.config.patience or not self.history:
@@ -253,7 +291,12 @@ class Trainer:
         return len(figures) - 1 - figures.index(min(figures)) >= self.config.patience
 
     def _finish(self) -> dict[str, Any]:
-        """Compare the average of the last epochs with the best epoch, and keep the better in the model."""
+        """Compare the average of the last epochs with the best epoch, and keep the better in the model.
+
+        Only the first process does so: the others' models stay as the last step left them.
+        """
+        if self.rank > 0:
+            return {}
         best = min(self.history, key=lambda entry: entry[self.task.metric])
         weights = [path for path in map(self._weights_path, range(1, self.epoch + 1)) if path.exists()]
         final = {"kind": "final", "step": self.step, "weights": f"epoch {best['epoch']}"}
@@ -291,7 +334,7 @@ class Trainer:
         """Begin at the beginning, or where the newest state in the folder stands."""
         found = load_state(self.folder / "state")
         if found is None:
-            if (self.folder / "log.jsonl").exists():
+            if self.rank == 0 and (self.folder / "log.jsonl").exists():
                 (self.folder / "log.jsonl").unlink()  # left by a run that was killed before its first state
             self.folder.mkdir(parents=True, exist_ok=True)
             return
@@ -317,7 +360,8 @@ class Trainer:
         restore_optimizer(self.optimizer, tensors)
         self.step, self.epoch, self.next_batch = values["step"], values["epoch"], values["next_batch"]
         self.history, self._sums = values["history"], values["sums"]
-        self._trim_log()
+        if self.rank == 0:
+            self._trim_log()
 
     def _trim_log(self) -> None:
         """Drop entries of steps after the state, which will be made again, and a half-written last line."""

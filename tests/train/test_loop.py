@@ -185,3 +185,46 @@ def test_impossible_settings_are_named():
         TrainConfig(precision="fp8")
     with pytest.raises(ConfigError, match="epochs"):
         TrainConfig(epochs=0)
+
+
+def _train_in_processes(folder: Path, processes: int, kill_after: int | None = None) -> subprocess.CompletedProcess:
+    """The line task trained by `processes` processes, as `asr train --processes` does it."""
+    script = """
+import sys
+from pathlib import Path
+from asr.train.loop import TrainConfig, Trainer
+from asr.train.processes import helpers
+from tests.train.test_loop import LineTask
+
+folder, count, stop = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+
+def report(entry):
+    if entry["kind"] == "step" and entry["step"] == stop:
+        raise SystemExit(3)
+
+config = TrainConfig(epochs=4, peak_lr=0.05, checkpoint_seconds=0.0, average=2, device="cpu", accumulate=2, threads=1)
+with helpers(count, [sys.executable, *sys.argv]):
+    Trainer(LineTask(), config, folder, report).run(resume=True)
+"""
+    path = folder.parent / "run.py"
+    path.write_text(script)
+    arguments = [sys.executable, str(path), str(folder), str(processes), str(kill_after or -1)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=120, env=environment)
+
+
+def test_two_processes_train_the_same_model_as_one(tmp_path):
+    for count in (1, 2):
+        outcome = _train_in_processes(tmp_path / str(count), count)
+        assert outcome.returncode == 0, outcome.stderr
+    one, two = (read_tensors(tmp_path / str(count) / "training/epochs/epoch-0004.safetensors") for count in (1, 2))
+    for name, value in one.items():
+        assert torch.allclose(value, two[name], atol=1e-6), name
+
+
+def test_two_processes_stopped_and_resumed_end_with_the_same_weights(tmp_path):
+    assert _train_in_processes(tmp_path / "whole", 2).returncode == 0
+    assert _train_in_processes(tmp_path / "cut", 2, kill_after=7).returncode == 3
+    assert _train_in_processes(tmp_path / "cut", 2).returncode == 0
+    whole, cut = (read_tensors(tmp_path / name / "training/epochs/epoch-0004.safetensors") for name in ("whole", "cut"))
+    assert all(torch.equal(value, cut[name]) for name, value in whole.items())
