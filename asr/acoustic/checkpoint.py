@@ -99,5 +99,5 @@ def load_checkpoint(folder: str | Path) -> AcousticCheckpoint:
         model.load_state_dict(tensors)
     except RuntimeError:
         raise CheckpointError(f"{folder}: weights and config.json do not fit together; copy the model again.") from None
-    lexicon = Lexicon.read(folder / "lexicon.txt") if (folder / "lexicon.txt").exists() else None
+    lexicon = Lexicon.later(folder / "lexicon.txt") if (folder / "lexicon.txt").exists() else None
     return AcousticCheckpoint(model.eval(), tokens, lexicon, dict(values.get("decoding", {})), folder)

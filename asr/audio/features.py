@@ -7,6 +7,7 @@ int16 range; librosa's equal `librosa.feature.mfcc`. The mel filters and the cos
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,7 @@ DELTA_REACH = 2  # frames to each side, as Kaldi's add-deltas
 LOG_FLOOR = torch.finfo(torch.float32).eps
 LIBROSA_FLOOR, LIBROSA_TOP_DB = 1e-10, 80.0
 VARIANCE_FLOOR = 1e-5
+BLOCK_ROWS = 64  # frames that go through the spectral kernels at a time
 RUNNING_FRAMES = 600  # Kaldi's default window of online cepstral mean normalisation
 
 
@@ -126,20 +128,28 @@ class Features(nn.Module):
         frames = frames - frames.mean(dim=2, keepdim=True)
         previous = nn.functional.pad(frames, (1, 0), mode="replicate")[:, :, :-1]
         frames = (frames - PREEMPHASIS * previous) * self.window
-        power = torch.fft.rfft(frames, n=config.fft_size).abs().square()
-        log_mel = _product(power, self.mel).clamp(min=LOG_FLOOR).log()
-        return _product(log_mel, self.dct) if config.kind == "mfcc" else log_mel
+        return _by_blocks(self._spectral, frames)
+
+    def _spectral(self, frames: Tensor) -> Tensor:
+        """Windowed frames (rows, samples) to Kaldi's log-mel energies or cepstra (rows, values)."""
+        power = torch.fft.rfft(frames, n=self.config.fft_size).abs().square()
+        log_mel = (power @ self.mel).clamp(min=LOG_FLOOR).log()
+        return log_mel @ self.dct if self.config.kind == "mfcc" else log_mel
 
 
-def _product(rows: Tensor, matrix: Tensor) -> Tensor:
-    """rows @ matrix, each row's result the same whatever the number of rows.
+def _by_blocks(function: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
+    """`function` of (rows, samples) over the rows of (batch, frames, samples), on the CPU in blocks of one size.
 
-    A single row would go to the matrix-vector kernel, which adds up in another order: streamed frames would differ
-    from offline frames in the last bit.
+    The kernels behind Fourier transform and matrix product choose their order of summation by the number of rows, each
+    processor its own: without blocks, streamed frames would differ from offline frames in the last bit.
     """
-    if rows.shape[0] * rows.shape[1] == 1:
-        return (rows.expand(-1, 2, -1) @ matrix)[:, :1]
-    return rows @ matrix
+    batch, count, width = frames.shape
+    rows = frames.reshape(-1, width)
+    if rows.device.type != "cpu":
+        return function(rows).reshape(batch, count, -1)
+    padded = nn.functional.pad(rows, (0, 0, 0, -len(rows) % BLOCK_ROWS))
+    out = torch.cat([function(block) for block in padded.split(BLOCK_ROWS)])
+    return out[: len(rows)].reshape(batch, count, -1)
 
 
 def _window(config: FeatureConfig) -> Tensor:

@@ -82,7 +82,7 @@ def command(
         if save_log_probs is not None:
             write_log_probs(save_log_probs, log_probs)
     if lexicon_path is not None:
-        lexicon = None if lexicon_path == "none" else Lexicon.read(lexicon_path)
+        lexicon = None if lexicon_path == "none" else Lexicon.later(lexicon_path)
     if greedy:
         lexicon, chosen = None, None
     decoder = make_decoder(tokens, lexicon, None if chosen == NO_LM else chosen, settings, note)

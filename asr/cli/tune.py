@@ -48,7 +48,7 @@ def command(
     """
     if (stored is None) == (model is None):
         raise ConfigError("give either --log-probs with --tokens, or --model with a manifest as --reference.")
-    lexicon = Lexicon.read(lexicon_path) if lexicon_path else None
+    lexicon = Lexicon.later(lexicon_path) if lexicon_path else None
     if stored is not None:
         if tokens_path is None:
             raise ConfigError("--log-probs needs --tokens, the file that names its columns.")

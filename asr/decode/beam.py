@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decode.hotwords import no_hotwords
+from asr.decode.fusion import FusedSearch, Fusion
+from asr.decode.hotwords import build_hotwords, first_gains, no_hotwords
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
 from asr.decode.search import Language, Settings
-from asr.decode.session import Session, Spoken
-from asr.decode.trie import build_trie, smear
+from asr.decode.session import FinalGains, Session, Spoken
+from asr.decode.trie import load_trie, smear
 from asr.errors import ConfigError, TextError
 from asr.lm.arpa import LN10, MISSING_LOG10, ArpaModel
 from asr.lm.ngram_tables import NgramModel, build_tables
@@ -56,7 +57,7 @@ class BeamDecoder:
     ) -> None:
         self.tokens = tokens
         self.config = config or BeamConfig()
-        self._trie, self.words = build_trie(lexicon, tokens)
+        self._trie, self.words = load_trie(lexicon, tokens)
         self.lm = lm
         model = lm or _no_model()
         ids = model.word_ids([*self.words, UNKNOWN]) if lm is not None else np.full(len(self.words) + 1, -1, np.int32)
@@ -64,10 +65,11 @@ class BeamDecoder:
         scores = np.where(ids < 0, np.float32(missing), model.arrays.unigram_log_probs[np.maximum(ids, 0)])
         self._unigrams = (scores if lm is not None else np.zeros(len(ids))).astype(np.float32)
         self._language = Language(
-            lm is not None, model.arrays, ids, model.ids["<s>"], model.ids["</s>"], missing, *no_hotwords(len(ids))
+            lm is not None, model.arrays, ids, model.ids["<s>"], model.ids["</s>"], missing, no_hotwords(len(ids))
         )
         if lm is not None:
             _check_vocabulary(self.words, lm)
+        self._fusion: Fusion | None = None
         self._prepare()
 
     def _prepare(self) -> None:
@@ -76,7 +78,8 @@ class BeamDecoder:
         if config.unknown_score is not None and self.tokens.boundary is None:
             raise ConfigError("unknown words need a word boundary among the tokens; there is none.")
         unknown = config.unknown_score if config.unknown_score is not None else 0.0
-        ahead = smear(self._trie, self._unigrams[:-1]).lookahead.astype(np.float64) * config.lm_weight
+        reachable = config.lm_weight * self._unigrams[:-1] + first_gains(self._language.hot)[:-1]
+        ahead = smear(self._trie, reachable.astype(np.float32)).lookahead.astype(np.float64)
         outside = self._unigrams[-1] * config.lm_weight + unknown
         self._look = np.exp(np.append(ahead, outside))
         self._look[0] = 1.0
@@ -100,15 +103,40 @@ class BeamDecoder:
         other._prepare()
         return other
 
+    def with_fusion(self, fusion: Fusion | None) -> BeamDecoder:
+        """This decoder with a word model mixed into its language model's scores, or without one."""
+        other = copy.copy(self)
+        other._fusion = fusion
+        return other
+
+    def with_hotwords(self, phrases: Mapping[str, float]) -> BeamDecoder:
+        """This decoder favouring phrases, each by so many nats. Raises TextError for words outside the lexicon."""
+        other = copy.copy(self)
+        other._language = self._language._replace(hot=build_hotwords(phrases, self.words))
+        other._prepare()
+        return other
+
     def decode(self, log_probs: NDArray[np.floating], nbest: int = 1, name: str = "log-probs") -> list[Hypothesis]:
         """The `nbest` best hypotheses, best first; at least one.
 
         log_probs: (frames, tokens), natural logs. Raises TextError for arrays that are no log-probabilities.
         """
         values = check_log_probs(log_probs, len(self.tokens), name)
-        session = Session(self._trie, self._look, self._language, self._settings)
-        session.advance(values, len(values))
-        found = session.results(self.config.confidence_scale, nbest)
+        session = self.session()
+        if self._fusion is None:
+            session.advance(values, len(values))
+            return self.hypotheses(session, nbest)
+        fused = FusedSearch(session, self._fusion, [*self.words, UNKNOWN], self.lm)
+        fused.run(values)
+        return self.hypotheses(session, nbest, fused.final_gains)
+
+    def session(self) -> Session:
+        """A search of one utterance, to be fed piece by piece; `hypotheses` says what it has found."""
+        return Session(self._trie, self._look, self._language, self._settings)
+
+    def hypotheses(self, session: Session, nbest: int = 1, final_gains: FinalGains | None = None) -> list[Hypothesis]:
+        """The `nbest` best hypotheses of a session as it stands, as if the utterance ended here."""
+        found = session.results(self.config.confidence_scale, nbest, final_gains)
         return [self._hypothesis(spoken) for spoken in found]
 
     def _hypothesis(self, spoken: Spoken) -> Hypothesis:

@@ -26,6 +26,12 @@ def no_hotwords(size: int) -> HotwordArrays:
     return HotwordArrays(np.full(size, -1, np.int32), np.zeros((1, 1), np.int32), np.zeros(1), np.zeros(1))
 
 
+def first_gains(arrays: HotwordArrays) -> NDArray[np.float64]:
+    """What each of the lexicon's words adds where no phrase has begun."""
+    after = np.where(arrays.words >= 0, arrays.following[0, np.maximum(arrays.words, 0)], 0)
+    return np.asarray(arrays.partial[after] + arrays.won[after])
+
+
 def build_hotwords(phrases: Mapping[str, float], words: Sequence[str]) -> HotwordArrays:
     """The automaton of phrases with their boosts in nats, over the lexicon's `words`.
 

@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.decode.hotwords import HotwordArrays
 from asr.lm.compiled import compile_cached
 from asr.lm.ngram_tables import MAX_ORDER, NgramArrays, score_word
 
@@ -69,7 +70,7 @@ class Settings(NamedTuple):
 
 class Language(NamedTuple):
     """The n-gram model, if `used`; `word_ids` are its ids of the lexicon's words and, last, of the unknown word; -1
-    where it has none. Hotwords as an automaton: from a place by a word to a place, each with what is won so far."""
+    where it has none; the automaton of the hotwords."""
 
     used: bool
     tables: NgramArrays
@@ -77,10 +78,7 @@ class Language(NamedTuple):
     begin: int
     end: int
     missing_score: float
-    hot_words: NDArray[np.int32]  # (words + 1,): number of a word in the automaton, -1 for none
-    hot_next: NDArray[np.int32]  # (places, numbers)
-    hot_score: NDArray[np.float64]  # (places,): won by a phrase not yet complete
-    hot_won: NDArray[np.float64]  # (places,): of complete phrases that end here
+    hot: HotwordArrays
 
 
 class State(NamedTuple):
@@ -94,6 +92,8 @@ class State(NamedTuple):
     histories: NDArray[np.int32]  # (room, CONTEXT + MAX_ORDER)
     hashes: NDArray[np.uint64]  # (room,): equal for equal word sequences
     records: NDArray[np.int32]  # (room, 3)
+    fused_keys: NDArray[np.uint64]  # (slots,): hashes of histories whose last word a neural model has scored; 0: free
+    fused_gains: NDArray[np.float64]  # (slots,): what that adds to the word's weighted score
 
 
 class Candidates(NamedTuple):
@@ -118,9 +118,10 @@ def join(key, value):  # type: ignore[no-untyped-def]
 @compile_cached()
 def _hot_gain(language, place, word):  # type: ignore[no-untyped-def]
     """Where the hotwords stand after a word, and what that adds."""
-    number = language.hot_words[word]
-    after = language.hot_next[place, number] if number >= 0 else 0
-    return after, language.hot_score[after] - language.hot_score[place] + language.hot_won[after]
+    hot = language.hot
+    number = hot.words[word]
+    after = hot.following[place, number] if number >= 0 else 0
+    return after, hot.partial[after] - hot.partial[place] + hot.won[after]
 
 
 @compile_cached()
@@ -129,7 +130,7 @@ def _word_language(language, settings, histories, history, word):  # type: ignor
     score = settings.word_score
     if word == len(language.word_ids) - 1:
         score += settings.unknown_score
-    if len(language.hot_score) > 1:
+    if len(language.hot.won) > 1:
         score += _hot_gain(language, histories[history, HOT], word)[1]
     if not language.used:
         return score
@@ -137,6 +138,28 @@ def _word_language(language, settings, histories, history, word):  # type: ignor
     if index < 0:
         return score + settings.lm_weight * language.missing_score
     return score + settings.lm_weight * score_word(language.tables, histories, history, CONTEXT, index)
+
+
+@compile_cached()
+def _fused_gain(state, key):  # type: ignore[no-untyped-def]
+    """Whether a neural model has scored the last word of the history of that hash, and what it adds."""
+    mask = np.uint64(len(state.fused_keys) - 1)
+    slot = key & mask
+    while state.fused_keys[slot] != 0:
+        if state.fused_keys[slot] == key:
+            return 1, state.fused_gains[slot]
+        slot = (slot + np.uint64(1)) & mask
+    return 0, 0.0
+
+
+@compile_cached()
+def remember_gain(state, key, gain):  # type: ignore[no-untyped-def]
+    """Add to what `_fused_gain` finds; there must be a free slot."""
+    mask = np.uint64(len(state.fused_keys) - 1)
+    slot = key & mask
+    while state.fused_keys[slot] != 0:
+        slot = (slot + np.uint64(1)) & mask
+    state.fused_keys[slot], state.fused_gains[slot] = key, gain
 
 
 @compile_cached()
@@ -259,7 +282,7 @@ def _take(number, frame, settings, language, candidates, state, spare):  # type:
             written += 1
         masses[5, place] = scores[LANGUAGE, index] + masses[3, candidate]
         if word != NO_WORD:
-            _write_history(used, word, spare, place, histories, hashes, language, state.keys[index])
+            _write_history(used, word, spare, place, state, language, state.keys[index])
             used += 1
     for place in range(number):
         candidate = chosen[place]
@@ -280,16 +303,18 @@ def _next_hash(hashes, history, word, language, key):  # type: ignore[no-untyped
 
 
 @compile_cached()
-def _write_history(row, word, beam, place, histories, hashes, language, key):  # type: ignore[no-untyped-def]
+def _write_history(row, word, beam, place, state, language, key):  # type: ignore[no-untyped-def]
     """Write the history that a hypothesis has after a word, and let the hypothesis go on from it."""
+    histories, hashes = state.histories, state.hashes
     parent = beam[HISTORY, place]
     histories[row, PARENT], histories[row, LAST_WORD] = parent, word
     histories[row, FIRST_FRAME], histories[row, END_FRAME] = beam[START, place], beam[END, place]
     histories[row, LAST_RECORD] = beam[RECORD, place]
-    histories[row, HOT] = histories[row, FUSED] = 0
-    if len(language.hot_score) > 1:
+    histories[row, HOT] = 0
+    if len(language.hot.won) > 1:
         histories[row, HOT] = _hot_gain(language, histories[parent, HOT], word)[0]
     hashes[row] = _next_hash(hashes, parent, word, language, key)
+    histories[row, FUSED] = _fused_gain(state, hashes[row])[0]
     known = language.used and language.word_ids[word] >= 0
     histories[row, CONTEXT] = language.word_ids[word] if known else -1
     for older in range(1, MAX_ORDER):
@@ -413,6 +438,7 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
                     if cache_keys[slot] != extended:
                         cache_keys[slot] = extended
                         cache[slot, 0] = _word_language(language, settings, histories, history, word)
+                        cache[slot, 0] += _fused_gain(state, extended)[1]
                         cache[slot, 1] = np.exp(cache[slot, 0])
                     product = mass * cache[slot, 1]
                     if product < floor or product == 0.0:
@@ -433,11 +459,14 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
                 mass = (blank if token == last else both) * passing[token]
                 if token == boundary:
                     ends = node == outside or (node != ROOT and _spells_no_word(trie, node, boundary))
-                    gain = _word_language(language, settings, histories, history, unknown) if ends else 0.0
-                    mass *= np.exp(gain)
-                    if not ends or mass < floor or mass == 0.0:
+                    if not ends:
                         continue
                     extended = _next_hash(hashes, history, unknown, language, beam_keys[index])
+                    gain = _word_language(language, settings, histories, history, unknown)
+                    gain += _fused_gain(state, extended)[1]
+                    mass *= np.exp(gain)
+                    if mass < floor or mass == 0.0:
+                        continue
                     count = _offer(
                         origins, masses, keys, table_keys, table, stamp, count, join(extended, ~token),
                         index, token, ROOT, unknown, mass, gain, 1.0,
@@ -562,9 +591,9 @@ def finish(trie, language, settings, state, out, out_keys, out_scores):  # type:
                 gain, place = 0.0, state.histories[history, HOT]
                 if word != NO_WORD:
                     gain = _word_language(language, settings, state.histories, history, word)
-                    if len(language.hot_score) > 1:
+                    if len(language.hot.won) > 1:
                         place = _hot_gain(language, place, word)[0]
-                gain -= language.hot_score[place]  # a phrase that stays incomplete has won nothing
+                gain -= language.hot.partial[place]  # a phrase that stays incomplete has won nothing
                 gain += _end_score(language, settings, state.histories, history, word)
                 out[count, 0], out[count, 1], out[count, 2] = history, word, index
                 out_keys[count] = state.hashes[history]
@@ -660,3 +689,13 @@ def trace(history, word, hypothesis, state):  # type: ignore[no-untyped-def]
         words[row, 3] = place
         history = parent
     return words, tokens
+
+
+@compile_cached()
+def score_rows(language, histories, ids, scores):  # type: ignore[no-untyped-def]
+    """ln P of the word `ids[i]` (-1: missing) after the context of `histories[i]`, without weight."""
+    for row in range(len(ids)):
+        if ids[row] < 0:
+            scores[row] = language.missing_score
+        else:
+            scores[row] = score_word(language.tables, histories, row, CONTEXT, ids[row])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from asr.decode import search
 from asr.decode.search import Candidates, Language, Settings, State
 from asr.decode.trie import TrieArrays
 from asr.lm.ngram_tables import MAX_ORDER
+
+FinalGains = Callable[[NDArray[np.int32]], NDArray[np.float64]]
 
 FIRST_ROOM = 2048  # candidates, histories and records at first; each grows when it must
 
@@ -39,6 +42,8 @@ class Session:
             np.zeros((3, beam)),
             np.ones(beam, np.uint64),
             *_rows(FIRST_ROOM + 2 * beam),
+            np.zeros(1, np.uint64),
+            np.zeros(1),
         )
         self.state.beam[search.LAST, 0] = self.state.beam[search.RECORD, 0] = -1
         self.state.scores[search.BLANK, 0] = 1.0
@@ -98,10 +103,25 @@ class Session:
             records[:room] = self.state.records
             self.state = self.state._replace(histories=histories, hashes=hashes, records=records)
 
-    def results(self, confidence_scale: float, most: int) -> list[Spoken]:
+    def remember(self, gains: Mapping[int, float], new: Iterable[int]) -> None:
+        """Let words that a neural model has scored have their whole score wherever they end again.
+
+        gains: weighted, by the hash of the history that the word ends; new: those hashes not known at the last call.
+        """
+        slots = len(self.state.fused_keys)
+        if 2 * len(gains) > slots:
+            slots = max(1024, 4 * slots)
+            self.state = self.state._replace(fused_keys=np.zeros(slots, np.uint64), fused_gains=np.zeros(slots))
+            new = gains
+        for key in new:
+            search.remember_gain(self.state, np.uint64(key), gains[key])
+            self._cache_keys[key % search.CACHED_SCORES] = 0
+
+    def results(self, confidence_scale: float, most: int, final_gains: FinalGains | None = None) -> list[Spoken]:
         """The best `most` word sequences, best first; those that differ in spelling only are one.
 
-        confidence_scale: of the scores in nats, before they become a posterior over all that is left.
+        confidence_scale: of the scores in nats, before they become a posterior over all that is left. final_gains: what
+        to add to the language scores of the compiled search's results.
         """
         size = int(self.state.counters[search.SIZE])
         room = size * (int(np.diff(self.trie.word_starts).max(initial=0)) + 1)
@@ -109,7 +129,10 @@ class Session:
         count = search.finish(self.trie, self.language, self.settings, self.state, out, keys, scores)
         before = self.state.scores[search.LANGUAGE, out[:count, 2]]
         acoustic = np.log(scores[:count, 0]) + self.state.scale[0] - before
-        out, acoustic, language = _ranked(out[:count], keys[:count], acoustic, scores[:count, 1] + before)
+        language = scores[:count, 1] + before
+        if final_gains is not None:
+            language = language + final_gains(out[:count])
+        out, acoustic, language = _ranked(out[:count], keys[:count], acoustic, language)
         posterior = np.exp(confidence_scale * (acoustic + language - (acoustic[:1] + language[:1])))
         posterior /= posterior.sum()
         found = []

@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from asr.errors import TextError
 from asr.lm.compiled import compile_cached
+from asr.lm.table_cache import Arrays, cached_arrays, pack_words, unpack_words
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
+
+TREE_VERSION = "1"
 
 
 class TrieArrays(NamedTuple):
@@ -53,6 +56,20 @@ def _insert(tokens, offsets, width):  # type: ignore[no-untyped-def]
             node = values[slot]
         ends[spelling] = node
     return parents[:count].copy(), node_tokens[:count].copy(), ends
+
+
+def load_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, list[str]]:
+    """As `build_trie`, from an earlier run's cache where the lexicon is a file."""
+    if lexicon.source is None:
+        return build_trie(lexicon, tokens)
+
+    def make() -> Arrays:
+        trie, words = build_trie(lexicon, tokens)
+        return {**trie._asdict(), "names": pack_words(words)}
+
+    arrays = dict(cached_arrays(lexicon.source, "lexicon", f"{TREE_VERSION} {tokens.digest}", make))
+    words = unpack_words(arrays.pop("names"))
+    return TrieArrays(**arrays), words
 
 
 def build_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, list[str]]:

@@ -5,21 +5,20 @@ An n-gram of two or more words is found by a 64-bit hash of its word ids, as in 
 
 from __future__ import annotations
 
-import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import TextError
 from asr.lm.arpa import LN10, MISSING_LOG10, ArpaModel, read_arpa
-from asr.lm.compiled import compile_cached, user_cache, writable
+from asr.lm.compiled import compile_cached
+from asr.lm.table_cache import Arrays, cached_arrays, pack_words, unpack_words
 
 MAX_ORDER = 6
-CACHE_VERSION = "1"
+TABLES_VERSION = "2"
 UNKNOWN_WORDS = ("<unk>", "<UNK>")
 
 
@@ -171,60 +170,17 @@ def build_tables(model: ArpaModel, source: str = "") -> NgramModel:
 
 
 def load_ngram(path: str | Path) -> NgramModel:
-    """Tables of an ARPA file, from a cache of an earlier run where there is one.
+    """Tables of an ARPA file (plain, .gz, .bz2), from an earlier run's cache where there is one (`table_cache`).
 
-    The cache lies beside the file if that folder can be written, else in the user's cache folder, else nowhere. It is
-    used only if the file's size and time of change are still the same.
+    Raises TextError for a file that is missing, damaged or no ARPA.
     """
     path = Path(path)
-    try:
-        stat = path.stat()
-    except OSError:
-        raise TextError(f"language model {path} does not exist; check the path.") from None
-    stamp = {"version": CACHE_VERSION, "size": str(stat.st_size), "changed": str(stat.st_mtime_ns)}
-    places = _cache_places(path)
-    for place in places:
-        if (cached := _read_cache(place, stamp, str(path))) is not None:
-            return cached
-    model = build_tables(read_arpa(path), str(path))
-    for place in places:
-        if writable(place.parent) and _write_cache(place, stamp, model):
-            break
-    return model
 
+    def make() -> Arrays:
+        model = build_tables(read_arpa(path), str(path))
+        fields = {name: value for name, value in model.arrays._asdict().items() if name != "order"}
+        return fields | {"order": np.array([model.arrays.order]), "words": pack_words(model.words)}
 
-def _cache_places(path: Path) -> list[Path]:
-    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    return [path.with_name(f".{path.name}.tables"), user_cache() / f"{name}.tables"]
-
-
-def _read_cache(place: Path, stamp: dict[str, str], source: str) -> NgramModel | None:
-    from safetensors import SafetensorError, safe_open
-
-    if not place.exists():
-        return None
-    try:
-        with safe_open(place, framework="np") as file:
-            if {key: value for key, value in (file.metadata() or {}).items() if key in stamp} != stamp:
-                return None
-            tensors: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError):
-        return None  # a damaged cache is as good as none: it is made again
-    words = tensors.pop("words").tobytes().decode("utf-8").split("\n")
-    return NgramModel(words, NgramArrays(order=int(tensors.pop("order")[0]), **tensors), source)
-
-
-def _write_cache(place: Path, stamp: dict[str, str], model: NgramModel) -> bool:
-    from safetensors.numpy import save_file
-
-    tensors = {name: np.ascontiguousarray(value) for name, value in model.arrays._asdict().items() if name != "order"}
-    tensors["order"] = np.array([model.arrays.order], np.int64)
-    tensors["words"] = np.frombuffer("\n".join(model.words).encode(), np.uint8)
-    temporary = place.with_name(f"{place.name}.{os.getpid()}.tmp")
-    try:
-        save_file(tensors, temporary, metadata=stamp)
-        os.replace(temporary, place)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        return False
-    return True
+    arrays = dict(cached_arrays(path, "language model", TABLES_VERSION, make))
+    words, order = unpack_words(arrays.pop("words")), int(arrays.pop("order")[0])
+    return NgramModel(words, NgramArrays(order=order, **arrays), str(path))

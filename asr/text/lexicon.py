@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from asr.errors import TextError
+from asr.text.lines import read_lines
 from asr.text.tokens import BOUNDARY, Tokens
 
 Pronunciations = dict[str, list[tuple[str, ...]]]
@@ -20,22 +20,30 @@ class Lexicon:
     """Words with one or more spellings each, as token names (the word boundary included where it is used)."""
 
     def __init__(self, spellings: Mapping[str, Iterable[tuple[str, ...]]]) -> None:
-        self.spellings: Pronunciations = {word: list(dict.fromkeys(ways)) for word, ways in spellings.items()}
+        self._spellings: Pronunciations | None = {word: list(dict.fromkeys(ways)) for word, ways in spellings.items()}
+        self.source: Path | None = None  # the file it is, if it was not made or changed in memory
 
     @classmethod
     def read(cls, path: str | Path) -> Lexicon:
-        """Read `lexicon.txt` (or `.gz`): `WORD<TAB>T O K E N S |`, a line a spelling. Raises TextError."""
-        spellings: Pronunciations = {}
-        for number, line in enumerate(_read_text(path, "lexicon").splitlines(), 1):
-            if not line.strip():
-                continue
-            word, _, tokens = line.partition("\t")
-            if not word.strip() or not tokens.split():
-                raise TextError(f"lexicon {path} line {number} is not 'WORD<TAB>T O K E N S': {line[:60]!r}.")
-            spellings.setdefault(word.strip(), []).append(tuple(tokens.split()))
-        if not spellings:
-            raise TextError(f"lexicon {path} is empty; it must hold at least one word.")
-        return cls(spellings)
+        """Read `lexicon.txt` (or `.gz`, `.bz2`): `WORD<TAB>T O K E N S |`, a line a spelling. Raises TextError."""
+        lexicon = cls.later(path)
+        _ = lexicon.spellings
+        return lexicon
+
+    @classmethod
+    def later(cls, path: str | Path) -> Lexicon:
+        """The lexicon at `path`, read when it is first asked for a spelling; errors come then."""
+        lexicon = cls({})
+        lexicon._spellings, lexicon.source = None, Path(path)
+        return lexicon
+
+    @property
+    def spellings(self) -> Pronunciations:
+        """The spellings of each word. Raises TextError if the file cannot be read or is no lexicon."""
+        if self._spellings is None:
+            assert self.source is not None
+            self._spellings = _parse(self.source)
+        return self._spellings
 
     @classmethod
     def of_characters(cls, words: Iterable[str], tokens: Tokens) -> Lexicon:
@@ -72,7 +80,7 @@ def read_cmudict(path: str | Path, lower: bool = True) -> Pronunciations:
     Phones are as in the file, without 0/1/2; entries with characters beyond letters and apostrophes are left out.
     """
     pronunciations: Pronunciations = {}
-    for line in _read_text(path, "dictionary").splitlines():
+    for line in read_lines(path):
         word, _, phones = line.split("#")[0].strip().partition(" ")
         word = _VARIANT.sub("", word.lower() if lower else word)
         if not phones or not re.fullmatch(r"[A-Za-z']+", word):
@@ -91,11 +99,18 @@ def with_boundary(pronunciations: Pronunciations) -> Lexicon:
     return Lexicon({word: [(*way, BOUNDARY) for way in ways] for word, ways in pronunciations.items()})
 
 
-def _read_text(path: str | Path, what: str) -> str:
-    try:
-        data = Path(path).read_bytes()
-        return (gzip.decompress(data) if str(path).endswith(".gz") else data).decode("utf-8")
-    except OSError as error:
-        raise TextError(f"cannot read {what} {path}: {error.strerror or error}; check the path.") from None
-    except (UnicodeDecodeError, EOFError) as error:
-        raise TextError(f"{what} {path} is damaged or not UTF-8 ({error}).") from None
+def _parse(path: Path) -> Pronunciations:
+    spellings: Pronunciations = {}
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
+        word, _, tokens = line.partition("\t")
+        word, way = word.strip(), tuple(tokens.split())
+        if not word or not way:
+            raise TextError(f"lexicon {path} line {number} is not 'WORD<TAB>T O K E N S': {line[:60]!r}.")
+        ways = spellings.setdefault(word, [])
+        if way not in ways:
+            ways.append(way)
+    if not spellings:
+        raise TextError(f"lexicon {path} is empty; it must hold at least one word.")
+    return spellings
