@@ -132,7 +132,7 @@ class BeamDecoder:
 
     def session(self) -> Session:
         """A search of one utterance, to be fed piece by piece; `hypotheses` says what it has found."""
-        return Session(self._trie, self._look, self._language, self._settings)
+        return Session(len(self.tokens), self._trie, self._look, self._language, self._settings)
 
     def hypotheses(self, session: Session, nbest: int = 1, final_gains: FinalGains | None = None) -> list[Hypothesis]:
         """The `nbest` best hypotheses of a session as it stands, as if the utterance ended here."""

@@ -107,7 +107,18 @@ class Candidates(NamedTuple):
     table: NDArray[np.int64]  # (slots,): stamp << 32 | candidate
 
 
-@compile_cached()
+class Work(NamedTuple):
+    """Scratch of the search, and language scores that may be asked for again."""
+
+    everything: NDArray[np.float64]  # (tokens,): a frame's probabilities
+    passing: NDArray[np.float64]  # (tokens,)
+    active: NDArray[np.int32]  # (tokens,)
+    spare: NDArray[np.int32]  # (6, beam)
+    cache_keys: NDArray[np.uint64]  # (CACHED_SCORES,): hashes of histories
+    cache: NDArray[np.float64]  # (CACHED_SCORES, 2): weighted scores of their last words, and exp of them
+
+
+@compile_cached(_nrt=False)
 def join(key, value):  # type: ignore[no-untyped-def]
     """A 64-bit hash of a hash and one more number."""
     mixed = (key ^ (np.uint64(value) + np.uint64(0x9E3779B97F4A7C15))) * np.uint64(0xD6E8FEB86659FD93)
@@ -115,7 +126,7 @@ def join(key, value):  # type: ignore[no-untyped-def]
     return mixed * np.uint64(0xD6E8FEB86659FD93)
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _hot_gain(language, place, word):  # type: ignore[no-untyped-def]
     """Where the hotwords stand after a word, and what that adds."""
     hot = language.hot
@@ -124,7 +135,7 @@ def _hot_gain(language, place, word):  # type: ignore[no-untyped-def]
     return after, hot.partial[after] - hot.partial[place] + hot.won[after]
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _word_language(language, settings, histories, history, word):  # type: ignore[no-untyped-def]
     """Weighted LM score, word score and hotword score of a word (or, past the last one, the unknown word)."""
     score = settings.word_score
@@ -140,7 +151,7 @@ def _word_language(language, settings, histories, history, word):  # type: ignor
     return score + settings.lm_weight * score_word(language.tables, histories, history, CONTEXT, index)
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _fused_gain(state, key):  # type: ignore[no-untyped-def]
     """Whether a neural model has scored the last word of the history of that hash, and what it adds."""
     mask = np.uint64(len(state.fused_keys) - 1)
@@ -162,7 +173,7 @@ def remember_gain(state, key, gain):  # type: ignore[no-untyped-def]
     state.fused_keys[slot], state.fused_gains[slot] = key, gain
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _nth_greatest(values, count, wanted):  # type: ignore[no-untyped-def]
     """The `wanted`-th greatest (from 1) of the first `count` values, which are put in another order (quickselect)."""
     low, high, place = 0, count - 1, wanted - 1
@@ -187,7 +198,7 @@ def _nth_greatest(values, count, wanted):  # type: ignore[no-untyped-def]
     return values[place]
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _offer(origins, scores, keys, table_keys, table, stamp, count, key, index, token, node, word, mass, gain, ahead):  # type: ignore[no-untyped-def]
     """Add a contribution to the candidate of a prefix, or make it one; returns the number of candidates."""
     mask = np.uint64(len(table) - 1)
@@ -212,7 +223,7 @@ def _offer(origins, scores, keys, table_keys, table, stamp, count, key, index, t
     return count + 1
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _probabilities(row, settings, everything, passing, active):  # type: ignore[no-untyped-def]
     """A frame's probabilities relative to its best; `passing` is zero for tokens not to be tried, `active` lists the
     others. Returns how many those are and the best log-probability."""
@@ -231,7 +242,7 @@ def _probabilities(row, settings, everything, passing, active):  # type: ignore[
     return count, best
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _only_blank(size, beam, scores, everything):  # type: ignore[no-untyped-def]
     """A frame in which no token is worth trying; returns the best sum."""
     best = 0.0
@@ -244,7 +255,7 @@ def _only_blank(size, beam, scores, everything):  # type: ignore[no-untyped-def]
     return best
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _rescale(size, scores, best):  # type: ignore[no-untyped-def]
     """Divide the scores by the best and return its logarithm."""
     factor = 1.0 / best
@@ -254,10 +265,10 @@ def _rescale(size, scores, best):  # type: ignore[no-untyped-def]
     return np.log(best)
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _take(number, frame, settings, language, candidates, state, spare):  # type: ignore[no-untyped-def]
     """Make the chosen candidates the beam, and write records of new tokens and histories of ended words."""
-    beam, scores, histories, records, hashes = state.beam, state.scores, state.histories, state.records, state.hashes
+    beam, scores, records = state.beam, state.scores, state.records
     origins, masses, chosen = candidates.origins, candidates.scores, candidates.chosen
     used, written = state.counters[HISTORIES], state.counters[RECORDS]
     for place in range(number):
@@ -294,7 +305,7 @@ def _take(number, frame, settings, language, candidates, state, spare):  # type:
     state.counters[SIZE], state.counters[HISTORIES], state.counters[RECORDS] = number, used, written
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _next_hash(hashes, history, word, language, key):  # type: ignore[no-untyped-def]
     """The hash of a history with one more word; unknown words differ by what they spell, which is in the key."""
     if word == len(language.word_ids) - 1:
@@ -302,7 +313,7 @@ def _next_hash(hashes, history, word, language, key):  # type: ignore[no-untyped
     return join(hashes[history], word)
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _write_history(row, word, beam, place, state, language, key):  # type: ignore[no-untyped-def]
     """Write the history that a hypothesis has after a word, and let the hypothesis go on from it."""
     histories, hashes = state.histories, state.hashes
@@ -322,7 +333,7 @@ def _write_history(row, word, beam, place, state, language, key):  # type: ignor
     beam[HISTORY, place] = row
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _choose(count, beam_size, floor, scores, chosen):  # type: ignore[no-untyped-def]
     """List the best candidates that reach the floor, at most `beam_size`; ties by order of creation. Their number."""
     totals, scratch = scores[4], scores[5]
@@ -348,23 +359,22 @@ def _choose(count, beam_size, floor, scores, chosen):  # type: ignore[no-untyped
     return kept
 
 
-@compile_cached()
-def advance(log_probs, last_frame, trie, look, language, settings, state, candidates, cache_keys, cache):  # type: ignore[no-untyped-def]
+@compile_cached(_nrt=False)
+def advance(log_probs, last_frame, trie, look, language, settings, state, candidates, work):  # type: ignore[no-untyped-def]
     """Search on from frame `state.counters[FRAME]` up to `last_frame`.
 
     log_probs: (frames, tokens), blank first. look: (nodes + 1,), look-ahead factor of each node and of being outside.
     Returns DONE, or what there must be more room for before it can go on with the frame it stands at.
     """
     tokens = log_probs.shape[1]
-    everything, passing = np.zeros(tokens), np.zeros(tokens)
-    active = np.zeros(tokens, np.int32)
-    spare = np.zeros((6, settings.beam_size), np.int32)
+    everything, passing, active, spare = work.everything, work.passing, work.active, work.spare
     child_starts, child_tokens, child_nodes = trie.child_starts, trie.child_tokens, trie.child_nodes
     word_starts, words = trie.word_starts, trie.words
     beam, scores, beam_keys = state.beam, state.scores, state.keys
     histories, hashes = state.histories, state.hashes
     origins, masses, keys = candidates.origins, candidates.scores, candidates.keys
     table_keys, table = candidates.table_keys, candidates.table
+    cache_keys, cache = work.cache_keys, work.cache
     outside, unknown = len(child_starts) - 1, len(language.word_ids) - 1
     boundary = settings.boundary
     least = np.exp(-settings.threshold)
@@ -490,7 +500,7 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
     return DONE
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _has_child(child_starts, child_tokens, node, token):  # type: ignore[no-untyped-def]
     found = False
     for place in range(child_starts[node], child_starts[node + 1]):
@@ -498,13 +508,13 @@ def _has_child(child_starts, child_tokens, node, token):  # type: ignore[no-unty
     return found
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _spells_no_word(trie, node, boundary):  # type: ignore[no-untyped-def]
     child = _boundary_child(trie, node, boundary)
     return child < 0 or trie.word_starts[child] == trie.word_starts[child + 1]
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _depth(beam, records, index, histories):  # type: ignore[no-untyped-def]
     """How many tokens the word at hand has."""
     count, record, until = 0, beam[RECORD, index], histories[beam[HISTORY, index], LAST_RECORD]
@@ -514,7 +524,7 @@ def _depth(beam, records, index, histories):  # type: ignore[no-untyped-def]
     return count
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def _boundary_child(trie, node, boundary):  # type: ignore[no-untyped-def]
     for place in range(trie.child_starts[node], trie.child_starts[node + 1]):
         if trie.child_tokens[place] == boundary:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decode import search
-from asr.decode.search import Candidates, Language, Settings, State
+from asr.decode.search import Candidates, Language, Settings, State, Work
 from asr.decode.trie import TrieArrays
 from asr.lm.ngram_tables import MAX_ORDER
 
@@ -32,7 +32,9 @@ class Spoken:
 class Session:
     """Feed it log-probabilities, in one piece or in many, then ask for the results."""
 
-    def __init__(self, trie: TrieArrays, look: NDArray[np.float64], language: Language, settings: Settings) -> None:
+    def __init__(
+        self, tokens: int, trie: TrieArrays, look: NDArray[np.float64], language: Language, settings: Settings
+    ) -> None:
         self.trie, self.look, self.language, self.settings = trie, look, language, settings
         beam = settings.beam_size
         self.state = State(
@@ -53,8 +55,14 @@ class Session:
         root[search.CONTEXT :] = -1
         root[search.CONTEXT] = language.begin
         self._candidates = _candidates(max(FIRST_ROOM, 4 * beam))
-        self._cache_keys = np.zeros(search.CACHED_SCORES, np.uint64)
-        self._cache = np.zeros((search.CACHED_SCORES, 2))
+        self._work = Work(
+            np.zeros(tokens),
+            np.zeros(tokens),
+            np.zeros(tokens, np.int32),
+            np.zeros((6, beam), np.int32),
+            np.zeros(search.CACHED_SCORES, np.uint64),
+            np.empty((search.CACHED_SCORES, 2)),
+        )
 
     @property
     def frames(self) -> int:
@@ -84,7 +92,7 @@ class Session:
         while True:
             outcome = search.advance(
                 log_probs, last_frame, self.trie, self.look, self.language, self.settings, self.state,
-                self._candidates, self._cache_keys, self._cache,
+                self._candidates, self._work,
             )  # fmt: skip
             if outcome == search.DONE:
                 return
@@ -115,7 +123,7 @@ class Session:
             new = gains
         for key in new:
             search.remember_gain(self.state, np.uint64(key), gains[key])
-            self._cache_keys[key % search.CACHED_SCORES] = 0
+            self._work.cache_keys[key % search.CACHED_SCORES] = 0
 
     def results(self, confidence_scale: float, most: int, final_gains: FinalGains | None = None) -> list[Spoken]:
         """The best `most` word sequences, best first; those that differ in spelling only are one.

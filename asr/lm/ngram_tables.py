@@ -35,7 +35,7 @@ class NgramArrays(NamedTuple):
     masks: NDArray[np.uint64]  # (order - 1,): slots of order n, less 1, at n - 2
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def mix(key, value):  # type: ignore[no-untyped-def]
     """A 64-bit hash of a hash and one more id."""
     key = (key ^ (np.uint64(value) + np.uint64(0x9E3779B97F4A7C15))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -60,7 +60,7 @@ def _fill(grams, log_probs, backoffs, keys, table_log_probs, table_backoffs):  #
         table_backoffs[slot] = backoffs[row]
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def find(arrays, order, key):  # type: ignore[no-untyped-def]
     """Slot of an n-gram of `order` words by its hash, or -1."""
     mask = arrays.masks[order - 2]
@@ -75,7 +75,7 @@ def find(arrays, order, key):  # type: ignore[no-untyped-def]
         slot = (slot + np.uint64(1)) & mask
 
 
-@compile_cached()
+@compile_cached(_nrt=False)
 def score_word(arrays, contexts, row, column, word):  # type: ignore[no-untyped-def]
     """ln P(word | context); the context's word ids stand in contexts[row, column:], newest first, -1 where it ends."""
     best = np.float64(arrays.unigram_log_probs[word])
