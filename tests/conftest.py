@@ -14,6 +14,7 @@ import torch
 from asr.acoustic.checkpoint import AcousticCheckpoint, save_checkpoint
 from asr.acoustic.model import AcousticConfig, AcousticModel
 from asr.audio.features import FeatureConfig
+from asr.cli.main import main
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 
@@ -76,3 +77,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     save_checkpoint(folder, tiny_checkpoint())
     return folder
+
+
+@pytest.fixture
+def run(capsys):
+    """Call `asr …` in this process: (exit code, stdout, stderr)."""
+
+    def call(*arguments) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        output = capsys.readouterr()
+        return int(caught.value.code or 0), output.out, output.err
+
+    return call

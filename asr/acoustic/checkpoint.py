@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ from asr.acoustic.model import AcousticConfig, AcousticModel
 from asr.atomic_file import write_atomically
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError, TextError
+from asr.model_folder import read_config, write_config
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 from asr.train.checkpoint import read_tensors, write_tensors
 
-FORMAT = 1
+TYPE = "acoustic"
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 
@@ -48,31 +48,11 @@ def save_checkpoint(folder: str | Path, checkpoint: AcousticCheckpoint, dtype: s
     if checkpoint.lexicon is not None:
         write_atomically(folder / "lexicon.txt", checkpoint.lexicon.to_text().encode())
     config = {
-        "format": FORMAT,
-        "type": "acoustic",
         "model": to_dict(checkpoint.model.config),
         "tokens_sha256": checkpoint.tokens.digest,
         "decoding": checkpoint.decoding,
     }
-    write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The folder's config.json. Raises CheckpointError if it is missing, damaged, or of a newer format."""
-    path = folder / "config.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{folder} is no model folder: it has no config.json; check the path.") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is cut short or damaged ({error}); copy the model again.") from None
-    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
-        raise CheckpointError(f"{path} does not describe a model of this program; check the path.")
-    if values["format"] > FORMAT:
-        raise CheckpointError(
-            f"{folder} has checkpoint format {values['format']}, newer than {FORMAT} of this version; update it."
-        )
-    return values
+    write_config(folder, TYPE, config)
 
 
 def load_checkpoint(folder: str | Path) -> AcousticCheckpoint:
@@ -81,9 +61,7 @@ def load_checkpoint(folder: str | Path) -> AcousticCheckpoint:
     Raises CheckpointError if a file is missing, cut short, of a newer format, or does not belong to the others.
     """
     folder = Path(folder)
-    values = read_config(folder)
-    if values.get("type") != "acoustic":
-        raise CheckpointError(f"{folder} holds a model of type '{values.get('type')}', not an acoustic model.")
+    values = read_config(folder, TYPE)
     try:
         tokens = Tokens.read(folder / "tokens.txt")
         config = from_dict(AcousticConfig, values["model"])

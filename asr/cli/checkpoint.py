@@ -27,7 +27,8 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print config.json as it is.")
 def show(folder: Path, as_json: bool) -> None:
     """What a model folder holds, after checking that it is whole."""
-    from asr.acoustic.checkpoint import load_checkpoint, read_config
+    from asr.acoustic.checkpoint import load_checkpoint
+    from asr.model_folder import read_config
 
     checkpoint = load_checkpoint(folder)
     if as_json:

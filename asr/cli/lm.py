@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from asr.cli.console import note
+from asr.cli.console import Progress, note
+from asr.cli.lm_use import interpolate, pack, sample, score
+from asr.config import from_dict, read_toml
 from asr.data.manifest import sentences
 from asr.errors import ConfigError
 from asr.text.lines import read_lines
@@ -53,3 +56,47 @@ def ngram(texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None,
     write_arpa(output, model)
     shown = " / ".join(f"{len(grams):,}" for grams in model.grams)
     note(f"{output}: {shown} n-grams, {output.stat().st_size / 1e6:.1f} MB")
+
+
+@command.command("train")
+@click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="Configuration (TOML).")
+@click.option("--dev", required=True, type=click.Path(path_type=Path), help="Text to validate on.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
+@click.option("--resume", is_flag=True, help="Go on with the run that OUTPUT holds; begin if it holds none.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
+def train(
+    texts: tuple[Path, ...], config_path: Path, dev: Path, output: Path, resume: bool, overrides: tuple[str, ...]
+) -> None:
+    """Train an LSTM language model on TEXT…: a sentence a line; plain, .gz, .bz2, .xz, or manifests.
+
+    A run may be killed at any moment: --resume takes it up at its last checkpoint and ends with the same weights.
+
+    \b
+    Example: asr lm train text.txt.gz --dev heldout.txt --config conf/lstm.toml --output lm
+    """
+    from asr.lm.lstm_run import LmRun, LmRunConfig
+
+    config = from_dict(LmRunConfig, read_toml(config_path, overrides))
+    note("reading the texts …")
+    run = LmRun(config, list(texts), dev, output)
+    parameters = sum(parameter.numel() for parameter in run.model.parameters())
+    note(f"training {parameters / 1e6:.2f} M parameters on {len(run.task.train.ids):,} words, {len(run.words):,} known")
+    progress = Progress("training")
+
+    def show(entry: dict[str, Any]) -> None:
+        if entry["kind"] == "step":
+            progress(entry["step"], entry["total"], f"epoch {entry['epoch']} loss {entry['loss']:.3f}")
+        elif entry["kind"] == "epoch":
+            progress.close()
+            speed = entry["words"] / max(entry["wall"], 1e-9)
+            known = f", perplexity {entry['perplexity']:.1f}" if "perplexity" in entry else ""
+            note(f"epoch {entry['epoch']}: loss {entry['loss']:.4f}{known}, {speed:,.0f} words a second")
+
+    final = run.train(resume, show)
+    progress.close()
+    note(f"{output}: {final['weights']}, perplexity {final['perplexity']:.2f}")
+
+
+for other in (score, interpolate, sample, pack):
+    command.add_command(other)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,23 +20,7 @@ from asr.decode.hypothesis import Hypothesis
 from asr.decode.session import Session
 from asr.errors import ConfigError
 from asr.lm.ngram_tables import NgramModel
-
-END = "</s>"
-
-
-class WordModel(Protocol):
-    """Any language model over words; states are its own."""
-
-    def start(self) -> Any:
-        """The state at the beginning of a sentence."""
-        ...
-
-    def score(self, states: Sequence[Any], words: Sequence[str]) -> tuple[Sequence[float], Sequence[Any]]:
-        """ln P of each word after its state, and the states after them; `</s>` is asked for like a word.
-
-        NaN stands for a word that the model does not know: the n-gram's score is then left as it is.
-        """
-        ...
+from asr.lm.word_model import END, WordModel, sentence_scores
 
 
 @dataclass(frozen=True)
@@ -158,24 +142,10 @@ def rescore(
     if not hypotheses:
         return []
     sentences = [[word.word for word in hypothesis.words] for hypothesis in hypotheses]
-    neural = _sentence_scores(fusion.model, sentences)
+    neural = sentence_scores(fusion.model, sentences)
     found = []
     for hypothesis, words, scores in zip(hypotheses, sentences, neural, strict=True):
         ngram = np.array(lm.score_sentence(words)) if lm is not None else None
         change = lm_weight * float((fusion.mixed(scores, ngram) - (0.0 if ngram is None else ngram)).sum())
         found.append(replace(hypothesis, score=hypothesis.score + change, lm_score=hypothesis.lm_score + change))
     return sorted(found, key=lambda hypothesis: -hypothesis.score)
-
-
-def _sentence_scores(model: WordModel, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float64]]:
-    """ln P of each word of each sentence and of its end; the sentences go along side by side."""
-    states = [model.start()] * len(sentences)
-    scores: list[list[float]] = [[] for _ in sentences]
-    for place in range(max(len(words) for words in sentences) + 1):
-        rows = [row for row, words in enumerate(sentences) if place <= len(words)]
-        asked = [sentences[row][place] if place < len(sentences[row]) else END for row in rows]
-        found, after = model.score([states[row] for row in rows], asked)
-        for row, score, state in zip(rows, found, after, strict=True):
-            scores[row].append(float(score))
-            states[row] = state
-    return [np.array(row) for row in scores]

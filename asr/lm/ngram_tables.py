@@ -5,6 +5,7 @@ An n-gram of two or more words is found by a 64-bit hash of its word ids, as in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -147,6 +148,38 @@ class NgramModel:
             context[0, 1:] = context[0, :-1]
             context[0, 0] = word
         return scores
+
+
+class NgramWordModel:
+    """An n-gram model as a `WordModel`, whose states are the words so far that matter.
+
+    Unknown words give NaN, or with `score_unknown` ln P(<unk>) where the model has it.
+    """
+
+    def __init__(self, model: NgramModel, score_unknown: bool = False) -> None:
+        self.model, self.score_unknown = model, score_unknown
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is in the vocabulary."""
+        return self.model.ids.get(word, self.model.unknown) != self.model.unknown
+
+    def start(self) -> tuple[int, ...]:
+        """The state at the beginning of a sentence."""
+        return (self.model.ids["<s>"],)
+
+    def score(
+        self, states: Sequence[tuple[int, ...]], words: Sequence[str]
+    ) -> tuple[NDArray[np.float64], list[tuple[int, ...]]]:
+        """ln P of each word after its state, and the states after them."""
+        found, after = np.full(len(words), np.nan), []
+        contexts = np.full((len(words), MAX_ORDER), -1, np.int32)
+        for row, (state, word) in enumerate(zip(states, words, strict=True)):
+            contexts[row, : len(state)] = state
+            index = self.model.ids.get(word, self.model.unknown)
+            if index >= 0 and (self.score_unknown or index != self.model.unknown):
+                found[row] = score_word(self.model.arrays, contexts, row, 0, index)
+            after.append((index, *state)[: self.model.arrays.order - 1] if index >= 0 else ())
+        return found, after
 
 
 def build_tables(model: ArpaModel, source: str = "") -> NgramModel:

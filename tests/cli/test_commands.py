@@ -15,21 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from asr.acoustic.checkpoint import save_checkpoint
-from asr.cli.main import COMMANDS, main
+from asr.cli.main import COMMANDS
 from tests.conftest import speech_like, tiny_checkpoint
-
-
-@pytest.fixture
-def run(capsys):
-    """Call `asr …` in this process: (exit code, stdout, stderr)."""
-
-    def call(*arguments) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        output = capsys.readouterr()
-        return int(caught.value.code or 0), output.out, output.err
-
-    return call
 
 
 def test_help_lists_every_command_with_an_example(run):

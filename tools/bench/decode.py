@@ -81,7 +81,7 @@ class Project:
 
 
 class Flashlight:
-    """flashlight-text's LexiconDecoder; its language model scores are log10, its word score the unit of the acoustics."""
+    """flashlight-text's LexiconDecoder; its language model scores are log10, the acoustic ones natural logs."""
 
     name = "flashlight"
     weights = tuple(itertools.product((1.0, 1.4, 1.8, 2.3), (-1.0, 0.0, 1.0, 2.0)))

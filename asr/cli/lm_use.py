@@ -1,0 +1,180 @@
+"""`asr lm score|interpolate|sample|pack`: what language models say of texts, and what they write."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from asr.atomic_file import write_atomically
+from asr.cli.console import Progress, note
+from asr.data.manifest import sentences
+from asr.errors import ConfigError
+from asr.text.normalize import CASES
+
+CASE = click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
+
+
+@click.command("score")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("text", type=click.Path(path_type=Path))
+@click.option("--with", "others", multiple=True, metavar="MODEL", help="Mix with this model; may be repeated.")
+@click.option("--weights", metavar="W1,W2,...", help="Of MODEL and the others.  [default: equal]")
+@click.option("--words", "per_word", is_flag=True, help="Print each word with its ln P.")
+@click.option("--json", "as_json", is_flag=True)
+@CASE
+def score(
+    model: Path, text: Path, others: tuple[str, ...], weights: str | None, per_word: bool, as_json: bool, case: str
+) -> None:
+    """Perplexity of TEXT under MODEL: an LSTM's folder, an ARPA file, or a KenLM binary.
+
+    The end of every sentence is counted as a word. Perplexity is given with unknown words at the model's price for
+    them, and without them.
+
+    \b
+    Example: asr lm score lm.arpa.gz heldout.txt
+    """
+    from asr.lm.mixture import mixture_log_probs
+
+    paths = [model, *map(Path, others)]
+    shares = _weights(weights, len(paths))
+    words, known, log_probs = _log_probs(paths, text, case)
+    mixed = mixture_log_probs(log_probs, shares)
+    if per_word:
+        for word, value in zip(words, mixed.tolist(), strict=True):
+            click.echo(f"{value:.4f}\t{word}")
+    figures = _figures(words, known, mixed)
+    if as_json:
+        click.echo(json.dumps(figures))
+    elif not per_word:
+        click.echo(_shown(figures))
+
+
+@click.command("interpolate")
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--dev", required=True, type=click.Path(path_type=Path), help="Text to find the weights on.")
+@click.option("--json", "as_json", is_flag=True)
+@CASE
+def interpolate(models: tuple[Path, ...], dev: Path, as_json: bool, case: str) -> None:
+    """Weights under which the models together give the dev text the lowest perplexity, by EM.
+
+    \b
+    Example: asr lm interpolate lm.arpa.gz lstm/ --dev dev.txt
+    """
+    from asr.lm.mixture import mixture_log_probs, mixture_weights
+
+    words, known, log_probs = _log_probs(list(models), dev, case)
+    weights = mixture_weights(log_probs)
+    figures = _figures(words, known, mixture_log_probs(log_probs, weights))
+    figures["weights"] = [round(value, 4) for value in weights.tolist()]
+    figures["alone"] = [_figures(words, known, row)["perplexity"] for row in log_probs]
+    if as_json:
+        click.echo(json.dumps(figures))
+        return
+    for path, weight, alone in zip(models, figures["weights"], figures["alone"], strict=True):
+        click.echo(f"{weight:.4f}  {path} (alone: perplexity {alone})")
+    click.echo(_shown(figures))
+
+
+@click.command("sample")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--sentences", "count", default=5, show_default=True, type=click.IntRange(1))
+@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0.01, 10.0))
+@click.option("--seed", default=1, show_default=True)
+@click.option("--max-words", default=50, show_default=True, type=click.IntRange(1))
+def sample(model: Path, count: int, temperature: float, seed: int, max_words: int) -> None:
+    """Sentences drawn from an LSTM language model.
+
+    \b
+    Example: asr lm sample lstm/ --sentences 3 --temperature 0.8
+    """
+    from asr.lm.lstm_folder import load_lm
+    from asr.lm.lstm_scorer import LstmScorer
+
+    scorer = LstmScorer(load_lm(model))
+    random = np.random.default_rng(seed)
+    for _ in range(count):
+        click.echo(" ".join(scorer.draw(random, temperature, max_words)))
+
+
+@click.command("pack")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--bits", type=click.Choice(["8", "16", "32"]), default="8", show_default=True, help="Of a weight.")
+@click.option("--card", type=click.Path(path_type=Path, exists=True), help="README.md for the folder.")
+def pack(folder: Path, output: Path, bits: str, card: Path | None) -> None:
+    """Write an LSTM language model small: 8 bits a weight with a scale for each row of a matrix, or 16.
+
+    \b
+    Example: asr lm pack exp/lstm --output lstm-small
+    """
+    from asr.lm.lstm_folder import load_lm, save_lm
+
+    found = load_lm(folder)
+    save_lm(output, found.arrays, found.config, found.words, int(bits))
+    if card is not None:
+        write_atomically(output / "README.md", card.read_bytes())
+    size = sum(path.stat().st_size for path in output.iterdir() if path.is_file())
+    note(f"{output}: {size / 1e6:.2f} MB")
+
+
+def _weights(text: str | None, count: int) -> Any:
+    if text is None:
+        return np.full(count, 1 / count)
+    try:
+        values = np.array([float(field) for field in text.split(",")])
+    except ValueError:
+        raise ConfigError(f"--weights '{text}' must be numbers with commas between them.") from None
+    if len(values) != count or (values < 0).any() or not 0.999 < values.sum() < 1.001:
+        raise ConfigError(f"--weights '{text}' must be {count} numbers of 0 or more that sum to 1, one for each model.")
+    return values / values.sum()
+
+
+def _log_probs(paths: list[Path], text: Path, case: str) -> tuple[list[str], Any, Any]:
+    """Words (ends too), whether all models know each, and their ln P (models, words)."""
+    from asr.lm.word_model import END, load_word_model, text_scores
+
+    rows: list[Any] = []
+    words: list[str] = []
+    known: Any = None
+    for path in paths:
+        model = load_word_model(path, score_unknown=True)
+        progress, parts, words = Progress(f"scoring with {path.name}"), [], []
+        lines = [CASES[case](line) for line in sentences(text)]
+        for number, (sentence, values) in enumerate(text_scores(model, iter(lines)), 1):
+            words += [*sentence, END]
+            parts.append(values)
+            progress(number, len(lines))
+        progress.close()
+        rows.append(np.concatenate(parts))
+        here = np.array([word == END or model.knows(word) for word in words])
+        known = here if known is None else known & here
+    return words, known, np.stack(rows)
+
+
+def _figures(words: list[str], known: Any, log_probs: Any) -> dict[str, Any]:
+    from asr.lm.word_model import END
+
+    ends = sum(word == END for word in words)
+    priced = np.isfinite(log_probs)
+    return {
+        "perplexity": round(math.exp(-log_probs[priced].mean()), 2),
+        "perplexity_known": round(math.exp(-log_probs[known].mean()), 2),
+        "words": len(words) - ends,
+        "sentences": ends,
+        "unknown": int((~known).sum()),
+        "log_prob": round(float(log_probs[priced].sum()), 3),
+    }
+
+
+def _shown(figures: dict[str, Any]) -> str:
+    share = figures["unknown"] / max(1, figures["words"])
+    return (
+        f"perplexity {figures['perplexity']} ({figures['perplexity_known']} without unknown words); "
+        f"{figures['words']:,} words and {figures['sentences']:,} ends of sentences counted, "
+        f"{figures['unknown']:,} words unknown ({share:.2%})"
+    )

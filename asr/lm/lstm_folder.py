@@ -1,0 +1,85 @@
+"""LSTM language models as folders: model.safetensors, config.json, words.txt; read and written without torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.atomic_file import replacing, write_atomically
+from asr.errors import CheckpointError
+from asr.model_folder import read_config, write_config
+
+TYPE = "lstm-lm"
+SCALE = ".scale"  # added to the name of an 8-bit matrix: what its rows are multiplied by
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class LstmLmFolder:
+    """What a folder holds: weights as float32, the model's settings, its words by id."""
+
+    arrays: Arrays
+    config: dict[str, Any]
+    words: list[str]
+    source: str
+
+
+def save_lm(
+    folder: str | Path,
+    arrays: Mapping[str, NDArray[np.floating]],
+    config: dict[str, Any],
+    words: Sequence[str],
+    bits: int = 32,
+) -> None:
+    """Write a folder, each file atomically, the configuration last.
+
+    bits: 32 or 16 for floating point, 8 for matrices of integers with a scale for each row, the rest in 16 bits.
+    """
+    from safetensors.numpy import save_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors: dict[str, NDArray[Any]] = {}
+    for name, value in arrays.items():
+        if bits == 8 and value.ndim == 2:
+            tensors[name], tensors[name + SCALE] = _to_bytes(value)
+        else:
+            tensors[name] = np.ascontiguousarray(value, np.float32 if bits == 32 else np.float16)
+    with replacing(folder / "model.safetensors") as temporary:
+        save_file(tensors, temporary)
+    text = "".join(f"{word}\n" for word in words)
+    write_atomically(folder / "words.txt", text.encode())
+    write_config(folder, TYPE, {"model": config, "words_sha256": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def load_lm(folder: str | Path) -> LstmLmFolder:
+    """Read a folder. Raises CheckpointError if something is missing, damaged, or does not belong to the rest."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    folder = Path(folder)
+    values = read_config(folder, TYPE)
+    try:
+        stored = load_file(folder / "model.safetensors")
+        text = (folder / "words.txt").read_bytes()
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} is not whole or damaged ({error}); copy the model again.") from None
+    if hashlib.sha256(text).hexdigest() != values.get("words_sha256"):
+        raise CheckpointError(f"{folder / 'words.txt'} is not the one the model was trained with; restore it.")
+    arrays = {name: value.astype(np.float32) for name, value in stored.items() if not name.endswith(SCALE)}
+    for name in arrays:
+        if name + SCALE in stored:
+            arrays[name] *= stored[name + SCALE].astype(np.float32)[:, None]
+    return LstmLmFolder(arrays, values["model"], text.decode().split("\n")[:-1], str(folder))
+
+
+def _to_bytes(matrix: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    scale = np.maximum(np.abs(matrix).max(axis=1), 1e-12).astype(np.float32) / 127
+    return np.round(matrix / scale[:, None]).astype(np.int8), scale

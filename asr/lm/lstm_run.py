@@ -1,0 +1,62 @@
+"""A training run of a language model, from configuration and texts to a model folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from asr.atomic_file import write_atomically
+from asr.config import to_dict
+from asr.data.manifest import sentences
+from asr.lm.lstm_folder import save_lm
+from asr.lm.lstm_model import LstmLanguageModel, LstmLmConfig
+from asr.lm.lstm_task import LmTask, Sentences, TextConfig, encode, vocabulary_of
+from asr.text.lines import read_lines
+from asr.text.normalize import CASES
+from asr.train.loop import Report, TrainConfig, Trainer
+
+
+@dataclass(frozen=True)
+class LmRunConfig:
+    """The whole configuration of `asr lm train`."""
+
+    vocabulary: str = ""  # word list: other words are unknown; empty: all words of the text
+    most_words: int = 0  # only the most frequent of them; 0: all
+    case: str = "lower"
+    model: LstmLmConfig = field(default_factory=LstmLmConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+class LmRun:
+    """Reads the texts, then trains and writes the model folder."""
+
+    def __init__(self, config: LmRunConfig, train: list[Path], dev: Path, output: Path) -> None:
+        """Raises TextError or ConfigError when the parts do not fit."""
+        self.config, self.output = config, output
+        change = CASES[config.case]
+
+        def lines(paths: list[Path]) -> Any:
+            return (change(line) for path in paths for line in sentences(path))
+
+        allowed = [change(line.strip()) for line in read_lines(config.vocabulary)] if config.vocabulary else None
+        self.words = vocabulary_of(lines(train), config.most_words, allowed)
+        ids = {word: index for index, word in enumerate(self.words)}
+        data, held_out = (Sentences(encode(lines(paths), ids), config.text.max_words) for paths in (train, [dev]))
+        torch.manual_seed(config.train.seed)
+        self.model = LstmLanguageModel(config.model, len(self.words))
+        self.task = LmTask(self.model, data, held_out, config.text, config.train.seed)
+
+    def train(self, resume: bool = False, report: Report | None = None) -> dict[str, Any]:
+        """Train, write the model folder, return the final figures."""
+        trainer = Trainer(self.task, self.config.train, self.output, report)
+        settings = json.dumps(to_dict(self.config), indent=2) + "\n"
+        write_atomically(self.output / "training" / "config.json", settings.encode())
+        final = trainer.run(resume)
+        arrays = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
+        save_lm(self.output, arrays, to_dict(self.config.model), self.words)
+        return final

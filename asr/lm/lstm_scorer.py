@@ -1,0 +1,178 @@
+"""LSTM language models in NumPy, for the search: batches of words, nothing computed before it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.errors import CheckpointError
+from asr.lm.lstm_folder import LstmLmFolder
+
+UNKNOWN_ID, END_ID = 1, 0
+
+Floats = NDArray[np.float32]
+
+
+class LstmState:
+    """A history. Its vectors are computed when a word after it is first asked for."""
+
+    __slots__ = ("head", "hidden", "layers", "parent", "tails", "word")
+
+    def __init__(self, parent: LstmState | None, word: int) -> None:
+        self.parent, self.word = parent, word
+        self.layers: Floats | None = None  # (layers, 2, hidden): outputs and cells
+        self.head: float | None = None  # ln of the first softmax's sum
+        self.tails: dict[int, tuple[Floats, float]] = {}  # of clusters: projection, ln of the sum
+
+    @property
+    def output(self) -> Floats:
+        """What predicts the next word: the top layer's output (hidden,)."""
+        assert self.layers is not None
+        return self.layers[-1, 0]
+
+
+class LstmScorer:
+    """An LSTM language model as a `WordModel`; equal to `LstmLanguageModel` in evaluation mode.
+
+    Unknown words give NaN, or with `score_unknown` ln P(<unk>).
+    """
+
+    def __init__(self, folder: LstmLmFolder, score_unknown: bool = False) -> None:
+        """Raises CheckpointError if the folder's arrays are not those of its configuration."""
+        arrays, config = folder.arrays, folder.config
+        self.score_unknown = score_unknown
+        self.words = folder.words
+        self.ids = {word: index for index, word in enumerate(folder.words)}
+        try:
+            self._embedding = arrays["embedding.weight"]
+            self._weights, self._biases = [], []
+            for layer in range(config["num_layers"]):
+                names = [f"recurrent.forwards.{layer}.{name}_l0" for name in ("weight_ih", "weight_hh")]
+                self._weights.append(np.ascontiguousarray(np.concatenate([arrays[name] for name in names], axis=1).T))
+                biases = (arrays[f"recurrent.forwards.{layer}.bias_{side}_l0"] for side in ("ih", "hh"))
+                self._biases.append(sum(biases))
+            self._cutoffs = [*config["cutoffs"], len(self.words)]
+            self._head_bias: Floats | np.float32 = np.float32(0)
+            self._tails: list[tuple[Floats, Floats]] = []
+            if config["cutoffs"]:
+                self._head = arrays["adaptive.head.weight"]
+                for tail in range(len(config["cutoffs"])):
+                    pair = [arrays[f"adaptive.tail.{tail}.{part}.weight"] for part in (0, 1)]
+                    self._tails.append((pair[0], pair[1]))
+            else:
+                self._head, self._head_bias = arrays["output.weight"], arrays["output.bias"]
+        except KeyError as error:
+            raise CheckpointError(f"{folder.source} lacks {error}; copy the model again.") from None
+        self._size = int(config["hidden_size"])
+        self._root = LstmState(None, END_ID)
+
+    def start(self) -> LstmState:
+        """The state at the beginning of a sentence."""
+        return self._root
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is in the vocabulary."""
+        return self.ids.get(word, UNKNOWN_ID) != UNKNOWN_ID
+
+    def score(self, states: Sequence[LstmState], words: Sequence[str]) -> tuple[NDArray[np.float64], list[LstmState]]:
+        """ln P of each word after its state, NaN for unknown words, and the states after them."""
+        self._complete(states)
+        found = np.full(len(words), np.nan)
+        after: list[LstmState] = []
+        clusters: dict[int, list[int]] = {}
+        for row, (state, word) in enumerate(zip(states, words, strict=True)):
+            index = self.ids.get(word, UNKNOWN_ID)
+            after.append(LstmState(state, index))
+            if index != UNKNOWN_ID or self.score_unknown:
+                cluster = next(place for place, end in enumerate(self._cutoffs) if index < end)
+                clusters.setdefault(cluster, []).append(row)
+        for cluster, rows in clusters.items():
+            some, ids = [states[row] for row in rows], [after[row].word for row in rows]
+            found[rows] = self._head_scores(some, ids) if cluster == 0 else self._tail_scores(cluster, some, ids)
+        return found, after
+
+    def draw(self, random: np.random.Generator, temperature: float = 1.0, max_words: int = 50) -> list[str]:
+        """A sentence drawn word by word; the unknown word is never drawn. temperature: divides the scores in nats."""
+        words: list[str] = []
+        state = self.start()
+        while len(words) < max_words:
+            self._complete([state])
+            scores = self._all_scores(state) / temperature
+            scores[UNKNOWN_ID] = -np.inf
+            index = int((scores + random.gumbel(size=len(scores))).argmax())
+            if index == END_ID:
+                break
+            words.append(self.words[index])
+            state = LstmState(state, index)
+        return words
+
+    def _all_scores(self, state: LstmState) -> NDArray[np.float64]:
+        """ln P of every word after a state (words,)."""
+        assert state.head is not None
+        head = (self._head @ state.output + self._head_bias - state.head).astype(np.float64)
+        parts = [head[: self._cutoffs[0]]]
+        for cluster, (projection, output) in enumerate(self._tails):
+            logits = output @ (projection @ state.output)
+            parts.append(head[self._cutoffs[0] + cluster] + logits - _log_sum(logits[None])[0])
+        return np.concatenate(parts)
+
+    def _complete(self, states: Sequence[LstmState]) -> None:
+        """Run the stack and the first softmax's sum for the states that lack them."""
+        missing = list(dict.fromkeys(state for state in states if state.layers is None))
+        if missing:
+            self._step(missing)
+        missing = list(dict.fromkeys(state for state in states if state.head is None))
+        if missing:
+            logits = np.stack([state.output for state in missing]) @ self._head.T + self._head_bias
+            for state, total in zip(missing, _log_sum(logits), strict=True):
+                state.head = total
+
+    def _step(self, states: list[LstmState]) -> None:
+        before = np.zeros((len(states), len(self._weights), 2, self._size), np.float32)
+        for row, state in enumerate(states):
+            if state.parent is not None:
+                before[row] = state.parent.layers
+        known = [state.word if state.word < len(self._embedding) else UNKNOWN_ID for state in states]
+        inputs = self._embedding[known]
+        after = np.empty_like(before)
+        for layer, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
+            gates = np.concatenate([inputs, before[:, layer, 0]], axis=1) @ weight + bias
+            entry, forget, candidate, exit_ = np.split(gates, 4, axis=1)
+            cell = _sigmoid(forget) * before[:, layer, 1] + _sigmoid(entry) * np.tanh(candidate)
+            inputs = _sigmoid(exit_) * np.tanh(cell)
+            after[:, layer, 0], after[:, layer, 1] = inputs, cell
+        for row, state in enumerate(states):
+            state.layers = after[row]
+            state.parent = None  # its vectors are not needed any more
+
+    def _head_scores(self, states: list[LstmState], ids: list[int]) -> NDArray[np.float64]:
+        outputs = np.stack([state.output for state in states])
+        logits = np.einsum("nh,nh->n", outputs, self._head[ids])
+        bias = self._head_bias[ids] if isinstance(self._head_bias, np.ndarray) else self._head_bias
+        return logits + bias - np.array([state.head for state in states])
+
+    def _tail_scores(self, cluster: int, states: list[LstmState], ids: list[int]) -> NDArray[np.float64]:
+        projection, output = self._tails[cluster - 1]
+        missing = list(dict.fromkeys(state for state in states if cluster not in state.tails))
+        if missing:
+            projected = np.stack([state.output for state in missing]) @ projection.T
+            for state, row, total in zip(missing, projected, _log_sum(projected @ output.T), strict=True):
+                state.tails[cluster] = (row, total)
+        first = self._cutoffs[cluster - 1]
+        rows = np.stack([state.tails[cluster][0] for state in states])
+        within = np.einsum("np,np->n", rows, output[[index - first for index in ids]])
+        totals = np.array([state.tails[cluster][1] for state in states])
+        return self._head_scores(states, [self._cutoffs[0] + cluster - 1] * len(states)) + within - totals
+
+
+def _sigmoid(values: Floats) -> Floats:
+    return np.float32(1) / (np.float32(1) + np.exp(-np.maximum(values, np.float32(-80))))
+
+
+def _log_sum(logits: NDArray[np.floating]) -> list[float]:
+    """ln of the sum of exp over each row."""
+    most = logits.max(axis=1, keepdims=True)
+    totals = np.log(np.exp(logits - most).sum(axis=1)) + most[:, 0]
+    return [float(total) for total in totals]

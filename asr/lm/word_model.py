@@ -1,0 +1,86 @@
+"""What any language model over words offers to the search, to rescoring and to scoring of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.errors import TextError
+
+END = "</s>"
+SIDE_BY_SIDE = 256  # sentences scored at once
+
+Scores = NDArray[np.float64] | Sequence[float]
+
+
+class WordModel(Protocol):
+    """Any language model over words; states are its own."""
+
+    def start(self) -> Any:
+        """The state at the beginning of a sentence."""
+        ...
+
+    def score(self, states: Sequence[Any], words: Sequence[str]) -> tuple[Scores, Sequence[Any]]:
+        """ln P of each word after its state, and the states after them; `</s>` is asked for like a word.
+
+        NaN stands for a word that the model does not know.
+        """
+        ...
+
+
+class VocabularyModel(WordModel, Protocol):
+    """A `WordModel` that says which words it knows."""
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is in the vocabulary."""
+        ...
+
+
+def load_word_model(path: str | Path, score_unknown: bool = False) -> VocabularyModel:
+    """An LSTM language model's folder, an ARPA file, or a KenLM binary. Raises TextError or CheckpointError.
+
+    score_unknown: words outside the vocabulary get ln P(<unk>) instead of NaN, where the model has it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        from asr.lm.lstm_folder import load_lm
+        from asr.lm.lstm_scorer import LstmScorer
+
+        return LstmScorer(load_lm(path), score_unknown)
+    from asr.lm.kenlm_binary import KenlmBinary, is_kenlm_binary
+
+    if is_kenlm_binary(path):
+        return KenlmBinary(path, score_unknown)
+    from asr.lm.ngram_tables import NgramWordModel, load_ngram
+
+    return NgramWordModel(load_ngram(path), score_unknown)
+
+
+def sentence_scores(model: WordModel, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float64]]:
+    """ln P of each word of each sentence and of its end; the sentences go along side by side."""
+    states = [model.start()] * len(sentences)
+    scores: list[list[float]] = [[] for _ in sentences]
+    for place in range(max((len(words) for words in sentences), default=-1) + 1):
+        rows = [row for row, words in enumerate(sentences) if place <= len(words)]
+        asked = [sentences[row][place] if place < len(sentences[row]) else END for row in rows]
+        found, after = model.score([states[row] for row in rows], asked)
+        for row, score, state in zip(rows, found, after, strict=True):
+            scores[row].append(float(score))
+            states[row] = state
+    return [np.array(row) for row in scores]
+
+
+def text_scores(model: WordModel, lines: Iterator[str]) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
+    """Words and their ln P (with the end's, last) of each line that has words. Raises TextError if there is none."""
+    sentences = (words for line in lines if (words := line.split()))
+    found = False
+    while batch := list(islice(sentences, SIDE_BY_SIDE)):
+        found = True
+        yield from zip(batch, sentence_scores(model, batch), strict=True)
+    if not found:
+        raise TextError("the text holds no word; scoring needs sentences, one a line.")
