@@ -11,6 +11,7 @@ import numpy as np
 
 from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, list_bad, note
+from asr.cli.search_options import extras, hotword_options, neural_options
 from asr.data.manifest import BadItem
 from asr.decode.hypothesis import Hypothesis
 from asr.errors import ConfigError
@@ -29,9 +30,8 @@ from asr.text.tokens import Tokens
 @click.option("--tokens", "tokens_path", type=click.Path(path_type=Path), help="tokens.txt of --log-probs.")
 @click.option("--lexicon", "lexicon_path", help="lexicon.txt, or 'none'.  [default: the model's own]")
 @click.option("--lm", help="ARPA language model, or 'none'.  [default: the model's own]")
-@click.option(
-    "--neural-lm", default="none", show_default=True, help="LSTM language model; only 'none' in this version."
-)
+@neural_options
+@hotword_options
 @click.option("--lm-weight", type=float, help="Weight of the language model's natural logs.")
 @click.option("--word-score", type=float, help="Added for every word.")
 @click.option("--beam-size", type=click.IntRange(min=1), help="Hypotheses kept.")
@@ -44,7 +44,8 @@ from asr.text.tokens import Tokens
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 def command(
     model: str | None, manifest: Path | None, save_log_probs: Path | None, stored: Path | None,
-    tokens_path: Path | None, lexicon_path: str | None, lm: str | None, neural_lm: str, lm_weight: float | None,
+    tokens_path: Path | None, lexicon_path: str | None, lm: str | None, neural_lm: str, neural_share: float,
+    rescore: int, hotwords: tuple[str, ...], hotword_file: Path | None, lm_weight: float | None,
     word_score: float | None, beam_size: int | None, greedy: bool, threads: int, limit: int, output: Path | None,
     as_json: bool, frame_seconds: float | None, device: str,
 ) -> int:  # fmt: skip
@@ -55,8 +56,7 @@ def command(
       asr decode --model english --manifest dev.jsonl --output dev.trn
       asr decode --log-probs F.npz --tokens tokens.txt --lexicon lexicon.txt --lm lm.arpa.gz --beam-size 50
     """
-    if neural_lm != "none":
-        raise ConfigError("this version has no LSTM language model in the search; use --neural-lm none.")
+    more = extras(neural_lm, neural_share, rescore, hotwords, hotword_file)
     if (stored is None) == (model is None):
         raise ConfigError("give either --model with --manifest, or --log-probs with --tokens.")
     settings: dict[str, Any] = {"lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size}
@@ -85,7 +85,7 @@ def command(
         lexicon = None if lexicon_path == "none" else Lexicon.later(lexicon_path)
     if greedy:
         lexicon, chosen = None, None
-    decoder = make_decoder(tokens, lexicon, None if chosen == NO_LM else chosen, settings, note)
+    decoder = make_decoder(tokens, lexicon, None if chosen == NO_LM else chosen, settings, note, more)
     progress = Progress("searching")
     found, seconds = decode_all(decoder, log_probs, threads, progress)
     progress.close()

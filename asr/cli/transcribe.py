@@ -12,7 +12,8 @@ import click
 from asr.atomic_file import write_atomically
 from asr.audio.read import AUDIO_EXTENSIONS, audio_info
 from asr.cli.console import Progress, note
-from asr.errors import AsrError, AudioError, ConfigError
+from asr.cli.search_options import extras, hotword_options, neural_options
+from asr.errors import AsrError, AudioError
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import FORMATS, Transcript
 
@@ -21,9 +22,8 @@ from asr.recognizer.transcript import FORMATS, Transcript
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--model", help="Model folder, or a shipped model by name (english, digits, an4).  [default: english]")
 @click.option("--lm", help="ARPA language model, or 'none'.  [default: the model's own]")
-@click.option(
-    "--neural-lm", default="none", show_default=True, help="LSTM language model; only 'none' in this version."
-)
+@neural_options
+@hotword_options
 @click.option(
     "--format", "formats", multiple=True, type=click.Choice(list(FORMATS)), help="May be repeated.  [default: txt]"
 )
@@ -39,6 +39,10 @@ def command(
     model: str | None,
     lm: str | None,
     neural_lm: str,
+    neural_share: float,
+    rescore: int,
+    hotwords: tuple[str, ...],
+    hotword_file: Path | None,
     formats: tuple[str, ...],
     output_dir: Path | None,
     device: str,
@@ -56,8 +60,7 @@ def command(
       asr transcribe talk.mp3
       asr transcribe lectures/ --format srt --format json --output-dir out
     """
-    if neural_lm != "none":
-        raise ConfigError("this version has no LSTM language model in the search; use --neural-lm none.")
+    more = extras(neural_lm, neural_share, rescore, hotwords, hotword_file)
     chosen = formats or ("txt",)
     files, missing = expand(paths)
     for error in missing:
@@ -66,7 +69,7 @@ def command(
         return 1
     if output_dir is not None:
         _make_folder(output_dir)
-    recognizer = Recognizer.load(model, lm, device, threads, {"beam_size": beam_size}, announce=note)
+    recognizer = Recognizer.load(model, lm, device, threads, {"beam_size": beam_size}, note, more)
     stems = Counter(Path(file).stem for file in files)
     failed = len(missing)
     for number, file in enumerate(files, 1):

@@ -9,14 +9,20 @@ import click
 
 from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, list_bad, note
+from asr.decode.fusion import Fusion
+from asr.decode.preflight import reference_findings
 from asr.errors import ConfigError
+from asr.lm.word_model import load_word_model
 from asr.recognizer.bulk import compute_log_probs, read_log_probs
-from asr.recognizer.decoding import make_decoder
-from asr.recognizer.tuning import Trial, tune
-from asr.score.report import render, render_test
+from asr.recognizer.decoding import NO_LM, make_decoder
+from asr.recognizer.shipped import neural_lm_folder
+from asr.recognizer.tuning import Trial, Tuner, Tuning
+from asr.score.report import compare, render, render_test
 from asr.score.text_files import read_texts
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
+
+RESCORED = 100  # hypotheses of each utterance
 
 
 @click.command()
@@ -34,14 +40,22 @@ from asr.text.tokens import Tokens
 @click.option("--trials", default=20, show_default=True, type=click.IntRange(min=1), help="Settings to try.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
 @click.option("--limit", default=0, help="Only the first N utterances by id.")
+@click.option("--beams", default="10,25,50,100,200", show_default=True, help="Beam sizes to try with the best weights.")
+@click.option(
+    "--neural-lm", default=NO_LM, show_default=True, help="LSTM language model: a folder, 'shipped' or 'none'."
+)
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Write the best settings as JSON, for `asr checkpoint pack`."
 )
 def command(
     reference: Path, stored: Path | None, tokens_path: Path | None, model: str | None,
-    lexicon_path: Path | None, lm: str, beam_size: int, trials: int, threads: int, limit: int, output: Path | None,
+    lexicon_path: Path | None, lm: str, beam_size: int, trials: int, threads: int, limit: int, beams: str,
+    neural_lm: str, output: Path | None,
 ) -> None:  # fmt: skip
-    """Find lm_weight and word_score with the lowest word error rate on a dev set; the acoustic model runs once.
+    """Find the search's weights with the lowest word error rate on a dev set; the acoustic model runs once.
+
+    Prints every trial, a paired test of the language model against none, other beam sizes, how well word confidences
+    are calibrated, and what a neural language model adds.
 
     \b
     Example: asr tune --model exp/model --reference dev.jsonl --lm lm.arpa.gz --output tuned.json
@@ -61,15 +75,58 @@ def command(
         tokens = backend.checkpoint.tokens
         lexicon = lexicon or backend.checkpoint.lexicon
     decoder = make_decoder(tokens, lexicon, lm, {"beam_size": beam_size}, note)
-    found = tune(decoder, log_probs, read_texts(reference), trials, threads, report=_show)
+    texts = read_texts(reference)
+    known = None if decoder.lm is None else decoder.lm.ids
+    for finding in reference_findings(texts.texts.values(), set(getattr(decoder, "words", ())), known):
+        note(f"warning: {finding}")
+    tuner = Tuner(decoder, log_probs, texts, threads, _show)
+    found = tuner.weights(trials)
+    _print_surface(found.trials)
+    best: dict[str, float] = {"lm_weight": found.best.lm_weight, "word_score": found.best.word_score}
     click.echo(f"best: lm_weight {found.best.lm_weight}, word_score {found.best.word_score}, beam_size {beam_size}")
     click.echo(render(found.score, worst=0))
     click.echo(render_test(found.test, "no language model", "this language model"))
     if found.test.difference >= 0:
         note("warning: the language model does not help on this set; check its text, its case, and its vocabulary")
+    for trial in tuner.beams(found.best, [int(size) for size in beams.split(",") if size]):
+        click.echo(f"beam_size {trial.beam_size:4d}: WER {trial.wer:.2%}, {trial.seconds:.1f} s")
+    fitted = tuner.calibration(found.best)
+    best |= {"beam_size": beam_size} | fitted.settings
+    click.echo(
+        f"word confidence: expected calibration error {fitted.after:.2%} on the half not fitted to, "
+        f"{fitted.before:.2%} of the beam's posterior alone"
+    )
+    if neural_lm != NO_LM:
+        best |= _tune_neural(tuner, found, neural_lm)
     if output is not None:
-        best = {"lm_weight": found.best.lm_weight, "word_score": found.best.word_score, "beam_size": beam_size}
         write_atomically(output, (json.dumps(best) + "\n").encode())
+
+
+def _tune_neural(tuner: Tuner, found: Tuning, name: str) -> dict[str, float]:
+    """Share and weights with a neural model, and what it brings after the search and inside it."""
+    model = load_word_model(neural_lm_folder(name))
+    best = tuner.neural(found.best, model)
+    click.echo(f"neural model: share {best.neural_share}, lm_weight {best.lm_weight}, word_score {best.word_score}")
+    weighted = tuner.decoder.with_settings(lm_weight=best.lm_weight, word_score=best.word_score)
+    fusion = Fusion(model, best.neural_share)
+    for where, decoder in {
+        "rescoring": weighted.with_rescoring(fusion, RESCORED),
+        "fusion": weighted.with_fusion(fusion),
+    }.items():
+        score = tuner.score_with(decoder)
+        click.echo(f"{where}: {score.words.rate:.2%} WER")
+        click.echo(render_test(compare(found.score, score), "the n-gram alone", f"with the neural model, {where},"))
+    return {
+        "neural_share": best.neural_share,
+        "neural_lm_weight": best.lm_weight,
+        "neural_word_score": best.word_score,
+    }
+
+
+def _print_surface(trials: list[Trial]) -> None:
+    click.echo("lm_weight  word_score     WER")
+    for trial in sorted(trials, key=lambda trial: trial.wer):
+        click.echo(f"{trial.lm_weight:9.3f}  {trial.word_score:10.3f}  {trial.wer:6.2%}")
 
 
 def _show(trial: Trial) -> None:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decode.fusion import FusedSearch, Fusion
+from asr.decode.fusion import FusedSearch, Fusion, rescore
 from asr.decode.hotwords import build_hotwords, first_gains, no_hotwords
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
+from asr.decode.preflight import check_vocabulary
 from asr.decode.search import Language, Settings
 from asr.decode.session import FinalGains, Session, Spoken
 from asr.decode.trie import load_trie, smear
-from asr.errors import ConfigError, TextError
+from asr.errors import ConfigError
 from asr.lm.arpa import LN10, MISSING_LOG10, ArpaModel
 from asr.lm.ngram_tables import NgramModel, build_tables
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 
 UNKNOWN = "<unk>"
-MIN_KNOWN_WORDS = 0.5  # share of the lexicon's words that a language model should know
+UNSURE = 1e-4  # posteriors are kept that far from 0 and 1
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class BeamConfig:
     threshold: float = 25.0  # hypotheses further below the best are dropped
     token_threshold: float = 12.0  # tokens further below a frame's best are not tried
     confidence_scale: float = 0.3  # of the scores, before the posterior over the beam is taken
+    # A word's confidence is s(bias + slope * logit(posterior) + evidence * mean ln of its tokens' probabilities), those
+    # relative to the best token of their frames; `asr tune` fits the three.
+    confidence_bias: float = 0.0
+    confidence_slope: float = 1.0
+    confidence_evidence: float = 0.0
     unknown_score: float | None = None  # added for a word that the lexicon lacks; None: there are none
     letter_score: float = 0.0  # added for each token of such a word
 
@@ -68,8 +74,9 @@ class BeamDecoder:
             lm is not None, model.arrays, ids, model.ids["<s>"], model.ids["</s>"], missing, no_hotwords(len(ids))
         )
         if lm is not None:
-            _check_vocabulary(self.words, lm)
+            check_vocabulary(self.words, lm)
         self._fusion: Fusion | None = None
+        self._rescored = 0  # best hypotheses that the fusion scores afterwards; 0: it takes part in the search
         self._prepare()
 
     def _prepare(self) -> None:
@@ -106,7 +113,13 @@ class BeamDecoder:
     def with_fusion(self, fusion: Fusion | None) -> BeamDecoder:
         """This decoder with a word model mixed into its language model's scores, or without one."""
         other = copy.copy(self)
-        other._fusion = fusion
+        other._fusion, other._rescored = fusion, 0
+        return other
+
+    def with_rescoring(self, fusion: Fusion, hypotheses: int) -> BeamDecoder:
+        """This decoder with the word model mixed in afterwards, into the scores of so many best hypotheses."""
+        other = self.with_fusion(fusion)
+        other._rescored = hypotheses
         return other
 
     def with_hotwords(self, phrases: Mapping[str, float]) -> BeamDecoder:
@@ -123,9 +136,12 @@ class BeamDecoder:
         """
         values = check_log_probs(log_probs, len(self.tokens), name)
         session = self.session()
-        if self._fusion is None:
+        if self._fusion is None or self._rescored:
             session.advance(values, len(values))
-            return self.hypotheses(session, nbest)
+            found = self.hypotheses(session, max(nbest, self._rescored))
+            if self._fusion is not None:
+                found = rescore(found, self._fusion, self.lm, self.config.lm_weight)
+            return found[:nbest]
         fused = FusedSearch(session, self._fusion, [*self.words, UNKNOWN], self.lm)
         fused.run(values)
         return self.hypotheses(session, nbest, fused.final_gains)
@@ -140,35 +156,32 @@ class BeamDecoder:
         return [self._hypothesis(spoken) for spoken in found]
 
     def _hypothesis(self, spoken: Spoken) -> Hypothesis:
-        tokens = [(token, frame) for token, frame in spoken.tokens.tolist()]
+        tokens = [(token, frame) for token, frame, _ in spoken.tokens.tolist()]
         rows = spoken.words.tolist()
         ends = ([row[3] for row in rows[1:]] + [len(tokens)])[: len(rows)]
         words = []
-        for (word, start, end, first), last, confidence in zip(rows, ends, spoken.confidences.tolist(), strict=True):
+        confidences = self._confidences(spoken, [(row[3], last) for row, last in zip(rows, ends, strict=True)])
+        for (word, start, end, first), last, confidence in zip(rows, ends, confidences, strict=True):
             spelling = tuple(tokens[first:last])
             name = self.words[word] if word < len(self.words) else self._spelled(spelling)
-            words.append(Word(name, start, end, round(min(confidence, 1.0), 4), spelling))
+            words.append(Word(name, start, end, round(confidence, 4), spelling))
         reward = self.config.word_score * len(words)
         total = spoken.acoustic + spoken.language
         return Hypothesis(tuple(words), total, spoken.acoustic, spoken.language - reward, reward)
 
+    def _confidences(self, spoken: Spoken, places: list[tuple[int, int]]) -> list[float]:
+        """Of each word, whose tokens lie between two places."""
+        config, boundary = self.config, self.tokens.boundary
+        below = np.where(spoken.tokens[:, 0] == boundary, 0, spoken.tokens[:, 2]) / 1000
+        count = spoken.tokens[:, 0] != boundary
+        evidence = np.array([-below[a:b].sum() / max(1, count[a:b].sum()) for a, b in places])
+        posterior = np.clip(spoken.confidences, UNSURE, 1 - UNSURE)
+        logit = np.log(posterior) - np.log1p(-posterior)
+        total = config.confidence_bias + config.confidence_slope * logit + config.confidence_evidence * evidence
+        return [float(value) for value in 1 / (1 + np.exp(-total))]
+
     def _spelled(self, spelling: tuple[tuple[int, int], ...]) -> str:
         return "".join(self.tokens.names[token] for token, _ in spelling if token != self.tokens.boundary)
-
-
-def _check_vocabulary(words: Sequence[str], lm: NgramModel) -> None:
-    known = sum(word in lm.ids for word in words)
-    if known >= MIN_KNOWN_WORDS * len(words):
-        return
-    for change, fix in ((str.lower, "lower"), (str.upper, "upper")):
-        if sum(change(word) in lm.ids for word in words) >= MIN_KNOWN_WORDS * len(words):
-            raise TextError(
-                f"the language model {lm.source} is in {fix} case and the lexicon is not; "
-                f"write the lexicon's words in {fix} case, or estimate the model on text in the lexicon's case."
-            )
-    raise TextError(
-        f"the language model {lm.source} knows {known} of the lexicon's {len(words)} words; is it of another language?"
-    )
 
 
 def _no_model() -> NgramModel:

@@ -48,8 +48,9 @@ BLANK, TOKEN, LANGUAGE = range(3)
 # Columns of a history: the one it goes on from, its last word, the frames of that, the record of its last token, its
 # place among the hotwords, whether a neural language model has scored it; then the n-gram model's context.
 PARENT, LAST_WORD, FIRST_FRAME, END_FRAME, LAST_RECORD, HOT, FUSED, CONTEXT = range(8)
-# Columns of a record: the record it goes on from, its token, the first frame of that.
-BEFORE, WHAT, WHEN = range(3)
+# Columns of a record: the record it goes on from, its token, the first frame of that, and how far below that frame's
+# best token it was, in thousandths of a nat.
+BEFORE, WHAT, WHEN, BELOW = range(4)
 # What `advance` returns
 DONE, MORE_CANDIDATES, MORE_ROWS = range(3)
 
@@ -91,7 +92,7 @@ class State(NamedTuple):
     keys: NDArray[np.uint64]  # (beam,): equal for equal prefixes
     histories: NDArray[np.int32]  # (room, CONTEXT + MAX_ORDER)
     hashes: NDArray[np.uint64]  # (room,): equal for equal word sequences
-    records: NDArray[np.int32]  # (room, 3)
+    records: NDArray[np.int32]  # (room, 4)
     fused_keys: NDArray[np.uint64]  # (slots,): hashes of histories whose last word a neural model has scored; 0: free
     fused_gains: NDArray[np.float64]  # (slots,): what that adds to the word's weighted score
 
@@ -266,10 +267,10 @@ def _rescale(size, scores, best):  # type: ignore[no-untyped-def]
 
 
 @compile_cached(_nrt=False)
-def _take(number, frame, settings, language, candidates, state, spare):  # type: ignore[no-untyped-def]
+def _take(number, frame, settings, language, candidates, state, work):  # type: ignore[no-untyped-def]
     """Make the chosen candidates the beam, and write records of new tokens and histories of ended words."""
     beam, scores, records = state.beam, state.scores, state.records
-    origins, masses, chosen = candidates.origins, candidates.scores, candidates.chosen
+    origins, masses, chosen, spare = candidates.origins, candidates.scores, candidates.chosen, work.spare
     used, written = state.counters[HISTORIES], state.counters[RECORDS]
     for place in range(number):
         candidate = chosen[place]
@@ -288,7 +289,7 @@ def _take(number, frame, settings, language, candidates, state, spare):  # type:
             if token != settings.boundary or beam[NODE, index] == ROOT:
                 spare[END, place] = frame + 1
             records[written, BEFORE], records[written, WHAT] = beam[RECORD, index], token
-            records[written, WHEN] = frame
+            records[written, WHEN], records[written, BELOW] = frame, -1000.0 * np.log(work.everything[token])
             spare[RECORD, place] = written
             written += 1
         masses[5, place] = scores[LANGUAGE, index] + masses[3, candidate]
@@ -367,7 +368,7 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
     Returns DONE, or what there must be more room for before it can go on with the frame it stands at.
     """
     tokens = log_probs.shape[1]
-    everything, passing, active, spare = work.everything, work.passing, work.active, work.spare
+    everything, passing, active = work.everything, work.passing, work.active
     child_starts, child_tokens, child_nodes = trie.child_starts, trie.child_tokens, trie.child_nodes
     word_starts, words = trie.word_starts, trie.words
     beam, scores, beam_keys = state.beam, state.scores, state.keys
@@ -494,7 +495,7 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
                     )  # fmt: skip
                     best = max(best, mass * look[outside])
         number = _choose(count, settings.beam_size, best * least, masses, candidates.chosen)
-        _take(number, frame, settings, language, candidates, state, spare)
+        _take(number, frame, settings, language, candidates, state, work)
         state.scale[0] += frame_best + _rescale(number, scores, best)
         state.counters[FRAME] = frame + 1
     return DONE
@@ -555,7 +556,8 @@ def compact(state):  # type: ignore[no-untyped-def]
             new_record[row] = kept
             before = records[row, BEFORE]
             records[kept, BEFORE] = new_record[before] if before >= 0 else -1
-            records[kept, WHAT], records[kept, WHEN] = records[row, WHAT], records[row, WHEN]
+            for column in range(WHAT, BELOW + 1):
+                records[kept, column] = records[row, column]
             kept += 1
     state.counters[RECORDS] = kept
     kept = 0
@@ -667,7 +669,7 @@ def _last_word(histories, history):  # type: ignore[no-untyped-def]
 @compile_cached()
 def trace(history, word, hypothesis, state):  # type: ignore[no-untyped-def]
     """The words and tokens of a result: (words, 4), index, first frame, one past the last, number of tokens before; and
-    (tokens, 2), token and its first frame."""
+    (tokens, 3), token, its first frame, thousandths of a nat below that frame's best."""
     count = 0 if word == NO_WORD else 1
     at = history
     while at > 0:
@@ -678,10 +680,11 @@ def trace(history, word, hypothesis, state):  # type: ignore[no-untyped-def]
     while at >= 0:
         length += 1
         at = state.records[at, BEFORE]
-    words, tokens = np.zeros((count, 4), np.int32), np.zeros((length, 2), np.int32)
+    words, tokens = np.zeros((count, 4), np.int32), np.zeros((length, 3), np.int32)
     at = last
     for place in range(length - 1, -1, -1):
-        tokens[place, 0], tokens[place, 1] = state.records[at, WHAT], state.records[at, WHEN]
+        for column in range(3):
+            tokens[place, column] = state.records[at, WHAT + column]
         at = state.records[at, BEFORE]
     place, record = length, last
     for row in range(count - 1, -1, -1):

@@ -25,7 +25,7 @@ class Spoken:
     acoustic: float
     language: float  # all that is not acoustic
     words: NDArray[np.int32]  # (words, 4): index, first frame, one past the last frame, place of its first token
-    tokens: NDArray[np.int32]  # (tokens, 2): token, its first frame
+    tokens: NDArray[np.int32]  # (tokens, 3): token, its first frame, thousandths of a nat below that frame's best
     confidences: NDArray[np.float64]  # (words,): posterior of the results that hold it, 0..1
 
 
@@ -169,7 +169,7 @@ def _rows(room: int) -> tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.
     """Histories, their hashes, and records."""
     histories = np.zeros((room, search.CONTEXT + MAX_ORDER), np.int32)
     hashes = np.ones(room, np.uint64)
-    return histories, hashes, np.zeros((room, 3), np.int32)
+    return histories, hashes, np.zeros((room, 4), np.int32)
 
 
 def _candidates(room: int) -> Candidates:

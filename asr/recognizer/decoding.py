@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,23 @@ from numpy.typing import NDArray
 
 from asr.decode.greedy import greedy_tokens
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
-from asr.errors import TextError
+from asr.errors import ConfigError, TextError
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import BOUNDARY, Tokens
 
 NO_LM = "none"
 
 Announce = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What may join the search: a neural language model, and phrases to favour."""
+
+    neural_lm: str | Path | None = None  # folder of an LSTM language model
+    share: float = 0.5  # of the neural model in the mixture with the n-gram
+    rescore: int = 0  # let it score that many best hypotheses afterwards; 0: it takes part in the search
+    hotwords: Mapping[str, float] = field(default_factory=dict)  # phrases and what each adds, in nats
 
 
 class GreedyDecoder:
@@ -56,28 +67,56 @@ def make_decoder(
     lm: str | Path | None = None,
     settings: dict[str, Any] | None = None,
     announce: Announce | None = None,
+    extras: Extras | None = None,
 ) -> Any:
     """A decoder for token log-probabilities: a beam search where there is a lexicon or a language model, else greedy.
 
-    lm: an ARPA file, or None. Without a lexicon the language model's own words are spelled in characters. settings:
-    values of BeamConfig that differ from its defaults. Raises TextError or ConfigError if the parts do not fit.
+    lm: an ARPA file, a KenLM binary, or None. Without a lexicon the language model's own words are spelled in
+    characters; if its words are the tokens themselves, the vocabulary is open. settings: values of BeamConfig that
+    differ from its defaults. Raises TextError, CheckpointError or ConfigError if the parts do not fit.
     """
+    extras = extras or Extras()
     if lexicon is None and lm is None:
+        if extras.neural_lm is not None or extras.hotwords:
+            raise ConfigError("neural language models and hotwords need the beam search: give a lexicon.")
         return GreedyDecoder(tokens)
     from asr.decode.beam import BeamConfig, BeamDecoder
+    from asr.decode.fusion import Fusion
+    from asr.decode.token_decoder import TokenDecoder, is_token_model, token_lexicon
     from asr.lm.compiled import compiled_before
+    from asr.lm.kenlm_binary import is_kenlm_binary
     from asr.lm.ngram_tables import load_ngram
+    from asr.lm.word_model import load_word_model
 
     if announce is not None and not compiled_before():
         announce("compiling the search for this machine (once, about ten seconds) …")
-    model = load_ngram(lm) if lm is not None else None
-    if lexicon is None and model is not None:
+    binary = lm is not None and is_kenlm_binary(Path(lm))
+    model = load_ngram(lm) if lm is not None and not binary else None
+    of_tokens = lexicon is None and model is not None and is_token_model(model, tokens)
+    if of_tokens:
+        lexicon = token_lexicon(tokens)
+    elif lexicon is None and model is not None:
         if not tokens.are_characters:
             raise TextError("these tokens are not characters: a lexicon must say how words are spelled in them.")
         lexicon = Lexicon.of_characters((word for word in model.words if not word.startswith("<")), tokens)
         if not len(lexicon):
             raise TextError(f"no word of {lm} can be spelled in the tokens; is it in another case?")
-    assert lexicon is not None
+    if lexicon is None:
+        raise TextError("a KenLM binary cannot list its words: give a lexicon, or the ARPA file.")
     known = {field.name for field in dataclasses.fields(BeamConfig)}
     config = BeamConfig(**{key: value for key, value in (settings or {}).items() if key in known and value is not None})
-    return BeamDecoder(tokens, lexicon, model, config)
+    decoder = BeamDecoder(tokens, lexicon, model, config)
+    if of_tokens:
+        return TokenDecoder(decoder)
+    if extras.hotwords:
+        decoder = decoder.with_hotwords(extras.hotwords)
+    if binary:
+        if extras.neural_lm is not None:
+            raise ConfigError("a KenLM binary takes the place of a neural model in the search; give the ARPA file.")
+        if announce is not None:
+            announce(f"{lm} is a KenLM binary, asked word by word: slower than its ARPA file, and without look-ahead.")
+        return decoder.with_fusion(Fusion(load_word_model(str(lm)), 1.0, every=1))
+    if extras.neural_lm is None:
+        return decoder
+    fusion = Fusion(load_word_model(extras.neural_lm), extras.share)
+    return decoder.with_rescoring(fusion, extras.rescore) if extras.rescore else decoder.with_fusion(fusion)

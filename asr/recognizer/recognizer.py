@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from asr.audio.read import SAMPLE_RATE, Samples, read_blocks
 from asr.audio.segment import Segment, cut_at_pauses
 from asr.decode.hypothesis import Hypothesis
-from asr.recognizer.decoding import NO_LM, Announce, make_decoder
+from asr.recognizer.decoding import NO_LM, Announce, Extras, make_decoder
 from asr.recognizer.shipped import model_folder
 from asr.recognizer.transcript import TimedWord, Transcript
 
@@ -47,11 +47,13 @@ class Recognizer:
         threads: int = 0,
         settings: dict[str, Any] | None = None,
         announce: Announce | None = None,
+        extras: Extras | None = None,
     ) -> Recognizer:
         """Load a model: a folder, a shipped model's name, or the default one.
 
         lm: an ARPA file, "none", or None for the model's own. device: auto, cpu or cuda. threads: 0 for all cores.
         settings: of the search (lm_weight, word_score, beam_size, …), over those the model was tuned to.
+        extras: a neural language model and hotwords.
         Raises CheckpointError, TextError or ConfigError for what cannot be used.
         """
         from asr.recognizer.torch_backend import TorchBackend
@@ -61,7 +63,7 @@ class Recognizer:
         checkpoint = backend.checkpoint
         chosen = None if lm == NO_LM else (lm or checkpoint.lm_path)
         tuned = checkpoint.decoding | {key: value for key, value in (settings or {}).items() if value is not None}
-        return cls(backend, make_decoder(checkpoint.tokens, checkpoint.lexicon, chosen, tuned, announce))
+        return cls(backend, make_decoder(checkpoint.tokens, checkpoint.lexicon, chosen, tuned, announce, extras))
 
     def transcribe(
         self, path: str | Path, partial: bool = False, progress: Callable[[float], None] | None = None

@@ -26,3 +26,11 @@ def model_folder(model: str | Path | None) -> Path:
     raise CheckpointError(
         f"there is no model folder '{model}'; give a folder, or one of the shipped: {', '.join(names())}."
     )
+
+
+def neural_lm_folder(name: str | Path) -> Path:
+    """The folder of an LSTM language model: a path, or 'shipped'. Raises CheckpointError."""
+    folder = _FOLDER / DEFAULT / "lstm" if str(name) == "shipped" else Path(name)
+    if not folder.is_dir():
+        raise CheckpointError(f"there is no LSTM language model '{name}'; give its folder, 'shipped' or 'none'.")
+    return folder

@@ -33,7 +33,7 @@ def test_wrong_usage_exits_with_2(run, tmp_path):
     for arguments in (
         ["nonsense"], ["transcribe"], ["transcribe", "a.wav", "--format", "pdf"], ["transcribe", "a.wav", "--wrong"],
         ["decode"], ["decode", "--model", "x", "--log-probs", "y"], ["score", "only-one"],
-        ["transcribe", "a.wav", "--neural-lm", "shipped"], ["decode", "--log-probs", "x", "--beam-size", "0"],
+        ["transcribe", "a.wav", "--neural-share", "2"], ["decode", "--log-probs", "x", "--beam-size", "0"],
     ):  # fmt: skip
         assert run(*arguments)[0] == 2, arguments
 

@@ -1,0 +1,66 @@
+"""Options of the search that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from asr.errors import ConfigError
+from asr.recognizer.decoding import NO_LM, Extras
+from asr.recognizer.shipped import neural_lm_folder
+from asr.text.lines import read_lines
+
+HOTWORD_BOOST = 3.0  # nats
+
+
+def neural_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--neural-lm, --neural-share and --rescore."""
+    for option in (
+        click.option("--rescore", default=0, metavar="N", help="Score N best hypotheses by it, not the search itself."),
+        click.option(
+            "--neural-share", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="In the mixture."
+        ),
+        click.option(
+            "--neural-lm", default=NO_LM, show_default=True, help="LSTM language model: a folder, 'shipped' or 'none'."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def hotword_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--hotword and --hotwords."""
+    for option in (
+        click.option(
+            "--hotwords", "hotword_file", type=click.Path(path_type=Path),
+            help="File of such phrases, one a line: PHRASE, or PHRASE<TAB>BOOST.",
+        ),
+        click.option(
+            "--hotword", "hotwords", multiple=True, metavar="PHRASE[=BOOST]",
+            help=f"Favour a phrase, by BOOST nats (default {HOTWORD_BOOST:g}); may be repeated.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def extras(
+    neural_lm: str, share: float, rescore: int, hotwords: Sequence[str] = (), hotword_file: Path | None = None
+) -> Extras:
+    """What the options ask for. Raises ConfigError or CheckpointError."""
+    folder = None if neural_lm == NO_LM else neural_lm_folder(neural_lm)
+    phrases = dict(_phrase(text, "=") for text in hotwords)
+    if hotword_file is not None:
+        phrases |= dict(_phrase(line, "\t") for line in read_lines(hotword_file) if line.strip())
+    return Extras(folder, share, rescore, phrases)
+
+
+def _phrase(text: str, separator: str) -> tuple[str, float]:
+    phrase, found, boost = text.partition(separator)
+    try:
+        return " ".join(phrase.split()), float(boost) if found else HOTWORD_BOOST
+    except ValueError:
+        raise ConfigError(f"hotword '{text}': its boost must be a number of nats, such as 3.") from None

@@ -1,0 +1,83 @@
+"""Hotwords, neural language models, rescoring and KenLM binaries as `asr decode` and `asr tune` offer them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from asr.config import to_dict
+from asr.lm.arpa import write_arpa
+from asr.lm.kneser_ney import Corpus, estimate
+from asr.lm.lstm_folder import save_lm
+from asr.lm.lstm_model import LstmLanguageModel, LstmLmConfig
+from tests.decode.test_beam import _log_probs
+
+TEXT = ["a b ab", "a b", "b b", "ab a", "a a a b"] * 4
+WORDS = ["</s>", "<unk>", "a", "b", "ab"]
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Arguments of `asr decode` for stored log-probs with lexicon and language model."""
+    arrays = {f"u{number}": _log_probs(30, 4, number, sharpness=1.5) for number in range(6)}
+    np.savez(tmp_path / "l.npz", **arrays)
+    (tmp_path / "tokens.txt").write_text("<blank>\n|\na\nb\n")
+    (tmp_path / "lexicon.txt").write_text("a\ta |\nb\tb |\nab\ta b |\n")
+    write_arpa(tmp_path / "lm.arpa", estimate(Corpus(TEXT), 2))
+    options = ["--log-probs", "l.npz", "--tokens", "tokens.txt", "--lexicon", "lexicon.txt", "--lm", "lm.arpa"]
+    return [tmp_path / option if "." in option else option for option in options]
+
+
+@pytest.fixture
+def neural(tmp_path):
+    config = LstmLmConfig(4, 6, 1)
+    model = LstmLanguageModel(config, len(WORDS))
+    save_lm(tmp_path / "lstm", {k: v.detach().numpy() for k, v in model.state_dict().items()}, to_dict(config), WORDS)
+    return tmp_path / "lstm"
+
+
+def _decoded(run, *arguments):
+    code, out, errors = run("decode", *arguments, "--json")
+    assert code == 0, errors
+    return {line["id"]: line for line in map(json.loads, out.splitlines()) if "id" in line}
+
+
+def test_hotwords_appear_when_they_are_worth_it(run, stored, tmp_path):
+    plain = _decoded(run, *stored)
+    assert not all("ab ab" in line["text"] for line in plain.values())
+    favoured = _decoded(run, *stored, "--hotword", "ab ab=40")
+    assert all("ab ab" in line["text"] for line in favoured.values())
+    (tmp_path / "hot.txt").write_text("ab ab\t40\n\n")
+    assert _decoded(run, *stored, "--hotwords", tmp_path / "hot.txt") == favoured
+    assert run("decode", *stored, "--hotword", "ab=much")[0] == 2
+    code, _, errors = run("decode", *stored, "--hotword", "zebra")
+    assert code == 1
+    assert "zebra" in errors
+
+
+def test_a_neural_model_joins_the_search_or_rescores(run, stored, neural):
+    plain = _decoded(run, *stored)
+    fused = _decoded(run, *stored, "--neural-lm", neural, "--neural-share", "0.9")
+    rescored = _decoded(run, *stored, "--neural-lm", neural, "--neural-share", "0.9", "--rescore", "500")
+    assert fused != plain
+    # A long list, searched widely, comes to what the search itself finds with the model.
+    assert {name: line["text"] for name, line in rescored.items()} == {n: line["text"] for n, line in fused.items()}
+    assert _decoded(run, *stored, "--neural-lm", neural, "--neural-share", "0") == plain
+    assert run("decode", *stored, "--neural-lm", "nowhere")[0] == 1
+    assert run("decode", *stored[:4], "--neural-lm", neural)[0] == 2
+
+
+def test_tuning_prints_surface_beams_calibration_and_what_a_neural_model_brings(run, stored, neural, tmp_path):
+    (tmp_path / "refs.txt").write_text("".join(f"u{number} a b ab c\n" for number in range(6)))
+    code, out, errors = run(
+        "tune", *stored, "--reference", tmp_path / "refs.txt", "--trials", "3", "--beams", "5,20",
+        "--neural-lm", neural, "--output", tmp_path / "tuned.json",
+    )  # fmt: skip
+    assert code == 0, errors
+    for part in ("lm_weight  word_score", "beam_size    5: WER", "expected calibration error", "rescoring:", "fusion:"):
+        assert part in out
+    assert "25.00% of the reference words are not in the lexicon" in errors
+    tuned = json.loads((tmp_path / "tuned.json").read_text())
+    assert {"lm_weight", "word_score", "beam_size", "confidence_slope", "neural_share"} <= set(tuned)

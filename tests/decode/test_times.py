@@ -1,0 +1,46 @@
+"""Times of tokens from the search, against torchaudio's forced alignment of the same tokens on real speech."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchaudio.functional import forced_align
+
+from asr.recognizer.decoding import make_decoder
+from asr.recognizer.torch_backend import TorchBackend
+from tests.conftest import DATA
+
+FRAME = 0.04
+
+
+def _forced_starts(log_probs: np.ndarray, tokens: list[int]) -> list[int]:
+    """First frame of each token on the best path of the token sequence."""
+    path, _ = forced_align(torch.from_numpy(log_probs)[None], torch.tensor([tokens]), blank=0)
+    frames, before, starts = path[0].tolist(), 0, []
+    for frame, token in enumerate(frames):
+        if token not in (0, before):
+            starts.append(frame)
+        before = token
+    return starts
+
+
+@pytest.mark.skipif(not (DATA / "LibriSpeech").is_dir(), reason="needs the speech corpora: set ASR_DATA")
+def test_token_times_agree_with_forced_alignment():
+    from asr.audio.read import read_audio
+    from asr.recognizer.shipped import model_folder
+
+    backend = TorchBackend(model_folder(None))
+    checkpoint = backend.checkpoint
+    decoder = make_decoder(checkpoint.tokens, checkpoint.lexicon, checkpoint.lm_path, checkpoint.decoding)
+    differences = []
+    for path in sorted(Path(DATA / "LibriSpeech" / "dev-full-band").glob("*/*/*.opus"))[:12]:
+        log_probs = backend.log_probs([read_audio(path)])[0]
+        tokens = [token for word in decoder.decode(log_probs)[0].words for token in word.tokens]
+        forced = _forced_starts(log_probs, [token for token, _ in tokens])
+        differences += [abs(start - frame) * FRAME for start, (_, frame) in zip(forced, tokens, strict=True)]
+    assert len(differences) > 500
+    assert np.median(differences) < 0.04
+    assert np.quantile(differences, 0.9) < 0.1
