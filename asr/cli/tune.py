@@ -9,6 +9,7 @@ import click
 
 from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, list_bad, note
+from asr.decode.beam import BeamDecoder
 from asr.decode.fusion import Fusion
 from asr.decode.preflight import reference_findings
 from asr.errors import ConfigError
@@ -76,9 +77,10 @@ def command(
         lexicon = lexicon or backend.checkpoint.lexicon
     decoder = make_decoder(tokens, lexicon, lm, {"beam_size": beam_size}, note)
     texts = read_texts(reference)
-    known = None if decoder.lm is None else decoder.lm.ids
-    for finding in reference_findings(texts.texts.values(), set(getattr(decoder, "words", ())), known):
-        note(f"warning: {finding}")
+    if isinstance(decoder, BeamDecoder):  # else the vocabulary is open
+        known = None if decoder.lm is None else decoder.lm.ids
+        for finding in reference_findings(texts.texts.values(), set(decoder.words), known):
+            note(f"warning: {finding}")
     tuner = Tuner(decoder, log_probs, texts, threads, _show)
     found = tuner.weights(trials)
     _print_surface(found.trials)

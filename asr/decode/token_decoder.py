@@ -20,9 +20,9 @@ from asr.text.tokens import BOUNDARY, Tokens
 
 
 def is_token_model(model: NgramModel, tokens: Tokens) -> bool:
-    """Whether an n-gram model is over tokens: none of its words is anything else."""
+    """Whether an n-gram model is over tokens: none of its words is anything else, and the boundary is one of them."""
     words = [word for word in model.words if not word.startswith("<")]
-    return bool(words) and all(word in tokens.ids for word in words)
+    return (tokens.boundary is None or BOUNDARY in words) and all(word in tokens.ids for word in words)
 
 
 def token_lexicon(tokens: Tokens) -> Lexicon:

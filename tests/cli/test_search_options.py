@@ -21,7 +21,7 @@ WORDS = ["</s>", "<unk>", "a", "b", "ab"]
 @pytest.fixture
 def stored(tmp_path):
     """Arguments of `asr decode` for stored log-probs with lexicon and language model."""
-    arrays = {f"u{number}": _log_probs(30, 4, number, sharpness=1.5) for number in range(6)}
+    arrays = {f"u{number}": _log_probs(12, 4, number, sharpness=1.5) for number in range(6)}
     np.savez(tmp_path / "l.npz", **arrays)
     (tmp_path / "tokens.txt").write_text("<blank>\n|\na\nb\n")
     (tmp_path / "lexicon.txt").write_text("a\ta |\nb\tb |\nab\ta b |\n")
@@ -59,8 +59,9 @@ def test_hotwords_appear_when_they_are_worth_it(run, stored, tmp_path):
 
 def test_a_neural_model_joins_the_search_or_rescores(run, stored, neural):
     plain = _decoded(run, *stored)
-    fused = _decoded(run, *stored, "--neural-lm", neural, "--neural-share", "0.9")
-    rescored = _decoded(run, *stored, "--neural-lm", neural, "--neural-share", "0.9", "--rescore", "500")
+    wide = [*stored, "--beam-size", "4000"]
+    fused = _decoded(run, *wide, "--neural-lm", neural, "--neural-share", "0.9")
+    rescored = _decoded(run, *wide, "--neural-lm", neural, "--neural-share", "0.9", "--rescore", "4000")
     assert fused != plain
     # A long list, searched widely, comes to what the search itself finds with the model.
     assert {name: line["text"] for name, line in rescored.items()} == {n: line["text"] for n, line in fused.items()}
