@@ -37,8 +37,17 @@ def command() -> None:
 @click.option(
     "--prune", default="", metavar="'0 C2 C3'", help="For each order, leave out n-grams seen as often or less."
 )
+@click.option(
+    "--threshold",
+    default=0.0,
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Leave out n-grams whose absence raises perplexity by less than this share, such as 1e-8.",
+)
 @click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
-def ngram(texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None, prune: str, case: str) -> None:
+def ngram(
+    texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None, prune: str, threshold: float, case: str
+) -> None:  # fmt: skip
     """Estimate a modified Kneser-Ney model of TEXT…: a sentence a line; plain, .gz, .bz2, .xz, or manifests."""
     from asr.lm.arpa import write_arpa
     from asr.lm.kneser_ney import Corpus, estimate
@@ -52,7 +61,7 @@ def ngram(texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None,
     note("counting words …")
     corpus = Corpus((change(line) for path in texts for line in sentences(path)), allowed)
     note(f"{len(corpus.tokens)} tokens, {len(corpus.ids)} words; estimating …")
-    model = estimate(corpus, order, cutoffs, note)
+    model = estimate(corpus, order, cutoffs, note, threshold)
     write_arpa(output, model)
     shown = " / ".join(f"{len(grams):,}" for grams in model.grams)
     note(f"{output}: {shown} n-grams, {output.stat().st_size / 1e6:.1f} MB")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from asr.errors import TextError
 from asr.lm.arpa import LN10, ArpaModel
+from asr.lm.pruning import backoff_weights, prune
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 SIGNS = (UNKNOWN, BEGIN, END)
@@ -81,11 +82,14 @@ class Corpus:
                 raise TextError("no word of the text is in the vocabulary; are they in different case?")
 
 
-def estimate(corpus: Corpus, order: int, cutoffs: Sequence[int] = (), note: Note | None = None) -> ArpaModel:
+def estimate(
+    corpus: Corpus, order: int, cutoffs: Sequence[int] = (), note: Note | None = None, threshold: float = 0.0
+) -> ArpaModel:
     """Estimate a model of `order` (1 to 5).
 
     cutoffs: for each order the count at or below which n-grams are left out (the last value goes for all higher orders;
-    the first, of unigrams, must be 0; they may not decrease). Their mass goes to the back-off. Raises TextError for
+    the first, of unigrams, must be 0; they may not decrease). Their mass goes to the back-off. threshold: then leave
+    out n-grams whose absence raises the perplexity by less than this share (`asr.lm.pruning`). Raises TextError for
     values that cannot be.
     """
     limits = _limits(order, cutoffs)
@@ -118,6 +122,10 @@ def estimate(corpus: Corpus, order: int, cutoffs: Sequence[int] = (), note: Note
             used = np.bincount(groups[present[index]], minlength=size) > 0
             backoffs.append(np.where(used, gamma, 1.0))
     backoffs.append(np.ones(len(levels[-1].last)))
+    if threshold > 0:
+        frequencies = [level.counts / levels[0].counts.sum() for level in levels]
+        present = prune(levels, present, probabilities, frequencies, threshold)
+        backoffs = backoff_weights(levels, present, probabilities)
     return _to_arpa(list(corpus.ids), levels, present, probabilities, backoffs)
 
 

@@ -15,7 +15,7 @@ import pytest
 from asr.errors import TextError
 from asr.lm.arpa import LN10, read_arpa, write_arpa
 from asr.lm.kneser_ney import Corpus, estimate
-from asr.lm.ngram_tables import build_tables, load_ngram
+from asr.lm.ngram_tables import NgramWordModel, build_tables, load_ngram
 
 
 def _sentences(number: int, seed: int = 0) -> list[str]:
@@ -122,10 +122,45 @@ def test_estimates_equal_the_definition_of_modified_kneser_ney(order):
             assert found[place - 1] == pytest.approx(expected, abs=1e-4)
 
 
+def _rise_without(model, frequency, context, word, seen):
+    """Share by which a model's perplexity rises without one n-gram, all words after its context summed over."""
+    words = [other for other in model.words if other != "<s>"]
+    scorer = NgramWordModel(model, score_unknown=True)
+    ids = tuple(model.ids[name] for name in reversed(context))
+    before = dict(zip(words, np.exp(scorer.score([ids] * len(words), words)[0]), strict=True))
+    lower = dict(zip(words, np.exp(scorer.score([ids[:-1]] * len(words), words)[0]), strict=True))
+    others = seen - {word}
+    weight = (1 - sum(before[name] for name in others)) / (1 - sum(lower[name] for name in others))
+    after = {name: before[name] if name in others else weight * lower[name] for name in words}
+    assert sum(after.values()) == pytest.approx(1.0, abs=1e-5)
+    return math.expm1(frequency * sum(p * math.log(p / after[name]) for name, p in before.items()))
+
+
+@pytest.mark.parametrize(("size", "threshold"), [(3, 2e-5), (2, 1e-3)])
+def test_pruning_leaves_out_what_a_sum_over_all_words_says_is_worth_little(size, threshold):
+    sentences = _sentences(60)
+    full, pruned = (estimate(Corpus(sentences), 3, threshold=value) for value in (0.0, threshold))
+    model = build_tables(full)
+    texts = [["<s>", *sentence.split(), "</s>"] for sentence in sentences]
+    tokens = sum(map(len, texts))
+    names = [{tuple(m.words[i] for i in gram) for order in m.grams for gram in order.tolist()} for m in (full, pruned)]
+    grams = [gram for gram in names[0] if len(gram) == size]
+    needed = {gram[:-1] for gram in names[1] if len(gram) == size + 1}
+    assert 0 < len([gram for gram in names[1] if len(gram) == size]) < len(grams)
+    for gram in grams[::3]:
+        context = gram[:-1]
+        count = sum(tuple(text[place : place + size - 1]) == context for text in texts for place in range(len(text)))
+        seen = {other[-1] for other in grams if other[:-1] == context}
+        rise = _rise_without(model, count / tokens, context, gram[-1], seen)
+        if abs(rise / threshold - 1) > 1e-3:
+            assert (gram in names[1]) == (rise >= threshold or gram in needed), gram
+
+
 @pytest.mark.parametrize("cutoffs", [(), (0, 1, 1), (0, 2, 3)])
+@pytest.mark.parametrize("threshold", [0.0, 1e-5, 1e-3])
 @pytest.mark.parametrize("vocabulary", [None, [f"w{index}" for index in range(30)]])
-def test_probabilities_after_any_context_sum_to_one(cutoffs, vocabulary):
-    model = build_tables(estimate(Corpus(_sentences(500), vocabulary), 3, cutoffs))
+def test_probabilities_after_any_context_sum_to_one(cutoffs, threshold, vocabulary):
+    model = build_tables(estimate(Corpus(_sentences(500), vocabulary), 3, cutoffs, threshold=threshold))
     words = [word for word in model.words if word not in ("<s>", "</s>")]
     for context in [[], ["w0"], ["w0", "w3"], ["w5", "w5"], ["w59", "w1"]]:
         total = sum(math.exp(model.score_sentence([*context, word], end=False)[-1]) for word in words)
