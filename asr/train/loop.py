@@ -44,6 +44,7 @@ class TrainConfig:
     """How to train; see `configs` in the recipes for examples."""
 
     epochs: int = 20
+    stop_epoch: int = 0  # end there, as the schedule of all epochs has it; 0: do not
     peak_lr: float = 2e-3
     final_lr_share: float = 0.02  # the cosine ends at this share of the peak
     warmup_share: float = 0.1  # of all steps, linear
@@ -178,7 +179,7 @@ class Trainer:
         self._start(resume)
         processes.same_start(self.model)
         saved_at = time.monotonic()
-        while self.epoch < self.config.epochs and not self._out_of_patience():
+        while self.epoch < self._last_epoch and not self._out_of_patience():
             for batches in self._batches(self._groups(self.epoch)[self.next_batch :]):
                 self._train_step(batches)
                 self.next_batch += 1
@@ -188,6 +189,10 @@ class Trainer:
             self._end_epoch()
             saved_at = time.monotonic()
         return self._finish()
+
+    @property
+    def _last_epoch(self) -> int:
+        return min(self.config.stop_epoch or self.config.epochs, self.config.epochs)
 
     def _groups(self, epoch: int) -> list[list[Any]]:
         """The plans of the epoch's batches in groups of one optimiser step."""
@@ -264,7 +269,7 @@ class Trainer:
             return
         write_tensors(self._weights_path(self.epoch), self.model.state_dict())
         self._weights_path(self.epoch - self.config.average).unlink(missing_ok=True)
-        if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
+        if self.epoch % self.config.validate_every == 0 or self.epoch == self._last_epoch:
             entry |= self._validate()
             self.history.append(entry)
             if entry[self.task.metric] <= min(past[self.task.metric] for past in self.history):
@@ -297,6 +302,9 @@ class Trainer:
         """
         if self.rank > 0:
             return {}
+        if not self.history:  # stopped before the first validation
+            self.history = [{"kind": "epoch", "epoch": self.epoch, "step": self.step} | self._validate()]
+            write_tensors(self.folder / "best.safetensors", self.model.state_dict())
         best = min(self.history, key=lambda entry: entry[self.task.metric])
         weights = [path for path in map(self._weights_path, range(1, self.epoch + 1)) if path.exists()]
         final = {"kind": "final", "step": self.step, "weights": f"epoch {best['epoch']}"}

@@ -5,7 +5,7 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from asr.nn import Recurrent
-from asr.nn.cells import lstm_step
+from asr.nn.cells import Gate, lstm_step
 from asr.nn.recurrent import reverse_within_lengths
 
 LENGTHS = torch.tensor([11, 4, 1, 7])
@@ -54,11 +54,12 @@ def test_the_fast_path_equals_the_equations_step_by_step():
     stack, inputs = _stack(bidirectional=False, num_layers=1), _inputs()
     lstm = stack.forwards[0]
     hidden = cell = torch.zeros(4, 6, dtype=torch.float64)
+    bias = lstm.bias_ih_l0 + lstm.bias_hh_l0
+    weights = (lstm.weight_ih_l0, lstm.weight_hh_l0, bias)
+    gates = [Gate(*parts) for parts in zip(*(weight.chunk(4) for weight in weights), strict=True)]
     expected = []
     for time in range(inputs.shape[1]):
-        hidden, cell = lstm_step(
-            inputs[:, time], (hidden, cell), lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0
-        )
+        hidden, cell = lstm_step(inputs[:, time], (hidden, cell), *gates)
         expected.append(hidden)
     outputs, final = stack(inputs)
     assert torch.allclose(outputs, torch.stack(expected, dim=1), atol=1e-12)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,17 @@ def test_a_run_killed_anywhere_and_resumed_ends_with_the_same_weights(tmp_path, 
         for name in ("whole", "cut")
     ]  # fmt: skip
     assert logs[0] == logs[1]
+
+
+def test_a_run_may_stop_within_its_schedule_and_go_on_later(tmp_path):
+    whole = Trainer(LineTask(), CONFIG, tmp_path / "whole")
+    whole.run()
+    part = Trainer(LineTask(), replace(CONFIG, stop_epoch=2), tmp_path / "part")
+    final = part.run()
+    assert (part.epoch, final["weights"]) in ((2, "average of epochs 1-2"), (2, "epoch 1"), (2, "epoch 2"))
+    rest = Trainer(LineTask(), CONFIG, tmp_path / "part")
+    rest.run(resume=True)
+    assert all(torch.equal(a, b) for a, b in zip(_weights(whole), _weights(rest), strict=True))
 
 
 def test_kill_9_at_any_moment_leaves_a_state_that_resumes_to_the_same_weights(tmp_path):
