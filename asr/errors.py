@@ -25,3 +25,7 @@ class CheckpointError(AsrError):
 
 class ConfigError(AsrError):
     """A configuration names an unknown key or an impossible value (exit code 2: wrong usage)."""
+
+
+class DataError(AsrError):
+    """A table of data is missing, damaged, or holds what it should not."""

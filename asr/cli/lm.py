@@ -44,9 +44,11 @@ def command() -> None:
     metavar="SHARE",
     help="Leave out n-grams whose absence raises perplexity by less than this share, such as 1e-8.",
 )
+@click.option("--decimals", type=click.IntRange(1, 9), help="Of the written log10 values; 3 makes small files.")
 @click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
 def ngram(
-    texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None, prune: str, threshold: float, case: str
+    texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None, prune: str, threshold: float,
+    decimals: int | None, case: str,
 ) -> None:  # fmt: skip
     """Estimate a modified Kneser-Ney model of TEXT…: a sentence a line; plain, .gz, .bz2, .xz, or manifests."""
     from asr.lm.arpa import write_arpa
@@ -62,7 +64,7 @@ def ngram(
     corpus = Corpus((change(line) for path in texts for line in sentences(path)), allowed)
     note(f"{len(corpus.tokens)} tokens, {len(corpus.ids)} words; estimating …")
     model = estimate(corpus, order, cutoffs, note, threshold)
-    write_arpa(output, model)
+    write_arpa(output, model, decimals)
     shown = " / ".join(f"{len(grams):,}" for grams in model.grams)
     note(f"{output}: {shown} n-grams, {output.stat().st_size / 1e6:.1f} MB")
 

@@ -1,0 +1,167 @@
+"""Judging forecasters: a fixed split, a rolling origin, intervals from past errors, a test against the best baseline.
+
+Nothing of what is forecast is seen before: a method learns from the training part alone, and a forecast from the values
+before its origin.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.errors import AsrError, DataError
+from asr.forecast.methods import Forecaster
+from asr.score.forecast_errors import (
+    DieboldMariano,
+    coverage,
+    diebold_mariano,
+    mae,
+    mase,
+    mse,
+    rmse,
+    smape,
+)
+
+Floats = NDArray[np.float64]
+Report = Callable[[str], None]
+
+INTERVAL = 0.9  # share of values that an interval should hold
+CALIBRATION_ORIGINS = 40  # past forecasts that intervals are made from, at most
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Result:
+    """Forecasts of one method (origins, horizon), with the actual values, and its errors."""
+
+    name: str
+    forecasts: Floats
+    actual: Floats
+    errors: dict[str, float]
+    note: str = ""  # why there is none
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a method beats the best of the baselines."""
+
+    name: str
+    baseline: str
+    test: DieboldMariano | None
+    text: str
+
+
+def errors_of(forecasts: Floats, actual: Floats, history: Floats, season: int) -> dict[str, float]:
+    """All point errors; `history` is what MASE is scaled by."""
+    return {
+        "mae": mae(actual, forecasts),
+        "mse": mse(actual, forecasts),
+        "rmse": rmse(actual, forecasts),
+        "smape": smape(actual, forecasts),
+        "mase": mase(actual, forecasts, history, season),
+    }
+
+
+def check_length(values: Floats, horizon: int) -> None:
+    """Raise DataError for a series too short to forecast and judge."""
+    if horizon < 1:
+        raise DataError(f"the horizon must be at least 1 step, not {horizon}.")
+    if len(values) < 2:
+        raise DataError("the series has a single value; forecasting needs at least a few.")
+    if len(values) < horizon + 2:
+        raise DataError(
+            f"the series has {len(values)} values, too few for a horizon of {horizon} and something to learn from."
+        )
+
+
+def fixed_split(
+    values: Floats, horizon: int, season: int, methods: Sequence[Forecaster], report: Report | None = None
+) -> list[Result]:
+    """Learn from all but the last `horizon` steps, forecast those. values: (time, columns), the target first."""
+    check_length(values, horizon)
+    return rolling_origin(values, horizon, season, methods, 1, 1, report)
+
+
+def rolling_origin(
+    values: Floats,
+    horizon: int,
+    season: int,
+    methods: Sequence[Forecaster],
+    origins: int,
+    step: int = 1,
+    report: Report | None = None,
+    refit_every: int = 0,
+) -> list[Result]:
+    """Forecast from `origins` points, `step` apart, the last one `horizon` before the end.
+
+    Methods learn from what lies before the first origin, and again every `refit_every` origins (0: never). A method
+    that cannot learn from this series gives a result without forecasts whose note says why.
+    """
+    check_length(values, horizon)
+    first = len(values) - horizon - (origins - 1) * step
+    if first < 2:
+        raise DataError(f"{origins} origins of {horizon} steps leave {max(0, first)} values to learn from; take fewer.")
+    places = [first + number * step for number in range(origins)]
+    actual = np.stack([values[place : place + horizon, 0] for place in places])
+    results = []
+    for method in methods:
+        if report is not None:
+            report(method.name)
+        rows = []
+        try:
+            for number, place in enumerate(places):
+                history = values[:place].copy()  # a view would let a method read on into what it is to forecast
+                if number == 0 or (refit_every and number % refit_every == 0):
+                    method.fit(history, horizon, season)
+                rows.append(method.forecast(history))
+        except AsrError as error:
+            results.append(Result(method.name, np.zeros((0, horizon)), actual, {}, str(error)))
+            continue
+        forecasts = np.stack(rows)
+        results.append(Result(method.name, forecasts, actual, errors_of(forecasts, actual, values[:first, 0], season)))
+    return results
+
+
+def verdict(result: Result, baselines: Sequence[Result], horizon: int) -> Verdict:
+    """A sentence on a method against the baseline with the least squared error, by Diebold & Mariano's test."""
+    best = min(baselines, key=lambda other: other.errors["mse"])
+    gain = 1 - result.errors["mse"] / best.errors["mse"] if best.errors["mse"] > 0 else 0.0
+    how = f"squared error {abs(gain):.1%} {'below' if gain > 0 else 'above'} that of {best.name}"
+    losses = [np.square(other.forecasts - other.actual).mean(axis=1) for other in (best, result)]
+    try:
+        test = diebold_mariano(losses[0], losses[1], horizon)
+    except ValueError:
+        word = "is better than" if gain > 0 else "does not beat"
+        return Verdict(result.name, best.name, None, f"{result.name} {word} {best.name} here: {how}; too few to test")
+    chance = f"p = {test.p_value:.3f}"
+    if gain > 0 and test.p_value < SIGNIFICANT:
+        text = f"{result.name} beats {best.name} by more than chance ({chance}): {how}"
+    elif gain > 0:
+        text = f"{result.name} does not beat {best.name} by more than chance ({chance}): {how}"
+    else:
+        text = f"{result.name} does not beat {best.name} ({chance}): {how}"
+    return Verdict(result.name, best.name, test, text)
+
+
+def interval_widths(method: Forecaster, values: Floats, horizon: int, share: float = INTERVAL) -> Floats:
+    """Half widths (horizon,) that held `share` of past errors of a fitted method (split conformal prediction).
+
+    The errors are of the last forecasts within `values`; NaN where there are too few.
+    """
+    least = max(2, len(values) // 2)
+    places = np.unique(np.linspace(least, len(values) - horizon, CALIBRATION_ORIGINS).astype(int))
+    places = places[(places >= least) & (places <= len(values) - horizon)]
+    if len(places) < 3:
+        return np.full(horizon, math.nan)
+    gaps = np.stack([np.abs(method.forecast(values[:place]) - values[place : place + horizon, 0]) for place in places])
+    level = min(1.0, math.ceil((len(gaps) + 1) * share) / len(gaps))
+    return np.asarray(np.quantile(gaps, level, axis=0))
+
+
+def interval_coverage(result: Result, widths: Floats) -> float:
+    """Share of actual values within the intervals."""
+    return coverage(result.actual, result.forecasts - widths, result.forecasts + widths)

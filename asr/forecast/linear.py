@@ -1,0 +1,87 @@
+"""Linear forecasters: the horizon as linear functions of the last values, by ridge regression in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.errors import DataError
+
+Floats = NDArray[np.float64]
+
+TREND_WINDOW = 25  # of DLinear's moving average (Zeng et al. 2023)
+RIDGES = np.geomspace(1e-4, 1e3, 8)  # tried, relative to the windows' mean square
+HELD_OUT = 0.2  # of the windows, the last ones, that choose the ridge
+
+
+def choose_look_back(length: int, horizon: int, season: int) -> int:
+    """How many last values to look at: at least a season and the horizon, at most a third of the history."""
+    return max(1, min(max(2 * season, horizon, 12), length // 3, (length - horizon) // 2))
+
+
+def windows(values: Floats, look_back: int, horizon: int) -> tuple[Floats, Floats]:
+    """All pairs of `look_back` values and the `horizon` values after them: (windows, look_back), (windows, horizon)."""
+    view = np.lib.stride_tricks.sliding_window_view(values, look_back + horizon)
+    return view[:, :look_back], view[:, look_back:]
+
+
+class LinearForecaster:
+    """Ridge regression on a window of last values.
+
+    kind: `ridge` takes the window as it is, less its mean; `nlinear` less its last value (NLinear); `dlinear` in two
+    parts, moving average and rest, less the last value (DLinear; Zeng et al. 2023, here fitted exactly, not by
+    gradient steps). look_back: 0 chooses one by season and horizon.
+    """
+
+    def __init__(self, kind: str = "ridge", look_back: int = 0) -> None:
+        self.name, self.look_back = kind, look_back
+        self._weights = np.zeros((0, 0))
+
+    def fit(self, history: Floats, horizon: int, season: int) -> None:
+        """Raises DataError for a history too short for one window."""
+        values = history[:, 0]
+        self.look_back = self.look_back or choose_look_back(len(values), horizon, season)
+        if len(values) < self.look_back + horizon + 1:
+            raise DataError(
+                f"{len(values)} values are too few for a horizon of {horizon} from {self.look_back} values; shorten it."
+            )
+        left, right = windows(values, self.look_back, horizon)
+        inputs, centres = self._inputs(left)
+        outputs = right - centres
+        held = max(1, int(HELD_OUT * len(inputs)))
+        ridge = RIDGES[0]
+        if len(inputs) > 4 * held // 3:
+            errors = [
+                np.square(inputs[-held:] @ _solve(inputs[:-held], outputs[:-held], ridge) - outputs[-held:]).mean()
+                for ridge in RIDGES
+            ]
+            ridge = RIDGES[int(np.argmin(errors))]
+        self._weights = _solve(inputs, outputs, ridge)
+
+    def forecast(self, history: Floats) -> Floats:
+        inputs, centres = self._inputs(history[-self.look_back :, 0][None])
+        return np.asarray((inputs @ self._weights + centres)[0])
+
+    def _inputs(self, left: Floats) -> tuple[Floats, Floats]:
+        """What is multiplied by the weights (windows, values), and what is added back (windows, 1)."""
+        centres = left.mean(axis=1, keepdims=True) if self.name == "ridge" else left[:, -1:]
+        values = left - centres
+        if self.name == "dlinear":
+            trend = moving_average(values, TREND_WINDOW)
+            values = np.concatenate([trend, values - trend], axis=1)
+        return values, centres
+
+
+def moving_average(values: Floats, window: int) -> Floats:
+    """Along the last axis, edges repeated, so that the length stays."""
+    window = min(window, 2 * values.shape[-1] - 1)
+    before = (window - 1) // 2
+    padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(before, window - 1 - before)], mode="edge")
+    sums = np.cumsum(np.pad(padded, [(0, 0)] * (values.ndim - 1) + [(1, 0)]), axis=-1)
+    return np.asarray((sums[..., window:] - sums[..., :-window]) / window)
+
+
+def _solve(inputs: Floats, outputs: Floats, ridge: float) -> Floats:
+    square = inputs.T @ inputs
+    penalty = ridge * max(float(np.trace(square)) / len(square), 1e-12)
+    return np.asarray(np.linalg.solve(square + penalty * np.eye(len(square)), inputs.T @ outputs))

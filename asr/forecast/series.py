@@ -1,0 +1,262 @@
+"""Time series from CSV files: columns by name, times in any usual form, gaps and duplicates named."""
+
+from __future__ import annotations
+
+import calendar
+import csv
+import gzip
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.errors import ConfigError, DataError
+
+Floats = NDArray[np.float64]
+
+MISSING_CHOICES = ("error", "interpolate", "last")
+MISSING_SIGNS = {"", "na", "nan", "null", "none", "?", "-"}
+SEASONS = {"hour": 24, "day": 7, "week": 52, "month": 12, "quarter": 4, "year": 1, "half-hour": 48, "minute": 60}
+_DAY = 86_400.0
+_STEPS = {
+    "minute": 60,
+    "half-hour": 1800,
+    "hour": 3600,
+    "day": _DAY,
+    "week": 7 * _DAY,
+}  # seconds
+_YEAR_MONTH = re.compile(r"^(\d{4})-(\d{1,2})$")
+_TOLERANCE = 0.02  # share of a step by which decimal times may miss it
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values (time, columns), the target first; `times` as written, `frequency` in words or empty."""
+
+    values: Floats
+    columns: tuple[str, ...]
+    times: tuple[str, ...] = ()
+    frequency: str = ""
+    notes: tuple[str, ...] = ()  # what was found odd: gaps, duplicates, filled values
+
+    @property
+    def target(self) -> Floats:
+        """The target column (time,)."""
+        return self.values[:, 0]
+
+    @property
+    def season(self) -> int:
+        """Steps in the season that the frequency suggests."""
+        return SEASONS.get(self.frequency, 1)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass
+class _Table:
+    header: list[str]
+    rows: list[list[str]]
+    source: str
+    lines: list[int] = field(default_factory=list)
+
+
+def read_series(
+    path: str | Path,
+    target: str | None = None,
+    time_col: str | None = None,
+    inputs: Sequence[str] = (),
+    missing: str = "error",
+) -> Series:
+    """Read a CSV (or .gz) file with a header.
+
+    target: column to forecast, by default the last one. time_col: by default none. inputs: further columns. missing: of
+    empty values: error, interpolate (in a straight line), or last (repeat the value before).
+    Raises DataError naming the row for text in a number column, infinite values, or times that are out of order.
+    """
+    if missing not in MISSING_CHOICES:
+        raise ConfigError(f"--missing must be one of {', '.join(MISSING_CHOICES)}, not '{missing}'.")
+    table = _read(Path(path))
+    target = target or table.header[-1]
+    names = [target, *(name for name in inputs if name != target)]
+    places = [_place(table, name) for name in names]
+    values = np.array([[_number(table, row, place) for place in places] for row in range(len(table.rows))])
+    notes: list[str] = []
+    times: tuple[str, ...] = ()
+    frequency = ""
+    if time_col is not None:
+        column = _place(table, time_col)
+        times = tuple(row[column].strip() for row in table.rows)
+        keep, frequency = _check_times(table, times, time_col, notes)
+        values, times = values[keep], tuple(np.array(times)[keep].tolist())
+    values = _fill(values, names, missing, table.source, notes)
+    return Series(values, tuple(names), times, frequency, tuple(notes))
+
+
+def _read(path: Path) -> _Table:
+    try:
+        opener = gzip.open if path.suffix == ".gz" else open
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = [name.strip() for name in next(reader, [])]
+            rows, lines = [], []
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    rows.append(row)
+                    lines.append(reader.line_num)
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; check the path.") from None
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as CSV ({error}); is it UTF-8 text with a header line?") from None
+    if not header or not rows:
+        raise DataError(f"{path} holds no rows below a header; a series needs at least two values.")
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) < len(header):
+            raise DataError(f"{path} line {line} has {len(row)} fields where the header has {len(header)}.")
+    return _Table(header, rows, str(path), lines)
+
+
+def _place(table: _Table, name: str) -> int:
+    if name not in table.header:
+        raise DataError(f"{table.source} has no column '{name}'; it has {', '.join(table.header)}.")
+    return table.header.index(name)
+
+
+def _number(table: _Table, row: int, place: int) -> float:
+    text = table.rows[row][place].strip()
+    if text.lower() in MISSING_SIGNS:
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    if math.isinf(value):
+        where = f"{table.source} line {table.lines[row]}, column '{table.header[place]}'"
+        raise DataError(f"{where}: '{text}' is no finite number; correct it, or leave it empty as missing.")
+    return value
+
+
+def _fill(values: Floats, names: Sequence[str], missing: str, source: str, notes: list[str]) -> Floats:
+    values = values.copy()
+    for column, name in enumerate(names):
+        lost = np.isnan(values[:, column])
+        if not lost.any():
+            continue
+        first = int(np.flatnonzero(lost)[0])
+        if missing == "error":
+            raise DataError(
+                f"{source}, column '{name}': {int(lost.sum())} values are missing, the first in data row {first + 1}; "
+                "choose --missing interpolate or --missing last."
+            )
+        if lost.all():
+            raise DataError(f"{source}, column '{name}' holds no value at all.")
+        here = np.flatnonzero(~lost)
+        if missing == "interpolate":
+            values[lost, column] = np.interp(np.flatnonzero(lost), here, values[here, column])
+        else:
+            before = np.maximum.accumulate(np.where(lost, here[0], np.arange(len(values))))
+            values[:, column] = values[before, column]
+        notes.append(f"{int(lost.sum())} missing values of '{name}' filled ({missing})")
+    return values
+
+
+def _check_times(table: _Table, times: Sequence[str], column: str, notes: list[str]) -> tuple[NDArray[np.int64], str]:
+    """Rows to keep (the last of each duplicate) and the frequency in words; gaps go to the notes."""
+    stamps = np.array([_stamp(table, row, text, column) for row, text in enumerate(times)])
+    steps = np.diff(stamps)
+    if (steps < 0).any():
+        row = int(np.flatnonzero(steps < 0)[0]) + 1
+        raise DataError(
+            f"{table.source} line {table.lines[row]}: the time '{times[row]}' comes after '{times[row - 1]}'; sort the "
+            "rows by time."
+        )
+    keep = np.flatnonzero(np.append(steps > 0, True))
+    if len(keep) < len(times):
+        twice = times[int(np.flatnonzero(steps == 0)[0])]
+        count = len(times) - len(keep)
+        notes.append(f"{count} times stand more than once, first '{twice}'; the last row of each counts")
+    steps = np.diff(stamps[keep])
+    if not len(steps):
+        return keep, ""
+    usual = float(np.median(steps))
+    gaps = np.flatnonzero(steps > 1.5 * usual)
+    frequency = _frequency(times[0], usual)
+    if len(gaps) and frequency != "day" and frequency != "month":
+        first = times[int(keep[gaps[0]])]
+        notes.append(f"{len(gaps)} gaps in time, the first after '{first}'; steps are counted by rows")
+    elif len(gaps) and (steps[gaps] > 5 * usual).any():
+        notes.append(f"{len(gaps)} gaps in time (weekends and holidays, say); steps are counted by rows")
+    return keep, frequency
+
+
+def _stamp(table: _Table, row: int, text: str, column: str) -> float:
+    """Seconds for dates, months for year-month, the number itself for numbers."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    if match := _YEAR_MONTH.match(text):
+        return 12.0 * int(match[1]) + int(match[2])
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise DataError(
+            f"{table.source} line {table.lines[row]}, column '{column}': '{text}' is no time; use ISO dates, "
+            "year-month, or numbers."
+        ) from None
+
+
+def _frequency(example: str, step: float) -> str:
+    if _YEAR_MONTH.match(example):
+        return {1: "month", 3: "quarter", 12: "year"}.get(round(step), "")
+    try:
+        start = float(example)
+    except ValueError:
+        for name, seconds in _STEPS.items():
+            if abs(step / seconds - 1) < _TOLERANCE:
+                return name
+        days = step / _DAY
+        return "month" if 28 <= days <= 31 else "quarter" if 89 <= days <= 92 else "year" if 365 <= days <= 366 else ""
+    if 1000 <= start <= 3000:  # years, perhaps decimal
+        for name, parts in (("year", 1), ("quarter", 4), ("month", 12)):
+            if abs(step * parts - 1) < _TOLERANCE:
+                return name
+    return ""
+
+
+def future_times(series: Series, horizon: int) -> list[str]:
+    """Labels of the `horizon` steps after a series: times where its frequency says them, else numbers from 1."""
+    last = series.times[-1] if series.times else ""
+    if match := _YEAR_MONTH.match(last):
+        start = 12 * int(match[1]) + int(match[2]) - 1
+        size = {"month": 1, "quarter": 3, "year": 12}.get(series.frequency, 1)
+        months = [start + size * step for step in range(1, horizon + 1)]
+        return [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in months]
+    try:
+        before, end = (float(text) for text in series.times[-2:])
+        step = end - before
+        return [f"{end + step * number:.10g}" for number in range(1, horizon + 1)]
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(last)
+    except ValueError:
+        return [str(number) for number in range(1, horizon + 1)]
+    if series.frequency in ("month", "quarter", "year"):
+        size = {"month": 1, "quarter": 3, "year": 12}[series.frequency]
+        return [_months_later(moment, size * step).date().isoformat() for step in range(1, horizon + 1)]
+    gap = timedelta(seconds=_STEPS.get(series.frequency, _DAY))
+    found = [moment + gap * step for step in range(1, horizon + 1)]
+    whole_days = series.frequency in ("day", "week", "")
+    return [time.date().isoformat() if whole_days else time.isoformat(" ") for time in found]
+
+
+def _months_later(moment: datetime, months: int) -> datetime:
+    year, month = divmod(12 * moment.year + moment.month - 1 + months, 12)
+    last_day = calendar.monthrange(year, month + 1)[1]
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, last_day))

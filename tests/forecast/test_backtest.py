@@ -1,0 +1,170 @@
+"""Series from files, splits without leaks, verdicts in words, and the commands."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from asr.errors import DataError
+from asr.forecast.backtest import fixed_split, interval_widths, rolling_origin, verdict
+from asr.forecast.choose import make
+from asr.forecast.series import future_times, read_series
+
+
+class Spy:
+    """Remembers what it was shown; forecasts with a leak if there is one."""
+
+    name = "spy"
+
+    def __init__(self, values):
+        self.values, self.learned, self.seen = values, 0, []
+
+    def fit(self, history, horizon, season):
+        self.horizon, self.learned = horizon, len(history)
+
+    def forecast(self, history):
+        self.seen.append(len(history))
+        assert np.array_equal(history, self.values[: len(history)])
+        # A view into a longer array would let a method read on past the end of its history.
+        base = history.base if history.base is not None else history
+        return np.resize(base[len(history) : len(history) + self.horizon, 0], self.horizon)
+
+
+def test_nothing_after_the_origin_is_shown():
+    values = np.arange(60.0)[:, None]
+    spy = Spy(values)
+    (result,) = rolling_origin(values, 5, 1, [spy], origins=4, step=3)
+    assert spy.learned == 60 - 5 - 9
+    assert spy.seen == [46, 49, 52, 55]
+    assert result.actual[:, 0].tolist() == [46, 49, 52, 55]
+    assert result.errors["mse"] > 0  # a forecaster that reaches for the future finds none
+
+
+def test_the_fixed_split_judges_the_last_values():
+    values = np.r_[np.zeros(30), [1.0, 2.0]][:, None]
+    (result,) = fixed_split(values, 2, 1, make(["last-value"], 2))
+    assert result.errors["mae"] == pytest.approx(1.5)
+    assert result.forecasts.tolist() == [[0, 0]]
+
+
+def test_a_model_that_does_not_beat_the_last_value_is_told_so():
+    walk = np.cumsum(np.random.default_rng(0).normal(size=700))[:, None] + 100
+    results = rolling_origin(walk, 1, 1, make(["last-value", "ridge", "drift"], 1), origins=200)
+    found = verdict(results[1], [results[0]], 1)
+    assert "does not beat last-value" in found.text
+    wave = 5 * np.sin(np.arange(700) / 3)[:, None]
+    results = rolling_origin(wave, 1, 1, make(["last-value", "ridge"], 1), origins=200)
+    assert "beats last-value by more than chance" in verdict(results[1], [results[0]], 1).text
+
+
+def test_intervals_hold_about_their_share():
+    values = np.random.default_rng(1).normal(size=(800, 1))
+    (method,) = make(["last-value"], 1)
+    method.fit(values[:500], 1, 1)
+    width = interval_widths(method, values[:500], 1)[0]
+    gaps = np.abs(np.diff(values[499:, 0]))
+    assert 0.8 < (gaps <= width).mean() < 0.99
+
+
+@pytest.mark.parametrize(
+    ("times", "frequency", "after"),
+    [
+        (["1949-11", "1949-12", "1950-01"], "month", "1950-02"),
+        (["2020-01-30", "2020-01-31", "2020-02-01"], "day", "2020-02-02"),
+        (["2020-01-31", "2020-02-29", "2020-03-31"], "month", "2020-04-30"),
+        (["2016-07-01 00:00:00", "2016-07-01 01:00:00"], "hour", "2016-07-01 02:00:00"),
+        (["1949", "1949.08333333333", "1949.16666666667"], "month", "1949.25"),
+        (["1", "2", "3"], "", "4"),
+        (["1821", "1822", "1823"], "year", "1824"),
+        (["2020-01-06", "2020-01-13"], "week", "2020-01-20"),
+    ],
+)
+def test_frequencies_are_found_and_times_continued(tmp_path, times, frequency, after):
+    path = tmp_path / "s.csv"
+    path.write_text("when,value\n" + "".join(f"{time},{number}\n" for number, time in enumerate(times)))
+    series = read_series(path, "value", "when")
+    assert series.frequency == frequency
+    assert future_times(series, 1) == [after]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("t,v\n", "no rows"),
+        ("t,v\n1,2\n2,many\n", "line 3, column 'v': 'many' is no finite number"),
+        ("t,v\n1,2\n2,inf\n", "no finite number"),
+        ("t,v\n1,2\n2,\n3,4\n", "1 values are missing, the first in data row 2"),
+        ("t,v\n2,2\n1,3\n", "line 3: the time '1' comes after '2'"),
+        ("t,v\nsoon,2\n1,3\n", "'soon' is no time"),
+        ("t,v\n1\n", "line 2 has 1 fields"),
+    ],
+)
+def test_bad_tables_are_named_with_their_row(tmp_path, text, message):
+    (tmp_path / "s.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_series(tmp_path / "s.csv", "v", "t")
+
+
+def test_missing_values_duplicates_and_gaps_are_handled_and_told(tmp_path):
+    (tmp_path / "s.csv").write_text("t,v\n1,2\n2,\n3,4\n3,5\n9,6\n")
+    series = read_series(tmp_path / "s.csv", "v", "t", missing="interpolate")
+    assert series.target.tolist() == [2, 3.5, 5, 6]
+    assert [part in " ".join(series.notes) for part in ("more than once", "1 gaps", "1 missing")] == [True] * 3
+    series = read_series(tmp_path / "s.csv", "v", "t", missing="last")
+    assert series.target.tolist() == [2, 2, 5, 6]
+
+
+@pytest.fixture
+def passengers(tmp_path):
+    time = np.arange(96)
+    values = (100 + time) * (1 + 0.2 * np.sin(2 * np.pi * time / 12))
+    rows = [f"{1950 + t // 12}-{t % 12 + 1:02d},{v:.3f}" for t, v in zip(time, values, strict=True)]
+    (tmp_path / "p.csv").write_text("month,passengers\n" + "\n".join(rows) + "\n")
+    return [tmp_path / "p.csv", "--time-col", "month", "--target", "passengers", "--horizon", "12"]
+
+
+def test_commands_print_the_fixed_json(run, passengers, tmp_path):
+    code, out, errors = run("forecast", "compare", *passengers, "--methods", "ridge,theta", "--json")
+    assert code == 0, errors
+    found = json.loads(out)
+    assert found["horizon"] == 12
+    assert {"last-value", "seasonal-naive", "ridge", "theta"} == set(found["methods"])
+    assert set(found["methods"]["ridge"]) == {"mae", "mse", "rmse", "smape", "mase"}
+    options = ["--methods", "drift,ridge", "--origins", "8", "--json", "--returns", "--output", tmp_path / "o.csv"]
+    code, out, _ = run("forecast", "backtest", *passengers, *options)
+    assert code == 0
+    assert {"coverage", "mae_returns"} <= set(json.loads(out)["methods"]["ridge"])
+    assert len((tmp_path / "o.csv").read_text().splitlines()) == 1 + 8 * 12
+    model = ["--model", tmp_path / "m", "--json", "--plot", tmp_path / "p.png"]
+    assert run("forecast", "fit", *passengers, "--method", "ridge", "--output", tmp_path / "m")[0] == 0
+    code, out, _ = run("forecast", "predict", *passengers, *model)
+    assert code == 0
+    rows = json.loads(out)["forecast"]
+    assert [row["time"] for row in rows[:2]] == ["1958-01", "1958-02"]
+    assert all(row["low"] <= row["forecast"] <= row["high"] for row in rows)
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_recurrent_models_are_kept_as_folders(run, passengers, tmp_path):
+    assert run("forecast", "fit", *passengers, "--method", "lstm", "--output", tmp_path / "m")[0] == 0
+    first, second = (run("forecast", "predict", *passengers, "--model", tmp_path / "m", "--json")[1] for _ in range(2))
+    assert first == second
+    weights = tmp_path / "m" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:50])
+    code, _, errors = run("forecast", "predict", *passengers, "--model", tmp_path / "m")
+    assert code == 1
+    assert "damaged" in errors
+
+
+def test_impossible_requests_are_one_sentence(run, passengers, tmp_path):
+    (tmp_path / "one.csv").write_text("v\n1\n")
+    (tmp_path / "flat.csv").write_text("v\n" + "5\n" * 50)
+    assert "single value" in run("forecast", "compare", tmp_path / "one.csv", "--horizon", "1")[2]
+    assert run("forecast", "compare", tmp_path / "flat.csv", "--horizon", "5", "--methods", "theta,ridge,lstm")[0] == 0
+    code, _, errors = run("forecast", "compare", *passengers[:-1], "500")
+    assert code == 1
+    assert "too few for a horizon of 500" in errors
+    assert run("forecast", "compare", *passengers, "--methods", "prophet")[0] == 2
+    assert run("forecast", "compare", *passengers[:-1], "0")[0] == 2

@@ -1,0 +1,120 @@
+"""Baselines, linear and recurrent forecasters: against published figures, other implementations, and known signals."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+
+import numpy as np
+import pytest
+
+from asr.errors import ConfigError, DataError
+from asr.forecast import methods
+from asr.forecast.choose import SIMPLE, make, names
+from asr.forecast.linear import LinearForecaster, moving_average
+from asr.forecast.recurrent import RecurrentConfig, RecurrentForecaster
+from asr.score.forecast_errors import mase, smape
+
+SEASON = 12
+
+
+def _seasonal(length: int = 240, noise: float = 0.0, seed: int = 0) -> np.ndarray:
+    time = np.arange(length)
+    shape = 10 + 3 * np.sin(2 * np.pi * time / SEASON) + np.cos(4 * np.pi * time / SEASON)
+    return (shape + noise * np.random.default_rng(seed).normal(size=length))[:, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "season", "figures"), [("Hourly", 24, (18.383, 2.395)), ("Weekly", 1, (9.161, 2.777))]
+)
+def test_naive2_has_the_m4_organisers_figures(data, name, season, figures):
+    folder = data / "series" / "m4"
+
+    def rows(file):
+        return [np.array([float(v) for v in row[1:] if v]) for row in list(csv.reader(file))[1:]]
+
+    with gzip.open(folder / f"{name}-train.csv.gz", "rt") as train, (folder / f"{name}-test.csv").open() as test:
+        pairs = list(zip(rows(train), rows(test), strict=True))
+    found = [(methods.naive2(past, len(future), season), past, future) for past, future in pairs]
+    assert np.mean([smape(future, f) for f, _, future in found]) == pytest.approx(figures[0], abs=5e-4)
+    assert np.mean([mase(future, f, past, season) for f, past, future in found]) == pytest.approx(figures[1], abs=5e-4)
+
+
+def test_simple_baselines_by_hand():
+    history = np.array([1.0, 2.0, 4.0, 7.0])
+    assert methods.last_value(history, 2, 1).tolist() == [7, 7]
+    assert methods.seasonal_naive(history, 5, 3).tolist() == [2, 4, 7, 2, 4]
+    assert methods.seasonal_naive(history, 2, 9).tolist() == [7, 7]
+    assert methods.drift(history, 2, 1).tolist() == [9, 11]
+
+
+def test_theta_is_statsforecasts_standard_theta():
+    models = pytest.importorskip("statsforecast.models", reason="needs the extra 'forecast'")
+    values = 50 + np.cumsum(np.random.default_rng(1).normal(0.3, 1.0, 120))
+    expected = models.Theta(season_length=1).forecast(y=values, h=12)["mean"]
+    assert methods.theta(values, 12, 1) == pytest.approx(expected, rel=2e-3)
+
+
+def test_seasonal_factors_are_those_of_the_signal():
+    factors = np.array([0.5, 1.5, 1.2, 0.8])
+    history = np.tile(factors, 20) * 7
+    assert methods.seasonal_indices(history, 4) == pytest.approx(factors)
+    assert methods.is_seasonal(history, 4)
+    assert not methods.is_seasonal(np.random.default_rng(0).normal(size=100), 4)
+    assert methods.naive2(history, 5, 4) == pytest.approx(np.tile(factors, 2)[:5] * 7)
+
+
+@pytest.mark.parametrize("kind", ["ridge", "nlinear", "dlinear"])
+def test_linear_methods_continue_what_is_linear_in_the_past(kind):
+    values = _seasonal()
+    method = LinearForecaster(kind)
+    method.fit(values[:-24], 24, SEASON)
+    assert method.forecast(values[:-24]) == pytest.approx(values[-24:, 0], abs=0.05)
+
+
+def test_moving_averages_repeat_their_edges():
+    values = np.array([[1.0, 2.0, 6.0, 3.0]])
+    assert moving_average(values, 3)[0] == pytest.approx([4 / 3, 3, 11 / 3, 4])
+
+
+@pytest.mark.parametrize(
+    "options", [{"kind": "lstm"}, {"kind": "gru", "segment": 6}, {"kind": "lstm", "normalize": "std"}]
+)
+def test_recurrent_methods_learn_a_season(options):
+    values = _seasonal(400, noise=0.1)
+    method = RecurrentForecaster(RecurrentConfig(**options, hidden_size=24, steps=500, batch=24, look_back=24))
+    method.fit(values[:-12], 12, SEASON)
+    error = np.abs(method.forecast(values[:-12]) - values[-12:, 0]).mean()
+    assert error < 0.5
+    assert error < 0.3 * np.abs(methods.last_value(values[:-12, 0], 12, 1) - values[-12:, 0]).mean()
+
+
+def test_quantiles_rise_and_hold_their_share():
+    random = np.random.default_rng(2)
+    values = random.normal(size=(900, 1))
+    config = RecurrentConfig(quantiles=(0.1, 0.5, 0.9), look_back=8, hidden_size=16, steps=240)
+    method = RecurrentForecaster(config)
+    method.fit(values[:600], 1, 1)
+    found = np.stack([method.forecast_quantiles(values[:place])[0] for place in range(600, 900)])
+    assert (np.diff(found, axis=1) >= 0).all()
+    inside = (found[:, 0] <= values[600:, 0]) & (values[600:, 0] <= found[:, 2])
+    assert 0.65 < inside.mean() < 0.92
+    assert method.forecast(values[:700])[0] == pytest.approx(found[100, 1])
+
+
+def test_one_model_serves_many_series_and_columns():
+    series = [np.concatenate([_seasonal(150, seed=k) * k, np.ones((150, 1))], axis=1) for k in (1, 2, 3)]
+    method = RecurrentForecaster(RecurrentConfig(look_back=24, steps=24, hidden_size=8))
+    method.fit_many(series, 6, SEASON)
+    assert method.forecast(series[1]).shape == (6,)
+
+
+def test_names_make_methods_and_unknown_ones_are_named():
+    assert [method.name for method in make(names(), 12)] == names()
+    assert set(SIMPLE) < set(names())
+    with pytest.raises(ConfigError, match="unknown method 'prophet'"):
+        make(["prophet"], 12)
+    with pytest.raises(DataError, match="too few"):
+        LinearForecaster("ridge").fit(np.ones((5, 1)), 4, 1)
+    with pytest.raises(ConfigError, match="quantiles"):
+        RecurrentConfig(quantiles=(1.5,))
