@@ -21,6 +21,7 @@ COMMANDS = {
     "tokens": ("asr.cli.tokens", "Make token sets and lexicons."),
     "features": ("asr.cli.features", "Compute filterbank or MFCC features of a file."),
     "data": ("asr.cli.data", "Import, check, describe and split corpora."),
+    "nlp": ("asr.cli.nlp", "Classify texts, and judge it beside a baseline."),
     "forecast": ("asr.cli.forecast", "Forecast a series, and judge forecasts honestly."),
     "checkpoint": ("asr.cli.checkpoint", "Describe, average and pack model folders."),
 }

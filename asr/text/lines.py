@@ -12,10 +12,10 @@ from typing import IO
 from asr.errors import TextError
 
 
-def read_lines(path: str | Path) -> Iterator[str]:
+def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
     """The lines of a UTF-8 file without their ends; .gz, .bz2 and .xz are unpacked.
 
-    Raises TextError naming the file, and the line if it is not UTF-8.
+    Raises TextError naming the file, and the line if it is not UTF-8 (or the other `encoding`).
     """
     path = Path(path)
     number = 0
@@ -23,11 +23,14 @@ def read_lines(path: str | Path) -> Iterator[str]:
         with _open(path) as file:
             for line in file:
                 number += 1
-                yield line.decode("utf-8").rstrip("\r\n")
+                yield line.decode(encoding).rstrip("\r\n")
     except FileNotFoundError:
         raise TextError(f"{path} does not exist; check the path.") from None
     except UnicodeDecodeError as error:
-        raise TextError(f"{path} line {number} is not UTF-8 ({error.reason}); convert the file to UTF-8.") from None
+        name = encoding.upper()
+        raise TextError(f"{path} line {number} is not {name} ({error.reason}); convert the file to UTF-8.") from None
+    except LookupError:
+        raise TextError(f"unknown encoding '{encoding}'; use utf-8, latin-1 or another of Python's names.") from None
     except (EOFError, OSError, lzma.LZMAError) as error:
         raise TextError(f"{path} cannot be read ({error}); is it damaged or cut short?") from None
 

@@ -1,0 +1,212 @@
+"""`asr nlp`: classify texts, and judge it beside a plain baseline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from asr.atomic_file import replacing, write_atomically
+from asr.cli.console import Progress, note
+from asr.errors import ConfigError
+
+SHOWN_WORDS = 6
+
+
+@click.group()
+def command() -> None:
+    """Text classification and sentiment with a bidirectional LSTM.
+
+    \b
+    Example: asr nlp train reviews.csv --text-col text --label-col label --output model
+    """
+
+
+def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How to read FILE."""
+    for option in (
+        click.option("--encoding", default="utf-8", show_default=True),
+        click.option("--lines", is_flag=True, help="FILE holds LABEL TEXT lines."),
+        click.option("--label-col", default="label", show_default=True),
+        click.option("--text-col", default="text", show_default=True),
+        click.argument("file", type=click.Path(path_type=Path)),
+    ):
+        function = option(function)
+    return function
+
+
+@command.command("train")
+@table_options
+@click.option("--dev", type=click.Path(path_type=Path), help="Table to validate on.  [default: a tenth of FILE]")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML).")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
+@click.option("--resume", is_flag=True, help="Go on with the run that OUTPUT holds; begin if it holds none.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
+def train(
+    file: Path, text_col: str, label_col: str, lines: bool, encoding: str, dev: Path | None,
+    config_path: Path | None, output: Path, resume: bool, overrides: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Train a classifier on a table: .csv, .tsv or .jsonl, plain or packed, a text and a label a row.
+
+    \b
+    Example: asr nlp train reviews.csv --output model
+    """
+    from asr.config import from_dict, read_toml, to_dict
+    from asr.nlp.run import ClassifierRunConfig, train_classifier
+    from asr.nlp.table import read_table
+
+    values = to_dict(ClassifierRunConfig())
+    _merge(values, read_toml(config_path) if config_path else {})
+    _merge(values, _overrides(overrides))
+    config = from_dict(ClassifierRunConfig, values)
+    texts = read_table(file, text_col, label_col, lines, encoding)
+    held = read_table(dev, text_col, label_col, lines, encoding) if dev else None
+    note(f"{len(texts)} texts, {len(set(texts.labels))} classes")
+    progress = Progress("training")
+
+    def show(entry: dict[str, Any]) -> None:
+        if entry["kind"] == "step":
+            progress(entry["step"], entry["total"], f"epoch {entry['epoch']} loss {entry['loss']:.3f}")
+        elif entry["kind"] == "epoch":
+            progress.close()
+            note(f"epoch {entry['epoch']}: loss {entry['loss']:.4f}, error {entry.get('error', float('nan')):.2%}")
+
+    final = train_classifier(config, texts, held, output, resume, show)
+    progress.close()
+    note(f"{output}: {final['weights']}, accuracy {1 - final['error']:.2%} on the validation texts")
+
+
+@command.command("predict")
+@table_options
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder from `asr nlp train`.")
+@click.option("--explain", is_flag=True, help="Show the words that decided, and for which class.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write one label a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line for each text, as JSON.")
+def predict(
+    file: Path, text_col: str, label_col: str, lines: bool, encoding: str, model: Path, explain: bool,
+    output: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Label texts; FILE needs no labels.
+
+    \b
+    Example: asr nlp predict new.csv --model model --explain
+    """
+    from asr.nlp.explain import attributions
+    from asr.nlp.folder import load_classifier
+    from asr.nlp.table import read_table
+
+    found = load_classifier(model)
+    table = read_table(file, text_col, label_col if lines else None, lines, encoding)
+    chances = found.probabilities(table.texts)
+    numbers = chances.argmax(axis=1)
+    labels = [found.classes[number] for number in numbers]
+    if output is not None:
+        write_atomically(output, "".join(f"{label}\n" for label in labels).encode())
+    for text, label, number, chance in zip(table.texts, labels, numbers.tolist(), chances, strict=True):
+        values: dict[str, Any] = {"label": label, "probability": round(float(chance[number]), 4), "text": text}
+        if explain:
+            ids = found.encode(text)
+            weights = attributions(found.model, ids, number)
+            named = [found.vocabulary.words[index] for index in ids]
+            values["words"] = [[word, round(weight, 4)] for word, weight in zip(named, weights, strict=True)]
+        if as_json:
+            click.echo(json.dumps(values, ensure_ascii=False))
+        elif explain or output is None:
+            click.echo(f"{label}\t{values['probability']:.2f}\t{_explained(values) if explain else text}")
+
+
+@command.command("evaluate")
+@table_options
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder from `asr nlp train`.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write the confusion matrix as a picture (PNG).")
+@click.option("--json", "as_json", is_flag=True)
+def evaluate(
+    file: Path, text_col: str, label_col: str, lines: bool, encoding: str, model: Path, plot: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Accuracy with its interval, macro F1, calibration, and a paired test against tf-idf and logistic regression.
+
+    \b
+    Example: asr nlp evaluate test.csv --model model
+    """
+    from asr.nlp.folder import load_classifier
+    from asr.nlp.table import read_table
+    from asr.score.classification import mcnemar, score_classes
+
+    found = load_classifier(model)
+    table = read_table(file, text_col, label_col, lines, encoding)
+    actual = found.numbers(table.labelled, table.source, table.rows)
+    chances = found.probabilities(table.texts)
+    ours, theirs = chances.argmax(axis=1), found.baseline.predict(table.texts)
+    score = score_classes(actual, ours, len(found.classes), chances.max(axis=1))
+    plain = score_classes(actual, theirs, len(found.classes))
+    p_value = mcnemar(theirs == actual, ours == actual)
+    gain = score.accuracy - plain.accuracy
+    if gain > 0 and p_value < 0.05:
+        verdict = f"the LSTM beats tf-idf + logistic regression by more than chance (p = {p_value:.4f})"
+    else:
+        how = "by more than chance" if gain > 0 else "at all"
+        verdict = f"the LSTM does not beat tf-idf + logistic regression {how} (p = {p_value:.4f})"
+    if plot is not None:
+        _plot(plot, score.confusion, found.classes)
+    if as_json:
+        values = {
+            "texts": len(table), "accuracy": score.accuracy, "interval": [score.interval.low, score.interval.high],
+            "macro_f1": score.macro_f1, "calibration_error": score.calibration_error, "classes": found.classes,
+            "confusion": score.confusion.tolist(), "baseline_accuracy": plain.accuracy,
+            "baseline_macro_f1": plain.macro_f1, "p_value": p_value, "verdict": verdict,
+        }  # fmt: skip
+        click.echo(json.dumps(values))
+        return
+    click.echo(
+        f"accuracy {score.accuracy:.2%} (95% interval {score.interval.low:.2%} to {score.interval.high:.2%}), "
+        f"macro F1 {score.macro_f1:.2%}, calibration error {score.calibration_error:.2%}, {len(table)} texts"
+    )
+    click.echo(f"tf-idf + logistic regression: accuracy {plain.accuracy:.2%}, macro F1 {plain.macro_f1:.2%}")
+    click.echo(verdict)
+
+
+def _overrides(texts: tuple[str, ...]) -> dict[str, Any]:
+    """KEY=VALUE settings as nested tables."""
+    import tempfile
+
+    from asr.config import read_toml
+
+    with tempfile.NamedTemporaryFile(suffix=".toml") as empty:
+        return read_toml(empty.name, texts)
+
+
+def _merge(values: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            _merge(values[key], value)
+        else:
+            values[key] = value
+
+
+def _explained(values: dict[str, Any]) -> str:
+    """The words that speak most for the label, and against it."""
+    ranked = sorted(values["words"], key=lambda pair: -abs(pair[1]))[:SHOWN_WORDS]
+    return " ".join(f"{word}({weight:+.2f})" for word, weight in ranked)
+
+
+def _plot(path: Path, confusion: Any, classes: list[str]) -> None:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ConfigError("--plot needs matplotlib: pip install 'lstm-asr[plot]'.") from None
+    figure = Figure(figsize=(5, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(confusion, cmap="Blues")
+    axes.set_xticks(range(len(classes)), classes, rotation=45)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("actual")
+    for row, column in ((r, c) for r in range(len(classes)) for c in range(len(classes))):
+        dark = confusion[row, column] > confusion.max() / 2
+        axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color="w" if dark else "k")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)

@@ -1,0 +1,1 @@
+"""Text classification and sentiment on the recurrent core, judged beside a plain baseline."""

@@ -1,0 +1,92 @@
+"""Text classifiers as folders: model.safetensors, baseline.safetensors, words.txt, terms.txt, config.json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.atomic_file import write_atomically
+from asr.config import from_dict, to_dict
+from asr.errors import CheckpointError, ConfigError, DataError
+from asr.model_folder import read_config, write_config
+from asr.nlp.baseline import Baseline
+from asr.nlp.model import ClassifierConfig, TextClassifier
+from asr.nlp.task import BatchConfig, probabilities
+from asr.nlp.words import STOP_WORDS, Vocabulary, words_of
+from asr.train.checkpoint import read_tensors, write_tensors
+
+TYPE = "text-classifier"
+
+
+@dataclass
+class Classifier:
+    """A trained model with its words, its classes by number, and the baseline that was fitted to the same texts."""
+
+    model: TextClassifier
+    vocabulary: Vocabulary
+    classes: list[str]
+    batches: BatchConfig
+    stop_words: bool
+    baseline: Baseline
+
+    def encode(self, text: str) -> list[int]:
+        """Word ids of a text."""
+        return self.vocabulary.encode(self.words(text), self.batches.max_words)
+
+    def words(self, text: str) -> list[str]:
+        """The words that are looked at."""
+        return words_of(text, STOP_WORDS if self.stop_words else frozenset())
+
+    def probabilities(self, texts: list[str]) -> NDArray[np.float32]:
+        """(texts, classes)"""
+        return probabilities(self.model.eval(), [self.encode(text) for text in texts])
+
+    def numbers(self, labels: list[str], source: str, rows: list[int]) -> NDArray[np.int64]:
+        """Class numbers. Raises DataError naming the first row with a label that was not trained on."""
+        known = {name: number for number, name in enumerate(self.classes)}
+        for label, row in zip(labels, rows, strict=True):
+            if label not in known:
+                raise DataError(f"{source} row {row}: the label '{label}' is none of {', '.join(self.classes)}.")
+        return np.array([known[label] for label in labels])
+
+
+def save_classifier(folder: Path, found: Classifier) -> None:
+    """Write the folder's files, each atomically, the configuration last."""
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tensors(folder / "model.safetensors", found.model.state_dict())
+    base = found.baseline
+    arrays = {"idf": base.idf, "weights": base.weights, "bias": base.bias}
+    write_tensors(folder / "baseline.safetensors", {name: torch.from_numpy(value) for name, value in arrays.items()})
+    write_atomically(folder / "words.txt", _lines(found.vocabulary.words))
+    write_atomically(folder / "terms.txt", _lines(base.terms))
+    values: dict[str, Any] = {
+        "model": to_dict(found.model.config), "batches": to_dict(found.batches), "classes": found.classes,
+        "stop_words": found.stop_words,
+    }  # fmt: skip
+    write_config(folder, TYPE, values)
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """Read a folder. Raises CheckpointError if something is missing, damaged, or does not fit."""
+    values = read_config(folder, TYPE)
+    try:
+        words, terms = ((folder / name).read_text("utf-8").split("\n")[:-1] for name in ("words.txt", "terms.txt"))
+        vocabulary = Vocabulary(words)
+        model = TextClassifier(from_dict(ClassifierConfig, values["model"]), len(words), len(values["classes"]))
+        model.load_state_dict(read_tensors(folder / "model.safetensors"))
+        base = {name: value.numpy() for name, value in read_tensors(folder / "baseline.safetensors").items()}
+        batches = from_dict(BatchConfig, values["batches"])
+    except (OSError, KeyError, ConfigError, RuntimeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{folder} cannot be loaded ({error}); train it again.") from None
+    baseline = Baseline(terms, base["idf"], base["weights"], base["bias"])
+    return Classifier(model.eval(), vocabulary, values["classes"], batches, values["stop_words"], baseline)
+
+
+def _lines(words: list[str]) -> bytes:
+    return "".join(f"{word}\n" for word in words).encode()

@@ -1,0 +1,66 @@
+"""The text classifier: embeddings, recurrent stack, pooling over the words, a linear layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from asr.errors import ConfigError
+from asr.nn import Recurrent
+
+POOLINGS = ("max", "mean", "attention")
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """Sizes of a text classifier."""
+
+    kind: str = "lstm"  # of the recurrent stack
+    embedding_size: int = 128
+    hidden_size: int = 128
+    num_layers: int = 1
+    pooling: str = "max"
+    word_dropout: float = 0.1  # share of words hidden in training
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise ConfigError(f"model.pooling must be one of {', '.join(POOLINGS)}, not '{self.pooling}'.")
+
+
+class TextClassifier(nn.Module):
+    """Word ids to scores of the classes."""
+
+    def __init__(self, config: ClassifierConfig, num_words: int, num_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(num_words, config.embedding_size, padding_idx=0)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        self.recurrent = Recurrent(
+            config.kind, config.embedding_size, config.hidden_size, config.num_layers, True, config.dropout
+        )
+        self.attention = nn.Linear(self.recurrent.output_size, 1) if config.pooling == "attention" else None
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(self.recurrent.output_size, num_classes)
+
+    def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
+        """words: (batch, time) ids, 0 beyond lengths (batch,). Returns scores (batch, classes)."""
+        if self.training and self.config.word_dropout:
+            words = words.masked_fill(torch.rand(words.shape, device=words.device) < self.config.word_dropout, 1)
+        return self.classify(self.embedding(words), lengths)
+
+    def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        """The scores of embedded words (batch, time, embedding)."""
+        hidden, _ = self.recurrent(self.dropout(embedded), lengths, return_states=False)
+        inside = torch.arange(hidden.shape[1], device=hidden.device)[None, :, None] < lengths[:, None, None]
+        return self.output(self.dropout(self._pooled(hidden, inside, lengths)))
+
+    def _pooled(self, hidden: Tensor, inside: Tensor, lengths: Tensor) -> Tensor:
+        if self.attention is not None:
+            weights = self.attention(hidden).masked_fill(~inside, float("-inf")).softmax(dim=1)
+            return (weights * hidden).sum(dim=1)
+        if self.config.pooling == "mean":
+            return hidden.sum(dim=1) / lengths[:, None]  # outputs beyond a length are zero
+        return hidden.masked_fill(~inside, float("-inf")).amax(dim=1)

@@ -1,0 +1,99 @@
+"""Training a text classifier: from a table to a model folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from asr.errors import DataError
+from asr.nlp.baseline import Baseline
+from asr.nlp.folder import Classifier, save_classifier
+from asr.nlp.model import ClassifierConfig, TextClassifier
+from asr.nlp.table import Table
+from asr.nlp.task import BatchConfig, ClassifierTask
+from asr.nlp.words import STOP_WORDS, Vocabulary, read_vectors, words_of
+from asr.train.loop import Report, TrainConfig, Trainer
+
+DEV_SHARE = 0.1
+
+
+def _default_training() -> TrainConfig:
+    return TrainConfig(epochs=8, peak_lr=2e-3, average=1, patience=3, weight_decay=1e-3)
+
+
+@dataclass(frozen=True)
+class ClassifierRunConfig:
+    """The whole configuration of `asr nlp train`."""
+
+    model: ClassifierConfig = field(default_factory=ClassifierConfig)
+    batches: BatchConfig = field(default_factory=BatchConfig)
+    train: TrainConfig = field(default_factory=_default_training)
+    min_count: int = 2  # of a word, to be known
+    most_words: int = 60_000
+    stop_words: bool = False  # leave out words such as `the`
+    vectors: str = ""  # text file of word vectors to start from
+
+
+def split_dev(labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices to train on and to validate on, a tenth of each class (of two texts or more) for the latter."""
+    random = np.random.default_rng(seed)
+    held: list[int] = []
+    for number in np.unique(labels):
+        rows = random.permutation(np.flatnonzero(labels == number))
+        held += rows[: max(1, round(DEV_SHARE * len(rows))) if len(rows) > 1 else 0].tolist()
+    chosen = np.array(sorted(held), dtype=np.int64)
+    return np.setdiff1d(np.arange(len(labels)), chosen), chosen
+
+
+def train_classifier(
+    config: ClassifierRunConfig,
+    train: Table,
+    dev: Table | None,
+    output: Path,
+    resume: bool = False,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Train on a table (validated on a tenth of it unless `dev` is given), write the folder, return final figures.
+
+    Raises DataError for fewer than two classes.
+    """
+    labels = train.labelled
+    classes = sorted(set(labels))
+    if len(classes) < 2:
+        raise DataError(f"{train.source} has one class only, '{classes[0]}'; a classifier needs two or more.")
+    stops = STOP_WORDS if config.stop_words else frozenset()
+    words = [words_of(text, stops) for text in train.texts]
+    numbers = np.array([classes.index(label) for label in labels])
+    rows, held = (np.arange(len(labels)), np.zeros(0, int)) if dev else split_dev(numbers, config.train.seed)
+    vocabulary = Vocabulary.of((words[row] for row in rows), config.min_count, config.most_words)
+    torch.manual_seed(config.train.seed)
+    model = TextClassifier(config.model, len(vocabulary.words), len(classes))
+    if config.vectors:
+        _start_from_vectors(model, vocabulary, config.vectors)
+    baseline = Baseline.fit([train.texts[row] for row in rows], numbers[rows], len(classes))
+    found = Classifier(model, vocabulary, classes, config.batches, config.stop_words, baseline)
+    encoded = [vocabulary.encode(text, config.batches.max_words) for text in words]
+    if dev is not None:
+        dev_texts, dev_numbers = (
+            [found.encode(text) for text in dev.texts],
+            found.numbers(dev.labelled, dev.source, dev.rows),
+        )
+    else:
+        dev_texts, dev_numbers = [encoded[row] for row in held], numbers[held]
+    task = ClassifierTask(
+        model, [encoded[row] for row in rows], numbers[rows], dev_texts, dev_numbers, config.batches, config.train.seed
+    )
+    final = Trainer(task, config.train, output, report).run(resume)
+    save_classifier(output, found)
+    return final
+
+
+def _start_from_vectors(model: TextClassifier, vocabulary: Vocabulary, path: str) -> None:
+    vectors, known = read_vectors(path, vocabulary, model.config.embedding_size)
+    with torch.no_grad():
+        model.embedding.weight[torch.from_numpy(known)] = torch.from_numpy(vectors[known])

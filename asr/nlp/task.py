@@ -1,0 +1,80 @@
+"""Training of text classifiers, as a task for the one training loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from asr.nlp.model import TextClassifier
+
+LENGTH_NOISE = 0.1
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """How texts are grouped."""
+
+    texts: int = 32  # in a batch
+    max_words: int = 400  # of a text; of longer ones beginning and end are read
+
+
+@dataclass
+class ClassifierTask:
+    """Training and validation of one classifier; texts are lists of word ids."""
+
+    model: TextClassifier
+    train: list[list[int]]
+    train_labels: NDArray[np.int64]
+    dev: list[list[int]]
+    dev_labels: NDArray[np.int64]
+    batches: BatchConfig
+    seed: int = 1
+    metric: str = "error"
+
+    def plan(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Texts of like length go together."""
+        random = np.random.default_rng([self.seed, epoch])
+        lengths = np.array([len(words) for words in self.train], float)
+        order = np.argsort(lengths * random.uniform(1 - LENGTH_NOISE, 1 + LENGTH_NOISE, len(lengths)), kind="stable")
+        groups = [order[start : start + self.batches.texts] for start in range(0, len(order), self.batches.texts)]
+        return [groups[place] for place in random.permutation(len(groups))]
+
+    def prepare(self, plan: NDArray[np.int64], epoch: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        words, lengths = padded([self.train[index] for index in plan])
+        return words.to(device), lengths.to(device), torch.from_numpy(self.train_labels[plan]).to(device)
+
+    def loss(self, batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        words, lengths, labels = batch
+        return cross_entropy(self.model(words, lengths), labels), {"texts": float(len(labels))}
+
+    def validate(self, device: torch.device) -> dict[str, float]:
+        found = probabilities(self.model, self.dev, device).argmax(axis=1)
+        return {"error": round(float((found != self.dev_labels).mean()), 5)}
+
+
+def padded(texts: list[list[int]]) -> tuple[Tensor, Tensor]:
+    """Ids (batch, time) with zeros behind, and lengths (batch,)."""
+    lengths = torch.tensor([len(words) for words in texts])
+    out = torch.zeros(len(texts), int(lengths.max()), dtype=torch.long)
+    for row, words in enumerate(texts):
+        out[row, : len(words)] = torch.tensor(words)
+    return out, lengths
+
+
+def probabilities(
+    model: TextClassifier, texts: list[list[int]], device: torch.device | str = "cpu", batch: int = 64
+) -> NDArray[np.float32]:
+    """Probabilities (texts, classes), the same whatever the batches: padding changes no result."""
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    out = np.zeros((len(texts), model.output.out_features), np.float32)
+    with torch.inference_mode():
+        for start in range(0, len(order), batch):
+            rows = order[start : start + batch]
+            words, lengths = padded([texts[row] for row in rows])
+            out[rows] = model(words.to(device), lengths.to(device)).softmax(dim=1).cpu().numpy()
+    return out

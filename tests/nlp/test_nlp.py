@@ -1,0 +1,170 @@
+"""Texts from files, the classifier, its explanations, the commands."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from asr.errors import ConfigError, DataError, TextError
+from asr.nlp.baseline import Baseline
+from asr.nlp.explain import attributions
+from asr.nlp.model import POOLINGS, ClassifierConfig, TextClassifier
+from asr.nlp.run import split_dev
+from asr.nlp.table import read_table
+from asr.nlp.task import padded, probabilities
+from asr.nlp.words import Vocabulary, read_vectors, words_of
+
+
+def test_tables_of_all_kinds_are_read(tmp_path):
+    (tmp_path / "a.csv").write_text('label,text\n1,"good, really"\n0,bad\n')
+    with gzip.open(tmp_path / "a.tsv.gz", "wt") as file:
+        file.write('text\tlabel\n"quoted\t1\nbad\t0\n')
+    (tmp_path / "a.jsonl").write_text('{"text": "good", "label": 1}\n{"text": "bad", "label": 0}\n')
+    (tmp_path / "a.txt").write_text("1 good one\n0 bad\n")
+    assert read_table(tmp_path / "a.csv").texts == ["good, really", "bad"]
+    assert read_table(tmp_path / "a.tsv.gz").texts == ['"quoted', "bad"]
+    assert read_table(tmp_path / "a.jsonl").labels == ["1", "0"]
+    assert read_table(tmp_path / "a.txt", lines=True).texts == ["good one", "bad"]
+    assert read_table(tmp_path / "a.csv", "text", None).labels == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "error", "message"),
+    [
+        ("a.csv", b"text,mark\nx,1\n", DataError, "row 1 has no column 'label'; it has text, mark"),
+        ("a.csv", b"words,label\nx,1\n", DataError, "no column 'text'"),
+        ("a.csv", b"text,label\n", DataError, "no rows"),
+        ("a.jsonl", b'{"text": "x", "label": 1}\nnonsense\n', DataError, "line 2 is no JSON object"),
+        ("a.csv", "text,label\ncafé,1\n".encode("latin-1"), TextError, "line 2 is not UTF-8"),
+    ],
+)
+def test_bad_tables_are_named(tmp_path, name, data, error, message):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(error, match=message):
+        read_table(tmp_path / name)
+    with pytest.raises(TextError, match="does not exist"):
+        read_table(tmp_path / "none.csv")
+
+
+def test_words_of_any_script_are_found():
+    assert words_of("It's GREAT, isn't it? 👍👍 日本 naïve") == [
+        "it's", "great", ",", "isn't", "it", "?", "👍", "👍", "日本", "naïve",
+    ]  # fmt: skip
+    vocabulary = Vocabulary.of([["a", "b", "a"], ["c"]], min_count=1, most=2)
+    assert vocabulary.words == ["<pad>", "<unk>", "a", "b"]
+    assert vocabulary.encode(["a", "zebra"]) == [2, 1]
+    assert vocabulary.encode([]) == [1]
+    assert vocabulary.encode(list("aabb"), most=2) == [2, 3]
+
+
+def test_vectors_are_read_by_word(tmp_path):
+    (tmp_path / "v.txt").write_text("2 3\na 1 2 3\nzebra 4 5 6\n")
+    vectors, known = read_vectors(tmp_path / "v.txt", Vocabulary(["<pad>", "<unk>", "a"]), 3)
+    assert vectors[2].tolist() == [1, 2, 3]
+    assert known.tolist() == [False, False, True]
+    with pytest.raises(DataError, match="line 2 has 3 values"):
+        read_vectors(tmp_path / "v.txt", Vocabulary(["<pad>", "<unk>"]), 50)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_padding_changes_no_probability(pooling):
+    torch.manual_seed(0)
+    model = TextClassifier(ClassifierConfig(embedding_size=6, hidden_size=5, pooling=pooling), 20, 3).eval()
+    texts = [[3, 4, 5, 6, 7, 8], [9], [10, 11]]
+    together = probabilities(model, texts)
+    alone = np.concatenate([probabilities(model, [text]) for text in texts])
+    assert np.allclose(together, alone, atol=1e-6)
+    assert np.allclose(together.sum(axis=1), 1, atol=1e-6)
+
+
+def test_attributions_sum_to_what_the_words_change():
+    torch.manual_seed(0)
+    model = TextClassifier(ClassifierConfig(embedding_size=6, hidden_size=5, pooling="mean"), 20, 3).eval()
+    words = [3, 7, 7, 12]
+    found = attributions(model, words, 1, steps=300)
+    with torch.no_grad():
+        ids, lengths = padded([words])
+        change = model(ids, lengths) - model.classify(torch.zeros(1, 4, 6), lengths)
+    assert sum(found) == pytest.approx(float(change[0, 1]), abs=1e-3)
+
+
+def test_the_baseline_kept_as_arrays_predicts_what_scikit_learn_does():
+    texts = ["a good film", "good and fine", "a bad film", "bad , very bad", "dull film", "fine film"] * 5
+    labels = np.array([1, 1, 0, 0, 2, 1] * 5)
+    from sklearn.linear_model import LogisticRegression
+
+    from asr.nlp.baseline import _vectorizer
+
+    vectorizer = _vectorizer()
+    for classes in (3, 2):
+        kept = labels < classes
+        chosen = [text for text, keep in zip(texts, kept, strict=True) if keep]
+        model = LogisticRegression(C=10.0, max_iter=400).fit(vectorizer.fit_transform(chosen), labels[kept])
+        found = Baseline.fit(chosen, labels[kept], classes)
+        tried = [*chosen, "never seen words", "good bad", ""]
+        assert found.predict(tried).tolist() == model.predict(vectorizer.transform(tried)).tolist()
+
+
+def test_every_class_has_its_share_in_the_validation_texts():
+    labels = np.array([0] * 100 + [1] * 20 + [2])
+    rows, held = split_dev(labels, 1)
+    assert sorted([*rows, *held]) == list(range(121))
+    assert np.bincount(labels[held], minlength=3).tolist() == [10, 2, 0]
+
+
+@pytest.fixture
+def reviews(tmp_path):
+    random = np.random.default_rng(0)
+    good, bad, filler = ["fine", "great", "lovely"], ["dull", "awful", "poor"], ["film", "the", "a", "plot", "cast"]
+    rows = []
+    for number in range(160):
+        label = number % 2
+        words = [*random.choice(filler, 4), random.choice(good if label else bad)]
+        rows.append(f"{' '.join(random.permutation(words))}\t{'pos' if label else 'neg'}")
+    path = tmp_path / "r.tsv"
+    path.write_text("text\tlabel\n" + "\n".join(rows) + "\n")
+    return path
+
+
+TINY = ["--set", "train.epochs=8", "--set", "train.peak_lr=0.02", "--set", "model.embedding_size=12",
+        "--set", "model.hidden_size=8", "--set", "train.threads=1"]  # fmt: skip
+
+
+def test_a_classifier_is_trained_evaluated_and_explains_itself_by_commands(run, reviews, tmp_path):
+    code, _, errors = run("nlp", "train", reviews, "--output", tmp_path / "m", *TINY)
+    assert code == 0, errors
+    code, out, _ = run("nlp", "evaluate", reviews, "--model", tmp_path / "m", "--json", "--plot", tmp_path / "c.png")
+    assert code == 0
+    found = json.loads(out)
+    assert found["accuracy"] > 0.95
+    assert found["interval"][0] <= found["accuracy"] <= found["interval"][1]
+    assert "does not beat tf-idf" in found["verdict"]  # the baseline gets these right as well
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    code, out, _ = run("nlp", "predict", reviews, "--model", tmp_path / "m", "--explain", "--json")
+    first = json.loads(out.splitlines()[1])
+    assert first["label"] == "pos"
+    assert max(first["words"], key=lambda pair: pair[1])[0] in ("fine", "great", "lovely")
+    assert run("nlp", "predict", reviews, "--model", tmp_path / "m", "--output", tmp_path / "p.txt")[0] == 0
+    assert set((tmp_path / "p.txt").read_text().split()) == {"pos", "neg"}
+
+
+def test_what_cannot_be_classified_is_named(run, reviews, tmp_path):
+    (tmp_path / "one.csv").write_text("text,label\na,x\nb,x\n")
+    code, _, errors = run("nlp", "train", tmp_path / "one.csv", "--output", tmp_path / "m")
+    assert (code, "one class only, 'x'" in errors) == (1, True)
+    run("nlp", "train", reviews, "--output", tmp_path / "m", *TINY)
+    (tmp_path / "odd.csv").write_text("text,label\n" + "great " * 100_000 + ",pos\n,neg\n👍 日本,unheard\n")
+    code, _, errors = run("nlp", "evaluate", tmp_path / "odd.csv", "--model", tmp_path / "m")
+    assert (code, "row 3: the label 'unheard' is none of neg, pos" in errors) == (1, True)
+    code, out, _ = run("nlp", "predict", tmp_path / "odd.csv", "--model", tmp_path / "m", "--json")
+    assert code == 0
+    assert json.loads(out.splitlines()[0])["label"] == "pos"  # a hundred thousand words, and an empty text
+    (tmp_path / "m" / "words.txt").unlink()
+    code, _, errors = run("nlp", "predict", reviews, "--model", tmp_path / "m")
+    assert (code, "cannot be loaded" in errors) == (1, True)
+    with pytest.raises(ConfigError, match="pooling"):
+        ClassifierConfig(pooling="sum")
