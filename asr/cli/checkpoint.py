@@ -71,6 +71,7 @@ def average(folders: tuple[Path, ...], output: Path) -> None:
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--lexicon", type=click.Path(path_type=Path), help="Lexicon to put in place of the training one.")
 @click.option("--lm", type=click.Path(path_type=Path), help="ARPA language model to put beside it (.arpa, .arpa.gz).")
+@click.option("--neural-lm", type=click.Path(path_type=Path), help="LSTM language model to put beside it, as lstm/.")
 @click.option(
     "--decoding", type=click.Path(path_type=Path), help="Settings of the search as JSON, from `asr tune --output`."
 )
@@ -80,11 +81,13 @@ def average(folders: tuple[Path, ...], output: Path) -> None:
 @click.option("--card", type=click.Path(path_type=Path), help="Model card, becomes README.md.")
 @click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float16", show_default=True)
 def pack(
-    folder: Path, output: Path, lexicon: Path | None, lm: Path | None, decoding: Path | None, lm_weight: float | None,
-    word_score: float | None, beam_size: int | None, card: Path | None, dtype: str,
+    folder: Path, output: Path, lexicon: Path | None, lm: Path | None, neural_lm: Path | None,
+    decoding: Path | None, lm_weight: float | None, word_score: float | None, beam_size: int | None,
+    card: Path | None, dtype: str,
 ) -> None:  # fmt: skip
     """Make a model folder to ship: weights in half precision, with lexicon, language model, tuned settings, card."""
     from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
+    from asr.lm.lstm_folder import load_lm, save_lm
     from asr.text.lexicon import Lexicon
 
     checkpoint = load_checkpoint(folder)
@@ -103,8 +106,11 @@ def pack(
         if lm.resolve() != (output / lm.name).resolve():
             with replacing(output / lm.name) as temporary:
                 shutil.copyfile(lm, temporary)
+    if neural_lm is not None:
+        found = load_lm(neural_lm)
+        save_lm(output / "lstm", found.arrays, found.config, found.words, bits=8)
     save_checkpoint(output, checkpoint, dtype)
     if card is not None:
         write_atomically(output / "README.md", card.read_bytes())
-    size = sum(path.stat().st_size for path in output.iterdir() if not path.name.startswith("."))
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file() and not path.name.startswith("."))
     note(f"{output}: {size / 1e6:.1f} MB")

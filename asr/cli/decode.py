@@ -16,7 +16,7 @@ from asr.data.manifest import BadItem
 from asr.decode.hypothesis import Hypothesis
 from asr.errors import ConfigError
 from asr.recognizer.bulk import LogProbs, compute_log_probs, decode_all, read_log_probs, write_log_probs
-from asr.recognizer.decoding import NO_LM, make_decoder
+from asr.recognizer.decoding import NO_LM, make_decoder, search_settings
 from asr.score.text_files import format_texts
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
@@ -44,7 +44,7 @@ from asr.text.tokens import Tokens
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 def command(
     model: str | None, manifest: Path | None, save_log_probs: Path | None, stored: Path | None,
-    tokens_path: Path | None, lexicon_path: str | None, lm: str | None, neural_lm: str, neural_share: float,
+    tokens_path: Path | None, lexicon_path: str | None, lm: str | None, neural_lm: str, neural_share: float | None,
     rescore: int, hotwords: tuple[str, ...], hotword_file: Path | None, lm_weight: float | None,
     word_score: float | None, beam_size: int | None, greedy: bool, threads: int, limit: int, output: Path | None,
     as_json: bool, frame_seconds: float | None, device: str,
@@ -76,7 +76,7 @@ def command(
         progress.close()
         checkpoint = backend.checkpoint
         tokens, lexicon = checkpoint.tokens, checkpoint.lexicon
-        settings = checkpoint.decoding | {key: value for key, value in settings.items() if value is not None}
+        settings = search_settings(checkpoint.decoding, settings, more)
         frame_seconds = frame_seconds or backend.seconds_per_frame
         chosen = lm or checkpoint.lm_path
         if save_log_probs is not None:

@@ -21,7 +21,7 @@ def neural_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--rescore", default=0, metavar="N", help="Score N best hypotheses by it, not the search itself."),
         click.option(
-            "--neural-share", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="In the mixture."
+            "--neural-share", type=click.FloatRange(0, 1), help="In the mixture.  [default: as tuned, else 0.5]"
         ),
         click.option(
             "--neural-lm", default=NO_LM, show_default=True, help="LSTM language model: a folder, 'shipped' or 'none'."
@@ -48,7 +48,7 @@ def hotword_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def extras(
-    neural_lm: str, share: float, rescore: int, hotwords: Sequence[str] = (), hotword_file: Path | None = None
+    neural_lm: str, share: float | None, rescore: int, hotwords: Sequence[str] = (), hotword_file: Path | None = None
 ) -> Extras:
     """What the options ask for. Raises ConfigError or CheckpointError."""
     folder = None if neural_lm == NO_LM else neural_lm_folder(neural_lm)

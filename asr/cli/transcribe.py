@@ -39,7 +39,7 @@ def command(
     model: str | None,
     lm: str | None,
     neural_lm: str,
-    neural_share: float,
+    neural_share: float | None,
     rescore: int,
     hotwords: tuple[str, ...],
     hotword_file: Path | None,

@@ -66,6 +66,7 @@ class LstmScorer:
         except KeyError as error:
             raise CheckpointError(f"{folder.source} lacks {error}; copy the model again.") from None
         self._size = int(config["hidden_size"])
+        _one_blas_thread()
         self._root = LstmState(None, END_ID)
 
     def start(self) -> LstmState:
@@ -165,6 +166,16 @@ class LstmScorer:
         within = np.einsum("np,np->n", rows, output[[index - first for index in ids]])
         totals = np.array([state.tails[cluster][1] for state in states])
         return self._head_scores(states, [self._cutoffs[0] + cluster - 1] * len(states)) + within - totals
+
+
+def _one_blas_thread() -> None:
+    """Small products gain nothing from several threads of NumPy's BLAS, which wait for each other by spinning.
+
+    Beside other work on the same cores two threads were six times slower than one. Utterances run in threads instead.
+    """
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(limits=1, user_api="blas")
 
 
 def _sigmoid(values: Floats) -> Floats:

@@ -18,6 +18,7 @@ from asr.text.lexicon import Lexicon
 from asr.text.tokens import BOUNDARY, Tokens
 
 NO_LM = "none"
+NEURAL_SHARE = 0.5
 
 Announce = Callable[[str], None]
 
@@ -27,9 +28,18 @@ class Extras:
     """What may join the search: a neural language model, and phrases to favour."""
 
     neural_lm: str | Path | None = None  # folder of an LSTM language model
-    share: float = 0.5  # of the neural model in the mixture with the n-gram
+    share: float | None = None  # of the neural model in the mixture with the n-gram; None: as tuned, else a half
     rescore: int = 0  # let it score that many best hypotheses afterwards; 0: it takes part in the search
     hotwords: Mapping[str, float] = field(default_factory=dict)  # phrases and what each adds, in nats
+
+
+def search_settings(tuned: dict[str, Any], chosen: dict[str, Any], extras: Extras | None = None) -> dict[str, Any]:
+    """A model's tuned settings (those for a neural language model, if one joins), under those that were chosen."""
+    found = dict(tuned)
+    if extras is not None and extras.neural_lm is not None:
+        names = ("lm_weight", "word_score")
+        found |= {name: tuned[f"neural_{name}"] for name in names if f"neural_{name}" in tuned}
+    return found | {name: value for name, value in chosen.items() if value is not None}
 
 
 class GreedyDecoder:
@@ -118,5 +128,6 @@ def make_decoder(
         return decoder.with_fusion(Fusion(load_word_model(str(lm)), 1.0, every=1))
     if extras.neural_lm is None:
         return decoder
-    fusion = Fusion(load_word_model(extras.neural_lm), extras.share)
+    share = extras.share if extras.share is not None else (settings or {}).get("neural_share", NEURAL_SHARE)
+    fusion = Fusion(load_word_model(extras.neural_lm), share)
     return decoder.with_rescoring(fusion, extras.rescore) if extras.rescore else decoder.with_fusion(fusion)

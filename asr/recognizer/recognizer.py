@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from asr.audio.read import SAMPLE_RATE, Samples, read_blocks
 from asr.audio.segment import Segment, cut_at_pauses
 from asr.decode.hypothesis import Hypothesis
-from asr.recognizer.decoding import NO_LM, Announce, Extras, make_decoder
+from asr.recognizer.decoding import NO_LM, Announce, Extras, make_decoder, search_settings
 from asr.recognizer.shipped import model_folder
 from asr.recognizer.transcript import TimedWord, Transcript
 
@@ -62,7 +62,7 @@ class Recognizer:
         backend = TorchBackend(folder, device, threads)
         checkpoint = backend.checkpoint
         chosen = None if lm == NO_LM else (lm or checkpoint.lm_path)
-        tuned = checkpoint.decoding | {key: value for key, value in (settings or {}).items() if value is not None}
+        tuned = search_settings(checkpoint.decoding, settings or {}, extras)
         return cls(backend, make_decoder(checkpoint.tokens, checkpoint.lexicon, chosen, tuned, announce, extras))
 
     def transcribe(

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # From LibriSpeech folders to a table of word error rates, and to the model that the package ships.
-#   ./run.sh --data FOLDER [--track open|5h] [--text TEXT] [--vocab LIST] [--dictionary DICT] [--work exp/open]
-#            [--stage 0] [--stop-stage 6]
+#   ./run.sh --data FOLDER [--track open|5h] [--text TEXT] [--vocab LIST] [--dictionary DICT] [--neural-lm LSTM]
+#            [--work exp/open] [--stage 0] [--stop-stage 6]
 # FOLDER holds LibriSpeech/train-clean-5 and others; the open track adds train-clean-100-part and ljspeech-part where they
 # are there. TEXT is prose for the language model, LIST the words it may hold, DICT a pronouncing dictionary such as CMUdict
 # (by default FOLDER/text/prose/train.txt.bz2, …/lexicon/librispeech-vocab.txt.gz, …/lexicon/cmudict.dict).
+# LSTM is a language model's folder, such as ../librispeech_lm/run.sh makes; without it there is none in the search.
 # Without --data stage 0 downloads train-clean-5 and dev-clean-2; dev is then dev-clean-2.
 
-track=open text= vocab= dictionary= words=65000 prune="0 2 4"
+track=open text= vocab= dictionary= neural_lm= words=65000 threshold=1.27e-7
 cd "$(dirname "$0")"; . ../stages.sh
 if [ -z "$data" ]; then data="$work/data"; fi
 text="${text:-$data/text/prose/train.txt.bz2}"
@@ -36,11 +37,14 @@ if at 2 "words, lexicons, language model"; then
   asr tokens lexicon --words "$work/words.txt" --dictionary "$dictionary" --output "$work/lexicon.txt" --variants 2
   asr tokens lexicon --words "$work/train.jsonl" --words "$work/$dev.jsonl" --dictionary "$dictionary" \
     --output "$work/train-lexicon.txt" --tokens "$work/tokens.txt"
-  asr lm ngram "$text" --order 3 --vocab "$work/words.txt" --prune "$prune" --output "$work/lm.arpa.gz"
+  asr lm ngram "$text" --order 3 --vocab "$work/words.txt" --threshold "$threshold" --decimals 3 \
+    --output "$work/lm.arpa.gz"
 fi
-if at 3 "train"; then
-  asr train --config conf/bilstm-phones.toml --set tokens="$work/tokens.txt" --set lexicon="$work/train-lexicon.txt" \
-    --train "$work/train.jsonl" --dev "$work/$dev.jsonl" --output "$work/model" --resume
+if at 3 "train: at a high learning rate, then falling"; then
+  set -- --set tokens="$work/tokens.txt" --set lexicon="$work/train-lexicon.txt" --train "$work/train.jsonl" \
+    --dev "$work/$dev.jsonl" --resume
+  asr train --config conf/bilstm-phones.toml "$@" --output "$work/first"
+  asr train --config conf/cooldown.toml --set init="$work/first" "$@" --output "$work/model"
 fi
 if at 4 "log-probs of the dev sets"; then
   for name in $sets; do
@@ -50,14 +54,18 @@ if at 4 "log-probs of the dev sets"; then
 fi
 if at 5 "tune on $dev, decode and score all"; then
   asr tune --log-probs "$work/$dev.npz" --tokens "$work/tokens.txt" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
-    --reference "$work/$dev.jsonl" --beam-size 100 --threads 2 --output "$work/tuned.json"
+    --reference "$work/$dev.jsonl" --beam-size 100 --threads 2 --neural-lm "${neural_lm:-none}" --output "$work/tuned.json"
   asr checkpoint pack "$work/model" --output "$work/packed" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
-    --decoding "$work/tuned.json" --card conf/card.md
+    ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned.json" --card conf/card.md
 fi
 if at 6 "the table"; then
   for name in $sets; do
-    asr decode --model "$work/packed" --manifest "$work/$name.jsonl" --threads 2 --output "$work/$track-bilstm-phones.$name.trn"
-    echo "--- $name"
-    asr score "$work/$name.jsonl" "$work/$track-bilstm-phones.$name.trn"
+    for system in bilstm-phones ${neural_lm:+bilstm-phones-lstm}; do
+      case "$system" in *-lstm) more="$work/packed/lstm" ;; *) more=none ;; esac
+      asr decode --model "$work/packed" --manifest "$work/$name.jsonl" --threads 2 --neural-lm "$more" \
+        --output "$work/$track-$system.$name.trn"
+      echo "--- $system, $name"
+      asr score "$work/$name.jsonl" "$work/$track-$system.$name.trn"
+    done
   done
 fi

@@ -8,12 +8,16 @@ import pytest
 from asr.acoustic.run import AcousticRunConfig
 from asr.config import from_dict, read_toml
 from asr.data.importers import import_corpus, keep_where
+from asr.lm.lstm_run import LmRunConfig
+from asr.nlp.run import ClassifierRunConfig
+from asr.nlp.table import read_table
 from asr.score.report import score_system
 from asr.score.text_files import Texts, read_texts
 from asr.text.normalize import normalize_english
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SCRIPTS = sorted(RECIPES.glob("*/run.sh"))
+OTHER_KINDS = {"librispeech_lm": LmRunConfig, "trec": ClassifierRunConfig}
 HYPOTHESES = sorted(RECIPES.glob("*/hyp/*.trn"))
 
 
@@ -27,7 +31,7 @@ def test_a_recipe_explains_itself_and_refuses_what_it_does_not_know(script):
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*/conf/*.toml")), ids=lambda path: path.parts[-3])
 def test_a_recipes_configuration_is_legal(path):
-    from_dict(AcousticRunConfig, read_toml(path))
+    from_dict(OTHER_KINDS.get(path.parts[-3], AcousticRunConfig), read_toml(path))
 
 
 def _reference(data: Path, recipe: str, name: str) -> Texts:
@@ -47,3 +51,10 @@ def test_a_figure_in_results_follows_from_its_committed_hypotheses(data, path):
     figure = f"{score_system(reference, hypothesis).words.rate:.2%}"
     rows = [line for line in (path.parents[1] / "RESULTS.md").read_text().splitlines() if f"`{system}`" in line]
     assert any(name in row and figure in row for row in rows), f"{system} on {name} has {figure}"
+
+
+def test_the_accuracy_of_questions_follows_from_the_committed_predictions(data):
+    table = read_table(data / "text" / "trec" / "TREC.test.all", lines=True, encoding="latin-1")
+    found = (RECIPES / "trec" / "hyp" / "bilstm.test.txt").read_text().split()
+    right = sum(left == right for left, right in zip(found, table.labelled, strict=True))
+    assert f"`bilstm`, from scratch | {right / len(found):.2%}" in (RECIPES / "trec" / "RESULTS.md").read_text()

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Language models of English prose: Kneser-Ney n-grams and an LSTM, compared word by word on books of their own.
+#   ./run.sh --data FOLDER [--text TEXT] [--heldout TEXT] [--vocab LIST] [--work exp] [--stage 1] [--stop-stage 4]
+# TEXT is prose, a sentence a line, LIST the words to know (by default FOLDER/text/prose/train.txt.bz2 and heldout.txt.gz,
+# FOLDER/text/lexicon/librispeech-vocab.txt.gz). Every 400th sentence of the text is kept for validation.
+
+text= heldout= vocab=
+cd "$(dirname "$0")"; . ../stages.sh
+text="${text:-$data/text/prose/train.txt.bz2}"
+heldout="${heldout:-$data/text/prose/heldout.txt.gz}"
+vocab="${vocab:-$data/text/lexicon/librispeech-vocab.txt.gz}"
+
+if at 1 "text to train on, text to validate on"; then
+  case "$text" in *.bz2) unpack=bzcat ;; *.gz) unpack=zcat ;; *) unpack=cat ;; esac
+  $unpack "$text" | awk -v dev="$work/dev.txt" 'NR % 400 == 0 { print > dev; next } { print }' > "$work/train.txt"
+fi
+if at 2 "n-grams: whole, and pruned to ship"; then
+  asr lm ngram "$text" --order 3 --vocab "$vocab" --output "$work/3gram.arpa"
+  asr lm ngram "$text" --order 3 --vocab "$vocab" --threshold 1.27e-7 --decimals 3 --output "$work/pruned.arpa.gz"
+fi
+if at 3 "LSTM"; then
+  asr lm train "$work/train.txt" --dev "$work/dev.txt" --config conf/lstm.toml --set vocabulary="$vocab" \
+    --output "$work/lstm" --resume
+  asr lm pack "$work/lstm" --output "$work/lstm-8bit" --card conf/card.md
+fi
+if at 4 "perplexity on books of their own"; then
+  for model in 3gram.arpa pruned.arpa.gz lstm lstm-8bit; do
+    echo "--- $model"
+    asr lm score "$work/$model" "$heldout"
+  done
+  echo "--- mixture, weights found on the validation text"
+  weights="$(asr lm interpolate "$work/3gram.arpa" "$work/lstm" --dev "$work/dev.txt" --json)"
+  weights="$(echo "$weights" | sed 's/.*"weights": \[\([^]]*\)\].*/\1/; s/ //g')"
+  asr lm score "$work/3gram.arpa" "$heldout" --with "$work/lstm" --weights "$weights"
+fi
