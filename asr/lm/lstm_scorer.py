@@ -16,12 +16,16 @@ Floats = NDArray[np.float32]
 
 
 class LstmState:
-    """A history. Its vectors are computed when a word after it is first asked for."""
+    """A history. Its vectors are computed when a word after it is first asked for.
 
-    __slots__ = ("head", "hidden", "layers", "parent", "tails", "word")
+    Equal words after one history are one state: what hypotheses of a list have in common is computed once.
+    """
+
+    __slots__ = ("children", "head", "layers", "parent", "tails", "word")
 
     def __init__(self, parent: LstmState | None, word: int) -> None:
         self.parent, self.word = parent, word
+        self.children: dict[int, LstmState] = {}
         self.layers: Floats | None = None  # (layers, 2, hidden): outputs and cells
         self.head: float | None = None  # ln of the first softmax's sum
         self.tails: dict[int, tuple[Floats, float]] = {}  # of clusters: projection, ln of the sum
@@ -67,11 +71,10 @@ class LstmScorer:
             raise CheckpointError(f"{folder.source} lacks {error}; copy the model again.") from None
         self._size = int(config["hidden_size"])
         _one_blas_thread()
-        self._root = LstmState(None, END_ID)
 
     def start(self) -> LstmState:
         """The state at the beginning of a sentence."""
-        return self._root
+        return LstmState(None, END_ID)
 
     def knows(self, word: str) -> bool:
         """Whether a word is in the vocabulary."""
@@ -85,7 +88,9 @@ class LstmScorer:
         clusters: dict[int, list[int]] = {}
         for row, (state, word) in enumerate(zip(states, words, strict=True)):
             index = self.ids.get(word, UNKNOWN_ID)
-            after.append(LstmState(state, index))
+            if index not in state.children:
+                state.children[index] = LstmState(state, index)
+            after.append(state.children[index])
             if index != UNKNOWN_ID or self.score_unknown:
                 cluster = next(place for place, end in enumerate(self._cutoffs) if index < end)
                 clusters.setdefault(cluster, []).append(row)

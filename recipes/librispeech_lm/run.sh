@@ -28,8 +28,9 @@ if at 4 "perplexity on books of their own"; then
     echo "--- $model"
     asr lm score "$work/$model" "$heldout"
   done
-  echo "--- mixture, weights found on the validation text"
-  weights="$(asr lm interpolate "$work/3gram.arpa" "$work/lstm" --dev "$work/dev.txt" --json)"
+  echo "--- mixture, weights found on the validation text, with n-grams that have not seen it"
+  asr lm ngram "$work/train.txt" --order 3 --vocab "$vocab" --output "$work/3gram-train.arpa"
+  weights="$(asr lm interpolate "$work/3gram-train.arpa" "$work/lstm" --dev "$work/dev.txt" --json)"
   weights="$(echo "$weights" | sed 's/.*"weights": \[\([^]]*\)\].*/\1/; s/ //g')"
   asr lm score "$work/3gram.arpa" "$heldout" --with "$work/lstm" --weights "$weights"
 fi

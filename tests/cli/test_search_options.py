@@ -12,6 +12,7 @@ from asr.lm.arpa import write_arpa
 from asr.lm.kneser_ney import Corpus, estimate
 from asr.lm.lstm_folder import save_lm
 from asr.lm.lstm_model import LstmLanguageModel, LstmLmConfig
+from asr.recognizer.decoding import Extras, search_settings
 from tests.decode.test_beam import _log_probs
 
 TEXT = ["a b ab", "a b", "b b", "ab a", "a a a b"] * 4
@@ -82,3 +83,25 @@ def test_tuning_prints_surface_beams_calibration_and_what_a_neural_model_brings(
     assert "25.00% of the reference words are not in the lexicon" in errors
     tuned = json.loads((tmp_path / "tuned.json").read_text())
     assert {"lm_weight", "word_score", "beam_size", "confidence_slope", "neural_share"} <= set(tuned)
+
+
+def test_settings_tuned_for_a_neural_model_apply_only_with_one():
+    tuned = {"lm_weight": 0.8, "word_score": -1.0, "neural_lm_weight": 0.9, "neural_word_score": 0.5}
+    assert search_settings(tuned, {"beam_size": None})["lm_weight"] == 0.8
+    found = search_settings(tuned, {"word_score": 2.0}, Extras(neural_lm="lstm"))
+    assert (found["lm_weight"], found["word_score"]) == (0.9, 2.0)
+
+
+def test_a_recogniser_packed_with_a_neural_model_uses_it(run, neural, tiny_model, make_wav, tmp_path):
+    write_arpa(tmp_path / "lm.arpa", estimate(Corpus(["a cab", "bad dab a"] * 4), 2))
+    (tmp_path / "tuned.json").write_text(json.dumps({"neural_share": 0.7, "lm_weight": 0.5, "neural_lm_weight": 0.6}))
+    code, _, errors = run(
+        "checkpoint", "pack", tiny_model, "--lm", tmp_path / "lm.arpa", "--neural-lm", neural,
+        "--decoding", tmp_path / "tuned.json", "--output", tmp_path / "packed",
+    )  # fmt: skip
+    assert code == 0, errors
+    lstm = tmp_path / "packed" / "lstm"
+    wav = make_wav(seconds=1.5)
+    code, out, errors = run("transcribe", wav, "--model", tmp_path / "packed", "--neural-lm", lstm, "--format", "json")
+    assert code == 0, errors
+    assert set(json.loads(out)) == {"file", "text", "duration", "words"}
