@@ -37,7 +37,7 @@ def search_settings(tuned: dict[str, Any], chosen: dict[str, Any], extras: Extra
     """A model's tuned settings (those for a neural language model, if one joins), under those that were chosen."""
     found = dict(tuned)
     if extras is not None and extras.neural_lm is not None:
-        names = ("lm_weight", "word_score")
+        names = ("lm_weight", "word_score", "beam_size")
         found |= {name: tuned[f"neural_{name}"] for name in names if f"neural_{name}" in tuned}
     return found | {name: value for name, value in chosen.items() if value is not None}
 

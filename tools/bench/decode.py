@@ -1,12 +1,13 @@
 """The beam search beside its peers, flashlight-text and pyctcdecode, on the same log-probs, lexicon and ARPA file.
 
     pip install flashlight-text pyctcdecode 'numpy<2'      # in an environment of its own, beside this project
-    python tools/bench/decode.py FOLDER [--beams 10,50,200] [--limit 200] [--rounds 3]
+    python tools/bench/decode.py FOLDER [--beams 10,50,200] [--limit 200] [--rounds 3] [--settings FILE]
 
 FOLDER holds log_probs.npz (natural logs, one array an utterance), refs.txt (`ID TEXT`), tokens.txt, lexicon.txt and
 lm.arpa.gz. Every system gets the weights that are best for it and, of its pruning settings, the fastest whose WER lies
 within 0.1 points of the best it reaches at that beam. Then the systems run in turn, utterance after utterance on one
-thread, and the median of the rounds is printed. Peak memory is that of a process of its own for each system.
+thread, and the median of the rounds is printed. Peak memory is that of a process of its own for each system. What was
+tuned is kept in --settings and used again by a later run.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import itertools
+import json
 import shutil
 import statistics
 import subprocess
@@ -173,6 +175,20 @@ def tuned(name: str, system: object, inputs: Inputs, beams: list[int]) -> tuple[
     return weights, {beam: choose(system, beam, weights, inputs, most) for beam in beams}
 
 
+def kept_settings(path: Path | None, systems: dict, inputs: Inputs, wanted: dict[str, list[int]]) -> dict:
+    """What `tuned` finds for each system, or what the file at `path` says an earlier run found."""
+    if path is not None and path.exists():
+        stored = json.loads(path.read_text())
+        return {
+            name: (tuple(weights), {int(beam): tuple(values) for beam, values in prunings.items()})
+            for name, (weights, prunings) in stored.items()
+        }
+    found = {name: tuned(name, system, inputs, wanted[name]) for name, system in systems.items()}
+    if path is not None:
+        path.write_text(json.dumps(found))
+    return found
+
+
 def peak_memory(name: str, options: argparse.Namespace, beam: int, weights: tuple, pruning: tuple) -> int:
     """MB of a process that runs one system once."""
     numbers = ",".join(map(str, (beam, *weights, *pruning)))
@@ -196,6 +212,7 @@ def main() -> None:
     parser.add_argument("--slow-beams", default="100", help="beams for pyctcdecode")
     parser.add_argument("--limit", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--settings", type=Path, help="JSON file of tuned settings, made if it is not there")
     parser.add_argument("--only", nargs=2, metavar=("SYSTEM", "NUMBERS"), help="run once, print peak memory in MB")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -214,7 +231,7 @@ def compare(inputs: Inputs, options: argparse.Namespace) -> None:
     slow = [int(beam) for beam in options.slow_beams.split(",") if beam]
     wanted = {"flashlight": beams, "pyctcdecode": slow, "asr": sorted({*beams, *slow})}
     systems = {name: SYSTEMS[name](inputs) for name, some in wanted.items() if some}
-    settings = {name: tuned(name, system, inputs, wanted[name]) for name, system in systems.items()}
+    settings = kept_settings(options.settings, systems, inputs, wanted)
     frames = sum(len(array) for array in inputs.arrays)
     print(f"{len(inputs.arrays)} utterances, {frames} frames, one thread, median of {options.rounds} rounds\n")
     print("| beam | system | weights | pruning | WER | seconds | frames/s | times asr's seconds | peak MB |")
