@@ -180,7 +180,10 @@ def kept_settings(path: Path | None, systems: dict, inputs: Inputs, wanted: dict
     if path is not None and path.exists():
         stored = json.loads(path.read_text())
         return {
-            name: (tuple(weights), {int(beam): tuple(values) for beam, values in prunings.items()})
+            name: (
+                tuple(float(weight) for weight in weights),
+                {int(beam): tuple(values) for beam, values in prunings.items()},
+            )
             for name, (weights, prunings) in stored.items()
         }
     found = {name: tuned(name, system, inputs, wanted[name]) for name, system in systems.items()}
