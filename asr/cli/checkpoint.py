@@ -78,12 +78,13 @@ def average(folders: tuple[Path, ...], output: Path) -> None:
 @click.option("--lm-weight", type=float)
 @click.option("--word-score", type=float)
 @click.option("--beam-size", type=click.IntRange(min=1))
+@click.option("--neural-beam-size", type=click.IntRange(min=1), help="With a neural language model in the search.")
 @click.option("--card", type=click.Path(path_type=Path), help="Model card, becomes README.md.")
 @click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float16", show_default=True)
 def pack(
     folder: Path, output: Path, lexicon: Path | None, lm: Path | None, neural_lm: Path | None,
     decoding: Path | None, lm_weight: float | None, word_score: float | None, beam_size: int | None,
-    card: Path | None, dtype: str,
+    neural_beam_size: int | None, card: Path | None, dtype: str,
 ) -> None:  # fmt: skip
     """Make a model folder to ship: weights in half precision, with lexicon, language model, tuned settings, card."""
     from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
@@ -98,7 +99,9 @@ def pack(
             checkpoint.decoding |= json.loads(decoding.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ConfigError(f"{decoding} is not JSON ({error}).") from None
-    given = {"lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size}
+    given = {
+        "lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size, "neural_beam_size": neural_beam_size,
+    }  # fmt: skip
     checkpoint.decoding |= {key: value for key, value in given.items() if value is not None}
     output.mkdir(parents=True, exist_ok=True)
     if lm is not None:

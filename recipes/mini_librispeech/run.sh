@@ -56,7 +56,8 @@ if at 5 "tune on $dev, decode and score all"; then
   asr tune --log-probs "$work/$dev.npz" --tokens "$work/tokens.txt" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
     --reference "$work/$dev.jsonl" --beam-size 100 --threads 2 --neural-lm "${neural_lm:-none}" --output "$work/tuned.json"
   asr checkpoint pack "$work/model" --output "$work/packed" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
-    ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned.json" --card conf/card.md
+    ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned.json" --beam-size 800 \
+    --neural-beam-size 400 --card conf/card.md
 fi
 if at 6 "the table"; then
   for name in $sets; do

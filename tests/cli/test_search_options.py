@@ -97,9 +97,10 @@ def test_a_recogniser_packed_with_a_neural_model_uses_it(run, neural, tiny_model
     (tmp_path / "tuned.json").write_text(json.dumps({"neural_share": 0.7, "lm_weight": 0.5, "neural_lm_weight": 0.6}))
     code, _, errors = run(
         "checkpoint", "pack", tiny_model, "--lm", tmp_path / "lm.arpa", "--neural-lm", neural,
-        "--decoding", tmp_path / "tuned.json", "--output", tmp_path / "packed",
+        "--decoding", tmp_path / "tuned.json", "--output", tmp_path / "packed", "--neural-beam-size", "7",
     )  # fmt: skip
     assert code == 0, errors
+    assert json.loads((tmp_path / "packed" / "config.json").read_text())["decoding"]["neural_beam_size"] == 7
     lstm = tmp_path / "packed" / "lstm"
     wav = make_wav(seconds=1.5)
     code, out, errors = run("transcribe", wav, "--model", tmp_path / "packed", "--neural-lm", lstm, "--format", "json")
