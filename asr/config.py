@@ -78,6 +78,11 @@ def read_toml(path: str | Path, overrides: typing.Sequence[str] = ()) -> dict[st
         raise ConfigError(f"cannot read configuration {path}: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+    return with_overrides(values, overrides)
+
+
+def with_overrides(values: dict[str, Any], overrides: typing.Sequence[str]) -> dict[str, Any]:
+    """`values`, changed by ``section.key=value`` overrides in order. Raises ConfigError for one of another form."""
     for override in overrides:
         _apply_override(values, override)
     return values

@@ -54,14 +54,13 @@ def train(
     \b
     Example: asr nlp train reviews.csv --output model
     """
-    from asr.config import from_dict, read_toml, to_dict
+    from asr.config import from_dict, read_toml, to_dict, with_overrides
     from asr.nlp.run import ClassifierRunConfig, train_classifier
     from asr.nlp.table import read_table
 
     values = to_dict(ClassifierRunConfig())
     _merge(values, read_toml(config_path) if config_path else {})
-    _merge(values, _overrides(overrides))
-    config = from_dict(ClassifierRunConfig, values)
+    config = from_dict(ClassifierRunConfig, with_overrides(values, overrides))
     texts = read_table(file, text_col, label_col, lines, encoding)
     held = read_table(dev, text_col, label_col, lines, encoding) if dev else None
     note(f"{len(texts)} texts, {len(set(texts.labels))} classes")
@@ -167,16 +166,6 @@ def evaluate(
     )
     click.echo(f"tf-idf + logistic regression: accuracy {plain.accuracy:.2%}, macro F1 {plain.macro_f1:.2%}")
     click.echo(verdict)
-
-
-def _overrides(texts: tuple[str, ...]) -> dict[str, Any]:
-    """KEY=VALUE settings as nested tables."""
-    import tempfile
-
-    from asr.config import read_toml
-
-    with tempfile.NamedTemporaryFile(suffix=".toml") as empty:
-        return read_toml(empty.name, texts)
 
 
 def _merge(values: dict[str, Any], more: dict[str, Any]) -> None:

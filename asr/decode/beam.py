@@ -64,9 +64,10 @@ class BeamDecoder:
         self.tokens = tokens
         self.config = config or BeamConfig()
         self._trie, self.words = load_trie(lexicon, tokens)
+        self._names = [*self.words, UNKNOWN]  # of the search's word indices
         self.lm = lm
         model = lm or _no_model()
-        ids = model.word_ids([*self.words, UNKNOWN]) if lm is not None else np.full(len(self.words) + 1, -1, np.int32)
+        ids = model.word_ids(self._names) if lm is not None else np.full(len(self.words) + 1, -1, np.int32)
         missing = MISSING_LOG10 * LN10
         scores = np.where(ids < 0, np.float32(missing), model.arrays.unigram_log_probs[np.maximum(ids, 0)])
         self._unigrams = (scores if lm is not None else np.zeros(len(ids))).astype(np.float32)
@@ -142,7 +143,7 @@ class BeamDecoder:
             if self._fusion is not None:
                 found = rescore(found, self._fusion, self.lm, self.config.lm_weight)
             return found[:nbest]
-        fused = FusedSearch(session, self._fusion, [*self.words, UNKNOWN], self.lm)
+        fused = FusedSearch(session, self._fusion, self._names, self.lm)
         fused.run(values)
         return self.hypotheses(session, nbest, fused.final_gains)
 

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from asr.errors import ConfigError, TextError
 from asr.lm.lstm_model import END_ID, UNKNOWN_ID, LstmLanguageModel
+from asr.lm.word_model import END
 
-END, UNKNOWN = "</s>", "<unk>"
+UNKNOWN = "<unk>"
 LENGTH_NOISE = 0.02  # share by which lengths are shaken before sorting, so that batches differ from epoch to epoch
 
 
