@@ -55,7 +55,7 @@ def show(folder: Path, as_json: bool) -> None:
 def average(folders: tuple[Path, ...], output: Path) -> None:
     """Average the weights of models of one size and token set."""
     from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
-    from asr.train.loop import average_tensors
+    from asr.train.averaging import average_tensors
 
     models = [load_checkpoint(folder) for folder in folders]
     for folder, other in zip(folders, models, strict=True):

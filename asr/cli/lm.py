@@ -92,7 +92,7 @@ def train(
     note("reading the texts …")
     run = LmRun(config, list(texts), dev, output)
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
-    note(f"training {parameters / 1e6:.2f} M parameters on {len(run.task.train.ids):,} words, {len(run.words):,} known")
+    note(f"training {parameters / 1e6:.2f} M parameters on {run.trained_words:,} words, {len(run.words):,} known")
     progress = Progress("training")
 
     def show(entry: dict[str, Any]) -> None:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from asr.decode.fusion import FusedSearch, Fusion, rescore
 from asr.decode.hotwords import build_hotwords, first_gains, no_hotwords
-from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
+from asr.decode.hypothesis import LOG_SUM_TOLERANCE, SUMMED_FRAMES, Hypothesis, Word, check_log_probs
 from asr.decode.preflight import check_vocabulary
+from asr.decode.readout import Confidence, are_log_probs
 from asr.decode.search import Language, Settings
-from asr.decode.session import FinalGains, Session, Spoken
+from asr.decode.session import FinalGains, Scratch, Session, Spoken
 from asr.decode.trie import load_trie, smear
 from asr.errors import ConfigError
 from asr.lm.arpa import LN10, MISSING_LOG10, ArpaModel
@@ -24,7 +25,6 @@ from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 
 UNKNOWN = "<unk>"
-UNSURE = 1e-4  # posteriors are kept that far from 0 and 1
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ class BeamConfig:
     threshold: float = 25.0  # hypotheses further below the best are dropped
     token_threshold: float = 12.0  # tokens further below a frame's best are not tried
     confidence_scale: float = 0.3  # of the scores, before the posterior over the beam is taken
-    # A word's confidence is s(bias + slope * logit(posterior) + evidence * mean ln of its tokens' probabilities), those
-    # relative to the best token of their frames; `asr tune` fits the three.
+    # See `readout.Confidence`; `asr tune` fits the three.
     confidence_bias: float = 0.0
     confidence_slope: float = 1.0
     confidence_evidence: float = 0.0
@@ -103,6 +102,13 @@ class BeamDecoder:
             float(unknown),
             float(config.letter_score),
         )
+        self._confidence = Confidence(
+            float(config.confidence_scale),
+            float(config.confidence_bias),
+            float(config.confidence_slope),
+            float(config.confidence_evidence),
+        )
+        self._scratches: list[Scratch] = []  # of utterances that are done, for the next ones, in whatever thread
 
     def with_settings(self, **changes: Any) -> BeamDecoder:
         """This decoder with other settings (fields of BeamConfig); the tree and the tables are shared."""
@@ -135,8 +141,17 @@ class BeamDecoder:
 
         log_probs: (frames, tokens), natural logs. Raises TextError for arrays that are no log-probabilities.
         """
-        values = check_log_probs(log_probs, len(self.tokens), name)
+        values = np.ascontiguousarray(log_probs, dtype=np.float32)
+        shaped = values.ndim == 2 and values.shape[1] == len(self.tokens)
+        if not shaped or not are_log_probs(values, SUMMED_FRAMES, LOG_SUM_TOLERANCE):
+            check_log_probs(log_probs, len(self.tokens), name)  # says what is wrong
         session = self.session()
+        found = self._decode(session, values, nbest)
+        if session.scratch.small:
+            self._scratches.append(session.scratch)
+        return found
+
+    def _decode(self, session: Session, values: NDArray[np.float32], nbest: int) -> list[Hypothesis]:
         if self._fusion is None or self._rescored:
             session.advance(values, len(values))
             found = self.hypotheses(session, max(nbest, self._rescored))
@@ -149,39 +164,28 @@ class BeamDecoder:
 
     def session(self) -> Session:
         """A search of one utterance, to be fed piece by piece; `hypotheses` says what it has found."""
-        return Session(len(self.tokens), self._trie, self._look, self._language, self._settings)
+        try:
+            scratch = self._scratches.pop()
+        except IndexError:
+            scratch = Scratch.make(len(self.tokens), self._settings.beam_size, self._trie)
+        return Session(scratch, self._trie, self._look, self._language, self._settings)
 
     def hypotheses(self, session: Session, nbest: int = 1, final_gains: FinalGains | None = None) -> list[Hypothesis]:
         """The `nbest` best hypotheses of a session as it stands, as if the utterance ended here."""
-        found = session.results(self.config.confidence_scale, nbest, final_gains)
-        return [self._hypothesis(spoken) for spoken in found]
+        return [self._hypothesis(spoken) for spoken in session.results(self._confidence, nbest, final_gains)]
 
     def _hypothesis(self, spoken: Spoken) -> Hypothesis:
-        tokens = [(token, frame) for token, frame, _ in spoken.tokens.tolist()]
+        tokens = [(token, frame) for token, frame in spoken.tokens.tolist()]
         rows = spoken.words.tolist()
-        ends = ([row[3] for row in rows[1:]] + [len(tokens)])[: len(rows)]
-        words = []
-        confidences = self._confidences(spoken, [(row[3], last) for row, last in zip(rows, ends, strict=True)])
-        for (word, start, end, first), last, confidence in zip(rows, ends, confidences, strict=True):
+        lasts = [row[3] for row in rows[1:]] + [len(tokens)]
+        words, known = [], self.words
+        for (word, start, end, first), last, confidence in zip(rows, lasts, spoken.confidences.tolist(), strict=False):
             spelling = tuple(tokens[first:last])
-            name = self.words[word] if word < len(self.words) else self._spelled(spelling)
+            name = known[word] if word < len(known) else self._spelled(spelling)
             words.append(Word(name, start, end, round(confidence, 4), spelling))
         reward = self.config.word_score * len(words)
         total = spoken.acoustic + spoken.language
         return Hypothesis(tuple(words), total, spoken.acoustic, spoken.language - reward, reward)
-
-    def _confidences(self, spoken: Spoken, places: list[tuple[int, int]]) -> list[float]:
-        """Of each word, whose tokens lie between two places."""
-        config, boundary = self.config, self.tokens.boundary
-        counted = spoken.tokens[:, 0] != boundary
-        below = np.append(0, np.cumsum(counted * spoken.tokens[:, 2]))
-        count = np.append(0, np.cumsum(counted))
-        first, last = np.array(places, int).reshape(-1, 2).T
-        evidence = (below[first] - below[last]) / 1000 / np.maximum(1, count[last] - count[first])
-        posterior = np.clip(spoken.confidences, UNSURE, 1 - UNSURE)
-        logit = np.log(posterior) - np.log1p(-posterior)
-        total = config.confidence_bias + config.confidence_slope * logit + config.confidence_evidence * evidence
-        return [float(value) for value in 1 / (1 + np.exp(-total))]  # Python's numbers: JSON knows no others
 
     def _spelled(self, spelling: tuple[tuple[int, int], ...]) -> str:
         return "".join(self.tokens.names[token] for token, _ in spelling if token != self.tokens.boundary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,7 @@ SUMMED_FRAMES = 50  # checked to sum to one, spread evenly over an utterance
 LOG_SUM_TOLERANCE = 0.1  # nats by which a frame's probabilities may miss a sum of one (float16 storage)
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """A recognised word; times in frames of the log-probabilities, `end_frame` exclusive."""
 
     word: str

@@ -35,7 +35,7 @@ ROOT = 0
 NO_WORD = -1
 STAY = -1  # in place of a token: the prefix stays what it is
 LEAST = -80.0  # nats below a frame's best at which a probability is as good as zero, and still a number
-CACHED_SCORES = 8192  # language scores of (history, word) kept, a power of two
+CACHED_SCORES = 2048  # language scores of (history, word) kept, a power of two; more miss the processor's cache
 
 # Numbers of a search that change with each frame, in State.counters and State.scale
 SIZE, HISTORIES, RECORDS, FRAME = range(4)
@@ -104,7 +104,6 @@ class Candidates(NamedTuple):
     scores: NDArray[np.float64]  # (6, room): blank, token, strongest part, language, total, scratch
     keys: NDArray[np.uint64]  # (room,)
     chosen: NDArray[np.int32]  # (room,)
-    table_keys: NDArray[np.uint64]  # (slots,)
     table: NDArray[np.int64]  # (slots,): stamp << 32 | candidate
 
 
@@ -112,6 +111,7 @@ class Work(NamedTuple):
     """Scratch of the search, and language scores that may be asked for again."""
 
     everything: NDArray[np.float64]  # (tokens,): a frame's probabilities
+    below: NDArray[np.int32]  # (tokens,): of those worth trying, thousandths of a nat below the frame's best
     passing: NDArray[np.float64]  # (tokens,)
     active: NDArray[np.int32]  # (tokens,)
     spare: NDArray[np.int32]  # (6, beam)
@@ -128,7 +128,7 @@ def join(key, value):  # type: ignore[no-untyped-def]
 
 
 @compile_cached(_nrt=False)
-def _hot_gain(language, place, word):  # type: ignore[no-untyped-def]
+def hot_gain(language, place, word):  # type: ignore[no-untyped-def]
     """Where the hotwords stand after a word, and what that adds."""
     hot = language.hot
     number = hot.words[word]
@@ -137,13 +137,13 @@ def _hot_gain(language, place, word):  # type: ignore[no-untyped-def]
 
 
 @compile_cached(_nrt=False)
-def _word_language(language, settings, histories, history, word):  # type: ignore[no-untyped-def]
+def word_language(language, settings, histories, history, word):  # type: ignore[no-untyped-def]
     """Weighted LM score, word score and hotword score of a word (or, past the last one, the unknown word)."""
     score = settings.word_score
     if word == len(language.word_ids) - 1:
         score += settings.unknown_score
     if len(language.hot.won) > 1:
-        score += _hot_gain(language, histories[history, HOT], word)[1]
+        score += hot_gain(language, histories[history, HOT], word)[1]
     if not language.used:
         return score
     index = language.word_ids[word]
@@ -175,6 +175,28 @@ def remember_gain(state, key, gain):  # type: ignore[no-untyped-def]
 
 
 @compile_cached(_nrt=False)
+def begin(state, candidates, work, language):  # type: ignore[no-untyped-def]
+    """Make arrays that may have served before those of a search that has seen nothing."""
+    for place in range(len(state.counters)):
+        state.counters[place] = 0
+    state.counters[SIZE] = state.counters[HISTORIES] = 1
+    state.scale[0] = 0.0
+    for row in range(6):
+        state.beam[row, 0] = 0
+    state.beam[LAST, 0] = state.beam[RECORD, 0] = -1
+    state.scores[BLANK, 0], state.scores[TOKEN, 0], state.scores[LANGUAGE, 0] = 1.0, 0.0, 0.0
+    state.keys[0] = state.hashes[0] = 1
+    for column in range(state.histories.shape[1]):
+        state.histories[0, column] = -1
+    state.histories[0, FIRST_FRAME] = state.histories[0, END_FRAME] = state.histories[0, HOT] = 0
+    state.histories[0, FUSED], state.histories[0, CONTEXT] = 1, language.begin
+    for slot in range(len(candidates.table)):
+        candidates.table[slot] = 0
+    for slot in range(len(work.cache_keys)):
+        work.cache_keys[slot] = 0
+
+
+@compile_cached(_nrt=False)
 def _nth_greatest(values, count, wanted):  # type: ignore[no-untyped-def]
     """The `wanted`-th greatest (from 1) of the first `count` values, which are put in another order (quickselect)."""
     low, high, place = 0, count - 1, wanted - 1
@@ -200,13 +222,13 @@ def _nth_greatest(values, count, wanted):  # type: ignore[no-untyped-def]
 
 
 @compile_cached(_nrt=False)
-def _offer(origins, scores, keys, table_keys, table, stamp, count, key, index, token, node, word, mass, gain, ahead):  # type: ignore[no-untyped-def]
+def _offer(origins, scores, keys, table, stamp, count, key, index, token, node, word, mass, gain, ahead):  # type: ignore[no-untyped-def]
     """Add a contribution to the candidate of a prefix, or make it one; returns the number of candidates."""
     mask = np.uint64(len(table) - 1)
     slot = key & mask
     while (table[slot] >> 32) == stamp:
-        if table_keys[slot] == key:
-            found = table[slot] & 0xFFFFFFFF
+        found = table[slot] & 0xFFFFFFFF
+        if keys[found] == key:
             if mass > scores[2, found]:
                 # The same prefix by a stronger path: its times are the ones to keep.
                 scores[2, found] = mass
@@ -216,7 +238,7 @@ def _offer(origins, scores, keys, table_keys, table, stamp, count, key, index, t
             scores[4, found] += mass * ahead
             return count
         slot = (slot + np.uint64(1)) & mask
-    table_keys[slot], table[slot] = key, (stamp << 32) | count
+    table[slot] = (stamp << 32) | count
     origins[0, count], origins[1, count], origins[2, count], origins[3, count] = index, token, node, word
     scores[0, count], scores[1, count], scores[2, count] = 0.0, mass, mass
     scores[3, count], scores[4, count] = gain, mass * ahead
@@ -225,7 +247,7 @@ def _offer(origins, scores, keys, table_keys, table, stamp, count, key, index, t
 
 
 @compile_cached(_nrt=False)
-def _probabilities(row, settings, everything, passing, active):  # type: ignore[no-untyped-def]
+def _probabilities(row, settings, everything, below_best, passing, active):  # type: ignore[no-untyped-def]
     """A frame's probabilities relative to its best; `passing` is zero for tokens not to be tried, `active` lists the
     others. Returns how many those are and the best log-probability."""
     best = row[0]
@@ -238,6 +260,7 @@ def _probabilities(row, settings, everything, passing, active):  # type: ignore[
         passing[token] = 0.0
         if token > 0 and below >= -settings.token_threshold:
             passing[token] = everything[token]
+            below_best[token] = -1000.0 * below
             active[count] = token
             count += 1
     return count, best
@@ -289,7 +312,7 @@ def _take(number, frame, settings, language, candidates, state, work):  # type: 
             if token != settings.boundary or beam[NODE, index] == ROOT:
                 spare[END, place] = frame + 1
             records[written, BEFORE], records[written, WHAT] = beam[RECORD, index], token
-            records[written, WHEN], records[written, BELOW] = frame, -1000.0 * np.log(work.everything[token])
+            records[written, WHEN], records[written, BELOW] = frame, work.below[token]
             spare[RECORD, place] = written
             written += 1
         masses[5, place] = scores[LANGUAGE, index] + masses[3, candidate]
@@ -307,7 +330,7 @@ def _take(number, frame, settings, language, candidates, state, work):  # type: 
 
 
 @compile_cached(_nrt=False)
-def _next_hash(hashes, history, word, language, key):  # type: ignore[no-untyped-def]
+def next_hash(hashes, history, word, language, key):  # type: ignore[no-untyped-def]
     """The hash of a history with one more word; unknown words differ by what they spell, which is in the key."""
     if word == len(language.word_ids) - 1:
         return join(hashes[history], key >> np.uint64(1))
@@ -324,8 +347,8 @@ def _write_history(row, word, beam, place, state, language, key):  # type: ignor
     histories[row, LAST_RECORD] = beam[RECORD, place]
     histories[row, HOT] = 0
     if len(language.hot.won) > 1:
-        histories[row, HOT] = _hot_gain(language, histories[parent, HOT], word)[0]
-    hashes[row] = _next_hash(hashes, parent, word, language, key)
+        histories[row, HOT] = hot_gain(language, histories[parent, HOT], word)[0]
+    hashes[row] = next_hash(hashes, parent, word, language, key)
     histories[row, FUSED] = _fused_gain(state, hashes[row])[0]
     known = language.used and language.word_ids[word] >= 0
     histories[row, CONTEXT] = language.word_ids[word] if known else -1
@@ -369,12 +392,12 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
     """
     tokens = log_probs.shape[1]
     everything, passing, active = work.everything, work.passing, work.active
-    child_starts, child_tokens, child_nodes = trie.child_starts, trie.child_tokens, trie.child_nodes
+    child_starts, child_tokens = trie.child_starts, trie.child_tokens
     word_starts, words = trie.word_starts, trie.words
     beam, scores, beam_keys = state.beam, state.scores, state.keys
     histories, hashes = state.histories, state.hashes
     origins, masses, keys = candidates.origins, candidates.scores, candidates.keys
-    table_keys, table = candidates.table_keys, candidates.table
+    table = candidates.table
     cache_keys, cache = work.cache_keys, work.cache
     outside, unknown = len(child_starts) - 1, len(language.word_ids) - 1
     boundary = settings.boundary
@@ -385,7 +408,7 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
         frame, size = state.counters[FRAME], state.counters[SIZE]
         if max(state.counters[HISTORIES], state.counters[RECORDS]) + settings.beam_size > len(histories):
             return MORE_ROWS
-        trying, frame_best = _probabilities(log_probs[frame], settings, everything, passing, active)
+        trying, frame_best = _probabilities(log_probs[frame], settings, everything, work.below, passing, active)
         if trying == 0:
             best = _only_blank(size, beam, scores, everything)
             state.scale[0] += frame_best + _rescale(size, scores, best)
@@ -401,7 +424,7 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
             slot = key & np.uint64(len(table) - 1)
             while (table[slot] >> 32) == stamp:
                 slot = (slot + np.uint64(1)) & np.uint64(len(table) - 1)
-            table_keys[slot], table[slot] = key, (stamp << 32) | index
+            table[slot] = (stamp << 32) | index
             blank = (scores[BLANK, index] + scores[TOKEN, index]) * everything[0]
             held = scores[TOKEN, index] * everything[last] if last >= 0 else 0.0
             origins[0, index], origins[1, index], origins[2, index], origins[3, index] = index, STAY, node, NO_WORD
@@ -431,14 +454,14 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
                 token = child_tokens[place]
                 if passing[token] == 0.0:
                     continue
-                child = child_nodes[place]
+                child = place + 1
                 mass = (blank if token == last else both) * passing[token]
                 ahead = look[child]
                 if mass * ahead < widest or mass == 0.0:
                     continue
                 if mass * ahead >= floor and child_starts[child] < child_starts[child + 1]:
                     count = _offer(
-                        origins, masses, keys, table_keys, table, stamp, count, join(base, ~(child * tokens + token)),
+                        origins, masses, keys, table, stamp, count, join(base, ~(child * tokens + token)),
                         index, token, child, NO_WORD, mass, 0.0, ahead,
                     )  # fmt: skip
                     best = max(best, mass * ahead)
@@ -448,7 +471,7 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
                     slot = extended & np.uint64(CACHED_SCORES - 1)
                     if cache_keys[slot] != extended:
                         cache_keys[slot] = extended
-                        cache[slot, 0] = _word_language(language, settings, histories, history, word)
+                        cache[slot, 0] = word_language(language, settings, histories, history, word)
                         cache[slot, 0] += _fused_gain(state, extended)[1]
                         cache[slot, 1] = np.exp(cache[slot, 0])
                     product = mass * cache[slot, 1]
@@ -457,7 +480,7 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
                     if count + 2 * tokens >= room:
                         return MORE_CANDIDATES
                     count = _offer(
-                        origins, masses, keys, table_keys, table, stamp, count, join(extended, ~token),
+                        origins, masses, keys, table, stamp, count, join(extended, ~token),
                         index, token, ROOT, word, product, cache[slot, 0], 1.0,
                     )  # fmt: skip
                     best = max(best, product)
@@ -472,14 +495,14 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
                     ends = node == outside or (node != ROOT and _spells_no_word(trie, node, boundary))
                     if not ends:
                         continue
-                    extended = _next_hash(hashes, history, unknown, language, beam_keys[index])
-                    gain = _word_language(language, settings, histories, history, unknown)
+                    extended = next_hash(hashes, history, unknown, language, beam_keys[index])
+                    gain = word_language(language, settings, histories, history, unknown)
                     gain += _fused_gain(state, extended)[1]
                     mass *= np.exp(gain)
                     if mass < floor or mass == 0.0:
                         continue
                     count = _offer(
-                        origins, masses, keys, table_keys, table, stamp, count, join(extended, ~token),
+                        origins, masses, keys, table, stamp, count, join(extended, ~token),
                         index, token, ROOT, unknown, mass, gain, 1.0,
                     )  # fmt: skip
                     best = max(best, mass)
@@ -490,7 +513,7 @@ def advance(log_probs, last_frame, trie, look, language, settings, state, candid
                     if mass * look[outside] < floor or mass == 0.0:
                         continue
                     count = _offer(
-                        origins, masses, keys, table_keys, table, stamp, count, join(beam_keys[index], token + 1),
+                        origins, masses, keys, table, stamp, count, join(beam_keys[index], token + 1),
                         index, token, outside, NO_WORD, mass, np.log(price), look[outside],
                     )  # fmt: skip
                     best = max(best, mass * look[outside])
@@ -511,7 +534,7 @@ def _has_child(child_starts, child_tokens, node, token):  # type: ignore[no-unty
 
 @compile_cached(_nrt=False)
 def _spells_no_word(trie, node, boundary):  # type: ignore[no-untyped-def]
-    child = _boundary_child(trie, node, boundary)
+    child = boundary_child(trie, node, boundary)
     return child < 0 or trie.word_starts[child] == trie.word_starts[child + 1]
 
 
@@ -526,10 +549,10 @@ def _depth(beam, records, index, histories):  # type: ignore[no-untyped-def]
 
 
 @compile_cached(_nrt=False)
-def _boundary_child(trie, node, boundary):  # type: ignore[no-untyped-def]
+def boundary_child(trie, node, boundary):  # type: ignore[no-untyped-def]
     for place in range(trie.child_starts[node], trie.child_starts[node + 1]):
         if trie.child_tokens[place] == boundary:
-            return trie.child_nodes[place]
+            return place + 1
     return -1
 
 
@@ -576,132 +599,6 @@ def compact(state):  # type: ignore[no-untyped-def]
         beam[HISTORY, index] = new_history[beam[HISTORY, index]]
         if beam[RECORD, index] >= 0:
             beam[RECORD, index] = new_record[beam[RECORD, index]]
-
-
-@compile_cached()
-def finish(trie, language, settings, state, out, out_keys, out_scores):  # type: ignore[no-untyped-def]
-    """Write out the hypotheses that are whole word sequences: between words, or lacking only the boundary of their last
-    word. If there is neither, what each has of whole words.
-
-    out: (room, 3), of each its history, a word to append to that (or NO_WORD), and its hypothesis; out_keys: (room,),
-    equal for equal word sequences; out_scores: (room, 2), its mass relative to the scale, language scores included, and
-    those in nats, </s> included. Returns how many there are.
-    """
-    outside, unknown = len(trie.child_starts) - 1, len(language.word_ids) - 1
-    count = 0
-    for cut_words in range(2):
-        for index in range(state.counters[SIZE]):
-            node, history = state.beam[NODE, index], state.beam[HISTORY, index]
-            child = _boundary_child(trie, node, settings.boundary) if ROOT < node < outside else -1
-            first, last = (trie.word_starts[child], trie.word_starts[child + 1]) if child >= 0 else (0, 0)
-            spelled = settings.open and node != ROOT and first == last
-            if node == ROOT or spelled or cut_words == 1:
-                first -= 1
-            for entry in range(first, last):
-                ends_word = child >= 0 and entry >= trie.word_starts[child]
-                word = trie.words[entry] if ends_word else (unknown if spelled else NO_WORD)
-                gain, place = 0.0, state.histories[history, HOT]
-                if word != NO_WORD:
-                    gain = _word_language(language, settings, state.histories, history, word)
-                    if len(language.hot.won) > 1:
-                        place = _hot_gain(language, place, word)[0]
-                gain -= language.hot.partial[place]  # a phrase that stays incomplete has won nothing
-                gain += _end_score(language, settings, state.histories, history, word)
-                out[count, 0], out[count, 1], out[count, 2] = history, word, index
-                out_keys[count] = state.hashes[history]
-                if word != NO_WORD:
-                    out_keys[count] = _next_hash(state.hashes, history, word, language, state.keys[index])
-                out_scores[count, 0] = state.scores[BLANK, index] + state.scores[TOKEN, index]
-                out_scores[count, 1] = gain
-                count += 1
-        if count:
-            break
-    return count
-
-
-@compile_cached()
-def _end_score(language, settings, histories, history, word):  # type: ignore[no-untyped-def]
-    """Weighted LM score of </s> after a history and, unless it is NO_WORD, one more word."""
-    if not language.used:
-        return 0.0
-    context = np.full((1, MAX_ORDER), -1, np.int32)
-    for place in range(MAX_ORDER):
-        context[0, place] = histories[history, CONTEXT + place]
-    if word != NO_WORD:
-        known = language.word_ids[word] >= 0
-        for place in range(MAX_ORDER - 1, 0, -1):
-            context[0, place] = context[0, place - 1] if known else -1
-        context[0, 0] = language.word_ids[word]
-    return settings.lm_weight * score_word(language.tables, context, 0, 0, language.end)
-
-
-@compile_cached()
-def agreement(words, count, out, posterior, state, found):  # type: ignore[no-untyped-def]
-    """For each of `words` (words, 3: index, first frame, one past the last) the posterior of those results that hold it
-    at an overlapping time, added to `found`."""
-    for row in range(count):
-        place = len(words) - 1
-        history, word = out[row, 0], out[row, 1]
-        start, end = state.beam[START, out[row, 2]], state.beam[END, out[row, 2]]
-        if word == NO_WORD:
-            word, start, end = _last_word(state.histories, history)
-            history = state.histories[history, PARENT]
-        while word != NO_WORD:
-            while place >= 0 and words[place, 1] >= end:
-                place -= 1
-            match = place
-            while match >= 0 and words[match, 2] > start:
-                if words[match, 0] == word:
-                    found[match] += posterior[row]
-                    break
-                match -= 1
-            if history < 0:
-                break
-            word, start, end = _last_word(state.histories, history)
-            history = state.histories[history, PARENT]
-
-
-@compile_cached()
-def _last_word(histories, history):  # type: ignore[no-untyped-def]
-    return histories[history, LAST_WORD], histories[history, FIRST_FRAME], histories[history, END_FRAME]
-
-
-@compile_cached()
-def trace(history, word, hypothesis, state):  # type: ignore[no-untyped-def]
-    """The words and tokens of a result: (words, 4), index, first frame, one past the last, number of tokens before; and
-    (tokens, 3), token, its first frame, thousandths of a nat below that frame's best."""
-    count = 0 if word == NO_WORD else 1
-    at = history
-    while at > 0:
-        count += 1
-        at = state.histories[at, PARENT]
-    last = state.histories[history, LAST_RECORD] if word == NO_WORD else state.beam[RECORD, hypothesis]
-    length, at = 0, last
-    while at >= 0:
-        length += 1
-        at = state.records[at, BEFORE]
-    words, tokens = np.zeros((count, 4), np.int32), np.zeros((length, 3), np.int32)
-    at = last
-    for place in range(length - 1, -1, -1):
-        for column in range(3):
-            tokens[place, column] = state.records[at, WHAT + column]
-        at = state.records[at, BEFORE]
-    place, record = length, last
-    for row in range(count - 1, -1, -1):
-        if row == count - 1 and word != NO_WORD:
-            words[row, 0] = word
-            words[row, 1], words[row, 2] = state.beam[START, hypothesis], state.beam[END, hypothesis]
-            parent = history
-        else:
-            words[row, 0], words[row, 1], words[row, 2] = _last_word(state.histories, history)
-            parent = state.histories[history, PARENT]
-        until = state.histories[parent, LAST_RECORD]
-        while record != until and record >= 0:
-            place -= 1
-            record = state.records[record, BEFORE]
-        words[row, 3] = place
-        history = parent
-    return words, tokens
 
 
 @compile_cached()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decode import search
+from asr.decode import readout, search
+from asr.decode.readout import Confidence, Results
 from asr.decode.search import Candidates, Language, Settings, State, Work
 from asr.decode.trie import TrieArrays
 from asr.lm.ngram_tables import MAX_ORDER
@@ -16,6 +17,7 @@ from asr.lm.ngram_tables import MAX_ORDER
 FinalGains = Callable[[NDArray[np.int32]], NDArray[np.float64]]
 
 FIRST_ROOM = 2048  # candidates, histories and records at first; each grows when it must
+MOST_KEPT_ROOM = 1 << 16  # arrays that have grown beyond are not kept for another utterance
 
 
 @dataclass(frozen=True)
@@ -25,20 +27,24 @@ class Spoken:
     acoustic: float
     language: float  # all that is not acoustic
     words: NDArray[np.int32]  # (words, 4): index, first frame, one past the last frame, place of its first token
-    tokens: NDArray[np.int32]  # (tokens, 3): token, its first frame, thousandths of a nat below that frame's best
-    confidences: NDArray[np.float64]  # (words,): posterior of the results that hold it, 0..1
+    tokens: NDArray[np.int32]  # (tokens, 2): token, its first frame
+    confidences: NDArray[np.float64]  # (words,), 0..1
 
 
-class Session:
-    """Feed it log-probabilities, in one piece or in many, then ask for the results."""
+@dataclass
+class Scratch:
+    """The arrays of a search, which the next utterance may use again: fresh memory costs more than the reckoning."""
 
-    def __init__(
-        self, tokens: int, trie: TrieArrays, look: NDArray[np.float64], language: Language, settings: Settings
-    ) -> None:
-        self.trie, self.look, self.language, self.settings = trie, look, language, settings
-        beam = settings.beam_size
-        self.state = State(
-            np.array([1, 1, 0, 0], np.int64),
+    state: State
+    candidates: Candidates
+    work: Work
+    results: Results
+
+    @classmethod
+    def make(cls, tokens: int, beam: int, trie: TrieArrays) -> Scratch:
+        """Room for a beam of hypotheses over so many tokens."""
+        state = State(
+            np.zeros(4, np.int64),
             np.zeros(1),
             np.zeros((6, beam), np.int32),
             np.zeros((3, beam)),
@@ -47,22 +53,43 @@ class Session:
             np.zeros(1, np.uint64),
             np.zeros(1),
         )
-        self.state.beam[search.LAST, 0] = self.state.beam[search.RECORD, 0] = -1
-        self.state.scores[search.BLANK, 0] = 1.0
-        root = self.state.histories[0]
-        root[[search.PARENT, search.LAST_WORD, search.LAST_RECORD]] = -1
-        root[search.HOT], root[search.FUSED] = 0, 1
-        root[search.CONTEXT :] = -1
-        root[search.CONTEXT] = language.begin
-        self._candidates = _candidates(max(FIRST_ROOM, 4 * beam))
-        self._work = Work(
+        work = Work(
             np.zeros(tokens),
+            np.zeros(tokens, np.int32),
             np.zeros(tokens),
             np.zeros(tokens, np.int32),
             np.zeros((6, beam), np.int32),
             np.zeros(search.CACHED_SCORES, np.uint64),
             np.empty((search.CACHED_SCORES, 2)),
         )
+        return cls(state, _candidates(max(FIRST_ROOM, 4 * beam)), work, _results(trie, beam))
+
+    @property
+    def small(self) -> bool:
+        """Whether it is worth keeping."""
+        return max(len(self.state.hashes), len(self.candidates.keys)) <= MOST_KEPT_ROOM
+
+
+class Session:
+    """Feed it log-probabilities, in one piece or in many, then ask for the results."""
+
+    def __init__(
+        self, scratch: Scratch, trie: TrieArrays, look: NDArray[np.float64], language: Language, settings: Settings
+    ) -> None:
+        self.trie, self.look, self.language, self.settings = trie, look, language, settings
+        self.scratch = scratch
+        if len(self.state.fused_keys) > 1:
+            self.state = self.state._replace(fused_keys=np.zeros(1, np.uint64), fused_gains=np.zeros(1))
+        search.begin(self.state, scratch.candidates, scratch.work, language)
+
+    @property
+    def state(self) -> State:
+        """The search in progress."""
+        return self.scratch.state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self.scratch.state = state
 
     @property
     def frames(self) -> int:
@@ -85,19 +112,20 @@ class Session:
             self.state.beam[[search.START, search.END]] += by
             self.state.histories[:histories, search.FIRST_FRAME : search.END_FRAME + 1] += by
             self.state.records[:records, search.WHEN] += by
-            self._candidates.table[:] = 0  # its stamps are frames
+            self.scratch.candidates.table[:] = 0  # its stamps are frames
 
     def advance(self, log_probs: NDArray[np.float32], last_frame: int) -> None:
         """Search `log_probs` on from the frame reached up to `last_frame`."""
+        scratch = self.scratch
         while True:
             outcome = search.advance(
-                log_probs, last_frame, self.trie, self.look, self.language, self.settings, self.state,
-                self._candidates, self._work,
+                log_probs, last_frame, self.trie, self.look, self.language, self.settings, scratch.state,
+                scratch.candidates, scratch.work,
             )  # fmt: skip
             if outcome == search.DONE:
                 return
             if outcome == search.MORE_CANDIDATES:
-                self._candidates = _candidates(2 * len(self._candidates.keys))
+                scratch.candidates = _candidates(2 * len(scratch.candidates.keys))
             else:
                 self._make_rows()
 
@@ -123,46 +151,27 @@ class Session:
             new = gains
         for key in new:
             search.remember_gain(self.state, np.uint64(key), gains[key])
-            self._work.cache_keys[key % search.CACHED_SCORES] = 0
+            self.scratch.work.cache_keys[key % search.CACHED_SCORES] = 0
 
-    def results(self, confidence_scale: float, most: int, final_gains: FinalGains | None = None) -> list[Spoken]:
-        """The best `most` word sequences, best first; those that differ in spelling only are one.
+    def results(self, confidence: Confidence, most: int, final_gains: FinalGains | None = None) -> list[Spoken]:
+        """The best `most` word sequences, best first; those that differ in spelling only are one, with the times of the
+        strongest.
 
-        confidence_scale: of the scores in nats, before they become a posterior over all that is left. final_gains: what
-        to add to the language scores of the compiled search's results.
+        final_gains: what to add to the language scores of the compiled search's results.
         """
-        size = int(self.state.counters[search.SIZE])
-        room = size * (int(np.diff(self.trie.word_starts).max(initial=0)) + 1)
-        out, keys, scores = np.zeros((room, 3), np.int32), np.zeros(room, np.uint64), np.zeros((room, 2))
-        count = search.finish(self.trie, self.language, self.settings, self.state, out, keys, scores)
-        before = self.state.scores[search.LANGUAGE, out[:count, 2]]
-        acoustic = np.log(scores[:count, 0]) + self.state.scale[0] - before
-        language = scores[:count, 1] + before
+        state, results = self.state, self.scratch.results
+        count = readout.finish(self.trie, self.language, self.settings, state, results)
         if final_gains is not None:
-            language = language + final_gains(out[:count])
-        out, acoustic, language = _ranked(out[:count], keys[:count], acoustic, language)
-        posterior = np.exp(confidence_scale * (acoustic + language - (acoustic[:1] + language[:1])))
-        posterior /= posterior.sum()
+            results.scores[:count, readout.OTHER] += final_gains(results.rows[:count])
         found = []
-        for row in range(min(most, len(out))):
-            words, tokens = search.trace(out[row, 0], out[row, 1], out[row, 2], self.state)
-            confidences = np.zeros(len(words))
-            search.agreement(words, len(out), out, posterior, self.state, confidences)
-            found.append(Spoken(float(acoustic[row]), float(language[row]), words, tokens, confidences))
+        for place in range(readout.rank(count, results, confidence.scale, most)):
+            row = int(results.order[place])
+            words, tokens, confidences = readout.describe(
+                row, count, results, state, confidence, self.settings.boundary
+            )
+            acoustic, other, _ = results.scores[row].tolist()
+            found.append(Spoken(acoustic, other, words, tokens, confidences))
         return found
-
-
-def _ranked(
-    out: NDArray[np.int32], keys: NDArray[np.uint64], acoustic: NDArray[np.float64], language: NDArray[np.float64]
-) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
-    """Results of equal keys summed up, best first; each stands for the strongest of its equals, whose times it has."""
-    order = np.argsort(-acoustic, kind="stable")
-    _, first, inverse = np.unique(keys[order], return_index=True, return_inverse=True)
-    summed = np.full(len(first), -np.inf)
-    np.logaddexp.at(summed, inverse, acoustic[order])
-    chosen = order[first]
-    ranks = np.argsort(-(summed + language[chosen]), kind="stable")
-    return out[chosen[ranks]], summed[ranks], language[chosen[ranks]]
 
 
 def _rows(room: int) -> tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.int32]]:
@@ -179,6 +188,18 @@ def _candidates(room: int) -> Candidates:
         np.zeros((6, room)),
         np.zeros(room, np.uint64),
         np.zeros(room, np.int32),
-        np.zeros(slots, np.uint64),
         np.zeros(slots, np.int64),
+    )
+
+
+def _results(trie: TrieArrays, beam: int) -> Results:
+    """Room for whole word sequences: of each hypothesis as it is, or with each word that its node spells."""
+    room = beam * (int(np.diff(trie.word_starts).max(initial=0)) + 1)
+    slots = 1 << int(np.ceil(np.log2(2 * room)))
+    return Results(
+        np.zeros((room, 3), np.int32),
+        np.zeros(room, np.uint64),
+        np.zeros((room, 3)),
+        np.zeros(room, np.int32),
+        np.zeros(slots, np.int32),
     )

@@ -13,15 +13,18 @@ from asr.lm.table_cache import Arrays, cached_arrays, pack_words, unpack_words
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 
-TREE_VERSION = "1"
+TREE_VERSION = "2"
 
 
 class TrieArrays(NamedTuple):
-    """Nodes of the tree; node 0 is the root. Children and words of node i lie between starts[i] and starts[i + 1]."""
+    """Nodes of the tree, numbered breadth first: node 0 is the root, and what is known of siblings lies side by side.
+
+    The children of node i have the places from child_starts[i] to child_starts[i + 1]; that at place p is node p + 1.
+    Its words have the places from word_starts[i] to word_starts[i + 1].
+    """
 
     child_starts: NDArray[np.int32]  # (nodes + 1,)
-    child_tokens: NDArray[np.int32]
-    child_nodes: NDArray[np.int32]
+    child_tokens: NDArray[np.int32]  # (nodes - 1,)
     word_starts: NDArray[np.int32]  # (nodes + 1,)
     words: NDArray[np.int32]  # indices of the words that end at a node
     lookahead: NDArray[np.float32]  # (nodes,): best unigram score of the words at and below a node
@@ -99,34 +102,53 @@ def build_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, list[str]]
             "is the lexicon, or its case, of another model?"
         )
     parents, node_tokens, ends = _insert(np.array(flat, np.int32), np.array(offsets, np.int64), len(tokens))
-    by_parent = np.argsort(parents[1:], kind="stable") + 1
-    child_starts = np.concatenate([[0], np.cumsum(np.bincount(parents[1:], minlength=len(parents)))])
+    nodes = _breadth_first(parents)
+    numbers = np.empty_like(nodes)  # new of old
+    numbers[nodes] = np.arange(len(nodes))
+    children = np.bincount(numbers[parents[1:]], minlength=len(nodes))
+    ends = numbers[ends]
     by_end = np.argsort(ends, kind="stable")
-    word_starts = np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=len(parents)))])
+    word_starts = np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=len(nodes)))])
     arrays = TrieArrays(
-        child_starts.astype(np.int32),
-        node_tokens[by_parent],
-        by_parent.astype(np.int32),
+        np.concatenate([[0], np.cumsum(children)]).astype(np.int32),
+        node_tokens[nodes[1:]],
         word_starts.astype(np.int32),
         np.array(owners, np.int32)[by_end],
-        np.zeros(len(parents), np.float32),
+        np.zeros(len(nodes), np.float32),
     )
     return arrays, words
 
 
+def _breadth_first(parents: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The nodes level by level, children in the order of their parents; a parent's number is below its children's."""
+    depths = np.zeros(len(parents), np.int64)
+    ranks = np.zeros(len(parents), np.int64)  # within a level
+    below = np.arange(1, len(parents))  # nodes whose level is not yet known
+    levels = [np.zeros(1, np.int64)]
+    depths[1:] = -1
+    while len(below):
+        known = depths[parents[below]] >= 0
+        level, below = below[known], below[~known]
+        level = level[np.argsort(ranks[parents[level]], kind="stable")]
+        ranks[level] = np.arange(len(level))
+        depths[level] = len(levels)
+        levels.append(level)
+    return np.concatenate(levels)
+
+
 @compile_cached()
-def _smear(child_starts, child_nodes, word_starts, words, scores, lookahead):  # type: ignore[no-untyped-def]
+def _smear(child_starts, word_starts, words, scores, lookahead):  # type: ignore[no-untyped-def]
     for node in range(len(lookahead) - 1, -1, -1):  # children have higher numbers than their parents
         best = np.float32(-np.inf)
         for place in range(word_starts[node], word_starts[node + 1]):
             best = max(best, scores[words[place]])
         for place in range(child_starts[node], child_starts[node + 1]):
-            best = max(best, lookahead[child_nodes[place]])
+            best = max(best, lookahead[place + 1])
         lookahead[node] = best
 
 
 def smear(trie: TrieArrays, scores: NDArray[np.float32]) -> TrieArrays:
     """The tree with each node's look-ahead: the best of `scores` (words,) among the words at and below it."""
     lookahead = np.zeros_like(trie.lookahead)
-    _smear(trie.child_starts, trie.child_nodes, trie.word_starts, trie.words, scores, lookahead)
+    _smear(trie.child_starts, trie.word_starts, trie.words, scores, lookahead)
     return trie._replace(lookahead=lookahead)

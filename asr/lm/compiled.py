@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SOURCES = ("lm/ngram_tables.py", "decode/search.py", "decode/trie.py")  # modules with compiled functions, below asr/
+# Modules with compiled functions, below asr/
+SOURCES = ("lm/ngram_tables.py", "decode/search.py", "decode/readout.py", "decode/trie.py")
 
 
 def user_cache() -> Path:

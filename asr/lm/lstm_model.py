@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from asr.errors import ConfigError
 from asr.nn import Recurrent
@@ -28,12 +30,26 @@ class LstmLmConfig:
     cluster_shrink: float = 4.0  # each cluster has that much fewer dimensions than the one before
     input_words: int = 0  # words with an embedding of their own, the others share the unknown word's; 0: all
     tied: bool = False  # input embeddings are output weights (Press & Wolf 2017; Inan et al. 2017)
+    # Regularisation of AWD-LSTM (Merity et al. 2018)
+    variational: bool = False  # one dropout mask for all steps of a sequence (Gal & Ghahramani 2016)
+    input_dropout: float = -1.0  # of the stack's input; below 0: as `dropout`
+    output_dropout: float = -1.0  # of its output; below 0: as `dropout`
+    embedding_dropout: float = 0.0  # of whole words, for a batch
+    weight_dropout: float = 0.0  # of recurrent weights, for a batch
+    # In training the full softmax may be summed over the `frequent` first words and over `samples` others, which stand
+    # for all the rest with equal shares: an unbiased estimate of the sum. 0: summed over all words.
+    samples: int = 0
+    frequent: int = 2000
 
     def __post_init__(self) -> None:
         if any(left >= right for left, right in itertools.pairwise((UNKNOWN_ID + 1, *self.cutoffs))):
             raise ConfigError("model.cutoffs must be rising word ids, above 2.")
         if self.tied and (self.cutoffs or self.input_words or self.embedding_size != self.hidden_size):
             raise ConfigError("model.tied needs a full softmax, all input words, and embedding_size = hidden_size.")
+        if self.samples and self.cutoffs:
+            raise ConfigError("model.samples is for a full softmax: leave model.cutoffs out.")
+        if self.samples < 0 or self.frequent < 1:
+            raise ConfigError("model.samples must be 0 or more and model.frequent at least 1.")
 
 
 class LstmLanguageModel(nn.Module):
@@ -49,9 +65,9 @@ class LstmLanguageModel(nn.Module):
         self.embedding = nn.Embedding(self.input_words, config.embedding_size)
         nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
         self.recurrent = Recurrent(
-            "lstm", config.embedding_size, config.hidden_size, config.num_layers, dropout=config.dropout
-        )
-        self.dropout = nn.Dropout(config.dropout)
+            "lstm", config.embedding_size, config.hidden_size, config.num_layers, dropout=config.dropout,
+            variational=config.variational, weight_dropout=config.weight_dropout,
+        )  # fmt: skip
         if config.cutoffs:
             self.adaptive = nn.AdaptiveLogSoftmaxWithLoss(
                 config.hidden_size, num_words, list(config.cutoffs), config.cluster_shrink
@@ -63,13 +79,52 @@ class LstmLanguageModel(nn.Module):
 
     def hidden(self, words: Tensor, lengths: Tensor | None = None, states: tuple | None = None) -> tuple[Tensor, tuple]:
         """What predicts the word after each of `words` (batch, time): (batch, time, hidden), and the final states."""
+        outputs, after = self.outputs(words, lengths, states)
+        return self.dropped(outputs), after
+
+    def outputs(
+        self, words: Tensor, lengths: Tensor | None = None, states: tuple | None = None
+    ) -> tuple[Tensor, tuple]:
+        """As `hidden`, before the last dropout."""
+        config = self.config
         known = torch.where(words < self.input_words, words, UNKNOWN_ID)
-        embedded = self.dropout(self.embedding(known))
-        outputs, after = self.recurrent(embedded, lengths, states, return_states=lengths is None)
-        return self.dropout(outputs), after
+        embedded = self.embedding(known)
+        if config.embedding_dropout and self.training:
+            kept = dropout(embedded.new_ones(self.input_words), config.embedding_dropout)
+            embedded = embedded * kept[known][:, :, None]
+        embedded = self._dropped(embedded, config.input_dropout)
+        return self.recurrent(embedded, lengths, states, return_states=lengths is None)
+
+    def dropped(self, outputs: Tensor) -> Tensor:
+        """(batch, time, hidden) after the last dropout."""
+        return self._dropped(outputs, self.config.output_dropout)
+
+    def _dropped(self, values: Tensor, share: float) -> Tensor:
+        share = self.config.dropout if share < 0 else share
+        if not self.config.variational:
+            return dropout(values, share, self.training)
+        return values * dropout(values.new_ones(len(values), 1, values.shape[2]), share, self.training)
 
     def log_probs(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """ln P of each of `targets` (rows,) by the row of `hidden` (rows, hidden_size) that predicts it."""
         if self.config.cutoffs:
             return self.adaptive(hidden, targets).output
+        if self.training and 0 < self.config.samples < self.num_words - self.config.frequent:
+            return self._sampled_log_probs(hidden, targets)
         return -nn.functional.cross_entropy(self.output(hidden), targets, reduction="none")
+
+    def _sampled_log_probs(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """`log_probs` with the softmax's sum estimated from the frequent words, some of the others, and the target."""
+        frequent, rest = self.config.frequent, self.num_words - self.config.frequent
+        drawn = frequent + torch.randperm(rest, device=hidden.device)[: self.config.samples]
+        ids = torch.cat([torch.arange(frequent, device=hidden.device), drawn])
+        weight, bias = self.output.weight, self.output.bias
+        own = (hidden * nn.functional.embedding(targets, weight)).sum(dim=1) + bias[targets]
+        shift = bias[ids].clone()
+        shift[frequent:] += math.log(rest / len(drawn))
+        logits = torch.addmm(shift, hidden, nn.functional.embedding(ids, weight).t())
+        places = torch.full((self.num_words,), -1, device=hidden.device)
+        places[ids] = torch.arange(len(ids), device=hidden.device)
+        rows = torch.nonzero(places[targets] >= 0)[:, 0]
+        logits = logits.index_put((rows, places[targets[rows]]), logits.new_tensor(-math.inf))  # the target counts once
+        return own - torch.logaddexp(own, logits.logsumexp(dim=1))

@@ -15,6 +15,7 @@ from asr.data.manifest import sentences
 from asr.lm.lstm_folder import save_lm
 from asr.lm.lstm_model import LstmLanguageModel, LstmLmConfig
 from asr.lm.lstm_task import LmTask, Sentences, TextConfig, encode, vocabulary_of
+from asr.lm.running_task import RunningTask, running_ids
 from asr.text.lines import read_lines
 from asr.text.normalize import CASES
 from asr.train.loop import Report, TrainConfig, Trainer
@@ -46,10 +47,18 @@ class LmRun:
         allowed = [change(line.strip()) for line in read_lines(config.vocabulary)] if config.vocabulary else None
         self.words = vocabulary_of(lines(train), config.most_words, allowed)
         ids = {word: index for index, word in enumerate(self.words)}
-        data, held_out = (Sentences(encode(lines(paths), ids), config.text.max_words) for paths in (train, [dev]))
         torch.manual_seed(config.train.seed)
         self.model = LstmLanguageModel(config.model, len(self.words))
-        self.task = LmTask(self.model, data, held_out, config.text, config.train.seed)
+        seed = config.train.seed
+        self.task: LmTask | RunningTask
+        if config.text.running:
+            texts = [running_ids(encode(lines(paths), ids, blank_lines=True)) for paths in (train, [dev])]
+            self.trained_words = len(texts[0])
+            self.task = RunningTask(self.model, texts[0], texts[1], config.text, seed)
+        else:
+            parts = [Sentences(encode(lines(paths), ids), config.text.max_words) for paths in (train, [dev])]
+            self.trained_words = len(parts[0].ids)
+            self.task = LmTask(self.model, parts[0], parts[1], config.text, seed)
 
     def train(self, resume: bool = False, report: Report | None = None) -> dict[str, Any]:
         """Train, write the model folder, return the final figures."""

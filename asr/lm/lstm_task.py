@@ -31,6 +31,16 @@ class TextConfig:
     batch_words: int = 2048  # in one batch, ends of sentences included
     parts: int = 1  # the text is passed through in that many parts, each an epoch of its own, with its validation
     max_words: int = 200  # longer sentences are cut into pieces
+    # Running text: sentences follow each other, and the state of one is where the next begins.
+    running: bool = False
+    streams: int = 20  # places of the text that are read side by side
+    steps: int = 70  # words through which gradients flow back, shaken in each epoch (Merity et al. 2018)
+    activation_penalty: float = 0.0  # times the mean square of the output (AR of Merity et al. 2018)
+    change_penalty: float = 0.0  # times the mean square of its change from word to word (TAR)
+
+    def __post_init__(self) -> None:
+        if min(self.batch_words, self.parts, self.max_words, self.streams, self.steps) < 1:
+            raise ConfigError("text.batch_words, parts, max_words, streams and steps must be at least 1.")
 
 
 class Sentences:
@@ -65,10 +75,11 @@ def vocabulary_of(sentences: Iterable[str], most: int = 0, allowed: Iterable[str
     return [END, UNKNOWN, *(words[:most] if most else words)]
 
 
-def encode(sentences: Iterable[str], ids: dict[str, int]) -> Iterable[list[int]]:
-    """Word ids of each sentence that has words."""
+def encode(sentences: Iterable[str], ids: dict[str, int], blank_lines: bool = False) -> Iterable[list[int]]:
+    """Word ids of each sentence that has words, or of all."""
     for sentence in sentences:
-        if words := sentence.split():
+        words = sentence.split()
+        if words or blank_lines:
             yield [ids.get(word, UNKNOWN_ID) for word in words]
 
 
@@ -93,8 +104,8 @@ class LmTask:
     metric: str = "perplexity"
 
     def __post_init__(self) -> None:
-        if self.text.batch_words < 1 or not 1 <= self.text.parts <= len(self.train):
-            raise ConfigError("text.batch_words and text.parts must be 1 or more, and no part without a sentence.")
+        if self.text.parts > len(self.train):
+            raise ConfigError("text.parts must not be more than there are sentences.")
 
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
         """Batches of sentence indices of the part of the text that is an epoch's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import zipfile
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -98,11 +99,26 @@ def decode_all(
         name, array = next(iter(log_probs.items()))
         decoder.decode(array[:2], name=name)  # compiles, or loads what an earlier run compiled
     found: dict[str, Hypothesis] = {}
+    waiting = deque(log_probs)
+
+    def work(report: Progress | None = None) -> None:
+        while waiting:
+            try:
+                name = waiting.popleft()  # atomic: threads need no lock
+            except IndexError:
+                return
+            found[name] = decoder.decode(log_probs[name], name=name)[0]
+            if report is not None:
+                report(len(found), len(log_probs))
+
     started = time.perf_counter()
-    with ThreadPoolExecutor(threads) as pool:
-        results = pool.map(lambda item: decoder.decode(item[1], name=item[0])[0], log_probs.items())
-        for number, (name, hypothesis) in enumerate(zip(log_probs, results, strict=True), 1):
-            found[name] = hypothesis
-            if progress is not None:
-                progress(number, len(log_probs))
-    return found, time.perf_counter() - started
+    with ThreadPoolExecutor(max(1, threads - 1)) as pool:
+        others = [pool.submit(work) for _ in range(threads - 1)]
+        try:
+            work(progress)
+        finally:
+            waiting.clear()  # where one fails, all end
+        for other in others:
+            other.result()
+    seconds = time.perf_counter() - started
+    return {name: found[name] for name in log_probs}, seconds

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decode.beam import UNSURE, BeamDecoder
+from asr.decode.beam import BeamDecoder
 from asr.decode.fusion import Fusion
+from asr.decode.readout import UNSURE
 from asr.errors import TextError
 from asr.lm.word_model import WordModel, sentence_scores
 from asr.recognizer.bulk import LogProbs, decode_all

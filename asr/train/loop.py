@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from asr.errors import AsrError, CheckpointError, ConfigError
 from asr.train import processes
 from asr.train.allocator import keep_memory
+from asr.train.averaging import RunningMean, average_tensors
 from asr.train.checkpoint import (
     load_state,
     optimizer_tensors,
@@ -37,6 +38,7 @@ from asr.train.checkpoint import (
     save_state,
     write_tensors,
 )
+from asr.train.optimizer import make_optimizer
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class TrainConfig:
     warmup_share: float = 0.1  # of all steps, linear
     weight_decay: float = 1e-2
     betas: tuple[float, ...] = (0.9, 0.98)
+    optimizer: str = "adamw"  # adamw or sgd
+    # Validations without a better figure before the weights of all further steps are averaged (with sgd: NT-ASGD of
+    # Merity et al. 2018); 0: they are not.
+    average_after: int = 0
     clip_norm: float = 1.0
     accumulate: int = 1  # batches per optimiser step; several processes share them out
     precision: str = "fp32"  # fp32, or bf16 (autocast: GPUs, and CPUs with avx512_bf16 or AMX)
@@ -64,10 +70,12 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16"):
             raise ConfigError(f"train.precision must be fp32 or bf16, not {self.precision!r}.")
+        if self.optimizer not in ("adamw", "sgd"):
+            raise ConfigError(f"train.optimizer must be adamw or sgd, not {self.optimizer!r}.")
         if min(self.epochs, self.accumulate, self.average, self.validate_every) < 1:
             raise ConfigError("train.epochs, accumulate, average and validate_every must be at least 1.")
-        if not 0 < self.peak_lr < 10 or not 0 <= self.warmup_share < 1:
-            raise ConfigError("train.peak_lr must lie in 0..10 and train.warmup_share in 0..1.")
+        if not 0 < self.peak_lr < 100 or not 0 <= self.warmup_share < 1:
+            raise ConfigError("train.peak_lr must lie in 0..100 and train.warmup_share in 0..1.")
 
 
 class Task(Protocol):
@@ -97,6 +105,28 @@ class Task(Protocol):
 
     def validate(self, device: torch.device) -> dict[str, float]:
         """Figures on the validation data, with the model in evaluation mode."""
+        ...
+
+
+@runtime_checkable
+class Carrying(Protocol):
+    """A task whose batches hand something on to the next, as running text does; it belongs to the training state."""
+
+    def carried(self) -> dict[str, Tensor]:
+        """What the last batch handed on."""
+        ...
+
+    def carry_on(self, carried: dict[str, Tensor]) -> None:
+        """Go on from that."""
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A task whose parameters learn at rates of their own."""
+
+    def pace(self, name: str, epoch: int) -> float:
+        """What the learning rate of the model's parameter `name` is multiplied by in an epoch from 0; 0 freezes it."""
         ...
 
 
@@ -159,12 +189,10 @@ class Trainer:
             keep_memory()
         torch.manual_seed(config.seed)
         self.model = task.model.to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=config.peak_lr,
-            betas=(config.betas[0], config.betas[1]),
-            weight_decay=config.weight_decay,
-        )
+        if isinstance(task, Carrying) and max(processes.count(), config.accumulate) > 1:
+            raise ConfigError("a text that runs on from batch to batch needs one process and train.accumulate = 1.")
+        self.optimizer = make_optimizer(self.model, task, config)
+        self.mean: RunningMean | None = None  # of the weights, once it has begun
         self.step = self.epoch = self.next_batch = 0
         self.history: list[dict[str, Any]] = []  # one entry a validated epoch
         self._sums: dict[str, float] = {}
@@ -229,7 +257,7 @@ class Trainer:
         self.model.train()
         rate = learning_rate(self.step, self.total, self.config)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["paces"][self.epoch]
         self.optimizer.zero_grad(set_to_none=True)
         figures: dict[str, float] = {}
         for place, batch in share.batches:
@@ -244,6 +272,8 @@ class Trainer:
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
         if math.isfinite(norm):
             self.optimizer.step()
+        if self.mean is not None:
+            self.mean.add(self.model)
         figures["skipped_steps"] = 0.0 if math.isfinite(norm) else 1.0
         self.step += 1
         elapsed = time.monotonic() - started
@@ -267,17 +297,42 @@ class Trainer:
         if self.rank > 0:
             self.history = processes.gather(None)[0]
             return
-        write_tensors(self._weights_path(self.epoch), self.model.state_dict())
+        weights = self._best_guess()
+        write_tensors(self._weights_path(self.epoch), weights)
         self._weights_path(self.epoch - self.config.average).unlink(missing_ok=True)
         if self.epoch % self.config.validate_every == 0 or self.epoch == self._last_epoch:
-            entry |= self._validate()
+            entry |= self._validate_with(weights)
             self.history.append(entry)
             if entry[self.task.metric] <= min(past[self.task.metric] for past in self.history):
-                write_tensors(self.folder / "best.safetensors", self.model.state_dict())
+                write_tensors(self.folder / "best.safetensors", weights)
+            self._begin_mean()
         self._log(entry)
         self._save()
         self.report(entry)
         processes.gather(self.history)
+
+    def _best_guess(self) -> dict[str, Tensor]:
+        """The running mean of the weights where there is one, else the weights."""
+        return self.mean.tensors if self.mean is not None else self.model.state_dict()
+
+    def _begin_mean(self) -> None:
+        """Begin the running mean once the figures have not become better for a while."""
+        after = self.config.average_after
+        if not after or self.mean is not None or len(self.history) <= after:
+            return
+        figures = [entry[self.task.metric] for entry in self.history]
+        if figures[-1] > min(figures[:-after]):
+            self.mean = RunningMean.of(self.model)
+
+    def _validate_with(self, weights: dict[str, Tensor]) -> dict[str, float]:
+        if self.mean is None:
+            return self._validate()
+        own = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(weights)
+        try:
+            return self._validate()
+        finally:
+            self.model.load_state_dict(own)
 
     def _validate(self) -> dict[str, float]:
         """Figures of the first process, which takes all cores for it: the others are waiting."""
@@ -336,6 +391,11 @@ class Trainer:
             "step": self.step, "epoch": self.epoch, "next_batch": self.next_batch, "history": self.history,
             "sums": self._sums, "total": self.total, "seed": self.config.seed,
         }  # fmt: skip
+        if self.mean is not None:
+            tensors |= {f"mean.{name}": value for name, value in self.mean.tensors.items()}
+            values["mean_steps"] = self.mean.steps
+        if isinstance(self.task, Carrying):
+            tensors |= {f"carried.{name}": value for name, value in self.task.carried().items()}
         save_state(self.folder / "state", self.step, tensors | optimizer_tensors(self.optimizer), values)
 
     def _start(self, resume: bool) -> None:
@@ -356,16 +416,17 @@ class Trainer:
                 f"{self.folder.parent} was trained with another seed, schedule or data; use the same configuration "
                 "and manifests to resume, or choose another --output."
             )
-        model_tensors = {
-            key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")
-        }
         try:
-            self.model.load_state_dict(model_tensors)
+            self.model.load_state_dict(_beginning(tensors, "model."))
         except RuntimeError:
             raise CheckpointError(
                 f"{self.folder.parent} holds a model of other sizes; choose another --output."
             ) from None
         restore_optimizer(self.optimizer, tensors)
+        if "mean_steps" in values:
+            self.mean = RunningMean(_beginning(tensors, "mean."), values["mean_steps"]).to(self.device)
+        if isinstance(self.task, Carrying):
+            self.task.carry_on(_beginning(tensors, "carried."))
         self.step, self.epoch, self.next_batch = values["step"], values["epoch"], values["next_batch"]
         self.history, self._sums = values["history"], values["sums"]
         if self.rank == 0:
@@ -385,9 +446,6 @@ class Trainer:
         path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
 
-def average_tensors(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of several state dictionaries of like keys and shapes."""
-    return {
-        name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)
-        for name, value in states[0].items()
-    }
+def _beginning(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -168,18 +168,34 @@ def test_probabilities_after_any_context_sum_to_one(cutoffs, threshold, vocabula
         assert total == pytest.approx(1.0, abs=1e-4)
 
 
-@pytest.mark.skipif(shutil.which("lmplz") is None, reason="needs KenLM's lmplz on the PATH")
-@pytest.mark.parametrize("options", [[], ["--prune", "0", "1", "2"]])
-def test_estimates_equal_lmplz(tmp_path, options):
-    (tmp_path / "text").write_text("\n".join(_sentences(3000)) + "\n")
-    command = ["lmplz", "-o", "3", "-S", "200M", "--text", str(tmp_path / "text"), "--arpa", str(tmp_path / "r.arpa")]
-    subprocess.run([*command, *options], check=True, capture_output=True)
-    cutoffs = [int(option) for option in options[1:]]
-    found, expected = estimate(Corpus(_sentences(3000)), 3, cutoffs), read_arpa(tmp_path / "r.arpa")
-    for order in range(3):
+def _wide_sentences(number: int) -> list[str]:
+    """Sentences with as many rare words and pairs as real ones, which discounts are estimated from."""
+    draw = random.Random(2)
+    made = []
+    for _ in range(number):
+        words = [f"w{int(draw.paretovariate(0.7)) % 20000}" for _ in range(draw.randint(1, 15))]
+        made.append(" ".join(word for word in words for _ in range(draw.choice([1, 1, 1, 2]))))
+    return made
+
+
+@pytest.mark.skipif(shutil.which("lmplz") is None, reason="needs KenLM's lmplz on the PATH: tools/build_lmplz.sh")
+@pytest.mark.parametrize("order", [3, 5])
+@pytest.mark.parametrize("pruned", [False, True])
+@pytest.mark.parametrize("limited", [False, True])
+def test_estimates_equal_lmplz(tmp_path, order, pruned, limited):
+    sentences, vocabulary = _wide_sentences(4000), [f"w{index}" for index in range(300)]
+    (tmp_path / "text").write_text("\n".join(sentences) + "\n")
+    (tmp_path / "vocabulary").write_text(" ".join(vocabulary))
+    command = ["lmplz", "-o", str(order), "-S", "200M", "--text", "text", "--arpa", "r.arpa"]
+    command += ["--prune", "0", "1", "2"] if pruned else []
+    command += ["--limit_vocab_file", "vocabulary"] if limited else []
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    corpus = Corpus(sentences, vocabulary if limited else None)
+    found, expected = estimate(corpus, order, [0, 1, 2] if pruned else []), read_arpa(tmp_path / "r.arpa")
+    for size in range(order):
         both = []
         for model in (found, expected):
-            rows = zip(model.grams[order].tolist(), model.log_probs[order], model.backoffs[order], strict=True)
+            rows = zip(model.grams[size].tolist(), model.log_probs[size], model.backoffs[size], strict=True)
             both.append({tuple(model.words[i] for i in gram): (p, b) for gram, p, b in rows})
         assert both[0].keys() == both[1].keys()
         for gram, values in both[0].items():

@@ -12,13 +12,12 @@ import argparse
 import statistics
 import subprocess
 import sys
-import time
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from asr.recognizer.bulk import decode_all
 from asr.recognizer.decoding import Extras, make_decoder
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
@@ -40,14 +39,7 @@ print(time.perf_counter() - started)
 
 
 def timed(decoder: object, arrays: list[np.ndarray], threads: int = 1) -> float:
-    started = time.perf_counter()
-    if threads == 1:
-        for array in arrays:
-            decoder.decode(array)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(decoder.decode, arrays))
-    return time.perf_counter() - started
+    return decode_all(decoder, {str(place): array for place, array in enumerate(arrays)}, threads)[1]
 
 
 def paired(first: object, second: object, arrays: list[np.ndarray], rounds: int, threads: int = 1) -> tuple[float, ...]:
