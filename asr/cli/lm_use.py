@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,19 @@ CASE = click.option("--case", type=click.Choice(list(CASES)), default="lower", s
 @click.option("--with", "others", multiple=True, metavar="MODEL", help="Mix with this model; may be repeated.")
 @click.option("--weights", metavar="W1,W2,...", help="Of MODEL and the others.  [default: equal]")
 @click.option("--words", "per_word", is_flag=True, help="Print each word with its ln P.")
+@click.option("--running", is_flag=True, help="Lines follow each other: each is scored after all before it (an LSTM).")
+@click.option(
+    "--cache", default=0, type=click.IntRange(0), metavar="N", help="With --running: cache of the last N words."
+)
+@click.option(
+    "--cache-dev", type=click.Path(path_type=Path), help="Text on which the cache's flatness and share are found."
+)
 @click.option("--json", "as_json", is_flag=True)
 @CASE
 def score(
-    model: Path, text: Path, others: tuple[str, ...], weights: str | None, per_word: bool, as_json: bool, case: str
-) -> None:
+    model: Path, text: Path, others: tuple[str, ...], weights: str | None, per_word: bool, running: bool, cache: int,
+    cache_dev: Path | None, as_json: bool, case: str,
+) -> None:  # fmt: skip
     """Perplexity of TEXT under MODEL: an LSTM's folder, an ARPA file, or a KenLM binary.
 
     The end of every sentence is counted as a word. Perplexity is given with unknown words at the model's price for
@@ -40,14 +49,21 @@ def score(
     """
     from asr.lm.mixture import mixture_log_probs
 
-    paths = [model, *map(Path, others)]
-    shares = _weights(weights, len(paths))
-    words, known, log_probs = _log_probs(paths, text, case)
-    mixed = mixture_log_probs(log_probs, shares)
+    if running:
+        if others or weights:
+            raise ConfigError("--running scores with one LSTM alone: leave --with and --weights out.")
+        words, known, mixed, cached = _running_log_probs(model, text, case, cache, cache_dev)
+    elif cache or cache_dev:
+        raise ConfigError("a cache needs running text: add --running.")
+    else:
+        paths = [model, *map(Path, others)]
+        shares = _weights(weights, len(paths))
+        words, known, log_probs = _log_probs(paths, text, case)
+        mixed, cached = mixture_log_probs(log_probs, shares), {}
     if per_word:
         for word, value in zip(words, mixed.tolist(), strict=True):
             click.echo(f"{value:.4f}\t{word}")
-    figures = _figures(words, known, mixed)
+    figures = _figures(words, known, mixed) | cached
     if as_json:
         click.echo(json.dumps(figures))
     elif not per_word:
@@ -154,6 +170,28 @@ def _log_probs(paths: list[Path], text: Path, case: str) -> tuple[list[str], Any
         here = np.array([word == END or model.knows(word) for word in words])
         known = here if known is None else known & here
     return words, known, np.stack(rows)
+
+
+def _running_log_probs(
+    model: Path, text: Path, case: str, cache: int, cache_dev: Path | None
+) -> tuple[list[str], Any, Any, dict[str, Any]]:
+    """Words, whether each is known, their ln P, and what the cache is like."""
+    from asr.lm.running_scores import CacheSettings, RunningScorer
+
+    scorer, change = RunningScorer(model), CASES[case]
+    settings = CacheSettings(cache) if cache else None
+    if cache_dev is not None:
+        progress = Progress("tuning the cache")
+        ids = scorer.ids(change(line) for line in sentences(cache_dev))
+        settings = scorer.tune_cache(ids, cache or CacheSettings().size, progress)
+        progress.close()
+        note(f"cache of {settings.size} words: flatness {settings.flatness:g}, share {settings.share:g}")
+    ids = scorer.ids(change(line) for line in sentences(text))
+    progress = Progress(f"scoring with {model.name}")
+    found = scorer.log_probs(ids, settings, progress)
+    progress.close()
+    shown = {"cache": asdict(settings)} if settings else {}
+    return [scorer.words[index] for index in ids[1:]], ~scorer.unknown(ids), found, shown
 
 
 def _figures(words: list[str], known: Any, log_probs: Any) -> dict[str, Any]:

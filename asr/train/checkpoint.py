@@ -20,9 +20,15 @@ STATE_PREFIX = "step-"
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write tensors as safetensors, atomically."""
+    """Write tensors as safetensors, atomically. Tied weights are written once for each of their names."""
+    written: dict[str, Tensor] = {}
+    places = set()
+    for name, tensor in tensors.items():
+        value = tensor.detach().cpu().contiguous()
+        written[name] = value.clone() if value.data_ptr() in places else value
+        places.add(value.data_ptr())
     with replacing(path) as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+        save_file(written, temporary)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
