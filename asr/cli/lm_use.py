@@ -110,11 +110,14 @@ def sample(model: Path, count: int, temperature: float, seed: int, max_words: in
     """
     from asr.lm.lstm_folder import load_lm
     from asr.lm.lstm_scorer import LstmScorer
+    from asr.text.units import WORD_END
 
-    scorer = LstmScorer(load_lm(model))
+    folder = load_lm(model)
+    scorer = LstmScorer(folder)
     random = np.random.default_rng(seed)
     for _ in range(count):
-        click.echo(" ".join(scorer.draw(random, temperature, max_words)))
+        drawn = scorer.draw(random, temperature, max_words)
+        click.echo(" ".join(drawn) if folder.units is None else "".join(drawn).replace(WORD_END, " ").strip())
 
 
 @click.command("pack")
@@ -131,7 +134,7 @@ def pack(folder: Path, output: Path, bits: str, card: Path | None) -> None:
     from asr.lm.lstm_folder import load_lm, save_lm
 
     found = load_lm(folder)
-    save_lm(output, found.arrays, found.config, found.words, int(bits))
+    save_lm(output, found.arrays, found.config, found.words, int(bits), found.units)
     if card is not None:
         write_atomically(output / "README.md", card.read_bytes())
     size = sum(path.stat().st_size for path in output.iterdir() if path.is_file())

@@ -11,11 +11,12 @@ import click
 from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, note
 from asr.data.manifest import sentences
-from asr.errors import TextError
+from asr.errors import ConfigError, TextError
 from asr.text.letter_to_sound import LetterToSound
 from asr.text.lexicon import read_cmudict, with_boundary
 from asr.text.normalize import CASES
 from asr.text.tokens import BLANK, BOUNDARY, ENGLISH_CHARACTERS, Tokens
+from asr.text.units import train_subwords
 
 
 @click.group()
@@ -62,6 +63,24 @@ def words(texts: tuple[Path, ...], output: Path, vocab: Path | None, min_count: 
         raise TextError("no word is left; check --vocab and --min-count.")
     write_atomically(output, "".join(f"{word}\n" for word in kept).encode())
     note(f"{output}: {len(kept)} words, {sum(counts[w] for w in kept) / max(1, sum(counts.values())):.2%} of the text")
+
+
+@command.command("subwords")
+@click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--size", default=5000, show_default=True, type=click.IntRange(10), help="Subwords to make.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="sentencepiece model to write (.model).")
+@click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
+def subwords(texts: tuple[Path, ...], size: int, output: Path, case: str) -> None:
+    """Divide the words of texts into subwords, for `units` of `asr lm train` (sentencepiece, unigram model).
+
+    \b
+    Example: asr tokens subwords text.txt.gz --size 5000 --output subwords.model
+    """
+    if output.suffix != ".model":
+        raise ConfigError(f"{output} must end in .model.")
+    change = CASES[case]
+    write_atomically(output, train_subwords((change(line) for path in texts for line in sentences(path)), size))
+    note(f"{output}: {size} subwords")
 
 
 @command.command("lexicon")

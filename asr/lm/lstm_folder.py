@@ -1,4 +1,4 @@
-"""LSTM language models as folders: model.safetensors, config.json, words.txt; read and written without torch."""
+"""LSTM language models as folders: model.safetensors, config.json, words.txt (subwords: units.model too); no torch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from asr.atomic_file import replacing, write_atomically
 from asr.errors import CheckpointError
 from asr.model_folder import read_config, write_config
+from asr.text.units import Units
 
 TYPE = "lstm-lm"
+UNITS_FILE = "units.model"  # of sentencepiece
 SCALE = ".scale"  # added to the name of an 8-bit matrix: what its rows are multiplied by
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -29,6 +31,7 @@ class LstmLmFolder:
     config: dict[str, Any]
     words: list[str]
     source: str
+    units: Units | None = None  # what stands in the list of words in place of them
 
 
 def save_lm(
@@ -37,6 +40,7 @@ def save_lm(
     config: dict[str, Any],
     words: Sequence[str],
     bits: int = 32,
+    units: Units | None = None,
 ) -> None:
     """Write a folder, each file atomically, the configuration last.
 
@@ -56,7 +60,12 @@ def save_lm(
         save_file(tensors, temporary)
     text = "".join(f"{word}\n" for word in words)
     write_atomically(folder / "words.txt", text.encode())
-    write_config(folder, TYPE, {"model": config, "words_sha256": hashlib.sha256(text.encode()).hexdigest()})
+    values: dict[str, Any] = {"model": config, "words_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    if units is not None:
+        values["units"] = units.name
+        if units.model:
+            write_atomically(folder / UNITS_FILE, units.model)
+    write_config(folder, TYPE, values)
 
 
 def load_lm(folder: str | Path) -> LstmLmFolder:
@@ -69,6 +78,8 @@ def load_lm(folder: str | Path) -> LstmLmFolder:
     try:
         stored = load_file(folder / "model.safetensors")
         text = (folder / "words.txt").read_bytes()
+        units = values.get("units")
+        pieces = (folder / UNITS_FILE).read_bytes() if units == "sentencepiece" else b""
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{folder} is not whole or damaged ({error}); copy the model again.") from None
     if hashlib.sha256(text).hexdigest() != values.get("words_sha256"):
@@ -77,7 +88,9 @@ def load_lm(folder: str | Path) -> LstmLmFolder:
     for name in arrays:
         if name + SCALE in stored:
             arrays[name] *= stored[name + SCALE].astype(np.float32)[:, None]
-    return LstmLmFolder(arrays, values["model"], text.decode().split("\n")[:-1], str(folder))
+    return LstmLmFolder(
+        arrays, values["model"], text.decode().split("\n")[:-1], str(folder), Units(units, pieces) if units else None
+    )
 
 
 def _to_bytes(matrix: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

@@ -12,12 +12,14 @@ import torch
 from asr.atomic_file import write_atomically
 from asr.config import to_dict
 from asr.data.manifest import sentences
+from asr.errors import ConfigError
 from asr.lm.lstm_folder import save_lm
 from asr.lm.lstm_model import LstmLanguageModel, LstmLmConfig
 from asr.lm.lstm_task import LmTask, Sentences, TextConfig, encode, vocabulary_of
 from asr.lm.running_task import RunningTask, running_ids
 from asr.text.lines import read_lines
 from asr.text.normalize import CASES
+from asr.text.units import Units
 from asr.train.loop import Report, TrainConfig, Trainer
 
 
@@ -28,6 +30,7 @@ class LmRunConfig:
     vocabulary: str = ""  # word list: other words are unknown; empty: all words of the text
     most_words: int = 0  # only the most frequent of them; 0: all
     case: str = "lower"
+    units: str = "words"  # or characters, or the path of a sentencepiece model (`asr tokens subwords`)
     model: LstmLmConfig = field(default_factory=LstmLmConfig)
     text: TextConfig = field(default_factory=TextConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -41,8 +44,13 @@ class LmRun:
         self.config, self.output = config, output
         change = CASES[config.case]
 
+        self.units = Units.read(config.units)
+        if self.units is not None and config.vocabulary:
+            raise ConfigError("a vocabulary is of words: leave it out with other units.")
+        spell = self.units.spell if self.units is not None else str
+
         def lines(paths: list[Path]) -> Any:
-            return (change(line) for path in paths for line in sentences(path))
+            return (spell(change(line)) for path in paths for line in sentences(path))
 
         allowed = [change(line.strip()) for line in read_lines(config.vocabulary)] if config.vocabulary else None
         self.words = vocabulary_of(lines(train), config.most_words, allowed)
@@ -67,5 +75,5 @@ class LmRun:
         write_atomically(self.output / "training" / "config.json", settings.encode())
         final = trainer.run(resume)
         arrays = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
-        save_lm(self.output, arrays, to_dict(self.config.model), self.words)
+        save_lm(self.output, arrays, to_dict(self.config.model), self.words, units=self.units)
         return final

@@ -49,11 +49,12 @@ class RunningScorer:
             self.model.load_state_dict({name: torch.from_numpy(value) for name, value in found.arrays.items()})
         except RuntimeError:
             raise CheckpointError(f"{found.source} has other arrays than its config.json says.") from None
+        self._spell = found.units.spell if found.units is not None else str
         self._ids = {word: index for index, word in enumerate(found.words)}
 
     def ids(self, lines: Iterable[str]) -> NDArray[np.int32]:
-        """Lines as one text; unknown words are `<unk>`. Raises TextError if there is none."""
-        return running_ids(encode(lines, self._ids, blank_lines=True))
+        """Lines as one text; unknown words are `<unk>`, or unknown units. Raises TextError if there is none."""
+        return running_ids(encode(map(self._spell, lines), self._ids, blank_lines=True))
 
     def unknown(self, ids: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Which of the words that are scored are unknown."""

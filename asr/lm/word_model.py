@@ -51,7 +51,13 @@ def load_word_model(path: str | Path, score_unknown: bool = False) -> Vocabulary
         from asr.lm.lstm_folder import load_lm
         from asr.lm.lstm_scorer import LstmScorer
 
-        return LstmScorer(load_lm(path), score_unknown)
+        folder = load_lm(path)
+        scorer = LstmScorer(folder, score_unknown)
+        if folder.units is None:
+            return scorer
+        from asr.lm.unit_scorer import UnitScorer
+
+        return UnitScorer(scorer, folder.units)
     from asr.lm.kenlm_binary import KenlmBinary, is_kenlm_binary
 
     if is_kenlm_binary(path):

@@ -17,7 +17,7 @@ from asr.text.normalize import normalize_english
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SCRIPTS = sorted(RECIPES.glob("*/run.sh"))
-OTHER_KINDS = {"librispeech_lm": LmRunConfig, "trec": ClassifierRunConfig}
+OTHER_KINDS = {"librispeech_lm": LmRunConfig, "wikitext2": LmRunConfig, "trec": ClassifierRunConfig}
 HYPOTHESES = sorted(RECIPES.glob("*/hyp/*.trn"))
 
 

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# WikiText-2 at the level of words, as published figures have it: 33,278 words, one running text, <eos> counted.
+#   ./run.sh --data FOLDER [--text FOLDER] [--work exp] [--stage 1] [--stop-stage 3]
+# --text holds {train,valid,test}.txt(.gz) (by default FOLDER/text/wikitext-2). Penn Treebank, which is licensed, goes the
+# same way: --text a folder that holds its train.txt, valid.txt and test.txt, --work exp/ptb.
+
+text=
+cd "$(dirname "$0")"; . ../stages.sh
+text="${text:-$data/text/wikitext-2}"
+part() { for name in "$text/$1.txt" "$text/$1.txt.gz"; do if [ -f "$name" ]; then echo "$name"; fi; done; }
+
+if at 1 "LSTM"; then
+  asr lm train "$(part train)" --dev "$(part valid)" --config conf/lstm.toml --output "$work/lstm" --resume
+fi
+if at 2 "perplexity"; then
+  for name in valid test; do
+    echo "--- $name"
+    asr lm score "$work/lstm" "$(part $name)" --running --case keep
+  done
+fi
+if at 3 "perplexity with a cache of the last 2,000 words, tuned on the validation text"; then
+  asr lm score "$work/lstm" "$(part test)" --running --case keep --cache 2000 --cache-dev "$(part valid)"
+fi
