@@ -15,6 +15,7 @@ import numpy as np
 
 from asr.atomic_file import replacing, write_atomically
 from asr.cli.console import note
+from asr.cli.forecast_many import many, windows
 from asr.errors import ConfigError
 from asr.forecast.backtest import (
     INTERVAL,
@@ -318,3 +319,7 @@ def _plot(path: Path, series: Series, results: list[Result], start: int, widths:
     axes.legend(fontsize="small")
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
+
+
+command.add_command(windows)
+command.add_command(many)

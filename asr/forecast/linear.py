@@ -30,12 +30,12 @@ class LinearForecaster:
 
     kind: `ridge` takes the window as it is, less its mean; `nlinear` less its last value (NLinear); `dlinear` in two
     parts, moving average and rest, less the last value (DLinear; Zeng et al. 2023, here fitted exactly, not by
-    gradient steps). look_back: 0 chooses one by season and horizon.
+    gradient steps); `level` the window as it is. look_back: 0 chooses one by season and horizon.
     """
 
     def __init__(self, kind: str = "ridge", look_back: int = 0) -> None:
         self.name, self.look_back = kind, look_back
-        self._weights = np.zeros((0, 0))
+        self._weights, self._ridge = np.zeros((0, 0)), RIDGES[0]
 
     def fit(self, history: Floats, horizon: int, season: int) -> None:
         """Raises DataError for a history too short for one window."""
@@ -46,24 +46,36 @@ class LinearForecaster:
                 f"{len(values)} values are too few for a horizon of {horizon} from {self.look_back} values; shorten it."
             )
         left, right = windows(values, self.look_back, horizon)
+        held = max(1, int(HELD_OUT * len(left)))
+        if len(left) > 4 * held // 3:
+            self.choose_ridge(left[:-held], right[:-held], left[-held:], right[-held:])
+        self.learn(left, right)
+
+    def choose_ridge(self, left: Floats, right: Floats, held_left: Floats, held_right: Floats) -> None:
+        """Take the ridge with which windows (windows, look_back) and what follows them best foretell held ones."""
         inputs, centres = self._inputs(left)
-        outputs = right - centres
-        held = max(1, int(HELD_OUT * len(inputs)))
-        ridge = RIDGES[0]
-        if len(inputs) > 4 * held // 3:
-            errors = [
-                np.square(inputs[-held:] @ _solve(inputs[:-held], outputs[:-held], ridge) - outputs[-held:]).mean()
-                for ridge in RIDGES
-            ]
-            ridge = RIDGES[int(np.argmin(errors))]
-        self._weights = _solve(inputs, outputs, ridge)
+        held, held_centres = self._inputs(held_left)
+        outputs, wanted = right - centres, held_right - held_centres
+        errors = [np.square(held @ _solve(inputs, outputs, ridge) - wanted).mean() for ridge in RIDGES]
+        self._ridge = RIDGES[int(np.argmin(errors))]
+
+    def learn(self, left: Floats, right: Floats) -> None:
+        """Fit to windows (windows, look_back) and what follows them (windows, horizon)."""
+        inputs, centres = self._inputs(left)
+        self._weights = _solve(inputs, right - centres, self._ridge)
+
+    def forecast_windows(self, left: Floats) -> Floats:
+        """(windows, look_back) to (windows, horizon)."""
+        inputs, centres = self._inputs(left)
+        return np.asarray(inputs @ self._weights + centres)
 
     def forecast(self, history: Floats) -> Floats:
-        inputs, centres = self._inputs(history[-self.look_back :, 0][None])
-        return np.asarray((inputs @ self._weights + centres)[0])
+        return np.asarray(self.forecast_windows(history[-self.look_back :, 0][None])[0])
 
     def _inputs(self, left: Floats) -> tuple[Floats, Floats]:
         """What is multiplied by the weights (windows, values), and what is added back (windows, 1)."""
+        if self.name == "level":
+            return left, np.zeros((len(left), 1))
         centres = left.mean(axis=1, keepdims=True) if self.name == "ridge" else left[:, -1:]
         values = left - centres
         if self.name == "dlinear":

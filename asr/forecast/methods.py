@@ -90,7 +90,7 @@ def seasonal_indices(history: Floats, season: int) -> Floats:
     return np.asarray(indices * season / indices.sum())
 
 
-def _deseasonalized(history: Floats, horizon: int, season: int) -> tuple[Floats, Floats]:
+def deseasonalized(history: Floats, horizon: int, season: int) -> tuple[Floats, Floats]:
     """The history without its season, and the season's factors of the steps to come."""
     if not is_seasonal(history, season) or (history <= 0).any():
         return history, np.ones(horizon)
@@ -101,7 +101,7 @@ def _deseasonalized(history: Floats, horizon: int, season: int) -> tuple[Floats,
 
 def naive2(history: Floats, horizon: int, season: int) -> Floats:
     """The last value of the seasonally adjusted history, with the season put back (M4's Naive2)."""
-    adjusted, factors = _deseasonalized(history, horizon, season)
+    adjusted, factors = deseasonalized(history, horizon, season)
     return np.asarray(adjusted[-1] * factors)
 
 
@@ -110,7 +110,7 @@ def theta(history: Floats, horizon: int, season: int) -> Floats:
 
     Simple exponential smoothing of the seasonally adjusted history, plus half its linear trend.
     """
-    adjusted, factors = _deseasonalized(history, horizon, season)
+    adjusted, factors = deseasonalized(history, horizon, season)
     count = len(adjusted)
     if count < 3:
         return np.asarray(last_value(adjusted, horizon, season) * factors)
@@ -155,6 +155,11 @@ class Kept:
         self._horizon = horizon
         length = season if len(history) >= 3 * season and season <= 24 else 1
         self._fitted = getattr(models, self._model)(season_length=length).fit(np.ascontiguousarray(history[:, 0]))
+
+    def fitted_forecast(self) -> Floats:
+        """What follows the history it was fitted to; quicker than `forecast`."""
+        assert self._fitted is not None
+        return np.asarray(self._fitted.predict(h=self._horizon)["mean"], np.float64)
 
     def forecast(self, history: Floats) -> Floats:
         values = np.ascontiguousarray(history[:, 0])

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from asr.errors import ConfigError, DataError
 from asr.forecast.linear import choose_look_back
 from asr.nn import Recurrent
-from asr.train.loop import TrainConfig, Trainer
+from asr.train.loop import Report, TrainConfig, Trainer
 
 Floats = NDArray[np.float64]
 
 SMALLEST_SCALE = 1e-6
+VALIDATED = 1024  # windows at once
 HELD_OUT = 0.15  # of the windows, the last ones, that choose the epoch
 
 
@@ -33,8 +34,10 @@ class RecurrentConfig:
     hidden_size: int = 48
     num_layers: int = 1
     dropout: float = 0.1
-    normalize: str = "last"  # a window's values less its last one, or by its mean and deviation (Kim et al. 2022): std
+    normalize: str = "last"  # a window's values less its last ones, or by its mean and deviation (Kim et al. 2022): std
+    centre_steps: int = 1  # last values whose mean is taken off
     quantiles: tuple[float, ...] = ()  # forecast these too; the loss is then the quantile loss
+    loss: str = "mae"  # or mse
     batch: int = 64  # windows
     steps: int = 1200  # of training, whatever the number of windows
     epochs: int = 12  # parts of the steps, each validated
@@ -44,6 +47,8 @@ class RecurrentConfig:
     def __post_init__(self) -> None:
         if self.normalize not in ("last", "std"):
             raise ConfigError(f"normalize must be last or std, not '{self.normalize}'.")
+        if self.loss not in ("mae", "mse"):
+            raise ConfigError(f"loss must be mae or mse, not '{self.loss}'.")
         if self.segment < 1 or any(not 0 < quantile < 1 for quantile in self.quantiles):
             raise ConfigError("segment must be 1 or more and quantiles lie between 0 and 1.")
 
@@ -69,7 +74,8 @@ class RecurrentNetwork(nn.Module):
             self.leave = nn.Linear(self.recurrent.output_size, horizon * self.outputs)
 
     def forward(self, windows: Tensor) -> Tensor:
-        centre = windows[:, -1:] if self.config.normalize == "last" else windows.mean(dim=1, keepdim=True)
+        last = windows[:, -self.config.centre_steps :] if self.config.normalize == "last" else windows
+        centre = last.mean(dim=1, keepdim=True)
         scale = torch.ones_like(centre)
         if self.config.normalize == "std":
             scale = windows.std(dim=1, keepdim=True, unbiased=False).clamp(min=SMALLEST_SCALE)
@@ -103,38 +109,61 @@ class _WindowTask:
     """Windows of one or many series, as a task for the training loop."""
 
     model: RecurrentNetwork
-    series: list[Tensor]  # each (time, columns), scaled
-    places: Tensor  # (windows, 2): series, first step
-    held: Tensor  # those that validate
+    values: Tensor  # (time, columns), scaled; many series one after another
+    train: NDArray[np.int64]  # (windows,): first steps
+    held: NDArray[np.int64]  # those that validate
     config: RecurrentConfig
     metric: str = "loss_held_out"
 
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
         random = np.random.default_rng([self.config.seed, epoch])
         wanted = max(1, self.config.steps // self.config.epochs) * self.config.batch
-        rounds = [random.permutation(len(self.places)) for _ in range(-(-wanted // len(self.places)))]
+        rounds = [random.permutation(self.train) for _ in range(-(-wanted // len(self.train)))]
         return list(np.concatenate(rounds)[:wanted].reshape(-1, self.config.batch))
 
     def prepare(self, plan: NDArray[np.int64], epoch: int, device: torch.device) -> Tensor:
-        return self._cut(self.places[torch.from_numpy(plan)]).to(device)
-
-    def _cut(self, places: Tensor) -> Tensor:
+        """(batch, look_back + horizon, columns)"""
         length = self.model.look_back + self.model.horizon
-        return torch.stack([self.series[row][start : start + length] for row, start in places.tolist()])
+        return self.values[torch.from_numpy(plan)[:, None] + torch.arange(length)].to(device)
 
     def loss(self, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
         left, right = batch[:, : self.model.look_back], batch[:, self.model.look_back :, :1]
         gaps = right - self.model(left)
         if not self.config.quantiles:
-            return gaps.abs().mean(), {"windows": float(len(batch))}
+            loss = gaps.abs().mean() if self.config.loss == "mae" else gaps.square().mean()
+            return loss, {"windows": float(len(batch))}
         levels = torch.tensor(self.config.quantiles, device=gaps.device)
         return torch.maximum(levels * gaps, (levels - 1) * gaps).mean(), {"windows": float(len(batch))}
 
     def validate(self, device: torch.device) -> dict[str, float]:
-        losses = [
-            float(self.loss(self._cut(part).to(device))[0]) * len(part) for part in self.held.split(self.config.batch)
-        ]
+        parts = [self.held[first : first + VALIDATED] for first in range(0, len(self.held), VALIDATED)]
+        losses = [float(self.loss(self.prepare(part, 0, device))[0]) * len(part) for part in parts]
         return {self.metric: sum(losses) / len(self.held)}
+
+
+def train_network(
+    config: RecurrentConfig,
+    values: Floats,
+    train: NDArray[np.int64],
+    held: NDArray[np.int64],
+    look_back: int,
+    horizon: int,
+    report: Report | None = None,
+) -> RecurrentNetwork:
+    """A network trained on windows of `values` (time, columns) that begin at the steps `train`.
+
+    Those that begin at `held` choose the epoch.
+    """
+    torch.manual_seed(config.seed)
+    network = RecurrentNetwork(config, values.shape[1], look_back, horizon)
+    task = _WindowTask(network, torch.from_numpy(values).float(), train, held, config)
+    settings = TrainConfig(
+        epochs=config.epochs, peak_lr=config.learning_rate, average=1, checkpoint_seconds=1e9, seed=config.seed,
+        patience=max(3, config.epochs // 3), device="cpu", weight_decay=1e-4, threads=1,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        Trainer(task, settings, Path(folder), report).run()
+    return network.eval()
 
 
 class RecurrentForecaster:
@@ -157,25 +186,16 @@ class RecurrentForecaster:
             raise DataError(f"{shortest} values are too few for a horizon of {horizon}; shorten it.")
         together = np.concatenate(histories)
         self._centre, self._scale = together.mean(axis=0), np.maximum(together.std(axis=0), SMALLEST_SCALE)
-        series = [torch.from_numpy(self._scaled(history)).float() for history in histories]
-        places = [
-            (row, start) for row, values in enumerate(series) for start in range(len(values) - look_back - horizon + 1)
+        ends = np.cumsum([len(history) for history in histories])
+        starts = [
+            np.arange(end - len(history), end - look_back - horizon + 1)
+            for end, history in zip(ends, histories, strict=True)
         ]
-        order = sorted(places, key=lambda place: place[1] - len(series[place[0]]))  # the latest windows last
+        # The latest windows choose the epoch; of a single series none that overlaps them is learned from.
+        order = np.concatenate(starts)[np.argsort(np.concatenate([s - s[-1] for s in starts]), kind="stable")]
         cut = max(1, int(HELD_OUT * len(order)))
-        train = order[: max(1, len(order) - cut - (horizon if len(histories) == 1 else 0))]  # no overlap with held ones
-        torch.manual_seed(self.config.seed)
-        self.network = RecurrentNetwork(self.config, histories[0].shape[1], look_back, horizon)
-        task = _WindowTask(self.network, series, torch.tensor(train), torch.tensor(order[-cut:]), self.config)
-        self._train(task)
-
-    def _train(self, task: _WindowTask) -> None:
-        settings = TrainConfig(
-            epochs=self.config.epochs, peak_lr=self.config.learning_rate, average=1, checkpoint_seconds=1e9,
-            seed=self.config.seed, patience=max(3, self.config.epochs // 3), device="cpu", weight_decay=1e-4, threads=1,
-        )  # fmt: skip
-        with tempfile.TemporaryDirectory() as folder:
-            Trainer(task, settings, Path(folder)).run()
+        train = order[: max(1, len(order) - cut - (horizon if len(histories) == 1 else 0))]
+        self.network = train_network(self.config, self._scaled(together), train, order[-cut:], look_back, horizon)
 
     def _scaled(self, history: Floats) -> Floats:
         return np.asarray((history - self._centre) / self._scale)
@@ -208,3 +228,28 @@ class RecurrentForecaster:
         self._centre, self._scale = np.array(values["centre"]), np.array(values["scale"])
         self.network = RecurrentNetwork(self.config, len(self._centre), values["look_back"], values["horizon"])
         self.network.load_state_dict(tensors)
+
+
+def window_config(name: str, look_back: int, horizon: int, season: int, seed: int) -> RecurrentConfig:
+    """Settings for the many windows of long series. Raises ConfigError for a name that is none of lstm, gru, segrnn."""
+    if name == "segrnn":
+        segment = max(2, min(season, look_back, horizon) if season > 1 else min(12, look_back, horizon))
+        return RecurrentConfig(
+            "gru",
+            segment,
+            hidden_size=256,
+            dropout=0.5,
+            batch=256,
+            steps=2400,
+            epochs=12,
+            learning_rate=1e-3,
+            seed=seed,
+        )
+    if name in ("lstm", "gru"):
+        return RecurrentConfig(
+            name, hidden_size=64, dropout=0.2, batch=256, steps=2400, epochs=12, learning_rate=2e-3, seed=seed
+        )
+    raise ConfigError(
+        f"unknown method '{name}'; known: last-value, seasonal-naive, ridge, nlinear, dlinear, lstm, gru, segrnn, "
+        "average."
+    )

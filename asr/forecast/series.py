@@ -98,6 +98,11 @@ def read_series(
     return Series(values, tuple(names), times, frequency, tuple(notes))
 
 
+def column_names(path: str | Path, time_col: str | None = None) -> list[str]:
+    """All columns of a CSV file but that of the times."""
+    return [name for name in _read(Path(path)).header if name != time_col]
+
+
 def _read(path: Path) -> _Table:
     try:
         opener = gzip.open if path.suffix == ".gz" else open

@@ -1,0 +1,129 @@
+"""One model for many series: exponential smoothing for level and season, a network for what is left (a hybrid in the
+spirit of ES-RNN, Smyl 2020), and ridge regression in the network's place.
+
+Each series is divided by its season's factors where it has a season; windows of logarithms are taken relative to the
+level at their end; what follows is foretold relative to that level, and multiplied back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.errors import DataError
+from asr.forecast.linear import LinearForecaster
+from asr.forecast.methods import deseasonalized
+
+Floats = NDArray[np.float64]
+Report = Callable[[str], None]
+
+GLOBAL = ("hybrid", "global-ridge")
+SEEDS = 3  # networks of a hybrid, their forecasts averaged in logarithms
+LONGEST_SEASONS = 7  # seasons that a window sees, at most
+UNSEASONAL_STEPS = 26  # steps that a window sees where there is no season, at most
+MOST_STEPS = 168  # of a window
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Logarithms of all series one after another, seasons taken out."""
+
+    logs: Floats  # (time,)
+    ends: NDArray[np.int64]  # (series,): one past the last step of each
+    lengths: NDArray[np.int64]
+    factors: Floats  # (series, horizon): of the season to come
+
+
+def forecast_all(
+    name: str, histories: Sequence[Floats], horizon: int, season: int, seed: int = 1, report: Report | None = None
+) -> Floats:
+    """What follows each history (series, horizon). Raises DataError for values that are not above zero."""
+    if any((history <= 0).any() for history in histories):
+        raise DataError(f"'{name}' works on logarithms: all values must be above zero.")
+    # A season that windows see several times is left to the model, others are taken out.
+    seen = _window(histories, horizon, season) >= 2 * season > 2
+    made = _prepare(histories, horizon, 1 if seen else season)
+    look_back = _window(histories, horizon, season)
+    centred = season if seen else 1
+    lasts = np.stack([_last_window(made, place, look_back) for place in range(len(made.ends))])
+    starts = [
+        np.arange(end - length, end - look_back - horizon + 1)
+        for end, length in zip(made.ends, made.lengths, strict=True)
+    ]
+    if name == "global-ridge":
+        found = _by_ridge(made, starts, lasts, look_back, horizon, centred)
+    else:
+        found = _by_networks(made, starts, lasts, look_back, horizon, centred, season if seen else 1, seed, report)
+    return np.asarray(np.exp(found) * made.factors)
+
+
+def _window(histories: Sequence[Floats], horizon: int, season: int) -> int:
+    """Steps of a window: as many as most series have with their horizon, within limits."""
+    usual = int(np.quantile([len(history) for history in histories], 0.1)) - horizon
+    wanted = min(MOST_STEPS, LONGEST_SEASONS * season) if season > 1 else UNSEASONAL_STEPS
+    return max(2, min(wanted, usual // 2 if season == 1 else usual - 1))
+
+
+def _prepare(histories: Sequence[Floats], horizon: int, season: int) -> Prepared:
+    pairs = [deseasonalized(history, horizon, season) for history in histories]
+    lengths = np.array([len(history) for history in histories])
+    logs = np.log(np.concatenate([adjusted for adjusted, _ in pairs]))
+    return Prepared(logs, np.cumsum(lengths), lengths, np.stack([factors for _, factors in pairs]))
+
+
+def _last_window(made: Prepared, place: int, look_back: int) -> Floats:
+    """The window that a forecast is made from; the first value is repeated where the series is shorter."""
+    end, length = int(made.ends[place]), int(made.lengths[place])
+    values = made.logs[max(end - length, end - look_back) : end]
+    return np.concatenate([np.full(look_back - len(values), values[0]), values])
+
+
+def _by_ridge(
+    made: Prepared, starts: list[NDArray[np.int64]], lasts: Floats, look_back: int, horizon: int, centred: int
+) -> Floats:
+    view = np.lib.stride_tricks.sliding_window_view(made.logs, look_back + horizon)
+    train = view[np.concatenate([part[:-horizon] for part in starts])]
+    held = view[np.concatenate([part[-1:] for part in starts])]
+    everything = view[np.concatenate(starts)]
+
+    def centre(windows: Floats) -> tuple[Floats, Floats]:
+        level = windows[:, look_back - centred : look_back].mean(axis=1, keepdims=True)
+        return windows[:, :look_back] - level, windows[:, look_back:] - level
+
+    model = LinearForecaster("level", look_back)
+    model.choose_ridge(*centre(train), *centre(held))
+    model.learn(*centre(everything))
+    level = lasts[:, look_back - centred :].mean(axis=1, keepdims=True)
+    return model.forecast_windows(lasts - level) + level
+
+
+def _by_networks(
+    made: Prepared, starts: list[NDArray[np.int64]], lasts: Floats, look_back: int, horizon: int, centred: int,
+    segment: int, seed: int, report: Report | None,
+) -> Floats:  # fmt: skip
+    import torch
+
+    from asr.forecast.recurrent import RecurrentConfig, train_network
+
+    everything = np.concatenate(starts)
+    held = np.concatenate([part[-1:] for part in starts])
+    found = []
+    for number in range(SEEDS):
+        config = RecurrentConfig(
+            "gru" if segment > 1 else "lstm", segment, hidden_size=128 if segment > 1 else 64, centre_steps=centred,
+            batch=256, steps=2400, epochs=8, learning_rate=2e-3, dropout=0.1, seed=seed + number,
+        )  # fmt: skip
+
+        def show(entry: dict[str, float], number: int = number) -> None:
+            if report is not None and entry["kind"] == "epoch":
+                loss = entry["loss_held_out"]
+                report(f"hybrid {number + 1} of {SEEDS}: epoch {entry['epoch']}, held-out loss {loss:.4f}")
+
+        network = train_network(config, made.logs[:, None], everything, held, look_back, horizon, show)
+        with torch.inference_mode():
+            output = network(torch.from_numpy(lasts).float()[:, :, None])[:, :, 0]
+        found.append(output.double().numpy())
+    return np.asarray(np.mean(found, axis=0))

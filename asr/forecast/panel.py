@@ -1,0 +1,194 @@
+"""Many short series at once, as in the M competitions: reading them, forecasting all, and the competitions' errors."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.errors import ConfigError, DataError
+from asr.forecast.global_models import GLOBAL, forecast_all
+from asr.forecast.methods import BASELINES, Kept
+from asr.score.forecast_errors import mase, owa, smape
+
+Floats = NDArray[np.float64]
+Report = Callable[[str], None]
+
+COMBINATIONS = ("average", "median")  # of the methods named before, but the naive ones
+NAIVE = ("last-value", "seasonal-naive", "naive2")
+MORE_KEPT = {"ces": "AutoCES", "dotm": "DynamicOptimizedTheta"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Histories and what follows them, in the order of `ids`."""
+
+    ids: list[str]
+    histories: list[Floats]
+    actual: list[Floats]  # (horizon,) each; empty where it is not known
+    horizon: int
+    season: int
+
+    def held_out(self) -> Panel:
+        """The last `horizon` values of the histories in place of what follows them: what choices are made on."""
+        long = [place for place, history in enumerate(self.histories) if len(history) > self.horizon + 2]
+        return Panel(
+            [self.ids[place] for place in long],
+            [self.histories[place][: -self.horizon] for place in long],
+            [self.histories[place][-self.horizon :] for place in long],
+            self.horizon,
+            self.season,
+        )
+
+
+@dataclass(frozen=True)
+class PanelResult:
+    """Forecasts (series, horizon) of one method, and its errors where what follows is known: means over series of sMAPE
+    and MASE, and OWA."""
+
+    name: str
+    forecasts: Floats
+    smape: float | None = None
+    mase: float | None = None
+    owa: float | None = None
+
+
+def read_m4(train: Path, test: Path | None, season: int, horizon: int = 0) -> Panel:
+    """Rows of an id and its values, a header above them, the series' ends empty (as the M4 competition's files).
+
+    Raises DataError naming the row for what is no number, and for ids that the two files do not share.
+    """
+    histories = _rows(train)
+    follow = _rows(test) if test is not None else {}
+    if test is not None and set(follow) != set(histories):
+        raise DataError(f"{test} does not hold the series of {train}: their ids differ.")
+    length = horizon or max((len(values) for values in follow.values()), default=0)
+    if length < 1:
+        raise ConfigError("without a test file, --horizon says how many steps to forecast.")
+    empty = np.empty(0)
+    return Panel(
+        list(histories), list(histories.values()), [follow.get(name, empty) for name in histories], length, season
+    )
+
+
+def read_m3(path: Path, period: str) -> Panel:
+    """The series of one period of the M3 competition from the file of all: sn, period, …, frequency, h, split, values.
+
+    Raises DataError for another file, or a period that it has not.
+    """
+    rows = _table(path)
+    names = rows[0]
+    try:
+        columns = [names.index(name) for name in ("sn", "period", "frequency", "h", "split")]
+    except ValueError:
+        raise DataError(f"{path} is not the table of M3: it lacks one of sn, period, frequency, h, split.") from None
+    histories: dict[str, Floats] = {}
+    follow: dict[str, Floats] = {}
+    horizon = season = 0
+    for number, row in enumerate(rows[1:], 2):
+        name, kind, frequency, steps, split = (row[column] for column in columns)
+        if kind == period:
+            values = _numbers(row[-1].split(";"), f"{path} line {number}")
+            (histories if split == "train" else follow)[name] = values
+            horizon, season = int(steps), int(frequency)
+    if not histories:
+        known = sorted({row[columns[1]] for row in rows[1:]})
+        raise DataError(f"{path} has no series of period '{period}'; it has {', '.join(known)}.")
+    return Panel(list(histories), list(histories.values()), [follow[name] for name in histories], horizon, season)
+
+
+def _rows(path: Path) -> dict[str, Floats]:
+    found = {}
+    for number, row in enumerate(_table(path)[1:], 2):
+        cells = row[1:]
+        while cells and not cells[-1].strip():
+            cells.pop()
+        found[row[0]] = _numbers(cells, f"{path} line {number}")
+    if not found:
+        raise DataError(f"{path} holds no series below its header.")
+    return found
+
+
+def _table(path: Path) -> list[list[str]]:
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; check the path.") from None
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as CSV ({error}).") from None
+    if not rows:
+        raise DataError(f"{path} is empty.")
+    return rows
+
+
+def _numbers(cells: Sequence[str], where: str) -> Floats:
+    try:
+        values = np.array([float(cell) for cell in cells])
+    except ValueError as error:
+        raise DataError(f"{where}: {error}; series need numbers without gaps.") from None
+    if len(values) < 2 or not np.isfinite(values).all():
+        raise DataError(f"{where} holds no two finite numbers.")
+    return values
+
+
+def evaluate(panel: Panel, methods: Sequence[str], seed: int = 1, report: Report | None = None) -> list[PanelResult]:
+    """Forecasts and errors of each method; Naive2, which OWA is relative to, is always the first.
+
+    Raises ConfigError for an unknown method.
+    """
+    found: dict[str, Floats] = {}
+    for name in dict.fromkeys(["naive2", *methods]):
+        if report is not None:
+            report(name)
+        if name in COMBINATIONS:
+            parts = [forecasts for other, forecasts in found.items() if other not in (*NAIVE, *COMBINATIONS)]
+            if not parts:
+                raise ConfigError(f"'{name}' is of the methods named before it; there is none.")
+            found[name] = np.mean(parts, axis=0) if name == "average" else np.median(parts, axis=0)
+        elif name in GLOBAL:
+            found[name] = forecast_all(name, panel.histories, panel.horizon, panel.season, seed, report)
+        else:
+            found[name] = _one_by_one(name, panel, report)
+    return _judged(panel, found)
+
+
+def _judged(panel: Panel, found: dict[str, Floats]) -> list[PanelResult]:
+    if not all(len(after) for after in panel.actual):
+        return [PanelResult(name, forecasts) for name, forecasts in found.items()]
+    pairs: dict[str, tuple[float, float]] = {}
+    for name, forecasts in found.items():
+        rows = list(zip(panel.actual, forecasts, panel.histories, strict=True))
+        errors = [smape(after, row) for after, row, _ in rows]
+        scaled = [mase(after, row, history, panel.season) for after, row, history in rows]
+        pairs[name] = float(np.mean(errors)), float(np.nanmean(scaled))
+    return [PanelResult(name, found[name], *pair, owa(*pair, *pairs["naive2"])) for name, pair in pairs.items()]
+
+
+def _one_by_one(name: str, panel: Panel, report: Report | None) -> Floats:
+    """A method that knows one series at a time; where it cannot learn, Naive2 stands in."""
+    if name not in BASELINES and name not in MORE_KEPT:
+        known = ", ".join([*BASELINES, *MORE_KEPT, *GLOBAL, *COMBINATIONS])
+        raise ConfigError(f"unknown method '{name}'; known: {known}.")
+    rows = []
+    for number, history in enumerate(panel.histories, 1):
+        method = Kept(name, MORE_KEPT[name]) if name in MORE_KEPT else BASELINES[name]()
+        columns = history[:, None]
+        try:
+            method.fit(columns, panel.horizon, panel.season)
+            row = method.fitted_forecast() if isinstance(method, Kept) else method.forecast(columns)
+        except (ArithmeticError, ValueError, IndexError, RuntimeError):
+            row = np.full(panel.horizon, np.nan)
+        if not np.isfinite(row).all():
+            naive = BASELINES["naive2"]()
+            naive.fit(columns, panel.horizon, panel.season)
+            row = naive.forecast(columns)
+        rows.append(row)
+        if report is not None and number % 100 == 0:
+            report(f"{name}: {number} of {len(panel.histories)}")
+    return np.stack(rows)

@@ -1,0 +1,152 @@
+"""The protocol of long-horizon forecasting: every window of the test part of a table of series, on one scale.
+
+As in Informer (Zhou et al. 2021) and what followed it: the series are scaled by mean and deviation of the training
+part; each column is forecast from its own window (channel-independent; Nie et al. 2023) by one model for all columns;
+errors are means over all windows, steps and columns, none dropped for not filling a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.errors import ConfigError, DataError
+from asr.forecast.linear import LinearForecaster
+from asr.forecast.methods import seasonal_naive
+
+Floats = NDArray[np.float64]
+Report = Callable[[str], None]
+WindowModel = Callable[[Floats], Floats]  # (windows, look_back) to (windows, horizon)
+
+AVERAGE = "average"  # of the learned methods before it
+AT_ONCE = 4096  # windows
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Scaled series and where their windows begin."""
+
+    values: Floats  # (columns, time)
+    train: NDArray[np.int64]  # (windows,): first steps
+    held: NDArray[np.int64]
+    test: NDArray[np.int64]
+    look_back: int
+    horizon: int
+
+    def windows(self, starts: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Windows and what follows them, of all columns: (columns * starts, look_back), (columns * starts, horizon)."""
+        length = self.look_back + self.horizon
+        cut = np.lib.stride_tricks.sliding_window_view(self.values, length, axis=1)[:, starts]
+        cut = cut.reshape(-1, length)
+        return cut[:, : self.look_back], cut[:, self.look_back :]
+
+
+@dataclass(frozen=True)
+class WindowErrors:
+    """Of one method: errors of each test window, means over its steps and columns (windows,)."""
+
+    name: str
+    squared: Floats
+    absolute: Floats
+
+    @property
+    def mse(self) -> float:
+        """Mean squared error on the scaled series."""
+        return float(self.squared.mean())
+
+    @property
+    def mae(self) -> float:
+        """Mean absolute error on the scaled series."""
+        return float(self.absolute.mean())
+
+
+def divide(values: Floats, sizes: Sequence[int], look_back: int, horizon: int) -> Parts:
+    """values: (time, columns); sizes: steps for training, validation and test, of which later parts may be missing.
+
+    Validation and test windows look back into the part before theirs. Raises DataError where a part is too short.
+    """
+    train, held, test = sizes
+    if train + held + test > len(values):
+        raise DataError(f"the series have {len(values)} steps, fewer than the {train + held + test} of the split.")
+    if min(train - look_back, held, test) < horizon:
+        raise DataError(f"a part of the split is too short for windows of {look_back} and {horizon} steps.")
+    learned = values[:train]
+    scaled = (values - learned.mean(axis=0)) / np.maximum(learned.std(axis=0), 1e-12)
+    starts = np.arange(train + held + test - look_back - horizon + 1)
+    first_held, first_test = train - look_back, train + held - look_back
+    return Parts(
+        scaled.T.copy(),
+        starts[: first_held - horizon + 1],
+        starts[first_held : first_test - horizon + 1],
+        starts[first_test:],
+        look_back,
+        horizon,
+    )
+
+
+def evaluate(
+    parts: Parts, methods: Sequence[str], season: int, seed: int = 1, report: Report | None = None
+) -> list[WindowErrors]:
+    """Train each method on the training windows and try it on all test windows.
+
+    Raises ConfigError for an unknown method.
+    """
+    found: list[WindowErrors] = []
+    learned: list[Floats] = []
+    left, right = parts.windows(parts.test)
+    columns = len(parts.values)
+    for name in methods:
+        if report is not None:
+            report(name)
+        if name == AVERAGE:
+            if not learned:
+                raise ConfigError("'average' is of the learned methods named before it; there is none.")
+            forecasts = np.mean(learned, axis=0)
+        else:
+            model = _model(name, parts, season, seed, report)
+            forecasts = np.concatenate([model(left[at : at + AT_ONCE]) for at in range(0, len(left), AT_ONCE)])
+            if name not in ("last-value", "seasonal-naive"):
+                learned.append(forecasts)
+        gaps = (forecasts - right).reshape(columns, len(parts.test), -1)
+        found.append(WindowErrors(name, np.square(gaps).mean(axis=(0, 2)), np.abs(gaps).mean(axis=(0, 2))))
+    return found
+
+
+def _model(name: str, parts: Parts, season: int, seed: int, report: Report | None) -> WindowModel:
+    horizon = parts.horizon
+    if name == "last-value":
+        return lambda left: np.repeat(left[:, -1:], horizon, axis=1)
+    if name == "seasonal-naive":
+        return lambda left: np.stack([seasonal_naive(row, horizon, season) for row in left])
+    if name in ("ridge", "nlinear", "dlinear"):
+        linear = LinearForecaster(name, parts.look_back)
+        linear.choose_ridge(*parts.windows(parts.train), *parts.windows(parts.held))
+        linear.learn(*parts.windows(parts.train))
+        return linear.forecast_windows
+    return _recurrent(name, parts, season, seed, report)
+
+
+def _recurrent(name: str, parts: Parts, season: int, seed: int, report: Report | None) -> WindowModel:
+    import torch
+
+    from asr.forecast.recurrent import train_network, window_config
+
+    columns, time = parts.values.shape
+    shifts = time * np.arange(columns)[:, None]
+    train, held = ((shifts + starts).reshape(-1) for starts in (parts.train, parts.held))
+    config = window_config(name, parts.look_back, parts.horizon, season, seed)
+
+    def show(entry: dict[str, float]) -> None:
+        if report is not None and entry["kind"] == "epoch":
+            report(f"{name}: epoch {entry['epoch']} of {config.epochs}, held-out loss {entry['loss_held_out']:.4f}")
+
+    network = train_network(config, parts.values.reshape(-1, 1), train, held, parts.look_back, parts.horizon, show)
+
+    def forecast(left: Floats) -> Floats:
+        with torch.inference_mode():
+            return np.asarray(network(torch.from_numpy(left.copy()).float()[:, :, None])[:, :, 0].double().numpy())
+
+    return forecast
