@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import math
@@ -286,8 +287,14 @@ def _csv(rows: list[list[Any]]) -> str:
 def _write_forecasts(path: Path, times: list[str], results: list[Result]) -> None:
     rows: list[list[Any]] = [["time", "actual", *[result.name for result in results]]]
     for place, time in enumerate(times):
-        rows.append([time, results[0].actual[0, place], *[result.forecasts[0, place] for result in results]])
-    write_atomically(path, _csv(rows).encode())
+        rows.append([time, results[0].actual[0, place], *[f"{r.forecasts[0, place]:.6g}" for r in results]])
+    _write_csv(path, rows)
+
+
+def _write_csv(path: Path, rows: list[list[Any]]) -> None:
+    """Packed if its name says so, the same bytes for the same rows."""
+    data = _csv(rows).encode()
+    write_atomically(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
 def _write_origins(path: Path, results: list[Result]) -> None:
@@ -295,7 +302,7 @@ def _write_origins(path: Path, results: list[Result]) -> None:
     for origin, step in np.ndindex(results[0].actual.shape):
         values = [f"{result.forecasts[origin, step]:.6g}" for result in results]
         rows.append([origin, step + 1, results[0].actual[origin, step], *values])
-    write_atomically(path, _csv(rows).encode())
+    _write_csv(path, rows)
 
 
 def _plot(path: Path, series: Series, results: list[Result], start: int, widths: Any = None) -> None:

@@ -12,6 +12,7 @@ from asr.errors import DataError
 
 Floats = NDArray[np.float64]
 
+MOST_HISTORY = 2000
 SEASONALITY_LIMIT = 1.645  # of the autocorrelation, in standard errors: M4's and Theta's 90% test
 
 
@@ -137,7 +138,8 @@ def _smoothed(history: Floats) -> tuple[float, float]:
 
 
 class Kept:
-    """A model of statsforecast: chosen on the training part, applied to each history with what was chosen.
+    """A model of statsforecast: chosen on the training part, applied to each history with what was chosen; both on the
+    last `MOST_HISTORY` values, as time grows with them.
 
     Raises DataError if statsforecast is not installed.
     """
@@ -154,7 +156,7 @@ class Kept:
             raise DataError(f"'{self.name}' needs statsforecast: pip install 'lstm-asr[forecast]'.") from None
         self._horizon = horizon
         length = season if len(history) >= 3 * season and season <= 24 else 1
-        self._fitted = getattr(models, self._model)(season_length=length).fit(np.ascontiguousarray(history[:, 0]))
+        self._fitted = getattr(models, self._model)(season_length=length).fit(self._last(history))
 
     def fitted_forecast(self) -> Floats:
         """What follows the history it was fitted to; quicker than `forecast`."""
@@ -162,9 +164,12 @@ class Kept:
         return np.asarray(self._fitted.predict(h=self._horizon)["mean"], np.float64)
 
     def forecast(self, history: Floats) -> Floats:
-        values = np.ascontiguousarray(history[:, 0])
         assert self._fitted is not None
-        return np.asarray(self._fitted.forward(y=values, h=self._horizon)["mean"], np.float64)
+        return np.asarray(self._fitted.forward(y=self._last(history), h=self._horizon)["mean"], np.float64)
+
+    @staticmethod
+    def _last(history: Floats) -> Floats:
+        return np.ascontiguousarray(history[-MOST_HISTORY:, 0])
 
 
 BASELINES: dict[str, Callable[[], Forecaster]] = {

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# M3: all 3,003 series, by period, with what the competition reported.
+#   ./run.sh --data FOLDER [--work exp] [--stage 1] [--stop-stage 2]
+# FOLDER holds series/m3/M3.csv.gz. Stage 1 judges on the ends of the training parts, to choose a method there.
+
+cd "$(dirname "$0")"; . ../stages.sh
+table="$data/series/m3/M3.csv.gz" methods=theta,dotm,ets,ces,average,median
+
+for period in YEARLY QUARTERLY MONTHLY OTHER; do
+  if at 1 "$period, held-out ends of the training parts"; then
+    asr forecast many "$table" --period "$period" --methods "$methods" --held-out
+  fi
+  if at 2 "$period, test parts"; then
+    asr forecast many "$table" --period "$period" --methods "$methods" --output "$work/$period"
+  fi
+done
