@@ -22,9 +22,10 @@ Report = Callable[[str], None]
 
 GLOBAL = ("hybrid", "global-ridge")
 SEEDS = 3  # networks of a hybrid, their forecasts averaged in logarithms
-LONGEST_SEASONS = 7  # seasons that a window sees, at most
+BATCH, MOST_STEPS = 256, 6000  # of training a network
+LONGEST_SEASONS = 14  # seasons that a window sees, at most
 UNSEASONAL_STEPS = 26  # steps that a window sees where there is no season, at most
-MOST_STEPS = 168  # of a window
+LONGEST_WINDOW = 336
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def forecast_all(
 def _window(histories: Sequence[Floats], horizon: int, season: int) -> int:
     """Steps of a window: as many as most series have with their horizon, within limits."""
     usual = int(np.quantile([len(history) for history in histories], 0.1)) - horizon
-    wanted = min(MOST_STEPS, LONGEST_SEASONS * season) if season > 1 else UNSEASONAL_STEPS
+    wanted = min(LONGEST_WINDOW, LONGEST_SEASONS * season) if season > 1 else UNSEASONAL_STEPS
     return max(2, min(wanted, usual // 2 if season == 1 else usual - 1))
 
 
@@ -106,15 +107,17 @@ def _by_networks(
 ) -> Floats:  # fmt: skip
     import torch
 
-    from asr.forecast.recurrent import RecurrentConfig, train_network
+    from asr.forecast.recurrent import RecurrentConfig, train_network, training_steps
 
     everything = np.concatenate(starts)
     held = np.concatenate([part[-1:] for part in starts])
+    kind, size = ("gru", 128) if segment > 1 else ("lstm", 64)
+    steps = training_steps(len(everything), BATCH, MOST_STEPS)
     found = []
     for number in range(SEEDS):
         config = RecurrentConfig(
-            "gru" if segment > 1 else "lstm", segment, hidden_size=128 if segment > 1 else 64, centre_steps=centred,
-            batch=256, steps=2400, epochs=8, learning_rate=2e-3, dropout=0.1, seed=seed + number,
+            kind, segment, hidden_size=size, centre_steps=centred, batch=BATCH, steps=steps, epochs=8,
+            learning_rate=2e-3, dropout=0.1, seed=seed + number,
         )  # fmt: skip
 
         def show(entry: dict[str, float], number: int = number) -> None:

@@ -132,16 +132,19 @@ def _numbers(cells: Sequence[str], where: str) -> Floats:
         values = np.array([float(cell) for cell in cells])
     except ValueError as error:
         raise DataError(f"{where}: {error}; series need numbers without gaps.") from None
-    if len(values) < 2 or not np.isfinite(values).all():
-        raise DataError(f"{where} holds no two finite numbers.")
+    if not len(values) or not np.isfinite(values).all():
+        raise DataError(f"{where} holds no finite numbers, or others too.")
     return values
 
 
 def evaluate(panel: Panel, methods: Sequence[str], seed: int = 1, report: Report | None = None) -> list[PanelResult]:
     """Forecasts and errors of each method; Naive2, which OWA is relative to, is always the first.
 
-    Raises ConfigError for an unknown method.
+    Raises ConfigError for an unknown method, DataError for a series of one value.
     """
+    for name, history in zip(panel.ids, panel.histories, strict=True):
+        if len(history) < 2:
+            raise DataError(f"series {name} has a single value; forecasting needs at least two.")
     found: dict[str, Floats] = {}
     for name in dict.fromkeys(["naive2", *methods]):
         if report is not None:

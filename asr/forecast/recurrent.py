@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 
 SMALLEST_SCALE = 1e-6
 VALIDATED = 1024  # windows at once
+LEAST_STEPS, MOST_PASSES = 100, 20  # of training
 HELD_OUT = 0.15  # of the windows, the last ones, that choose the epoch
 
 
@@ -230,8 +231,14 @@ class RecurrentForecaster:
         self.network.load_state_dict(tensors)
 
 
-def window_config(name: str, look_back: int, horizon: int, season: int, seed: int) -> RecurrentConfig:
+def training_steps(windows: int, batch: int, most: int) -> int:
+    """Steps of training: at most so many, fewer where windows are few and would be seen too often."""
+    return int(min(most, max(LEAST_STEPS, MOST_PASSES * windows / batch)))
+
+
+def window_config(name: str, look_back: int, horizon: int, season: int, windows: int, seed: int) -> RecurrentConfig:
     """Settings for the many windows of long series. Raises ConfigError for a name that is none of lstm, gru, segrnn."""
+    steps = training_steps(windows, 256, 2400)
     if name == "segrnn":
         segment = max(2, min(season, look_back, horizon) if season > 1 else min(12, look_back, horizon))
         return RecurrentConfig(
@@ -247,7 +254,7 @@ def window_config(name: str, look_back: int, horizon: int, season: int, seed: in
         )
     if name in ("lstm", "gru"):
         return RecurrentConfig(
-            name, hidden_size=64, dropout=0.2, batch=256, steps=2400, epochs=12, learning_rate=2e-3, seed=seed
+            name, hidden_size=64, dropout=0.2, batch=256, steps=steps, epochs=12, learning_rate=2e-3, seed=seed
         )
     raise ConfigError(
         f"unknown method '{name}'; known: last-value, seasonal-naive, ridge, nlinear, dlinear, lstm, gru, segrnn, "

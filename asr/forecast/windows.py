@@ -137,7 +137,7 @@ def _recurrent(name: str, parts: Parts, season: int, seed: int, report: Report |
     columns, time = parts.values.shape
     shifts = time * np.arange(columns)[:, None]
     train, held = ((shifts + starts).reshape(-1) for starts in (parts.train, parts.held))
-    config = window_config(name, parts.look_back, parts.horizon, season, seed)
+    config = window_config(name, parts.look_back, parts.horizon, season, len(train), seed)
 
     def show(entry: dict[str, float]) -> None:
         if report is not None and entry["kind"] == "epoch":
