@@ -285,9 +285,9 @@ def _csv(rows: list[list[Any]]) -> str:
 
 
 def _write_forecasts(path: Path, times: list[str], results: list[Result]) -> None:
-    rows: list[list[Any]] = [["time", "actual", *[result.name for result in results]]]
+    rows: list[list[Any]] = [["time", *[result.name for result in results]]]
     for place, time in enumerate(times):
-        rows.append([time, results[0].actual[0, place], *[f"{r.forecasts[0, place]:.6g}" for r in results]])
+        rows.append([time, *[f"{r.forecasts[0, place]:.6g}" for r in results]])
     _write_csv(path, rows)
 
 
@@ -298,10 +298,10 @@ def _write_csv(path: Path, rows: list[list[Any]]) -> None:
 
 
 def _write_origins(path: Path, results: list[Result]) -> None:
-    rows: list[list[Any]] = [["origin", "step", "actual", *[result.name for result in results]]]
+    rows: list[list[Any]] = [["origin", "step", *[result.name for result in results]]]
     for origin, step in np.ndindex(results[0].actual.shape):
         values = [f"{result.forecasts[origin, step]:.6g}" for result in results]
-        rows.append([origin, step + 1, results[0].actual[origin, step], *values])
+        rows.append([origin, step + 1, *values])
     _write_csv(path, rows)
 
 

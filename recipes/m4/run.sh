@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# M4, hourly and weekly: baselines and one hybrid of smoothing and recurrent network over all series of a frequency.
+#   ./run.sh --data FOLDER [--work exp] [--stage 1] [--stop-stage 4]
+# FOLDER holds series/m4/{Hourly,Weekly}-{train.csv.gz,test.csv}. Stages 1 and 3 judge on the ends of the training parts.
+
+cd "$(dirname "$0")"; . ../stages.sh
+judge() { # NAME SEASON METHODS [OPTIONS]
+  name="$1" season="$2" methods="$3"; shift 3
+  asr forecast many "$data/series/m4/$name-train.csv.gz" --test "$data/series/m4/$name-test.csv" --season "$season" \
+    --methods "$methods" "$@"
+}
+hourly=seasonal-naive,theta,global-ridge,hybrid
+weekly=seasonal-naive,theta,ets,ces,hybrid,average,median
+
+if at 1 "hourly, held-out ends of the training parts"; then judge Hourly 24 "$hourly" --held-out; fi
+if at 2 "hourly, test parts"; then judge Hourly 24 "$hourly" --output "$work/Hourly"; fi
+if at 3 "weekly, held-out ends of the training parts"; then judge Weekly 1 "$weekly" --held-out; fi
+if at 4 "weekly, test parts"; then judge Weekly 1 "$weekly" --output "$work/Weekly"; fi
