@@ -40,11 +40,9 @@ if at 2 "words, lexicons, language model"; then
   asr lm ngram "$text" --order 3 --vocab "$work/words.txt" --threshold "$threshold" --decimals 3 \
     --output "$work/lm.arpa.gz"
 fi
-if at 3 "train: at a high learning rate, then falling"; then
-  set -- --set tokens="$work/tokens.txt" --set lexicon="$work/train-lexicon.txt" --train "$work/train.jsonl" \
-    --dev "$work/$dev.jsonl" --resume
-  asr train --config conf/bilstm-phones.toml "$@" --output "$work/first"
-  asr train --config conf/cooldown.toml --set init="$work/first" "$@" --output "$work/model"
+if at 3 "train"; then
+  asr train --config conf/bilstm-phones.toml --set tokens="$work/tokens.txt" --set lexicon="$work/train-lexicon.txt" \
+    --train "$work/train.jsonl" --dev "$work/$dev.jsonl" --output "$work/model" --resume
 fi
 if at 4 "log-probs of the dev sets"; then
   for name in $sets; do
