@@ -111,7 +111,7 @@ def pack(
                 shutil.copyfile(lm, temporary)
     if neural_lm is not None:
         found = load_lm(neural_lm)
-        save_lm(output / "lstm", found.arrays, found.config, found.words, bits=8)
+        save_lm(output / "lstm", found.arrays, found.config, found.words, bits=8, units=found.units)
     save_checkpoint(output, checkpoint, dtype)
     if card is not None:
         write_atomically(output / "README.md", card.read_bytes())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import math
@@ -14,7 +13,7 @@ from typing import Any
 import click
 import numpy as np
 
-from asr.atomic_file import replacing, write_atomically
+from asr.atomic_file import replacing, write_text
 from asr.cli.console import note
 from asr.cli.forecast_many import many, windows
 from asr.errors import ConfigError
@@ -225,7 +224,7 @@ def predict(
         _plot(plot, series, [result], len(series), widths)
     text = _csv([list(rows[0]), *[["" if value is None else value for value in row.values()] for row in rows]])
     if output is not None:
-        write_atomically(output, text.encode())
+        write_text(output, text)
     if as_json:
         click.echo(json.dumps({"method": found.name, "horizon": horizon, "interval": INTERVAL, "forecast": rows}))
     elif output is None:
@@ -288,13 +287,7 @@ def _write_forecasts(path: Path, times: list[str], results: list[Result]) -> Non
     rows: list[list[Any]] = [["time", *[result.name for result in results]]]
     for place, time in enumerate(times):
         rows.append([time, *[f"{r.forecasts[0, place]:.6g}" for r in results]])
-    _write_csv(path, rows)
-
-
-def _write_csv(path: Path, rows: list[list[Any]]) -> None:
-    """Packed if its name says so, the same bytes for the same rows."""
-    data = _csv(rows).encode()
-    write_atomically(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    write_text(path, _csv(rows))
 
 
 def _write_origins(path: Path, results: list[Result]) -> None:
@@ -302,7 +295,7 @@ def _write_origins(path: Path, results: list[Result]) -> None:
     for origin, step in np.ndindex(results[0].actual.shape):
         values = [f"{result.forecasts[origin, step]:.6g}" for result in results]
         rows.append([origin, step + 1, *values])
-    _write_csv(path, rows)
+    write_text(path, _csv(rows))
 
 
 def _plot(path: Path, series: Series, results: list[Result], start: int, widths: Any = None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from asr.atomic_file import write_text
 from asr.cli.console import note
 from asr.errors import ConfigError
 
@@ -58,7 +59,7 @@ def windows(
     if output is not None:
         for errors in found:
             pairs = zip(errors.squared, errors.absolute, strict=True)
-            _write_gz(output / f"{errors.name}.csv.gz", ["mse,mae", *(f"{s:.6g},{a:.6g}" for s, a in pairs)])
+            _write_lines(output / f"{errors.name}.csv.gz", ["mse,mae", *(f"{s:.6g},{a:.6g}" for s, a in pairs)])
     if as_json:
         figures = {errors.name: {"mse": round(errors.mse, 6), "mae": round(errors.mae, 6)} for errors in found}
         shown = {"look_back": look_back, "horizon": horizon, "windows": len(parts.test), "methods": figures}
@@ -67,16 +68,6 @@ def windows(
     click.echo(f"{len(parts.test)} test windows of {values.shape[1]} columns")
     for errors in found:
         click.echo(f"{errors.name:<16} MSE {errors.mse:.4f}  MAE {errors.mae:.4f}")
-
-
-def _write_gz(path: Path, lines: list[str]) -> None:
-    """The same bytes for the same lines: no time stamp within."""
-    import gzip
-
-    from asr.atomic_file import write_atomically
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
 
 
 @click.command("many")
@@ -118,7 +109,7 @@ def many(
             header = ",".join(["id", *(f"step{step}" for step in range(1, panel.horizon + 1))])
             pairs = zip(panel.ids, result.forecasts, strict=True)
             rows = [",".join([name, *(f"{value:.6g}" for value in row)]) for name, row in pairs]
-            _write_gz(output / f"{result.name}.csv.gz", [header, *rows])
+            _write_lines(output / f"{result.name}.csv.gz", [header, *rows])
     if as_json:
         figures = {result.name: _figures(result) for result in found}
         click.echo(json.dumps({"series": len(panel.ids), "horizon": panel.horizon, "methods": figures}))
@@ -134,3 +125,8 @@ def many(
 def _figures(result: PanelResult) -> dict[str, float | None]:
     values = {"smape": result.smape, "mase": result.mase, "owa": result.owa}
     return {name: None if value is None else round(value, 4) for name, value in values.items()}
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, "".join(f"{line}\n" for line in lines))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import DataError
-from asr.forecast.linear import LinearForecaster
+from asr.forecast.linear import LinearForecaster, window_starts
 from asr.forecast.methods import deseasonalized
 
 Floats = NDArray[np.float64]
@@ -45,15 +45,12 @@ def forecast_all(
     if any((history <= 0).any() for history in histories):
         raise DataError(f"'{name}' works on logarithms: all values must be above zero.")
     # A season that windows see several times is left to the model, others are taken out.
-    seen = _window(histories, horizon, season) >= 2 * season > 2
-    made = _prepare(histories, horizon, 1 if seen else season)
     look_back = _window(histories, horizon, season)
+    seen = look_back >= 2 * season > 2
+    made = _prepare(histories, horizon, 1 if seen else season)
     centred = season if seen else 1
     lasts = np.stack([_last_window(made, place, look_back) for place in range(len(made.ends))])
-    starts = [
-        np.arange(end - length, end - look_back - horizon + 1)
-        for end, length in zip(made.ends, made.lengths, strict=True)
-    ]
+    starts = window_starts(made.lengths.tolist(), look_back + horizon)
     if name == "global-ridge":
         found = _by_ridge(made, starts, lasts, look_back, horizon, centred)
     else:

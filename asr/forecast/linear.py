@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +25,12 @@ def windows(values: Floats, look_back: int, horizon: int) -> tuple[Floats, Float
     """All pairs of `look_back` values and the `horizon` values after them: (windows, look_back), (windows, horizon)."""
     view = np.lib.stride_tricks.sliding_window_view(values, look_back + horizon)
     return view[:, :look_back], view[:, look_back:]
+
+
+def window_starts(lengths: Sequence[int], length: int) -> list[NDArray[np.int64]]:
+    """Where the windows of each series begin, when series of those lengths stand one after another."""
+    ends = np.cumsum(lengths)
+    return [np.arange(end - own, end - length + 1) for end, own in zip(ends, lengths, strict=True)]
 
 
 class LinearForecaster:

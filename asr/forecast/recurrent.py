@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asr.errors import ConfigError, DataError
-from asr.forecast.linear import choose_look_back
+from asr.forecast.linear import choose_look_back, window_starts
 from asr.nn import Recurrent
 from asr.train.loop import Report, TrainConfig, Trainer
 
@@ -187,11 +187,7 @@ class RecurrentForecaster:
             raise DataError(f"{shortest} values are too few for a horizon of {horizon}; shorten it.")
         together = np.concatenate(histories)
         self._centre, self._scale = together.mean(axis=0), np.maximum(together.std(axis=0), SMALLEST_SCALE)
-        ends = np.cumsum([len(history) for history in histories])
-        starts = [
-            np.arange(end - len(history), end - look_back - horizon + 1)
-            for end, history in zip(ends, histories, strict=True)
-        ]
+        starts = window_starts([len(history) for history in histories], look_back + horizon)
         # The latest windows choose the epoch; of a single series none that overlaps them is learned from.
         order = np.concatenate(starts)[np.argsort(np.concatenate([s - s[-1] for s in starts]), kind="stable")]
         cut = max(1, int(HELD_OUT * len(order)))
@@ -247,7 +243,7 @@ def window_config(name: str, look_back: int, horizon: int, season: int, windows:
             hidden_size=256,
             dropout=0.5,
             batch=256,
-            steps=2400,
+            steps=steps,
             epochs=12,
             learning_rate=1e-3,
             seed=seed,

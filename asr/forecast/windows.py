@@ -123,8 +123,9 @@ def _model(name: str, parts: Parts, season: int, seed: int, report: Report | Non
         return lambda left: np.stack([seasonal_naive(row, horizon, season) for row in left])
     if name in ("ridge", "nlinear", "dlinear"):
         linear = LinearForecaster(name, parts.look_back)
-        linear.choose_ridge(*parts.windows(parts.train), *parts.windows(parts.held))
-        linear.learn(*parts.windows(parts.train))
+        train = parts.windows(parts.train)
+        linear.choose_ridge(*train, *parts.windows(parts.held))
+        linear.learn(*train)
         return linear.forecast_windows
     return _recurrent(name, parts, season, seed, report)
 

@@ -17,7 +17,7 @@ from asr.lm.lstm_folder import load_lm
 from asr.lm.lstm_model import UNKNOWN_ID, LstmLanguageModel, LstmLmConfig
 from asr.lm.lstm_task import encode
 from asr.lm.mixture import mixture_weights
-from asr.lm.running_task import VALIDATED_AT_ONCE, running_ids
+from asr.lm.running_task import running_ids, running_outputs
 
 FLATNESSES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 
@@ -89,18 +89,16 @@ class RunningScorer:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """ln P by the model (words,), and P by the cache at each flatness (flatnesses, words), -1 while it is empty."""
         model, cached = [], []
-        outputs, states = torch.empty(0, self.model.config.hidden_size), None
+        outputs, last = torch.empty(0, self.model.config.hidden_size), 0
         words = torch.from_numpy(ids.astype(np.int64))
         with torch.inference_mode():
-            for first in range(0, len(ids) - 1, VALIDATED_AT_ONCE):
-                last = min(first + VALIDATED_AT_ONCE, len(ids) - 1)
-                piece = words[first : last + 1]
-                hidden, states = self.model.hidden(piece[None, :-1], states=states)
-                model.append(self.model.log_probs(hidden[0], piece[1:]).double().numpy())
+            for hidden, log_probs in running_outputs(self.model, ids, torch.device("cpu")):
+                last += len(hidden)
+                model.append(log_probs)
                 if flatnesses:
-                    outputs = torch.cat([outputs[-size:], hidden[0]])
+                    outputs = torch.cat([outputs[-size:], hidden])
                     nexts = words[last + 1 - len(outputs) : last + 1]
-                    cached.append(_cached(outputs, nexts, last - first, flatnesses, size))
+                    cached.append(_cached(outputs, nexts, len(hidden), flatnesses, size))
                 if progress is not None:
                     progress(last, len(ids) - 1)
         return np.concatenate(model), np.concatenate(cached, axis=1) if cached else np.empty((0, len(ids) - 1))

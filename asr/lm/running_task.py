@@ -7,7 +7,7 @@ carried over (Mikolov et al. 2010). What is carried is part of the training stat
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -112,9 +112,16 @@ class RunningTask:
 
 def running_log_probs(model: LstmLanguageModel, ids: NDArray[np.int32], device: torch.device) -> NDArray[np.float64]:
     """ln P of each of `ids` but the first, after all that stand before it (words - 1,)."""
-    states, found = None, []
+    return np.concatenate([log_probs for _, log_probs in running_outputs(model, ids, device)])
+
+
+def running_outputs(
+    model: LstmLanguageModel, ids: NDArray[np.int32], device: torch.device
+) -> Iterator[tuple[Tensor, NDArray[np.float64]]]:
+    """Piece by piece of a text: outputs (time, hidden), and ln P of the word after each (time,)."""
+    states = None
+    words = torch.from_numpy(ids.astype(np.int64)).to(device)
     for first in range(0, len(ids) - 1, VALIDATED_AT_ONCE):
-        piece = torch.from_numpy(ids[first : first + VALIDATED_AT_ONCE + 1].astype(np.int64)).to(device)
+        piece = words[first : first + VALIDATED_AT_ONCE + 1]
         hidden, states = model.hidden(piece[None, :-1], states=states)
-        found.append(model.log_probs(hidden[0], piece[1:]).double().cpu().numpy())
-    return np.concatenate(found)
+        yield hidden[0], model.log_probs(hidden[0], piece[1:]).double().cpu().numpy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from asr.nn.recurrent import Recurrent, reverse_within_lengths
+from asr.nn.recurrent import Recurrent
 
 GATES = ("input", "forget", "candidate", "output", "cell", "hidden")
 
@@ -32,9 +32,8 @@ def gate_activity(stack: Recurrent, inputs: Tensor, layer: int, backward: bool =
                 for direction, module in enumerate(stack._directions(below))
             ]
             hidden = torch.cat(parts, dim=-1)
-        lengths = torch.tensor([inputs.shape[0]])
         if backward:
-            hidden = reverse_within_lengths(hidden, lengths)
+            hidden = hidden.flip(1)
         module = (stack.backwards if backward else stack.forwards)[layer]
         found = _lstm_activity(module, hidden[0])
         if backward:

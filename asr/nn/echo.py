@@ -7,31 +7,21 @@ from torch import Tensor
 
 from asr.nn.stepped import EchoState
 
+RESERVOIR = {"spectral_radius": 0.8, "leak": 0.9, "density": 0.01}  # for a thousand units
+
 
 class EchoStateNetwork:
     """A leaky reservoir (Jaeger 2001) whose state, input and a constant are mapped to outputs linearly.
 
     All in double precision: what the readout has to tell apart lies many powers of ten below the states themselves.
-    input_size: features of a step; the other arguments are `EchoState`'s. seed: of the reservoir's weights.
+    input_size: features of a step. seed: of the reservoir's weights. reservoir: `EchoState`'s arguments that are to
+    differ from `RESERVOIR`.
     """
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int = 1000,
-        spectral_radius: float = 0.8,
-        leak: float = 0.9,
-        density: float = 0.01,
-        input_scale: float = 1.0,
-        bias_scale: float = 0.2,
-        seed: int = 1,
-    ) -> None:
-        generator_state = torch.random.get_rng_state()
-        torch.manual_seed(seed)
-        try:
-            layer = EchoState(input_size, hidden_size, spectral_radius, leak, density, input_scale, bias_scale)
-        finally:
-            torch.random.set_rng_state(generator_state)
+    def __init__(self, input_size: int, hidden_size: int = 1000, seed: int = 1, **reservoir: float) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            layer = EchoState(input_size, hidden_size, **(RESERVOIR | reservoir))
         self.reservoir = layer.double()
         self.weights = torch.zeros(0, dtype=torch.float64)
 
