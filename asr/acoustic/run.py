@@ -12,7 +12,7 @@ import torch
 from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
 from asr.acoustic.evaluate import greedy_evaluator
 from asr.acoustic.model import AcousticConfig, AcousticModel
-from asr.acoustic.task import CtcTask, DataConfig, frames_needed
+from asr.acoustic.task import CriterionConfig, CtcTask, DataConfig, frames_needed
 from asr.atomic_file import write_atomically
 from asr.audio.augment import AugmentConfig
 from asr.config import to_dict
@@ -36,6 +36,7 @@ class AcousticRunConfig:
     model: AcousticConfig = field(default_factory=AcousticConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    criterion: CriterionConfig = field(default_factory=CriterionConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
@@ -82,11 +83,19 @@ class AcousticRun:
             config.data,
             config.augment,
             greedy_evaluator(dev_items, self.tokens),
-            "wer" if self.tokens.are_characters else "ter",
+            self._metric(),
             config.train.seed,
+            config.criterion,
         )
         self.bad = bad_train + bad_dev + self.task.too_long
         self.cramped = self._cramped(self.task.train)
+
+    def _metric(self) -> str:
+        """What says which weights are best: errors of the best path, which CTC-CRF, made to go with a language model,
+        is not trained for: its own loss there."""
+        if self.config.criterion.kind == "crf":
+            return "crf"
+        return "wer" if self.tokens.are_characters else "ter"
 
     def _start_from(self, folder: Path) -> None:
         initial = load_checkpoint(folder)

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import ctc_loss
 
+from asr.acoustic.crf import TokenTrigrams, log_partition
 from asr.acoustic.model import AcousticModel
 from asr.audio.augment import AugmentConfig, augment_samples, spec_augment_mask
 from asr.audio.read import Samples
 from asr.data.audio_store import AudioStore
 from asr.data.batching import plan_batches
 from asr.data.manifest import BadItem, Utterance
-from asr.errors import AudioError
+from asr.errors import AudioError, ConfigError
 
 Evaluate = Callable[[dict[str, np.ndarray]], dict[str, float]]
 
@@ -32,6 +33,18 @@ class DataConfig:
     max_seconds: float = 35.0  # longer utterances are listed and left out
     cache_hours: float = 12.0  # of decoded audio in memory (115 MB an hour)
     sorted_epochs: int = 1  # first epochs that go from short to long (a curriculum)
+
+
+@dataclass(frozen=True)
+class CriterionConfig:
+    """What is minimised."""
+
+    kind: str = "ctc"  # ctc, or crf: CTC against all sequences of a token trigram of the training references
+    ctc_share: float = 0.1  # of plain CTC that is added to crf
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("ctc", "crf"):
+            raise ConfigError(f"criterion.kind must be ctc or crf, not {self.kind!r}.")
 
 
 @dataclass
@@ -61,6 +74,7 @@ class CtcTask:
     evaluate: Evaluate
     metric: str = "ter"
     seed: int = 1
+    criterion: CriterionConfig = field(default_factory=CriterionConfig)
     too_long: list[BadItem] = field(default_factory=list)
     infeasible: set[str] = field(default_factory=set)  # utterances with more tokens than frames, seen so far
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -77,6 +91,9 @@ class CtcTask:
                 limits = f"{self.data.min_seconds:g}..{self.data.max_seconds:g} s (data.min_seconds, data.max_seconds)"
                 self.too_long.append(BadItem(item[0].id, f"its {length:.2f} s lie outside {limits}"))
         self.train = kept
+        self._trigrams: TokenTrigrams | None = None
+        if self.criterion.kind == "crf" and kept:
+            self._trigrams = TokenTrigrams.estimate((ids for _, ids in kept), self.model.head.out_features)
 
     def plan(self, epoch: int) -> list[list[int]]:
         """Batches of indices into `train`; the first `sorted_epochs` go from short to long."""
@@ -121,7 +138,7 @@ class CtcTask:
             return None
 
     def loss(self, batch: CtcBatch) -> tuple[Tensor, dict[str, float]]:
-        """CTC loss in nats per token (Graves et al. 2006), over the utterances whose tokens fit their frames.
+        """The criterion in nats per token, over the utterances whose tokens fit their frames.
 
         An utterance with fewer output frames than its tokens need has an infinite loss: it is left out and named in
         `infeasible`.
@@ -142,15 +159,23 @@ class CtcTask:
         if not fits:
             return log_probs.sum() * 0.0, figures
         targets = [batch.targets[row] for row in fits]
-        target_lengths = torch.tensor([len(target) for target in targets])
-        flat = torch.tensor([token for target in targets for token in target], dtype=torch.long)
-        losses = ctc_loss(
-            log_probs.transpose(0, 1), flat.to(log_probs.device), lengths.cpu(), target_lengths, reduction="none"
-        )
-        return losses.sum() / max(1, int(target_lengths.sum())), figures
+        tokens = max(1, sum(map(len, targets)))
+        ctc = ctc_losses(log_probs, lengths, targets).sum()
+        if self._trigrams is None:
+            return ctc / tokens, figures
+        figures["ctc"] = float(ctc.detach()) / tokens
+        total = (1 + self.criterion.ctc_share) * ctc + self._rivals(log_probs, lengths, targets)
+        return total / tokens, figures
+
+    def _rivals(self, log_probs: Tensor, lengths: Tensor, targets: list[list[int]]) -> Tensor:
+        """What CTC-CRF adds to the CTC losses of a batch: ln Z - ln P_LM(reference), summed."""
+        assert self._trigrams is not None
+        trigrams = self._trigrams = self._trigrams.to(log_probs.device, log_probs.dtype)
+        references = sum(trigrams.log_prob(target) for target in targets)
+        return log_partition(log_probs.transpose(0, 1), lengths, trigrams).sum() - references
 
     def validate(self, device: torch.device) -> dict[str, float]:
-        """Whatever `evaluate` finds in the log-probabilities of the dev set."""
+        """What `evaluate` finds in the dev set's log-probabilities, and CTC-CRF's loss a token, if trained so."""
         log_probs: dict[str, np.ndarray] = {}
         durations = [utterance.duration for utterance, _ in self.dev]
         limit = max(self.data.batch_seconds, *durations)
@@ -159,7 +184,30 @@ class CtcTask:
             usable = [(name, samples) for name, samples in read if samples is not None]
             outputs = batch_log_probs(self.model, [samples for _, samples in usable], device)
             log_probs.update(zip((name for name, _ in usable), outputs, strict=True))
-        return self.evaluate(log_probs)
+        figures = self.evaluate(log_probs)
+        if self._trigrams is not None:
+            figures["crf"] = self._dev_crf(log_probs)
+        return figures
+
+    def _dev_crf(self, log_probs: dict[str, np.ndarray]) -> float:
+        """CTC-CRF's loss in nats per token; utterances with too few frames do not count."""
+        total, tokens = 0.0, 0
+        for utterance, target in self.dev:
+            rows = log_probs.get(utterance.id)
+            if rows is None or len(rows) < frames_needed(target):
+                continue
+            one, lengths = torch.from_numpy(rows)[None], torch.tensor([len(rows)])
+            total += float(ctc_losses(one, lengths, [target]).sum() + self._rivals(one, lengths, [target]))
+            tokens += len(target)
+        return round(total / max(1, tokens), 5)
+
+
+def ctc_losses(log_probs: Tensor, lengths: Tensor, targets: list[list[int]]) -> Tensor:
+    """-ln P of each utterance's tokens (batch,) by log-probabilities (batch, frames, tokens) (Graves et al. 2006)."""
+    flat = torch.tensor([token for target in targets for token in target], dtype=torch.long)
+    sizes = torch.tensor([len(target) for target in targets])
+    moved = log_probs.transpose(0, 1)
+    return ctc_loss(moved, flat.to(log_probs.device), lengths.cpu(), sizes, reduction="none")
 
 
 def frames_needed(target: Sequence[int]) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from asr.atomic_file import replacing
 from asr.audio.read import read_audio
 from asr.cli.console import note
+from asr.cli.figures import new_figure, save_figure
 from asr.errors import AsrError
 
 
@@ -59,14 +60,8 @@ def command(
 
 
 def _draw(path: Path, samples: Any, array: Any, frame_seconds: float, title: str) -> None:
-    try:
-        import matplotlib
-    except ImportError:
-        raise AsrError("--plot needs matplotlib; install it with: pip install 'lstm-asr[plot]'.") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (top, bottom) = pyplot.subplots(2, 1, figsize=(12, 6), sharex=True, height_ratios=(1, 3))
+    figure = new_figure(12, 6)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1, 3))
     seconds = len(array) * frame_seconds
     top.plot(np.arange(len(samples)) / 16000, samples, linewidth=0.4)
     top.set_title(title)
@@ -75,6 +70,4 @@ def _draw(path: Path, samples: Any, array: Any, frame_seconds: float, title: str
     bottom.set_xlabel("seconds")
     bottom.set_ylabel("value")
     figure.colorbar(image, ax=(top, bottom))
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=100, format=path.suffix.lstrip(".") or "png")
-    pyplot.close(figure)
+    save_figure(figure, path)

@@ -13,8 +13,9 @@ from typing import Any
 import click
 import numpy as np
 
-from asr.atomic_file import replacing, write_text
+from asr.atomic_file import write_text
 from asr.cli.console import note
+from asr.cli.figures import new_figure, save_figure
 from asr.cli.forecast_many import many, windows
 from asr.errors import ConfigError
 from asr.forecast.backtest import (
@@ -300,11 +301,7 @@ def _write_origins(path: Path, results: list[Result]) -> None:
 
 def _plot(path: Path, series: Series, results: list[Result], start: int, widths: Any = None) -> None:
     """The end of the series and each method's forecast from `start` on."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ConfigError("--plot needs matplotlib: pip install 'lstm-asr[plot]'.") from None
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = new_figure(9, 4)
     axes = figure.add_subplot()
     horizon = results[0].forecasts.shape[1]
     begin = max(0, start - SHOWN_HISTORY * horizon)
@@ -317,8 +314,7 @@ def _plot(path: Path, series: Series, results: list[Result], start: int, widths:
             axes.fill_between(steps, low, high, alpha=0.2, label=f"{INTERVAL:.0%} interval")
     axes.set_xlabel("step")
     axes.legend(fontsize="small")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    save_figure(figure, path)
 
 
 command.add_command(windows)

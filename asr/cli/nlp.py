@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from asr.atomic_file import replacing, write_atomically
+from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, note
-from asr.errors import ConfigError
+from asr.cli.figures import new_figure, save_figure
 
 SHOWN_WORDS = 6
 
@@ -76,6 +76,28 @@ def train(
     final = train_classifier(config, texts, held, output, resume, show)
     progress.close()
     note(f"{output}: {final['weights']}, accuracy {1 - final['error']:.2%} on the validation texts")
+
+
+@command.command("text")
+@table_options
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Text file to write, packed if `.gz`.")
+def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, output: Path) -> None:
+    """Write a table's texts as a classifier reads them, one a line, for `asr lm train --set case=keep`.
+
+    A classifier may start from such a language model: asr nlp train --set language_model=FOLDER.
+
+    \b
+    Example: asr nlp text reviews.csv --output reviews.txt
+    """
+    import gzip
+
+    from asr.nlp.table import read_table
+    from asr.nlp.words import words_of
+
+    table = read_table(file, text_col, label_col if lines else None, lines, encoding)
+    content = "".join(f"{' '.join(words_of(text))}\n" for text in table.texts).encode()
+    write_atomically(output, gzip.compress(content, mtime=0) if output.suffix == ".gz" else content)
+    note(f"{output}: {len(table)} texts")
 
 
 @command.command("predict")
@@ -183,11 +205,7 @@ def _explained(values: dict[str, Any]) -> str:
 
 
 def _plot(path: Path, confusion: Any, classes: list[str]) -> None:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ConfigError("--plot needs matplotlib: pip install 'lstm-asr[plot]'.") from None
-    figure = Figure(figsize=(5, 4.5), layout="constrained")
+    figure = new_figure(5, 4.5)
     axes = figure.add_subplot()
     axes.imshow(confusion, cmap="Blues")
     axes.set_xticks(range(len(classes)), classes, rotation=45)
@@ -197,5 +215,4 @@ def _plot(path: Path, confusion: Any, classes: list[str]) -> None:
     for row, column in ((r, c) for r in range(len(classes)) for c in range(len(classes))):
         dark = confusion[row, column] > confusion.max() / 2
         axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color="w" if dark else "k")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    save_figure(figure, path)

@@ -84,7 +84,8 @@ def _manifest(path: Path) -> Any:
 
 
 def _figures(entry: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {entry[name]:.2%}" for name in ("wer", "ter") if name in entry)
+    shown = [f"{name} {entry[name]:.2%}" for name in ("wer", "ter") if name in entry]
+    return ", ".join([*shown, *(f"dev loss {entry[name]:.4f}" for name in ("crf",) if name in entry)])
 
 
 class Reporter:

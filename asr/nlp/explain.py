@@ -1,24 +1,24 @@
-"""Which words decided: integrated gradients (Sundararajan, Taly & Yan 2017)."""
+"""Which words decided."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from asr.nlp.model import TextClassifier
-
-STEPS = 64
+from asr.nn.attribution import STEPS, integrated_gradients
 
 
 def attributions(model: TextClassifier, words: list[int], number: int, steps: int = STEPS) -> list[float]:
     """What each word adds to the score of class `number`, against a text of padding; they sum to the difference.
 
-    The path from the zero vectors of padding to the words is integrated by the midpoint rule in `steps` steps.
+    By integrated gradients from the zero vectors of padding to the words' vectors.
     """
     model.eval()
     with torch.no_grad():
-        embedded = model.embedding(torch.tensor([words]))
-    places = (torch.arange(steps, dtype=embedded.dtype) + 0.5) / steps
-    path = (places[:, None, None] * embedded).requires_grad_()
-    scores = model.classify(path, torch.full((steps,), len(words)))[:, number].sum()
-    (gradients,) = torch.autograd.grad(scores, path)
-    return [float(value) for value in (gradients.mean(dim=0) * embedded[0]).sum(dim=1)]
+        embedded = model.embedding(torch.tensor([words]))[0]
+
+    def score(path: Tensor) -> Tensor:
+        return model.classify(path, torch.full((len(path),), len(words)))[:, number]
+
+    return [float(value) for value in integrated_gradients(score, embedded, steps=steps).sum(dim=1)]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from asr.errors import ConfigError
 from asr.nn import Recurrent
 
-POOLINGS = ("max", "mean", "attention")
+POOLINGS = ("max", "mean", "attention", "concat")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,9 @@ class ClassifierConfig:
     embedding_size: int = 128
     hidden_size: int = 128
     num_layers: int = 1
-    pooling: str = "max"
+    bidirectional: bool = True
+    pooling: str = "max"  # of the words' outputs; concat: last, mean and max side by side (Howard & Ruder 2018)
+    weight_dropout: float = 0.0  # of recurrent weights, for a batch
     word_dropout: float = 0.1  # share of words hidden in training
     dropout: float = 0.5
 
@@ -39,11 +41,13 @@ class TextClassifier(nn.Module):
         self.embedding = nn.Embedding(num_words, config.embedding_size, padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.recurrent = Recurrent(
-            config.kind, config.embedding_size, config.hidden_size, config.num_layers, True, config.dropout
-        )
+            config.kind, config.embedding_size, config.hidden_size, config.num_layers, config.bidirectional,
+            config.dropout, weight_dropout=config.weight_dropout,
+        )  # fmt: skip
         self.attention = nn.Linear(self.recurrent.output_size, 1) if config.pooling == "attention" else None
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(self.recurrent.output_size, num_classes)
+        parts = 3 if config.pooling == "concat" else 1
+        self.output = nn.Linear(parts * self.recurrent.output_size, num_classes)
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
         """words: (batch, time) ids, 0 beyond lengths (batch,). Returns scores (batch, classes)."""
@@ -61,6 +65,11 @@ class TextClassifier(nn.Module):
         if self.attention is not None:
             weights = self.attention(hidden).masked_fill(~inside, float("-inf")).softmax(dim=1)
             return (weights * hidden).sum(dim=1)
+        mean = hidden.sum(dim=1) / lengths[:, None]  # outputs beyond a length are zero
         if self.config.pooling == "mean":
-            return hidden.sum(dim=1) / lengths[:, None]  # outputs beyond a length are zero
-        return hidden.masked_fill(~inside, float("-inf")).amax(dim=1)
+            return mean
+        most = hidden.masked_fill(~inside, float("-inf")).amax(dim=1)
+        if self.config.pooling == "max":
+            return most
+        last = hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1]
+        return torch.cat([last, mean, most], dim=1)

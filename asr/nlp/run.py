@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asr.errors import DataError
+from asr.errors import ConfigError, DataError
 from asr.nlp.baseline import Baseline
+from asr.nlp.fine_tuning import from_language_model
 from asr.nlp.folder import Classifier, save_classifier
 from asr.nlp.model import ClassifierConfig, TextClassifier
 from asr.nlp.table import Table
-from asr.nlp.task import BatchConfig, ClassifierTask
+from asr.nlp.task import BatchConfig, ClassifierTask, FineTuneConfig
 from asr.nlp.words import STOP_WORDS, Vocabulary, read_vectors, words_of
 from asr.train.loop import Report, TrainConfig, Trainer
 
@@ -37,6 +38,13 @@ class ClassifierRunConfig:
     most_words: int = 60_000
     stop_words: bool = False  # leave out words such as `the`
     vectors: str = ""  # text file of word vectors to start from
+    # Folder from `asr lm train` to start from: its words and sizes are taken, `fine_tune` says how they go on learning.
+    language_model: str = ""
+    fine_tune: FineTuneConfig = field(default_factory=FineTuneConfig)
+
+    def __post_init__(self) -> None:
+        if self.language_model and self.vectors:
+            raise ConfigError("start from vectors or from a language_model, not from both.")
 
 
 def split_dev(labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -70,9 +78,12 @@ def train_classifier(
     words = [words_of(text, stops) for text in train.texts]
     numbers = np.array([classes.index(label) for label in labels])
     rows, held = (np.arange(len(labels)), np.zeros(0, int)) if dev else split_dev(numbers, config.train.seed)
-    vocabulary = Vocabulary.of((words[row] for row in rows), config.min_count, config.most_words)
     torch.manual_seed(config.train.seed)
-    model = TextClassifier(config.model, len(vocabulary.words), len(classes))
+    if config.language_model:
+        model, vocabulary = from_language_model(Path(config.language_model), config.model, len(classes))
+    else:
+        vocabulary = Vocabulary.of((words[row] for row in rows), config.min_count, config.most_words)
+        model = TextClassifier(config.model, len(vocabulary.words), len(classes))
     if config.vectors:
         _start_from_vectors(model, vocabulary, config.vectors)
     baseline = Baseline.fit([train.texts[row] for row in rows], numbers[rows], len(classes))
@@ -86,8 +97,9 @@ def train_classifier(
     else:
         dev_texts, dev_numbers = [encoded[row] for row in held], numbers[held]
     task = ClassifierTask(
-        model, [encoded[row] for row in rows], numbers[rows], dev_texts, dev_numbers, config.batches, config.train.seed
-    )
+        model, [encoded[row] for row in rows], numbers[rows], dev_texts, dev_numbers, config.batches,
+        config.train.seed, fine_tune=config.fine_tune if config.language_model else None,
+    )  # fmt: skip
     final = Trainer(task, config.train, output, report).run(resume)
     save_classifier(output, found)
     return final

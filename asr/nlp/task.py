@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from asr.errors import ConfigError
 from asr.nlp.model import TextClassifier
 
 LENGTH_NOISE = 0.1
@@ -23,9 +24,24 @@ class BatchConfig:
     max_words: int = 400  # of a text; of longer ones beginning and end are read
 
 
+@dataclass(frozen=True)
+class FineTuneConfig:
+    """How a classifier that starts from a language model learns (Howard & Ruder 2018, ULMFiT)."""
+
+    layer_decay: float = 2.6  # each layer further down learns that many times slower; 1: all alike
+    unfreeze: bool = True  # in the first epoch only the classifier learns, then one layer more each epoch
+
+    def __post_init__(self) -> None:
+        if self.layer_decay < 1:
+            raise ConfigError("fine_tune.layer_decay must be at least 1.")
+
+
 @dataclass
 class ClassifierTask:
-    """Training and validation of one classifier; texts are lists of word ids."""
+    """Training and validation of one classifier; texts are lists of word ids.
+
+    fine_tune: for a model that starts from a language model, how fast its parts learn.
+    """
 
     model: TextClassifier
     train: list[list[int]]
@@ -35,6 +51,15 @@ class ClassifierTask:
     batches: BatchConfig
     seed: int = 1
     metric: str = "error"
+    fine_tune: FineTuneConfig | None = None
+
+    def pace(self, name: str, epoch: int) -> float:
+        """What the learning rate of a parameter is multiplied by."""
+        if self.fine_tune is None:
+            return 1.0
+        depth = _depth(name, self.model.config.num_layers)
+        frozen = self.fine_tune.unfreeze and epoch < depth
+        return 0.0 if frozen else self.fine_tune.layer_decay**-depth
 
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
         """Texts of like length go together."""
@@ -55,6 +80,15 @@ class ClassifierTask:
     def validate(self, device: torch.device) -> dict[str, float]:
         found = probabilities(self.model, self.dev, device).argmax(axis=1)
         return {"error": round(float((found != self.dev_labels).mean()), 5)}
+
+
+def _depth(name: str, layers: int) -> int:
+    """How far below the classifier a parameter lies: 0 its own, then the stack's layers, the embeddings last."""
+    if name.startswith("embedding."):
+        return layers + 1
+    if name.startswith("recurrent."):
+        return layers - int(name.split(".")[2])
+    return 0
 
 
 def padded(texts: list[list[int]]) -> tuple[Tensor, Tensor]:

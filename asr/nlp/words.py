@@ -14,15 +14,18 @@ from asr.errors import DataError
 from asr.text.lines import read_lines
 
 PADDING, UNKNOWN = "<pad>", "<unk>"
-_WORD = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
+# Contractions are two words, as in the Penn Treebank and the sets that were split like it: does n't, it 's.
+_ENDING = r"'(?:s|re|ve|ll|d|m)\b"
+_WORD = re.compile(rf"\w+(?=n't\b)|n't\b|{_ENDING}|\w+(?:(?!{_ENDING})'\w+)?|[^\w\s]")
+_BREAK = re.compile(r"<br ?/?>")
 _STOPS = """a an and are as at be but by for from had has have he her his i in is it its of on or she that the their
 them they this to was we were which with you"""
 STOP_WORDS = frozenset(_STOPS.split())
 
 
 def words_of(text: str, stop_words: frozenset[str] = frozenset()) -> list[str]:
-    """Lower-case words, numbers and single signs (each emoji is one), without stop words."""
-    return [word for word in _WORD.findall(text.lower()) if word not in stop_words]
+    """Lower-case words, numbers and single signs (each emoji is one), without stop words and HTML's line breaks."""
+    return [word for word in _WORD.findall(_BREAK.sub(" ", text.lower())) if word not in stop_words]
 
 
 class Vocabulary:

@@ -51,9 +51,11 @@ def test_bad_tables_are_named(tmp_path, name, data, error, message):
 
 
 def test_words_of_any_script_are_found():
-    assert words_of("It's GREAT, isn't it? 👍👍 日本 naïve") == [
-        "it's", "great", ",", "isn't", "it", "?", "👍", "👍", "日本", "naïve",
+    assert words_of("It's GREAT, isn't it?<br />👍👍 日本 naïve o'clock, they're 'so'") == [
+        "it", "'s", "great", ",", "is", "n't", "it", "?", "👍", "👍", "日本", "naïve", "o'clock", ",", "they", "'re",
+        "'", "so", "'",
     ]  # fmt: skip
+    assert words_of("it 's great , is n't it ?") == words_of("it's great, isn't it?")
     vocabulary = Vocabulary.of([["a", "b", "a"], ["c"]], min_count=1, most=2)
     assert vocabulary.words == ["<pad>", "<unk>", "a", "b"]
     assert vocabulary.encode(["a", "zebra"]) == [2, 1]

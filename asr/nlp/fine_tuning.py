@@ -1,0 +1,44 @@
+"""Classifiers that start from a language model (Dai & Le 2015; Howard & Ruder 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from asr.errors import ConfigError
+from asr.lm.lstm_folder import load_lm
+from asr.nlp.model import ClassifierConfig, TextClassifier
+from asr.nlp.words import PADDING, UNKNOWN, Vocabulary
+
+
+def from_language_model(folder: Path, config: ClassifierConfig, num_classes: int) -> tuple[TextClassifier, Vocabulary]:
+    """A classifier with the words, the embeddings and the recurrent layers of a language model of words.
+
+    Its sizes are the language model's, whatever `config` says. A bidirectional one (of one layer) takes the layer for
+    its forward direction. The language model should have read texts as `asr nlp text` writes them.
+    Raises CheckpointError for a damaged folder, ConfigError for a language model that does not fit.
+    """
+    found = load_lm(folder)
+    if found.units is not None:
+        raise ConfigError(f"{folder} is a language model of {found.units.name}; a classifier needs one of words.")
+    layers = int(found.config["num_layers"])
+    if config.bidirectional and layers > 1:
+        raise ConfigError(f"{folder} has {layers} layers that read forward: set model.bidirectional = false.")
+    if config.kind != "lstm":
+        raise ConfigError(f"a language model is an LSTM: leave model.kind = '{config.kind}' out.")
+    rows = len(found.arrays["embedding.weight"])  # an adaptive softmax may know more words than have embeddings
+    vocabulary = Vocabulary([PADDING, UNKNOWN, *found.words[2:rows]])
+    sizes = replace(
+        config,
+        embedding_size=int(found.config["embedding_size"]),
+        hidden_size=int(found.config["hidden_size"]),
+        num_layers=layers,
+    )
+    model = TextClassifier(sizes, rows, num_classes)
+    values = {name: torch.from_numpy(value) for name, value in found.arrays.items() if name.startswith("recurrent.")}
+    values["embedding.weight"] = torch.from_numpy(found.arrays["embedding.weight"]).clone()
+    values["embedding.weight"][0] = 0.0  # the sentence end's row is padding here
+    model.load_state_dict(values, strict=False)
+    return model, vocabulary
