@@ -72,28 +72,52 @@ def score(
 
 @click.command("interpolate")
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--dev", required=True, type=click.Path(path_type=Path), help="Text to find the weights on.")
+@click.option("--dev", type=click.Path(path_type=Path), help="Text to find the weights on.")
+@click.option("--weights", help="Weights to use instead, such as 0.7,0.3.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write n-gram models as one (.arpa or .arpa.gz).")
 @click.option("--json", "as_json", is_flag=True)
 @CASE
-def interpolate(models: tuple[Path, ...], dev: Path, as_json: bool, case: str) -> None:
-    """Weights under which the models together give the dev text the lowest perplexity, by EM.
+def interpolate(
+    models: tuple[Path, ...], dev: Path | None, weights: str | None, output: Path | None, as_json: bool, case: str
+) -> None:
+    """Weights under which the models together give the dev text the lowest perplexity, by EM; and one model of them.
 
     \b
-    Example: asr lm interpolate lm.arpa.gz lstm/ --dev dev.txt
+    Examples: asr lm interpolate lm.arpa.gz lstm/ --dev dev.txt
+              asr lm interpolate prose.arpa.gz letters.arpa.gz --dev dev.txt --output both.arpa.gz
     """
     from asr.lm.mixture import mixture_log_probs, mixture_weights
 
-    words, known, log_probs = _log_probs(list(models), dev, case)
-    weights = mixture_weights(log_probs)
-    figures = _figures(words, known, mixture_log_probs(log_probs, weights))
-    figures["weights"] = [round(value, 4) for value in weights.tolist()]
-    figures["alone"] = [_figures(words, known, row)["perplexity"] for row in log_probs]
+    if (dev is None) == (weights is None):
+        raise click.UsageError("name a --dev text to find the weights on, or --weights.")
+    figures: dict[str, Any] = {}
+    if dev is not None:
+        words, known, log_probs = _log_probs(list(models), dev, case)
+        shares = mixture_weights(log_probs)
+        figures = _figures(words, known, mixture_log_probs(log_probs, shares))
+        figures["alone"] = [_figures(words, known, row)["perplexity"] for row in log_probs]
+    else:
+        shares = _weights(weights, len(models))
+    figures["weights"] = [round(value, 4) for value in shares.tolist()]
+    if output is not None:
+        _write_merged(models, shares, output)
     if as_json:
         click.echo(json.dumps(figures))
-        return
-    for path, weight, alone in zip(models, figures["weights"], figures["alone"], strict=True):
-        click.echo(f"{weight:.4f}  {path} (alone: perplexity {alone})")
-    click.echo(_shown(figures))
+    elif dev is not None:
+        for path, weight, alone in zip(models, figures["weights"], figures["alone"], strict=True):
+            click.echo(f"{weight:.4f}  {path} (alone: perplexity {alone})")
+        click.echo(_shown(figures))
+
+
+def _write_merged(paths: tuple[Path, ...], weights: Any, output: Path) -> None:
+    from asr.lm.arpa import read_arpa, write_arpa
+    from asr.lm.merging import merge
+
+    if folders := [str(path) for path in paths if path.is_dir()]:
+        raise ConfigError(f"--output merges n-gram models; {folders[0]} is a folder: weigh it in the search instead.")
+    merged = merge([read_arpa(path) for path in paths], weights.tolist())
+    write_arpa(output, merged)
+    note(f"{output}: {' / '.join(f'{len(grams):,}' for grams in merged.grams)} n-grams")
 
 
 @click.command("sample")

@@ -41,12 +41,13 @@ def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @command.command("train")
 @table_options
 @click.option("--dev", type=click.Path(path_type=Path), help="Table to validate on.  [default: a tenth of FILE]")
+@click.option("--dev-text-col", help="Its column of texts.  [default: as of FILE]")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML).")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--resume", is_flag=True, help="Go on with the run that OUTPUT holds; begin if it holds none.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
 def train(
-    file: Path, text_col: str, label_col: str, lines: bool, encoding: str, dev: Path | None,
+    file: Path, text_col: str, label_col: str, lines: bool, encoding: str, dev: Path | None, dev_text_col: str | None,
     config_path: Path | None, output: Path, resume: bool, overrides: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Train a classifier on a table: .csv, .tsv or .jsonl, plain or packed, a text and a label a row.
@@ -62,7 +63,7 @@ def train(
     _merge(values, read_toml(config_path) if config_path else {})
     config = from_dict(ClassifierRunConfig, with_overrides(values, overrides))
     texts = read_table(file, text_col, label_col, lines, encoding)
-    held = read_table(dev, text_col, label_col, lines, encoding) if dev else None
+    held = read_table(dev, dev_text_col or text_col, label_col, lines, encoding) if dev else None
     note(f"{len(texts)} texts, {len(set(texts.labels))} classes")
     progress = Progress("training")
 

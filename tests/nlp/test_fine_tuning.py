@@ -92,7 +92,8 @@ def test_from_table_to_language_model_to_classifier(tmp_path, run):
     assert code == 0, errors
     settings = [
         f"language_model={lm}", "model.bidirectional=false", "model.pooling=concat", "model.dropout=0.0",
-        "model.word_dropout=0.0", "train.epochs=10", "train.peak_lr=0.03", "train.patience=0", "fine_tune.layer_decay=1.3",
+        "model.word_dropout=0.0", "train.epochs=10", "train.peak_lr=0.03", "train.patience=0",
+        "fine_tune.layer_decay=1.3",
     ]  # fmt: skip
     options = [option for setting in settings for option in ("--set", setting)]
     code, _, errors = run("nlp", "train", table, "--dev", table, "--output", folder, *options)
