@@ -21,7 +21,9 @@ from asr.errors import CheckpointError, ConfigError, TextError
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 from asr.train import processes
-from asr.train.loop import Report, TrainConfig, Trainer
+from asr.train.config import TrainConfig
+from asr.train.loop import Trainer
+from asr.train.task import Report
 
 Items = list[tuple[Utterance, list[int]]]
 

@@ -41,6 +41,7 @@ class CriterionConfig:
 
     kind: str = "ctc"  # ctc, or crf: CTC against all sequences of a token trigram of the training references
     ctc_share: float = 0.1  # of plain CTC that is added to crf
+    ctc_epochs: int = 0  # first epochs on plain CTC alone, which finds its way from nothing sooner
 
     def __post_init__(self) -> None:
         if self.kind not in ("ctc", "crf"):
@@ -56,6 +57,7 @@ class CtcBatch:
     lengths: Tensor  # (batch,) samples
     mask: Tensor  # (batch, frames, dim), true where SpecAugment hides
     targets: list[list[int]]
+    epoch: int  # from 0
 
 
 @dataclass
@@ -127,7 +129,7 @@ class CtcTask:
         for row, piece in enumerate(masks):
             mask[row, : len(piece)] = torch.from_numpy(piece)
         return CtcBatch(
-            ids, samples_tensor.to(device), lengths.to(device), mask.to(device), targets
+            ids, samples_tensor.to(device), lengths.to(device), mask.to(device), targets, epoch
         )  # fmt: skip
 
     def _read(self, utterance: Utterance) -> Samples | None:
@@ -161,7 +163,7 @@ class CtcTask:
         targets = [batch.targets[row] for row in fits]
         tokens = max(1, sum(map(len, targets)))
         ctc = ctc_losses(log_probs, lengths, targets).sum()
-        if self._trigrams is None:
+        if self._trigrams is None or batch.epoch < self.criterion.ctc_epochs:
             return ctc / tokens, figures
         figures["ctc"] = float(ctc.detach()) / tokens
         total = (1 + self.criterion.ctc_share) * ctc + self._rivals(log_probs, lengths, targets)

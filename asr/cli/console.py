@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
@@ -44,6 +45,29 @@ class Progress:
         if self._active and self._drawn:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+class TrainingProgress:
+    """Shows a training run as the training loop reports it: a bar for the steps, a line for each epoch.
+
+    line: what is said of an epoch's entry.
+    """
+
+    def __init__(self, line: Callable[[dict[str, Any]], str], label: str = "training") -> None:
+        self._line, self._bar = line, Progress(label)
+
+    def __call__(self, entry: dict[str, Any]) -> None:
+        if entry["kind"] == "step":
+            speed = f" {entry['speed']:.0f} s/s" if entry["speed"] else ""
+            self._bar(entry["step"], entry["total"], f"epoch {entry['epoch']} loss {entry['loss']:.3f}{speed}")
+        elif entry["kind"] == "epoch":
+            self._bar.close()
+            if said := self._line(entry):
+                note(f"epoch {entry['epoch']}: {said}")
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._bar.close()
 
 
 def _clock(seconds: float) -> str:

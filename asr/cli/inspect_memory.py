@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from asr.cli.console import Progress, note
+from asr.cli.console import TrainingProgress, note
 from asr.cli.figures import new_figure, save_figure
 from asr.errors import ConfigError
 
@@ -91,24 +92,18 @@ def memory(
     Example: asr inspect memory adding --kinds rnn,gru,lstm --length 100 --output adding.png
     """
     from asr.nlp.memory_tasks import ADDING_BASELINE, MemoryTask, copying_baseline
-    from asr.train.loop import TrainConfig, Trainer
+    from asr.train.config import TrainConfig
+    from asr.train.loop import Trainer
 
     names = [name for name in kinds.replace(",", " ").split() if name]
     config = TrainConfig(epochs=epochs, peak_lr=rate, average=1, weight_decay=0.0, device="cpu", seed=seed)
     tasks = [MemoryTask(name, test, length, size, seed=seed) for name in names]
     curves: dict[str, list[float]] = {}
     for task in tasks:
-        progress = Progress(task.kind)
-        found = [task.validate(_cpu())["loss"]]
-
-        def show(entry: dict[str, Any], progress: Progress = progress, found: list[float] = found) -> None:
-            if entry["kind"] == "step":
-                progress(entry["step"], entry["total"], f"loss {entry['loss']:.4f}")
-            elif entry["kind"] == "epoch":
-                found.append(entry["loss"])
-
+        found = [task.validate(_cpu())["held_out"]]
+        progress = TrainingProgress(partial(_add_loss, found), task.kind)
         with tempfile.TemporaryDirectory() as folder:
-            Trainer(task, config, Path(folder), show).run()
+            Trainer(task, config, Path(folder), progress).run()
         progress.close()
         curves[task.kind] = found
     baseline = ADDING_BASELINE if test == "adding" else copying_baseline(length)
@@ -123,6 +118,12 @@ def memory(
         under = next((place for place, loss in enumerate(curve) if loss < baseline / 10), None)
         when = "" if under is None else f", under a tenth of that from epoch {under} on"
         click.echo(f"{name:<16} {curve[-1]:.4f}{when}")
+
+
+def _add_loss(found: list[float], entry: dict[str, Any]) -> str:
+    """Keep an epoch's loss; nothing is said of it."""
+    found.append(entry["held_out"])
+    return ""
 
 
 def _cpu() -> Any:

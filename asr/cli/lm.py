@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from asr.cli.console import Progress, note
+from asr.cli.console import TrainingProgress, note
 from asr.cli.lm_use import interpolate, pack, sample, score
 from asr.config import from_dict, read_toml
 from asr.data.manifest import sentences
@@ -93,20 +93,16 @@ def train(
     run = LmRun(config, list(texts), dev, output)
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
     note(f"training {parameters / 1e6:.2f} M parameters on {run.trained_words:,} words, {len(run.words):,} known")
-    progress = Progress("training")
-
-    def show(entry: dict[str, Any]) -> None:
-        if entry["kind"] == "step":
-            progress(entry["step"], entry["total"], f"epoch {entry['epoch']} loss {entry['loss']:.3f}")
-        elif entry["kind"] == "epoch":
-            progress.close()
-            speed = entry["words"] / max(entry["wall"], 1e-9)
-            known = f", perplexity {entry['perplexity']:.1f}" if "perplexity" in entry else ""
-            note(f"epoch {entry['epoch']}: loss {entry['loss']:.4f}{known}, {speed:,.0f} words a second")
-
-    final = run.train(resume, show)
+    progress = TrainingProgress(_epoch_line)
+    final = run.train(resume, progress)
     progress.close()
     note(f"{output}: {final['weights']}, perplexity {final['perplexity']:.2f}")
+
+
+def _epoch_line(entry: dict[str, Any]) -> str:
+    speed = entry["words"] / max(entry["wall"], 1e-9)
+    known = f", perplexity {entry['perplexity']:.1f}" if "perplexity" in entry else ""
+    return f"loss {entry['loss']:.4f}{known}, {speed:,.0f} words a second"
 
 
 for other in (score, interpolate, sample, pack):

@@ -23,7 +23,7 @@ COMMANDS = {
     "data": ("asr.cli.data", "Import, check, describe and split corpora."),
     "nlp": ("asr.cli.nlp", "Classify texts, and judge it beside a baseline."),
     "forecast": ("asr.cli.forecast", "Forecast a series, and judge forecasts honestly."),
-    "inspect": ("asr.cli.inspect", "Look into recurrent networks: gates, gradients, echo states."),
+    "inspect": ("asr.cli.inspect", "Look into recurrent networks: gates, attributions, gradients, memory."),
     "checkpoint": ("asr.cli.checkpoint", "Describe, average and pack model folders."),
 }
 

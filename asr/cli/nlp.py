@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from asr.atomic_file import write_atomically
-from asr.cli.console import Progress, note
+from asr.cli.console import TrainingProgress, note
 from asr.cli.figures import new_figure, save_figure
 
 SHOWN_WORDS = 6
@@ -65,16 +65,8 @@ def train(
     texts = read_table(file, text_col, label_col, lines, encoding)
     held = read_table(dev, dev_text_col or text_col, label_col, lines, encoding) if dev else None
     note(f"{len(texts)} texts, {len(set(texts.labels))} classes")
-    progress = Progress("training")
-
-    def show(entry: dict[str, Any]) -> None:
-        if entry["kind"] == "step":
-            progress(entry["step"], entry["total"], f"epoch {entry['epoch']} loss {entry['loss']:.3f}")
-        elif entry["kind"] == "epoch":
-            progress.close()
-            note(f"epoch {entry['epoch']}: loss {entry['loss']:.4f}, error {entry.get('error', float('nan')):.2%}")
-
-    final = train_classifier(config, texts, held, output, resume, show)
+    progress = TrainingProgress(lambda entry: f"loss {entry['loss']:.4f}, error {entry.get('error', float('nan')):.2%}")
+    final = train_classifier(config, texts, held, output, resume, progress)
     progress.close()
     note(f"{output}: {final['weights']}, accuracy {1 - final['error']:.2%} on the validation texts")
 

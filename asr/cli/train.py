@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from asr.cli.console import Progress, list_bad, note
+from asr.cli.console import TrainingProgress, list_bad, note
 from asr.config import from_dict, read_toml
 from asr.data.manifest import BadItem, read_manifest
 
@@ -66,7 +66,7 @@ def _train(config: Any, train_path: Path, dev_path: Path, output: Path, resume: 
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
     hours = sum(utterance.duration for utterance, _ in run.task.train) / 3600
     note(f"training {parameters / 1e6:.2f} M parameters on {len(run.task.train)} utterances, {hours:.2f} h")
-    reporter = Reporter()
+    reporter = TrainingProgress(_epoch_line)
     final = run.train(resume, reporter)
     reporter.close()
     list_bad([BadItem(name, reason) for name, reason in run.task.unreadable.items()], "could not be read")
@@ -88,22 +88,8 @@ def _figures(entry: dict[str, Any]) -> str:
     return ", ".join([*shown, *(f"dev loss {entry[name]:.4f}" for name in ("crf",) if name in entry)])
 
 
-class Reporter:
-    """Shows training: a bar for the steps, a line for each epoch."""
-
-    def __init__(self) -> None:
-        self._bar = Progress("training")
-
-    def __call__(self, entry: dict[str, Any]) -> None:
-        if entry["kind"] == "step":
-            more = f"epoch {entry['epoch']} loss {entry['loss']:.3f} {entry['speed']:.0f} s/s"
-            self._bar(entry["step"], entry["total"], more)
-        elif entry["kind"] == "epoch":
-            self._bar.close()
-            skipped = f", {entry['infeasible']:.0f} infinite losses" if entry.get("infeasible") else ""
-            speed = f"{entry['audio_seconds_per_second']} s of audio a second"
-            parts = [f"loss {entry['loss']:.4f}", _figures(entry), speed]
-            note(f"epoch {entry['epoch']}: {', '.join(part for part in parts if part)}{skipped}")
-
-    def close(self) -> None:
-        self._bar.close()
+def _epoch_line(entry: dict[str, Any]) -> str:
+    skipped = f", {entry['infeasible']:.0f} infinite losses" if entry.get("infeasible") else ""
+    speed = f"{entry['audio_seconds_per_second']} s of audio a second"
+    parts = [f"loss {entry['loss']:.4f}", _figures(entry), speed]
+    return ", ".join(part for part in parts if part) + skipped

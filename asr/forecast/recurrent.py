@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from asr.errors import ConfigError, DataError
 from asr.forecast.linear import choose_look_back, window_starts
 from asr.nn import Recurrent
-from asr.train.loop import Report, TrainConfig, Trainer
+from asr.train.config import TrainConfig
+from asr.train.loop import Trainer
+from asr.train.task import Report
 
 Floats = NDArray[np.float64]
 

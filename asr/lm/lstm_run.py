@@ -20,7 +20,9 @@ from asr.lm.running_task import RunningTask, running_ids
 from asr.text.lines import read_lines
 from asr.text.normalize import CASES
 from asr.text.units import Units
-from asr.train.loop import Report, TrainConfig, Trainer
+from asr.train.config import TrainConfig
+from asr.train.loop import Trainer
+from asr.train.task import Report
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class MemoryTask:
     steps: int = 100  # batches of an epoch
     held_out: int = 512  # sequences that validate
     seed: int = 1
-    metric: str = "loss"
+    metric: str = "held_out"
     model: MemoryNetwork = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,4 +111,4 @@ class MemoryTask:
 
     def validate(self, device: torch.device) -> dict[str, float]:
         inputs, targets = self.draw(self.held_out, HELD_OUT, 0)
-        return {"loss": float(self.loss((inputs.to(device), targets.to(device)))[0].detach())}
+        return {self.metric: float(self.loss((inputs.to(device), targets.to(device)))[0].detach())}

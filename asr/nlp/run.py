@@ -18,7 +18,9 @@ from asr.nlp.model import ClassifierConfig, TextClassifier
 from asr.nlp.table import Table
 from asr.nlp.task import BatchConfig, ClassifierTask, FineTuneConfig
 from asr.nlp.words import STOP_WORDS, Vocabulary, read_vectors, words_of
-from asr.train.loop import Report, TrainConfig, Trainer
+from asr.train.config import TrainConfig
+from asr.train.loop import Trainer
+from asr.train.task import Report
 
 DEV_SHARE = 0.1
 

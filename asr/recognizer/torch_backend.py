@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from asr.acoustic.checkpoint import load_checkpoint
 from asr.acoustic.task import batch_log_probs
 from asr.audio.read import SAMPLE_RATE, Samples, resample
-from asr.train.loop import choose_device
+from asr.train.config import choose_device
 
 
 class TorchBackend:

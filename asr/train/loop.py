@@ -17,11 +17,11 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,122 +38,9 @@ from asr.train.checkpoint import (
     save_state,
     write_tensors,
 )
+from asr.train.config import TrainConfig, choose_device, learning_rate
 from asr.train.optimizer import make_optimizer
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train; see `configs` in the recipes for examples."""
-
-    epochs: int = 20
-    stop_epoch: int = 0  # end there, as the schedule of all epochs has it; 0: do not
-    peak_lr: float = 2e-3
-    final_lr_share: float = 0.02  # the cosine ends at this share of the peak
-    warmup_share: float = 0.1  # of all steps, linear
-    weight_decay: float = 1e-2
-    betas: tuple[float, ...] = (0.9, 0.98)
-    optimizer: str = "adamw"  # adamw or sgd
-    # Validations without a better figure before the weights of all further steps are averaged (with sgd: NT-ASGD of
-    # Merity et al. 2018); 0: they are not.
-    average_after: int = 0
-    clip_norm: float = 1.0
-    accumulate: int = 1  # batches per optimiser step; several processes share them out
-    precision: str = "fp32"  # fp32, or bf16 (autocast: GPUs, and CPUs with avx512_bf16 or AMX)
-    device: str = "auto"  # auto, cpu, cuda
-    threads: int = 0  # of each process; 0: as many as the machine has for each
-    seed: int = 1
-    checkpoint_seconds: float = 120.0  # between saved training states
-    average: int = 5  # weights of the last epochs averaged at the end; 1: none
-    validate_every: int = 1  # epochs
-    patience: int = 0  # validations without a better figure before stopping; 0: never stop early
-
-    def __post_init__(self) -> None:
-        if self.precision not in ("fp32", "bf16"):
-            raise ConfigError(f"train.precision must be fp32 or bf16, not {self.precision!r}.")
-        if self.optimizer not in ("adamw", "sgd"):
-            raise ConfigError(f"train.optimizer must be adamw or sgd, not {self.optimizer!r}.")
-        if min(self.epochs, self.accumulate, self.average, self.validate_every) < 1:
-            raise ConfigError("train.epochs, accumulate, average and validate_every must be at least 1.")
-        if not 0 < self.peak_lr < 100 or not 0 <= self.warmup_share < 1:
-            raise ConfigError("train.peak_lr must lie in 0..100 and train.warmup_share in 0..1.")
-
-
-class Task(Protocol):
-    """What a training run trains. Everything here must depend on its arguments alone, not on earlier calls."""
-
-    @property
-    def model(self) -> nn.Module:
-        """What is trained."""
-        ...
-
-    @property
-    def metric(self) -> str:
-        """The key of `validate` that says which weights are best; lower is better."""
-        ...
-
-    def plan(self, epoch: int) -> Sequence[Any]:
-        """The batches of an epoch, in order, cheap to make."""
-        ...
-
-    def prepare(self, plan: Any, epoch: int, device: torch.device) -> Any:
-        """One batch with its data; runs in another thread ahead of the training."""
-        ...
-
-    def loss(self, batch: Any) -> tuple[Tensor, dict[str, float]]:
-        """The mean loss of a batch, and figures to sum up for the log (`seconds`: seconds of audio, shown as speed)."""
-        ...
-
-    def validate(self, device: torch.device) -> dict[str, float]:
-        """Figures on the validation data, with the model in evaluation mode."""
-        ...
-
-
-@runtime_checkable
-class Carrying(Protocol):
-    """A task whose batches hand something on to the next, as running text does; it belongs to the training state."""
-
-    def carried(self) -> dict[str, Tensor]:
-        """What the last batch handed on."""
-        ...
-
-    def carry_on(self, carried: dict[str, Tensor]) -> None:
-        """Go on from that."""
-        ...
-
-
-@runtime_checkable
-class Paced(Protocol):
-    """A task whose parameters learn at rates of their own."""
-
-    def pace(self, name: str, epoch: int) -> float:
-        """What the learning rate of the model's parameter `name` is multiplied by in an epoch from 0; 0 freezes it."""
-        ...
-
-
-Report = Callable[[dict[str, Any]], None]
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` is the GPU where there is one. Raises ConfigError for a device that is not there."""
-    if name == "auto":
-        return torch.device("cuda", processes.local_rank()) if torch.cuda.is_available() else torch.device("cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"unknown device '{name}'; use auto, cpu or cuda.") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device '{name}' was asked for, but no GPU can be used here; use --device cpu.")
-    return device
-
-
-def learning_rate(step: int, total: int, config: TrainConfig) -> float:
-    """Linear warm-up, then half a cosine down to `final_lr_share` of the peak."""
-    warmup = max(1, round(config.warmup_share * total))
-    if step < warmup:
-        return config.peak_lr * (step + 1) / warmup
-    progress = (step - warmup) / max(1, total - warmup)
-    low = config.final_lr_share
-    return config.peak_lr * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+from asr.train.task import Carrying, Report, Task
 
 
 @dataclass

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from asr.train.loop import Task, TrainConfig
+    from asr.train.config import TrainConfig
+    from asr.train.task import Task
 
 
 def make_optimizer(model: nn.Module, task: Task, config: TrainConfig) -> torch.optim.Optimizer:

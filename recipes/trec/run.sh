@@ -1,16 +1,25 @@
 #!/usr/bin/env bash
-# Question types (TREC-6): a BiLSTM from scratch beside tf-idf and logistic regression; two minutes on two cores.
-#   ./run.sh --data FOLDER [--work exp] [--stage 1] [--stop-stage 2]
+# Question types (TREC-6): a BiLSTM from scratch, and one that starts from a language model; minutes on two cores.
+#   ./run.sh --data FOLDER [--language-model ../imdb/exp/lm] [--work exp] [--stage 1] [--stop-stage 3]
 # FOLDER holds text/trec/TREC.train.all and TREC.test.all (lines `0-5 text`, Latin-1). A tenth of train is for validation.
 
+language_model=
 cd "$(dirname "$0")"; . ../stages.sh
+train="asr nlp train $data/text/trec/TREC.train.all --lines --encoding latin-1 --resume"
 
-if at 1 "train"; then
-  asr nlp train "$data/text/trec/TREC.train.all" --lines --encoding latin-1 --config conf/bilstm.toml \
-    --output "$work/model" --resume
+if at 1 "train from scratch"; then
+  $train --config conf/bilstm.toml --output "$work/bilstm"
 fi
-if at 2 "test"; then
-  set -- "$data/text/trec/TREC.test.all" --lines --encoding latin-1 --model "$work/model"
-  asr nlp evaluate "$@"
-  asr nlp predict "$@" --output "$work/bilstm.test.txt"
+if at 2 "train from a language model" && [ -n "$language_model" ]; then
+  $train --config conf/fine-tuned.toml --set language_model="$language_model" --output "$work/fine-tuned"
+fi
+if at 3 "test"; then
+  for system in bilstm fine-tuned; do
+    if [ -d "$work/$system" ]; then
+      set -- "$data/text/trec/TREC.test.all" --lines --encoding latin-1 --model "$work/$system"
+      echo "--- $system"
+      asr nlp evaluate "$@"
+      asr nlp predict "$@" --output "$work/$system.test.txt"
+    fi
+  done
 fi

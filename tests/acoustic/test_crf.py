@@ -90,12 +90,12 @@ def test_the_loss_is_minus_the_log_of_the_references_share(make_wav):
     ]
     plain = AugmentConfig(speeds=(), freq_masks=0, time_masks_per_second=0)
 
-    def loss(criterion):
+    def loss(criterion, epoch=0):
         task = CtcTask(
             checkpoint.model, items, items, DataConfig(), plain, lambda _: {"ter": 1.0}, criterion=criterion
         )  # fmt: skip
         task.model.eval()
-        found, figures = task.loss(task.prepare([0, 1], 0, torch.device("cpu")))
+        found, figures = task.loss(task.prepare([0, 1], epoch, torch.device("cpu")))
         return float(found.detach()), figures, task.validate(torch.device("cpu"))
 
     ctc, _, dev = loss(CriterionConfig())
@@ -106,5 +106,7 @@ def test_the_loss_is_minus_the_log_of_the_references_share(make_wav):
     assert figures["ctc"] == pytest.approx(ctc, rel=1e-5)
     assert both == pytest.approx(alone + 0.5 * ctc, rel=1e-4)
     assert alone > 0  # a share is below 1
+    assert loss(CriterionConfig("crf", 0.0, ctc_epochs=2), epoch=1)[0] == pytest.approx(ctc, rel=1e-5)
+    assert loss(CriterionConfig("crf", 0.0, ctc_epochs=2), epoch=2)[0] == pytest.approx(alone, rel=1e-5)
     with pytest.raises(ConfigError, match="ctc or crf"):
         CriterionConfig("mmi")

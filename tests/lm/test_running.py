@@ -19,7 +19,8 @@ from asr.lm.lstm_task import TextConfig
 from asr.lm.running_scores import CacheSettings, RunningScorer
 from asr.lm.running_task import RunningTask, running_ids, running_log_probs
 from asr.train.checkpoint import read_tensors
-from asr.train.loop import TrainConfig, Trainer
+from asr.train.config import TrainConfig
+from asr.train.loop import Trainer
 
 CPU = torch.device("cpu")
 WORDS = ["</s>", "<unk>", *(f"w{index}" for index in range(38))]

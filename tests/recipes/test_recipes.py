@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,16 @@ from asr.text.normalize import normalize_english
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SCRIPTS = sorted(RECIPES.glob("*/run.sh"))
-OTHER_KINDS = {"librispeech_lm": LmRunConfig, "wikitext2": LmRunConfig, "trec": ClassifierRunConfig}
+OTHER_KINDS = {
+    "librispeech_lm": LmRunConfig, "wikitext2": LmRunConfig, "trec": ClassifierRunConfig, "sst2": ClassifierRunConfig,
+    "imdb": ClassifierRunConfig,
+}  # fmt: skip
+TEXTS: dict[str, tuple[str, dict[str, Any]]] = {  # test part of each recipe of texts, how it is read
+    "trec": ("trec/TREC.test.all", {"lines": True, "encoding": "latin-1"}),
+    "sst2": ("sst-2/test.tsv", {"text_col": "content"}),
+    "imdb": ("imdb/test.tsv.xz", {}),
+}
+PREDICTIONS = sorted(path for name in TEXTS for path in (RECIPES / name / "hyp").glob("*.txt"))
 HYPOTHESES = sorted(RECIPES.glob("*/hyp/*.trn"))
 
 
@@ -31,7 +41,8 @@ def test_a_recipe_explains_itself_and_refuses_what_it_does_not_know(script):
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*/conf/*.toml")), ids=lambda path: path.parts[-3])
 def test_a_recipes_configuration_is_legal(path):
-    from_dict(OTHER_KINDS.get(path.parts[-3], AcousticRunConfig), read_toml(path))
+    kind = LmRunConfig if path.name == "lm.toml" else OTHER_KINDS.get(path.parts[-3], AcousticRunConfig)
+    from_dict(kind, read_toml(path))
 
 
 def _reference(data: Path, recipe: str, name: str) -> Texts:
@@ -53,8 +64,12 @@ def test_a_figure_in_results_follows_from_its_committed_hypotheses(data, path):
     assert any(name in row and figure in row for row in rows), f"{system} on {name} has {figure}"
 
 
-def test_the_accuracy_of_questions_follows_from_the_committed_predictions(data):
-    table = read_table(data / "text" / "trec" / "TREC.test.all", lines=True, encoding="latin-1")
-    found = (RECIPES / "trec" / "hyp" / "bilstm.test.txt").read_text().split()
+@pytest.mark.parametrize("path", PREDICTIONS, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_an_accuracy_in_results_follows_from_its_committed_predictions(data, path):
+    name, options = TEXTS[path.parts[-3]]
+    table = read_table(data / "text" / name, **options)
+    found = path.read_text().split()
     right = sum(left == right for left, right in zip(found, table.labelled, strict=True))
-    assert f"`bilstm`, from scratch | {right / len(found):.2%}" in (RECIPES / "trec" / "RESULTS.md").read_text()
+    rows = (path.parents[1] / "RESULTS.md").read_text().splitlines()
+    system = path.stem.removesuffix(".test")
+    assert any(f"`{system}`" in row and f"{right / len(found):.2%}" in row for row in rows), right / len(found)

@@ -15,7 +15,8 @@ from torch import nn
 
 from asr.errors import CheckpointError, ConfigError
 from asr.train.checkpoint import load_state, read_tensors, save_state, write_tensors
-from asr.train.loop import TrainConfig, Trainer, learning_rate
+from asr.train.config import TrainConfig, learning_rate
+from asr.train.loop import Trainer
 
 
 class LineTask:
@@ -204,7 +205,8 @@ def _train_in_processes(folder: Path, processes: int, kill_after: int | None = N
     script = """
 import sys
 from pathlib import Path
-from asr.train.loop import TrainConfig, Trainer
+from asr.train.config import TrainConfig
+from asr.train.loop import Trainer
 from asr.train.processes import helpers
 from tests.train.test_loop import LineTask
 

@@ -23,7 +23,8 @@ from torch import nn
 from asr.lm.lstm_model import LstmLanguageModel, LstmLmConfig
 from asr.lm.lstm_task import TextConfig
 from asr.lm.running_task import RunningTask
-from asr.train.loop import TrainConfig, Trainer
+from asr.train.config import TrainConfig
+from asr.train.loop import Trainer
 
 STEPS = 6  # in a round
 
