@@ -1,4 +1,4 @@
-"""The acoustic model: convolutional subsampling, a recurrent stack, a linear CTC head."""
+"""The acoustic model: subsampling, a recurrent stack, a linear CTC head."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from asr.acoustic.blocks import ConvolutionalFront, FeedForward, SelfAttention, StackedFront
 from asr.audio.features import FeatureConfig, Features
 from asr.errors import ConfigError
-from asr.nn import Recurrent
+from asr.nn import KINDS, Recurrent
 
 
 @dataclass(frozen=True)
 class AcousticConfig:
     """Sizes of the acoustic model."""
 
-    kind: str = "lstm"
+    kind: str = "lstm"  # of the recurrent stack; feedforward: none, layers without memory in its place
     hidden_size: int = 320
     num_layers: int = 3
     bidirectional: bool = True
     dropout: float = 0.2
-    conv_channels: int = 32
+    conv_channels: int = 32  # of the convolutions that subsample; 0: none, frames are stacked
+    attention_heads: int = 0  # of self-attention after the stack; 0: none
     subsampling: int = 4  # feature frames per output frame: 1, 2, 3, 4 or 6
     input_size: int = 320  # of the recurrent stack, after the convolutions
     features: FeatureConfig = field(default_factory=FeatureConfig)
@@ -31,6 +33,12 @@ class AcousticConfig:
             raise ConfigError(
                 f"model.subsampling must be one of {', '.join(map(str, STRIDES))}, not {self.subsampling}."
             )
+        if self.kind != FEEDFORWARD and self.kind not in KINDS:
+            known = ", ".join([*KINDS, FEEDFORWARD])
+            raise ConfigError(f"model.kind must be one of {known}, not '{self.kind}'.")
+        width = self.hidden_size * (2 if self.bidirectional and self.kind != FEEDFORWARD else 1)
+        if self.attention_heads and (self.kind == "lstm-projected" or width % self.attention_heads):
+            raise ConfigError(f"model.attention_heads must divide the stack's width of {width}, and not be projected.")
 
     @property
     def seconds_per_frame(self) -> float:
@@ -38,41 +46,8 @@ class AcousticConfig:
         return self.features.frame_shift_ms * self.subsampling / 1000
 
 
+FEEDFORWARD = "feedforward"
 STRIDES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2), 6: (3, 2)}  # in time, of the two convolutions
-
-
-class ConvolutionalFront(nn.Module):
-    """Two 3 x 3 convolutions that take the frame rate down, then a linear layer (batch, frames, output)."""
-
-    def __init__(self, dim: int, channels: int, subsampling: int, output_size: int) -> None:
-        super().__init__()
-        self.strides = STRIDES[subsampling]
-        self.first = nn.Conv2d(1, channels, 3, (self.strides[0], 2), padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, (self.strides[1], 2), padding=1)
-        bins = self._halved(self._halved(dim))
-        self.project = nn.Linear(channels * bins, output_size)
-        self.norm = nn.LayerNorm(output_size)
-
-    @staticmethod
-    def _halved(size: int) -> int:
-        return (size + 1) // 2
-
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        for stride in self.strides:
-            lengths = (lengths + stride - 1) // stride
-        return lengths
-
-    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, frames, dim) -> (batch, output frames, output_size); what lies beyond a length stays zero inside."""
-        hidden = features[:, None]  # (batch, 1, frames, dim)
-        for convolution, stride in ((self.first, self.strides[0]), (self.second, self.strides[1])):
-            hidden = torch.relu(convolution(hidden))
-            lengths = (lengths + stride - 1) // stride
-            mask = torch.arange(hidden.shape[2], device=hidden.device)[None, :] < lengths[:, None]
-            hidden = hidden * mask[:, None, :, None].to(hidden.dtype)
-        batch, channels, frames, bins = hidden.shape
-        hidden = hidden.transpose(1, 2).reshape(batch, frames, channels * bins)
-        return self.norm(self.project(hidden)), lengths
 
 
 class AcousticModel(nn.Module):
@@ -82,12 +57,22 @@ class AcousticModel(nn.Module):
         super().__init__()
         self.config = config
         self.features = Features(config.features)
-        self.front = ConvolutionalFront(
-            config.features.dim, config.conv_channels, config.subsampling, config.input_size
-        )
-        self.recurrent = Recurrent(
-            config.kind, config.input_size, config.hidden_size, config.num_layers, config.bidirectional, config.dropout
-        )
+        self.front: ConvolutionalFront | StackedFront
+        dim, size = config.features.dim, config.input_size
+        if config.conv_channels:
+            self.front = ConvolutionalFront(dim, config.conv_channels, STRIDES[config.subsampling], size)
+        else:
+            self.front = StackedFront(dim, config.subsampling, size)
+        self.recurrent: Recurrent | FeedForward
+        if config.kind == FEEDFORWARD:
+            self.recurrent = FeedForward(size, config.hidden_size, config.num_layers, config.dropout)
+        else:
+            self.recurrent = Recurrent(
+                config.kind, size, config.hidden_size, config.num_layers, config.bidirectional, config.dropout
+            )
+        self.attention = None
+        if config.attention_heads:
+            self.attention = SelfAttention(self.recurrent.output_size, config.attention_heads, config.dropout)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self.recurrent.output_size, num_tokens)
 
@@ -97,7 +82,12 @@ class AcousticModel(nn.Module):
         Returns natural log-probabilities (batch, output frames, tokens) and their lengths (batch,).
         """
         hidden, lengths = self.front(features, lengths)
-        hidden, _ = self.recurrent(self.dropout(hidden), lengths, return_states=False)
+        if isinstance(self.recurrent, FeedForward):
+            hidden = self.recurrent(self.dropout(hidden), lengths)
+        else:
+            hidden, _ = self.recurrent(self.dropout(hidden), lengths, return_states=False)
+        if self.attention is not None:
+            hidden = self.attention(hidden, lengths)
         return self.head(self.dropout(hidden)).float().log_softmax(dim=-1), lengths
 
     def log_probs(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

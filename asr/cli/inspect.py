@@ -80,7 +80,11 @@ def _hear(file: Path, model: str) -> Seen:
     """What an acoustic model's recurrent stack is given of a file."""
     import torch
 
+    from asr.nn import Recurrent
+
     network, features, samples = _features(file, model)
+    if not isinstance(network.recurrent, Recurrent):
+        raise ConfigError(f"{model} has no recurrent layers.")
     with torch.inference_mode():
         heard, _ = network.front(features[None], torch.tensor([len(features)]))
     return Seen(network.recurrent, heard[0], file.name, None, samples, network.config.seconds_per_frame)

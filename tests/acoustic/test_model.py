@@ -7,12 +7,15 @@ import pytest
 import torch
 from torch.nn.functional import ctc_loss
 
-from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
-from asr.acoustic.model import AcousticConfig
+from asr.acoustic.blocks import CONTEXT, FeedForward
+from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
+from asr.acoustic.model import AcousticConfig, AcousticModel
 from asr.acoustic.task import CtcTask, DataConfig, batch_log_probs, frames_needed
 from asr.audio.augment import AugmentConfig
+from asr.audio.features import FeatureConfig
 from asr.data.manifest import Utterance
 from asr.errors import CheckpointError, ConfigError
+from asr.text.tokens import Tokens
 from tests.conftest import speech_like, tiny_checkpoint
 
 CPU = torch.device("cpu")
@@ -29,6 +32,44 @@ def test_padding_does_not_change_log_probs(subsampling):
         assert np.abs(found - alone).max() < 1e-5
         frames = (len(piece) - 400) // 160 + 1
         assert len(found) == -(-frames // subsampling)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"conv_channels": 0},
+        {"conv_channels": 0, "subsampling": 3, "kind": "feedforward", "num_layers": 3},
+        {"kind": "gru", "bidirectional": False, "conv_channels": 0},
+        {"attention_heads": 4},
+        {"kind": "feedforward", "attention_heads": 2},
+    ],
+)
+def test_models_of_every_make_ignore_padding_and_are_read_back(tmp_path, settings):
+    sizes = {"hidden_size": 8, "num_layers": 1, "input_size": 8, "conv_channels": 2} | settings
+    torch.manual_seed(0)
+    model = AcousticModel(AcousticConfig(**sizes, features=FeatureConfig(num_mel_bins=20)), 5).eval()
+    pieces = [speech_like(seconds, seed=seed) for seed, seconds in enumerate((1.3, 0.4, 0.026))]
+    together = batch_log_probs(model, pieces, CPU)
+    for piece, found in zip(pieces, together, strict=True):
+        alone = batch_log_probs(model, [piece], CPU)[0]
+        assert found.shape == alone.shape
+        assert np.abs(found - alone).max() < 1e-5
+        frames = (len(piece) - 400) // 160 + 1
+        assert len(found) == -(-frames // sizes.get("subsampling", 4))
+    save_checkpoint(tmp_path / "m", AcousticCheckpoint(model, Tokens.characters("abc"), None, {}))
+    again = batch_log_probs(load_checkpoint(tmp_path / "m").model, pieces[:1], CPU)[0]
+    assert np.abs(again - together[0]).max() < 1e-5
+
+
+def test_a_network_without_memory_sees_its_context_and_no_more():
+    torch.manual_seed(0)
+    network = FeedForward(3, 4, 2, 0.0).eval()
+    inputs = torch.randn(1, 40, 3)
+    changed = inputs.clone()
+    changed[0, 20] += 1.0
+    with torch.no_grad():
+        moved = (network(inputs, torch.tensor([40])) - network(changed, torch.tensor([40]))).abs().sum(dim=2)[0]
+    assert torch.nonzero(moved > 0)[:, 0].tolist() == list(range(20 - CONTEXT, 20 + CONTEXT + 1))
 
 
 def test_too_short_for_a_frame_gives_no_log_probs():
@@ -148,3 +189,7 @@ def test_harmed_checkpoints_are_named(tmp_path, harm, message):
 def test_impossible_sizes_are_named():
     with pytest.raises(ConfigError, match="subsampling"):
         AcousticConfig(subsampling=5)
+    with pytest.raises(ConfigError, match="feedforward, not 'transformer'"):
+        AcousticConfig(kind="transformer")
+    with pytest.raises(ConfigError, match="width of 640"):
+        AcousticConfig(attention_heads=7)

@@ -1,0 +1,107 @@
+"""Parts of acoustic models beside the recurrent stack: ways in, a network without memory, self-attention."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+CONTEXT = 5  # output frames on either side that a network without memory sees at once
+
+
+def inside(lengths: Tensor, frames: int) -> Tensor:
+    """(batch, frames), true up to each length."""
+    return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
+
+
+class ConvolutionalFront(nn.Module):
+    """Two 3 x 3 convolutions that take the frame rate down, then a linear layer (batch, frames, output)."""
+
+    def __init__(self, dim: int, channels: int, strides: tuple[int, int], output_size: int) -> None:
+        super().__init__()
+        self.strides = strides  # in time
+        self.first = nn.Conv2d(1, channels, 3, (strides[0], 2), padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, (strides[1], 2), padding=1)
+        bins = self._halved(self._halved(dim))
+        self.project = nn.Linear(channels * bins, output_size)
+        self.norm = nn.LayerNorm(output_size)
+
+    @staticmethod
+    def _halved(size: int) -> int:
+        return (size + 1) // 2
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Output frames of so many feature frames."""
+        for stride in self.strides:
+            lengths = (lengths + stride - 1) // stride
+        return lengths
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, frames, dim) -> (batch, output frames, output_size); what lies beyond a length stays zero inside."""
+        hidden = features[:, None]  # (batch, 1, frames, dim)
+        for convolution, stride in ((self.first, self.strides[0]), (self.second, self.strides[1])):
+            hidden = torch.relu(convolution(hidden))
+            lengths = (lengths + stride - 1) // stride
+            hidden = hidden * inside(lengths, hidden.shape[2])[:, None, :, None].to(hidden.dtype)
+        batch, channels, frames, bins = hidden.shape
+        hidden = hidden.transpose(1, 2).reshape(batch, frames, channels * bins)
+        return self.norm(self.project(hidden)), lengths
+
+
+class StackedFront(nn.Module):
+    """Every few frames side by side through a linear layer: how models came by fewer frames before convolutions."""
+
+    def __init__(self, dim: int, subsampling: int, output_size: int) -> None:
+        super().__init__()
+        self.subsampling = subsampling
+        self.project = nn.Linear(dim * subsampling, output_size)
+        self.norm = nn.LayerNorm(output_size)
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Output frames of so many feature frames; the last one may be filled up with zeros."""
+        return (lengths + self.subsampling - 1) // self.subsampling
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, frames, dim) -> (batch, output frames, output_size)."""
+        features = features * inside(lengths, features.shape[1])[:, :, None].to(features.dtype)
+        features = pad(features, (0, 0, 0, -features.shape[1] % self.subsampling))
+        batch, frames, dim = features.shape
+        stacked = features.reshape(batch, frames // self.subsampling, dim * self.subsampling)
+        return self.norm(self.project(stacked)), self.output_lengths(lengths)
+
+
+class FeedForward(nn.Module):
+    """A network without memory in place of the recurrent stack: it sees `CONTEXT` frames on either side of each."""
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+        super().__init__()
+        sizes = [input_size * (2 * CONTEXT + 1)] + [hidden_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(nn.Linear(size, hidden_size) for size in sizes)
+        self.dropout = nn.Dropout(dropout)
+        self.output_size = hidden_size
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """(batch, frames, input_size) -> (batch, frames, hidden_size)."""
+        inputs = inputs * inside(lengths, inputs.shape[1])[:, :, None].to(inputs.dtype)
+        windows = pad(inputs, (0, 0, CONTEXT, CONTEXT)).unfold(1, 2 * CONTEXT + 1, 1)
+        hidden = windows.flatten(2)
+        for layer in self.layers:
+            hidden = self.dropout(torch.relu(layer(hidden)))
+        return hidden
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention (Vaswani et al. 2017) over all frames of an utterance, added to what it reads."""
+
+    def __init__(self, size: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(size)
+        self.attention = nn.MultiheadAttention(size, heads, dropout, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """(batch, frames, size) -> the same."""
+        read = self.norm(hidden)
+        beyond = ~inside(lengths.to(hidden.device), hidden.shape[1])
+        found, _ = self.attention(read, read, read, key_padding_mask=beyond, need_weights=False)
+        return hidden + self.dropout(found)
