@@ -4,7 +4,7 @@ stage=0 stop_stage=99 data= work=exp
 while [ $# -gt 0 ]; do
   name="${1#--}"; name="${name//-/_}"
   case "$1" in
-    --help) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --help) sed -n '2,/^$/s/^# \{0,1\}//p' "${0##*/}"; exit 0 ;;
     --*) [ -n "${!name+set}" ] && [ $# -gt 1 ] || { echo "$0: unknown option or missing value: $1" >&2; exit 2; }
          printf -v "$name" '%s' "$2"; shift 2 ;;
     *) echo "$0: unexpected argument: $1" >&2; exit 2 ;;

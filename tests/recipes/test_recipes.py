@@ -17,7 +17,7 @@ from asr.score.text_files import Texts, read_texts
 from asr.text.normalize import normalize_english
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-SCRIPTS = sorted(RECIPES.glob("*/run.sh"))
+SCRIPTS = sorted([*RECIPES.glob("*/run.sh"), *RECIPES.glob("*/ladder.sh")])
 OTHER_KINDS = {
     "librispeech_lm": LmRunConfig, "wikitext2": LmRunConfig, "trec": ClassifierRunConfig, "sst2": ClassifierRunConfig,
     "imdb": ClassifierRunConfig,
@@ -33,7 +33,8 @@ HYPOTHESES = sorted(RECIPES.glob("*/hyp/*.trn"))
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.parent.name)
 def test_a_recipe_explains_itself_and_refuses_what_it_does_not_know(script):
-    said = subprocess.run(["bash", script, "--help"], capture_output=True, text=True, check=True)
+    relative = script.relative_to(RECIPES.parent)
+    said = subprocess.run(["bash", relative, "--help"], cwd=RECIPES.parent, capture_output=True, text=True, check=True)
     assert "--data FOLDER" in said.stdout
     assert subprocess.run(["bash", script, "--nonsense", "1"], capture_output=True).returncode == 2
     assert (script.parent / "RESULTS.md").exists()
