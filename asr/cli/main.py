@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("asr.cli.train", "Train an acoustic model."),
     "decode": ("asr.cli.decode", "Decode a manifest, or stored log-probabilities of any CTC system."),
     "tune": ("asr.cli.tune", "Find the search's weights on a dev set."),
+    "align": ("asr.cli.align", "Find when the words of a known text are said."),
     "score": ("asr.cli.score", "Word and character error rates with intervals and a paired test."),
     "lm": ("asr.cli.lm", "Make language models."),
     "tokens": ("asr.cli.tokens", "Make token sets and lexicons."),

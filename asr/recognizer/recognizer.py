@@ -75,7 +75,7 @@ class Recognizer:
         """
         words: list[TimedWord] = []
         done = 0
-        for batch in _batches(cut_at_pauses(read_blocks(path, partial=partial))):
+        for batch in segment_batches(cut_at_pauses(read_blocks(path, partial=partial))):
             heard = [segment for segment in batch if not segment.is_silent]
             arrays = self.backend.log_probs([segment.samples for segment in heard])
             for segment, log_probs in zip(heard, arrays, strict=True):
@@ -93,7 +93,8 @@ class Recognizer:
         ]
 
 
-def _batches(segments: Iterator[Segment]) -> Iterator[list[Segment]]:
+def segment_batches(segments: Iterator[Segment]) -> Iterator[list[Segment]]:
+    """Segments in groups that go through the network at once."""
     batch: list[Segment] = []
     for segment in segments:
         batch.append(segment)

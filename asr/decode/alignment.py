@@ -1,0 +1,173 @@
+"""Forced alignment: when each word of a known text is said, and in which of its spellings.
+
+The likeliest path (Viterbi) of CTC's states through the text: each word in one of its spellings, blanks where the model
+wants them. Paths far below the best of a frame are dropped, so that time and memory grow with the audio, not with audio
+times text. With one spelling a word it equals torchaudio.functional.forced_align.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.errors import TextError
+from asr.lm.compiled import compile_cached
+
+BLANK = 0
+BEAM = 150.0  # nats below a frame's best
+WIDER = 8.0  # beams of the second try
+NOWHERE = -np.inf
+
+Spelling = Sequence[int]
+
+
+class AlignedWord(NamedTuple):
+    """A word's place: first frame, frame after its last, which spelling, mean log-probability of its frames."""
+
+    start: int
+    end: int
+    spelling: int
+    log_prob: float
+
+
+class _Graph(NamedTuple):
+    """States in order of the text; arcs into a state lie at `first[state]` to `first[state + 1]` of `sources`."""
+
+    tokens: NDArray[np.int32]
+    words: NDArray[np.int32]  # the word of a state, -1 between words
+    spellings: NDArray[np.int32]
+    first: NDArray[np.int32]
+    sources: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    reach: int  # states that an arc may leap
+
+
+def align(
+    log_probs: NDArray[np.floating], spellings: Sequence[Sequence[Spelling]], boundary: int | None = None
+) -> list[AlignedWord]:
+    """Places of the words whose spellings are given, in log-probabilities (frames, tokens), blank first.
+
+    boundary: a token that the last word's spelling may end in but the audio may leave out.
+    Raises TextError for a word without spelling, or a text that the audio cannot hold.
+    """
+    if not spellings:
+        return []
+    if any(not ways or not all(ways) for ways in spellings):
+        raise TextError("every word needs a spelling.")
+    graph = _graph(spellings, boundary)
+    values = np.ascontiguousarray(log_probs, np.float32)
+    for beam in (BEAM, BEAM * WIDER):
+        path = _best_path(values, graph, beam)
+        if path is not None:
+            return _places(values, graph, path, len(spellings))
+    raise TextError(
+        f"the text does not fit the audio: its {len(spellings)} words find no way through {len(log_probs)} frames."
+    )
+
+
+def _graph(spellings: Sequence[Sequence[Spelling]], boundary: int | None) -> _Graph:
+    tokens, words, ways = [BLANK], [-1], [0]
+    arcs: list[list[int]] = [[]]  # into each state
+
+    def state(token: int, word: int, way: int, sources: list[int]) -> int:
+        tokens.append(token)
+        words.append(word)
+        ways.append(way)
+        arcs.append(sources)
+        return len(tokens) - 1
+
+    gap, lasts = 0, list[int]()
+    starts, optional = [0], list[int]()
+    for word, choices in enumerate(spellings):
+        entered, ends = [gap, *lasts], list[int]()
+        for way, spelling in enumerate(choices):
+            before = [source for source in entered if tokens[source] != spelling[0]]
+            here = state(spelling[0], word, way, before)
+            if word == 0:
+                starts.append(here)
+            optional = [] if way == 0 else optional
+            for token in spelling[1:]:
+                pause = state(BLANK, word, way, [here])
+                if word == len(spellings) - 1 and token == boundary:
+                    optional += [here, pause]
+                here = state(token, word, way, [pause, *([here] if token != tokens[here] else [])])
+            ends.append(here)
+        lasts = ends
+        gap = state(BLANK, -1, 0, list(ends))
+    reach = max((target - min(sources) for target, sources in enumerate(arcs) if sources), default=1)
+    return _Graph(
+        np.array(tokens, np.int32), np.array(words, np.int32), np.array(ways, np.int32),
+        np.cumsum([0, *map(len, arcs)]).astype(np.int32),
+        np.array([source for sources in arcs for source in sources], np.int32),
+        np.array(starts, np.int32), np.array([*optional, *lasts, gap], np.int32), reach,
+    )  # fmt: skip
+
+
+def _best_path(log_probs: NDArray[np.float32], graph: _Graph, beam: float) -> NDArray[np.int32] | None:
+    """The state of each frame (frames,), or None if no end is reached."""
+    frames, size = len(log_probs), len(graph.tokens)
+    if not frames:
+        return None
+    scores, after = np.full(size, NOWHERE), np.full(size, NOWHERE)
+    scores[graph.starts] = log_probs[0, graph.tokens[graph.starts]]
+    low, high = 0, int(graph.starts.max()) + 1
+    came_from: list[tuple[int, NDArray[np.int32]]] = []
+    for row in log_probs[1:]:
+        old_low, old_high = low, high
+        high = min(size, high + graph.reach)
+        back = np.empty(high - low, np.int32)
+        low, high = _advance(scores, after, back, row, graph.tokens, graph.first, graph.sources, low, high, beam)
+        came_from.append((old_low, back))
+        scores[old_low:old_high] = NOWHERE
+        scores, after = after, scores
+    state = int(graph.ends[np.argmax(scores[graph.ends])])
+    if scores[state] == NOWHERE:
+        return None
+    path = np.empty(frames, np.int32)
+    path[-1] = state
+    for frame in range(frames - 2, -1, -1):
+        offset, back = came_from[frame]
+        state = int(back[state - offset])
+        path[frame] = state
+    return path
+
+
+@compile_cached(_nrt=False)
+def _advance(scores, after, back, row, tokens, first, sources, low, high, beam):  # type: ignore[no-untyped-def]
+    """One frame for the states from low to high: the scores after it, where each came from, the states still alive."""
+    best_of_all = -np.inf
+    for state in range(low, high):
+        best, origin = scores[state], state
+        for place in range(first[state], first[state + 1]):
+            source = sources[place]
+            if scores[source] > best:
+                best, origin = scores[source], source
+        best += row[tokens[state]]
+        after[state], back[state - low] = best, origin
+        best_of_all = max(best_of_all, best)
+    limit = best_of_all - beam
+    while low < high - 1 and not after[low] >= limit:
+        after[low] = -np.inf
+        low += 1
+    while high > low + 1 and not after[high - 1] >= limit:
+        high -= 1
+        after[high] = -np.inf
+    return low, high
+
+
+def _places(log_probs: NDArray[np.float32], graph: _Graph, path: NDArray[np.int32], count: int) -> list[AlignedWord]:
+    words, heard = graph.words[path], graph.tokens[path] != BLANK
+    scores = log_probs[np.arange(len(path)), graph.tokens[path]]
+    frames = np.flatnonzero(heard & (words >= 0))  # words follow each other, so each has one run of them
+    firsts = np.searchsorted(words[frames], np.arange(count + 1))
+    found = []
+    for left, right in itertools.pairwise(firsts.tolist()):
+        start, end = int(frames[left]), int(frames[right - 1]) + 1
+        spelling = int(graph.spellings[path[start]])
+        found.append(AlignedWord(start, end, spelling, float(scores[start:end].mean())))
+    return found
