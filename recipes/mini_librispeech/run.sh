@@ -40,9 +40,19 @@ if at 2 "words, lexicons, language model"; then
   asr lm ngram "$text" --order 3 --vocab "$work/words.txt" --threshold "$threshold" --decimals 3 \
     --output "$work/lm.arpa.gz"
 fi
-if at 3 "train"; then
-  asr train --config conf/bilstm-phones.toml --set tokens="$work/tokens.txt" --set lexicon="$work/train-lexicon.txt" \
-    --train "$work/train.jsonl" --dev "$work/$dev.jsonl" --output "$work/model" --resume
+if at 3 "train by CTC, then by CTC-CRF"; then
+  fit() { # CONFIGURATION OUTPUT [OPTIONS]
+    config="$1" output="$2"; shift 2
+    asr train --config "conf/$config" --set tokens="$work/tokens.txt" --set lexicon="$work/train-lexicon.txt" "$@" \
+      --train "$work/train.jsonl" --dev "$work/$dev.jsonl" --output "$output" --resume
+  }
+  if [ "$track" = open ]; then
+    fit bilstm-phones.toml "$work/ctc"
+    fit bilstm-phones-crf.toml "$work/crf" --set init="$work/ctc"
+    fit bilstm-phones-crf-2.toml "$work/model" --set init="$work/crf"
+  else
+    fit bilstm-phones-5h.toml "$work/model"
+  fi
 fi
 if at 4 "log-probs of the dev sets"; then
   for name in $sets; do
@@ -59,7 +69,7 @@ if at 5 "tune on $dev, decode and score all"; then
 fi
 if at 6 "the table"; then
   for name in $sets; do
-    for system in bilstm-phones ${neural_lm:+bilstm-phones-lstm}; do
+    for system in bilstm-phones-crf ${neural_lm:+bilstm-phones-crf-lstm}; do
       case "$system" in *-lstm) more="$work/packed/lstm" ;; *) more=none ;; esac
       asr decode --model "$work/packed" --manifest "$work/$name.jsonl" --threads 2 --neural-lm "$more" \
         --output "$work/$track-$system.$name.trn"
