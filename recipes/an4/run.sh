@@ -21,15 +21,20 @@ if at 2 "lexicon and language model of the training texts"; then
   asr lm ngram "$work/all.jsonl" --order 3 --output "$work/lm.arpa.gz"
   asr lm ngram "$work/train.jsonl" --order 3 --output "$work/lm-for-tuning.arpa.gz"
 fi
-if at 3 "train"; then
-  asr train --config conf/bilstm.toml --set tokens="$work/tokens.txt" --set lexicon="$work/lexicon.txt" \
-    --train "$work/train.jsonl" --dev "$work/dev.jsonl" --output "$work/model" --resume
+if at 3 "train by CTC, then by CTC-CRF"; then
+  fit() { # CONFIGURATION OUTPUT [OPTIONS]
+    config="$1" output="$2"; shift 2
+    asr train --config "conf/$config" --set tokens="$work/tokens.txt" --set lexicon="$work/lexicon.txt" "$@" \
+      --train "$work/train.jsonl" --dev "$work/dev.jsonl" --output "$output" --resume
+  }
+  fit bilstm.toml "$work/ctc"
+  fit bilstm-crf.toml "$work/model" --set init="$work/ctc"
 fi
 if at 4 "tune on dev, with a language model that has not seen it"; then
   asr tune --model "$work/model" --reference "$work/dev.jsonl" --lm "$work/lm-for-tuning.arpa.gz" --output "$work/tuned.json"
   asr checkpoint pack "$work/model" --output "$work/packed" --lm "$work/lm.arpa.gz" --decoding "$work/tuned.json" --card conf/card.md
 fi
 if at 5 "test"; then
-  asr decode --model "$work/packed" --manifest "$work/test.jsonl" --output "$work/bilstm.test.trn"
-  asr score "$work/test.jsonl" "$work/bilstm.test.trn"
+  asr decode --model "$work/packed" --manifest "$work/test.jsonl" --output "$work/bilstm-crf.test.trn"
+  asr score "$work/test.jsonl" "$work/bilstm-crf.test.trn"
 fi
