@@ -22,6 +22,7 @@ class AcousticConfig:
     num_layers: int = 3
     bidirectional: bool = True
     dropout: float = 0.2
+    weight_dropout: float = 0.0  # of recurrent weights, for a batch (Merity et al. 2018)
     conv_channels: int = 32  # of the convolutions that subsample; 0: none, frames are stacked
     attention_heads: int = 0  # of self-attention after the stack; 0: none
     subsampling: int = 4  # feature frames per output frame: 1, 2, 3, 4 or 6
@@ -68,8 +69,9 @@ class AcousticModel(nn.Module):
             self.recurrent = FeedForward(size, config.hidden_size, config.num_layers, config.dropout)
         else:
             self.recurrent = Recurrent(
-                config.kind, size, config.hidden_size, config.num_layers, config.bidirectional, config.dropout
-            )
+                config.kind, size, config.hidden_size, config.num_layers, config.bidirectional, config.dropout,
+                weight_dropout=config.weight_dropout,
+            )  # fmt: skip
         self.attention = None
         if config.attention_heads:
             self.attention = SelfAttention(self.recurrent.output_size, config.attention_heads, config.dropout)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from asr.acoustic.crf import TokenTrigrams, log_partition
+from asr.acoustic.crf import TokenTrigrams, _Passes, log_partition
 from asr.acoustic.task import CriterionConfig, CtcTask, DataConfig
 from asr.audio.augment import AugmentConfig
 from asr.data.manifest import Utterance
@@ -71,6 +71,24 @@ def test_the_sum_over_all_paths_and_its_gradient_are_those_of_enumeration(trigra
     (exact,) = torch.autograd.grad((expected * weights).sum(), log_probs)
     assert torch.allclose(gradient, exact, atol=1e-12)
     assert float(gradient[3:, 1].abs().max()) == 0.0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_compiled_passes_equal_those_of_a_gpu(dtype):
+    random = np.random.default_rng(3)
+    tokens = 41
+    trigrams = TokenTrigrams.estimate([random.integers(1, tokens, 50).tolist() for _ in range(50)], tokens)
+    trigrams = trigrams.to(torch.device("cpu"), dtype)
+    torch.manual_seed(3)
+    log_probs = (4 * torch.randn(60, 3, tokens, dtype=dtype)).log_softmax(-1).requires_grad_()
+    lengths = torch.tensor([60, 41, 1])
+    passes = _Passes(log_probs.detach().exp(), lengths, trigrams)
+    expected, expectations = passes.forward(), passes.expectations()
+    found = log_partition(log_probs, lengths, trigrams)
+    found.sum().backward()
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-12
+    assert torch.allclose(found, expected, rtol=tolerance)
+    assert torch.allclose(log_probs.grad, expectations, atol=tolerance)
 
 
 def test_single_precision_holds_over_a_long_utterance(trigrams):

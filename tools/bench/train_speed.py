@@ -67,7 +67,7 @@ def _batch(seed: int, config: AcousticConfig) -> CtcBatch:
     frames = (int(lengths.max()) - 400) // 160 + 1
     mask = torch.zeros(16, frames, config.features.dim, dtype=torch.bool)
     targets = [random.integers(1, TOKENS, int(PHONES_PER_SECOND * length)).tolist() for length in seconds]
-    return CtcBatch([str(row) for row in range(16)], samples, lengths, mask, targets)
+    return CtcBatch([str(row) for row in range(16)], samples, lengths, mask, targets, epoch=0)
 
 
 def _packed_speed(options: argparse.Namespace, batch: CtcBatch, config: AcousticConfig) -> float:
