@@ -75,18 +75,28 @@ def windows(
 @click.option("--test", type=click.Path(path_type=Path), help="What follows each series, in the same form.")
 @click.option("--period", help="TRAIN is the table of M3: forecast its series of this period, such as MONTHLY.")
 @click.option("--season", default=1, show_default=True, type=click.IntRange(1), help="Steps; M3 says it itself.")
+@click.option(
+    "--cycle",
+    default=0,
+    type=click.IntRange(0),
+    help="Season that methods look for where it is not --season, which scales the errors (M4's weekly series: 52).",
+)
 @click.option("--horizon", default=0, type=click.IntRange(0), help="Steps to forecast.  [default: as --test has]")
 @click.option(
     "--methods", default="seasonal-naive,theta,hybrid", show_default=True,
     help="Names with commas between them; `average` and `median` are of those before, without the naive ones.",
 )  # fmt: skip
-@click.option("--held-out", is_flag=True, help="Judge on the last HORIZON values of TRAIN, to choose methods there.")
+@click.option(
+    "--held-out",
+    count=True,
+    help="Judge on the last HORIZON values of TRAIN, to choose methods there; twice: on those before them.",
+)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for METHOD.csv.gz, all forecasts.")
 @click.option("--json", "as_json", is_flag=True)
 def many(
-    train: Path, test: Path | None, period: str | None, season: int, horizon: int, methods: str, held_out: bool,
-    seed: int, output: Path | None, as_json: bool,
+    train: Path, test: Path | None, period: str | None, season: int, cycle: int, horizon: int, methods: str,
+    held_out: int, seed: int, output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Forecast many short series, as in the M competitions: sMAPE, MASE, and OWA relative to Naive2.
 
@@ -99,8 +109,8 @@ def many(
 
     if period and (test or horizon):
         raise ConfigError("M3's table has its own test parts and horizons: leave --test and --horizon out.")
-    panel = read_m3(train, period) if period else read_m4(train, test, season, horizon)
-    if held_out:
+    panel = read_m3(train, period) if period else read_m4(train, test, season, horizon, cycle)
+    for _ in range(held_out):
         panel = panel.held_out()
     chosen = [name for name in methods.replace(",", " ").split() if name]
     found = evaluate(panel, chosen, seed, note)

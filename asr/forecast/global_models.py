@@ -1,8 +1,8 @@
 """One model for many series: exponential smoothing for level and season, a network for what is left (a hybrid in the
-spirit of ES-RNN, Smyl 2020), and ridge regression in the network's place.
+spirit of ES-RNN, Smyl 2020), and ridge regressions.
 
-Each series is divided by its season's factors where it has a season; windows of logarithms are taken relative to the
-level at their end; what follows is foretold relative to that level, and multiplied back.
+For the network each series is divided by its season's factors where it has a season; windows of logarithms are taken
+relative to the level at their end; what follows is foretold relative to that level, and multiplied back.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ BATCH, MOST_STEPS = 256, 6000  # of training a network
 LONGEST_SEASONS = 14  # seasons that a window sees, at most
 UNSEASONAL_STEPS = 26  # steps that a window sees where there is no season, at most
 LONGEST_WINDOW = 336
+RIDGE_WINDOWS = 400  # of a series, its last ones, that the ridge regression learns from
+LEAST_CHANGE = 1e-4  # in logarithms, that a window is divided by
 
 
 @dataclass(frozen=True)
@@ -44,17 +46,16 @@ def forecast_all(
     """What follows each history (series, horizon). Raises DataError for values that are not above zero."""
     if any((history <= 0).any() for history in histories):
         raise DataError(f"'{name}' works on logarithms: all values must be above zero.")
-    # A season that windows see several times is left to the model, others are taken out.
+    if name == "global-ridge":
+        return np.asarray(np.exp(_by_ridge(histories, horizon, season)))
+    # A season that windows see several times is left to the network, others are taken out.
     look_back = _window(histories, horizon, season)
     seen = look_back >= 2 * season > 2
     made = _prepare(histories, horizon, 1 if seen else season)
     centred = season if seen else 1
     lasts = np.stack([_last_window(made, place, look_back) for place in range(len(made.ends))])
     starts = window_starts(made.lengths.tolist(), look_back + horizon)
-    if name == "global-ridge":
-        found = _by_ridge(made, starts, lasts, look_back, horizon, centred)
-    else:
-        found = _by_networks(made, starts, lasts, look_back, horizon, centred, season if seen else 1, seed, report)
+    found = _by_networks(made, starts, lasts, look_back, horizon, centred, season if seen else 1, seed, report)
     return np.asarray(np.exp(found) * made.factors)
 
 
@@ -79,23 +80,53 @@ def _last_window(made: Prepared, place: int, look_back: int) -> Floats:
     return np.concatenate([np.full(look_back - len(values), values[0]), values])
 
 
-def _by_ridge(
-    made: Prepared, starts: list[NDArray[np.int64]], lasts: Floats, look_back: int, horizon: int, centred: int
-) -> Floats:
-    view = np.lib.stride_tricks.sliding_window_view(made.logs, look_back + horizon)
-    train = view[np.concatenate([part[:-horizon] for part in starts])]
-    held = view[np.concatenate([part[-1:] for part in starts])]
-    everything = view[np.concatenate(starts)]
+def _by_ridge(histories: Sequence[Floats], horizon: int, season: int) -> Floats:
+    """The mean over windows of several lengths, in logarithms (series, horizon).
 
-    def centre(windows: Floats) -> tuple[Floats, Floats]:
-        level = windows[:, look_back - centred : look_back].mean(axis=1, keepdims=True)
-        return windows[:, :look_back] - level, windows[:, look_back:] - level
+    A window less its last value is divided by its mean change from step to step, so that calm and lively series teach
+    alike.
+    """
+    logs = [np.log(history) for history in histories]
+    longest = int(np.median([len(values) for values in logs])) - 2 * horizon  # half of the series have it, and teach
+    if longest < 2:
+        raise DataError(f"most series are too short to learn a horizon of {horizon} from; it takes two and a window.")
+    lengths = {min(length, longest) for length in _ridge_windows(season)}
+    return np.asarray(np.mean([_ridge(logs, horizon, length) for length in sorted(lengths)], axis=0))
+
+
+def _ridge_windows(season: int) -> list[int]:
+    """As many seasons as a window may hold; of long ones half a season, and one, two and three and the steps around."""
+    if season < 2:
+        return [UNSEASONAL_STEPS // 2, UNSEASONAL_STEPS]
+    if LONGEST_SEASONS * season <= LONGEST_WINDOW:
+        return [LONGEST_SEASONS * season + 2]
+    return [season // 2, *(count * season + 2 for count in (1, 2, 3))]
+
+
+def _ridge(logs: Sequence[Floats], horizon: int, look_back: int) -> Floats:
+    """By windows of one length; series too short for one teach nothing, and are forecast with their first value
+    repeated before them."""
+    steps = look_back + horizon
+    views = [
+        np.lib.stride_tricks.sliding_window_view(values, steps)[-RIDGE_WINDOWS:]
+        for values in logs
+        if len(values) > steps
+    ]
+    train, held = np.concatenate([view[:-horizon] for view in views]), np.concatenate([view[-1:] for view in views])
+
+    def scaled(windows: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        left, last = windows[:, :look_back], windows[:, look_back - 1 : look_back]
+        scale = np.abs(np.diff(left, axis=1)).mean(axis=1, keepdims=True) + LEAST_CHANGE
+        return (left - last) / scale, (windows[:, look_back:] - last) / scale, last, scale
 
     model = LinearForecaster("level", look_back)
-    model.choose_ridge(*centre(train), *centre(held))
-    model.learn(*centre(everything))
-    level = lasts[:, look_back - centred :].mean(axis=1, keepdims=True)
-    return model.forecast_windows(lasts - level) + level
+    model.choose_ridge(*scaled(train)[:2], *scaled(held)[:2])
+    model.learn(*scaled(np.concatenate(views))[:2])
+    ends = [
+        np.concatenate([np.full(max(0, look_back - len(values)), values[0]), values[-look_back:]]) for values in logs
+    ]
+    lefts, _, last, scale = scaled(np.stack(ends))
+    return model.forecast_windows(lefts) * scale + last
 
 
 def _by_networks(

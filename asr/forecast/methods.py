@@ -13,6 +13,7 @@ from asr.errors import DataError
 Floats = NDArray[np.float64]
 
 MOST_HISTORY = 2000
+LONGEST_SEASON = 24  # steps, that statsforecast's models learn in seconds
 SEASONALITY_LIMIT = 1.645  # of the autocorrelation, in standard errors: M4's and Theta's 90% test
 
 
@@ -155,7 +156,7 @@ class Kept:
         except ImportError:
             raise DataError(f"'{self.name}' needs statsforecast: pip install 'lstm-asr[forecast]'.") from None
         self._horizon = horizon
-        length = season if len(history) >= 3 * season and season <= 24 else 1
+        length = season if len(history) >= 3 * season and season <= LONGEST_SEASON else 1
         self._fitted = getattr(models, self._model)(season_length=length).fit(self._last(history))
 
     def fitted_forecast(self) -> Floats:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from asr.errors import ConfigError, DataError
 from asr.forecast.global_models import GLOBAL, forecast_all
-from asr.forecast.methods import BASELINES, Kept
+from asr.forecast.methods import BASELINES, LONGEST_SEASON, Forecaster, Kept, deseasonalized
 from asr.score.forecast_errors import mase, owa, smape
 
 Floats = NDArray[np.float64]
@@ -32,7 +32,8 @@ class Panel:
     histories: list[Floats]
     actual: list[Floats]  # (horizon,) each; empty where it is not known
     horizon: int
-    season: int
+    season: int  # of the errors' scale and of Naive2
+    cycle: int = 0  # season that the other methods look for; 0: the same
 
     def held_out(self) -> Panel:
         """The last `horizon` values of the histories in place of what follows them: what choices are made on."""
@@ -43,6 +44,7 @@ class Panel:
             [self.histories[place][-self.horizon :] for place in long],
             self.horizon,
             self.season,
+            self.cycle,
         )
 
 
@@ -58,7 +60,7 @@ class PanelResult:
     owa: float | None = None
 
 
-def read_m4(train: Path, test: Path | None, season: int, horizon: int = 0) -> Panel:
+def read_m4(train: Path, test: Path | None, season: int, horizon: int = 0, cycle: int = 0) -> Panel:
     """Rows of an id and its values, a header above them, the series' ends empty (as the M4 competition's files).
 
     Raises DataError naming the row for what is no number, and for ids that the two files do not share.
@@ -71,9 +73,8 @@ def read_m4(train: Path, test: Path | None, season: int, horizon: int = 0) -> Pa
     if length < 1:
         raise ConfigError("without a test file, --horizon says how many steps to forecast.")
     empty = np.empty(0)
-    return Panel(
-        list(histories), list(histories.values()), [follow.get(name, empty) for name in histories], length, season
-    )
+    after = [follow.get(name, empty) for name in histories]
+    return Panel(list(histories), list(histories.values()), after, length, season, cycle)
 
 
 def read_m3(path: Path, period: str) -> Panel:
@@ -155,7 +156,8 @@ def evaluate(panel: Panel, methods: Sequence[str], seed: int = 1, report: Report
                 raise ConfigError(f"'{name}' is of the methods named before it; there is none.")
             found[name] = np.mean(parts, axis=0) if name == "average" else np.median(parts, axis=0)
         elif name in GLOBAL:
-            found[name] = forecast_all(name, panel.histories, panel.horizon, panel.season, seed, report)
+            season = panel.cycle or panel.season
+            found[name] = forecast_all(name, panel.histories, panel.horizon, season, seed, report)
         else:
             found[name] = _one_by_one(name, panel, report)
     return _judged(panel, found)
@@ -178,13 +180,13 @@ def _one_by_one(name: str, panel: Panel, report: Report | None) -> Floats:
     if name not in BASELINES and name not in MORE_KEPT:
         known = ", ".join([*BASELINES, *MORE_KEPT, *GLOBAL, *COMBINATIONS])
         raise ConfigError(f"unknown method '{name}'; known: {known}.")
+    season = panel.season if name in NAIVE else panel.cycle or panel.season
     rows = []
     for number, history in enumerate(panel.histories, 1):
         method = Kept(name, MORE_KEPT[name]) if name in MORE_KEPT else BASELINES[name]()
         columns = history[:, None]
         try:
-            method.fit(columns, panel.horizon, panel.season)
-            row = method.fitted_forecast() if isinstance(method, Kept) else method.forecast(columns)
+            row = _forecast(method, columns, panel.horizon, season)
         except (ArithmeticError, ValueError, IndexError, RuntimeError):
             row = np.full(panel.horizon, np.nan)
         if not np.isfinite(row).all():
@@ -195,3 +197,15 @@ def _one_by_one(name: str, panel: Panel, report: Report | None) -> Floats:
         if report is not None and number % 100 == 0:
             report(f"{name}: {number} of {len(panel.histories)}")
     return np.stack(rows)
+
+
+def _forecast(method: Forecaster, columns: Floats, horizon: int, season: int) -> Floats:
+    if not isinstance(method, Kept):
+        method.fit(columns, horizon, season)
+        return method.forecast(columns)
+    if season <= LONGEST_SEASON:
+        method.fit(columns, horizon, season)
+        return method.fitted_forecast()
+    adjusted, factors = deseasonalized(columns[:, 0], horizon, season)  # longer ones those models cannot learn
+    method.fit(adjusted[:, None], horizon, 1)
+    return method.fitted_forecast() * factors

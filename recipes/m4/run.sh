@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# M4, hourly and weekly: baselines and one hybrid of smoothing and recurrent network over all series of a frequency.
+# M4, hourly and weekly: baselines, a hybrid of smoothing and recurrent network over all series of a frequency, a small ensemble.
 #   ./run.sh --data FOLDER [--work exp] [--stage 1] [--stop-stage 4]
 # FOLDER holds series/m4/{Hourly,Weekly}-{train.csv.gz,test.csv}. Stages 1 and 3 judge on the ends of the training parts.
 
@@ -10,9 +10,15 @@ judge() { # NAME SEASON METHODS [OPTIONS]
     --methods "$methods" "$@"
 }
 hourly=seasonal-naive,theta,global-ridge,hybrid
-weekly=seasonal-naive,theta,ets,ces,hybrid,average,median
+weekly=seasonal-naive,ets,ces,global-ridge,average,median,theta  # the combinations are of those before them
 
 if at 1 "hourly, held-out ends of the training parts"; then judge Hourly 24 "$hourly" --held-out; fi
 if at 2 "hourly, test parts"; then judge Hourly 24 "$hourly" --output "$work/Hourly"; fi
-if at 3 "weekly, held-out ends of the training parts"; then judge Weekly 1 "$weekly" --held-out; fi
-if at 4 "weekly, test parts"; then judge Weekly 1 "$weekly" --output "$work/Weekly"; fi
+if at 3 "weekly, held-out ends of the training parts, and what lies before those"; then
+  judge Weekly 1 "$weekly" --cycle 52 --held-out
+  judge Weekly 1 "$weekly" --cycle 52 --held-out --held-out
+fi
+if at 4 "weekly, test parts"; then
+  judge Weekly 1 "$weekly" --cycle 52 --output "$work/Weekly"
+  judge Weekly 1 hybrid --output "$work/Weekly"
+fi

@@ -137,6 +137,22 @@ def test_combinations_are_of_the_methods_before_them_without_the_naive_ones():
         evaluate(panel, ["oracle"])
 
 
+def test_methods_may_look_for_a_season_that_errors_are_not_scaled_by():
+    panel = _panel(10, steps=160, season=30, horizon=12)
+    plain = Panel(panel.ids, panel.histories, panel.actual, 12, 1)
+    told = Panel(panel.ids, panel.histories, panel.actual, 12, 1, cycle=30)
+    names = ["theta", "ets", "global-ridge"]
+    for without, with_it in zip(evaluate(plain, names)[1:], evaluate(told, names)[1:], strict=True):
+        assert with_it.owa < 0.7 * without.owa, with_it.name
+    assert np.array_equal(evaluate(plain, [])[0].forecasts, evaluate(told, [])[0].forecasts)  # Naive2 looks for none
+    assert told.held_out().cycle == 30
+
+
+def test_series_too_short_for_any_window_are_named():
+    with pytest.raises(DataError, match="too short to learn a horizon of 6"):
+        forecast_all("global-ridge", [np.arange(1.0, 14.0)] * 3, 6, 1)
+
+
 def test_held_out_ends_are_taken_from_the_histories():
     panel = _panel(3)
     held = panel.held_out()
