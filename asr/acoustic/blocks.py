@@ -14,6 +14,17 @@ def inside(lengths: Tensor, frames: int) -> Tensor:
     return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
 
 
+class EveryFrame(nn.Module):
+    """No way in at all: the features as they are."""
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Output frames of so many feature frames."""
+        return lengths
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        return features, lengths
+
+
 class ConvolutionalFront(nn.Module):
     """Two 3 x 3 convolutions that take the frame rate down, then a linear layer (batch, frames, output)."""
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from asr.acoustic.blocks import ConvolutionalFront, FeedForward, SelfAttention, StackedFront
+from asr.acoustic.blocks import ConvolutionalFront, EveryFrame, FeedForward, SelfAttention, StackedFront
+from asr.acoustic.gaussian import ACOUSTIC_SCALE, GaussianMixtures
 from asr.audio.features import FeatureConfig, Features
 from asr.errors import ConfigError
 from asr.nn import KINDS, Recurrent
@@ -17,7 +18,9 @@ from asr.nn import KINDS, Recurrent
 class AcousticConfig:
     """Sizes of the acoustic model."""
 
-    kind: str = "lstm"  # of the recurrent stack; feedforward: none, layers without memory in its place
+    # Of the recurrent stack; feedforward: none, layers without memory in its place; gaussian: neither stack nor front,
+    # mixtures of hidden_size Gaussians for each token, which is then a state of a hidden Markov model.
+    kind: str = "lstm"
     hidden_size: int = 320
     num_layers: int = 3
     bidirectional: bool = True
@@ -34,9 +37,11 @@ class AcousticConfig:
             raise ConfigError(
                 f"model.subsampling must be one of {', '.join(map(str, STRIDES))}, not {self.subsampling}."
             )
-        if self.kind != FEEDFORWARD and self.kind not in KINDS:
-            known = ", ".join([*KINDS, FEEDFORWARD])
+        if self.kind not in (*KINDS, FEEDFORWARD, GAUSSIAN):
+            known = ", ".join([*KINDS, FEEDFORWARD, GAUSSIAN])
             raise ConfigError(f"model.kind must be one of {known}, not '{self.kind}'.")
+        if self.kind == GAUSSIAN and self.subsampling != 1:
+            raise ConfigError("model.kind = 'gaussian' takes every feature frame: set model.subsampling = 1.")
         width = self.hidden_size * (2 if self.bidirectional and self.kind != FEEDFORWARD else 1)
         if self.attention_heads and (self.kind == "lstm-projected" or width % self.attention_heads):
             raise ConfigError(f"model.attention_heads must divide the stack's width of {width}, and not be projected.")
@@ -47,19 +52,24 @@ class AcousticConfig:
         return self.features.frame_shift_ms * self.subsampling / 1000
 
 
-FEEDFORWARD = "feedforward"
+FEEDFORWARD, GAUSSIAN = "feedforward", "gaussian"
 STRIDES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2), 6: (3, 2)}  # in time, of the two convolutions
 
 
 class AcousticModel(nn.Module):
-    """Features to CTC log-probabilities."""
+    """Features to log-probabilities of tokens, for CTC or, of Gaussian mixtures, for a hidden Markov model."""
 
     def __init__(self, config: AcousticConfig, num_tokens: int) -> None:
         super().__init__()
         self.config = config
+        self.num_tokens = num_tokens
         self.features = Features(config.features)
-        self.front: ConvolutionalFront | StackedFront
+        self.front: ConvolutionalFront | StackedFront | EveryFrame
         dim, size = config.features.dim, config.input_size
+        self.mixtures = None
+        if config.kind == GAUSSIAN:
+            self.front, self.mixtures = EveryFrame(), GaussianMixtures(num_tokens, config.hidden_size, dim)
+            return
         if config.conv_channels:
             self.front = ConvolutionalFront(dim, config.conv_channels, STRIDES[config.subsampling], size)
         else:
@@ -84,6 +94,8 @@ class AcousticModel(nn.Module):
         Returns natural log-probabilities (batch, output frames, tokens) and their lengths (batch,).
         """
         hidden, lengths = self.front(features, lengths)
+        if self.mixtures is not None:
+            return (ACOUSTIC_SCALE * self.mixtures(hidden)).log_softmax(dim=-1), lengths
         if isinstance(self.recurrent, FeedForward):
             hidden = self.recurrent(self.dropout(hidden), lengths)
         else:
@@ -96,6 +108,6 @@ class AcousticModel(nn.Module):
         """Samples (batch, time) in [-1, 1] and lengths (batch,) to log-probabilities and their lengths."""
         features, frame_lengths = self.features(samples, lengths)
         if features.shape[1] == 0:
-            return features.new_zeros(len(samples), 0, self.head.out_features), frame_lengths
+            return features.new_zeros(len(samples), 0, self.num_tokens), frame_lengths
         log_probs, output_lengths = self(features, frame_lengths.clamp(min=1))
         return log_probs, torch.where(frame_lengths > 0, output_lengths, 0)

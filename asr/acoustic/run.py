@@ -11,7 +11,8 @@ import torch
 
 from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
 from asr.acoustic.evaluate import greedy_evaluator
-from asr.acoustic.model import AcousticConfig, AcousticModel
+from asr.acoustic.gaussian import train_gaussians
+from asr.acoustic.model import GAUSSIAN, AcousticConfig, AcousticModel
 from asr.acoustic.task import CriterionConfig, CtcTask, DataConfig, frames_needed
 from asr.atomic_file import write_atomically
 from asr.audio.augment import AugmentConfig
@@ -74,6 +75,8 @@ class AcousticRun:
         if not train_items or not dev_items:
             first = (bad_train + bad_dev)[0]
             raise TextError(f"no utterance of one of the manifests can be spelled in the tokens; first: {first}.")
+        if config.model.kind == GAUSSIAN and (self.lexicon is None or self.tokens.boundary is not None):
+            raise ConfigError("model.kind = 'gaussian' needs a lexicon of states, from asr tokens lexicon --states 3.")
         torch.manual_seed(config.train.seed)
         self.model = AcousticModel(config.model, len(self.tokens))
         if config.init:
@@ -128,6 +131,8 @@ class AcousticRun:
 
         Where several processes train together, all but the first return no figures and write nothing.
         """
+        if self.model.mixtures is not None:
+            return self._train_gaussians(report)
         trainer = Trainer(self.task, self.config.train, self.output, report)
         if processes.rank() == 0:
             settings = json.dumps(to_dict(self.config), indent=2) + "\n"
@@ -139,4 +144,15 @@ class AcousticRun:
         if processes.rank() > 0:
             return {}
         save_checkpoint(self.output, AcousticCheckpoint(self.model.cpu(), self.tokens, self.lexicon, {}))
+        return final
+
+    def _train_gaussians(self, report: Report | None) -> dict[str, Any]:
+        """By alignment and estimation in turn, minutes at most: a run that was cut off begins anew."""
+        assert self.lexicon is not None
+        spelled = [
+            (utterance, [[self.tokens.ids[name] for name in self.lexicon.spellings[word][0]] for word in words])
+            for utterance, words in ((item, (item.text or "").split()) for item, _ in self.task.train)
+        ]
+        final = train_gaussians(self.model, spelled, self.task.read, self.config.train.epochs, report)
+        save_checkpoint(self.output, AcousticCheckpoint(self.model, self.tokens, self.lexicon, {}))
         return final

@@ -95,7 +95,7 @@ class CtcTask:
         self.train = kept
         self._trigrams: TokenTrigrams | None = None
         if self.criterion.kind == "crf" and kept:
-            self._trigrams = TokenTrigrams.estimate((ids for _, ids in kept), self.model.head.out_features)
+            self._trigrams = TokenTrigrams.estimate((ids for _, ids in kept), self.model.num_tokens)
 
     def plan(self, epoch: int) -> list[list[int]]:
         """Batches of indices into `train`; the first `sorted_epochs` go from short to long."""
@@ -113,7 +113,7 @@ class CtcTask:
         for index in plan:
             utterance, target = self.train[index]
             random = np.random.default_rng([self.seed, epoch, index])
-            samples = self._read(utterance)
+            samples = self.read(utterance)
             if samples is None:
                 continue
             samples = augment_samples(samples, config.sample_rate, self.augment, random)
@@ -132,7 +132,8 @@ class CtcTask:
             ids, samples_tensor.to(device), lengths.to(device), mask.to(device), targets, epoch
         )  # fmt: skip
 
-    def _read(self, utterance: Utterance) -> Samples | None:
+    def read(self, utterance: Utterance) -> Samples | None:
+        """An utterance's samples, or None for one that cannot be read, which is then named in `unreadable`."""
         try:
             return self._store.read(utterance)
         except AudioError as error:
@@ -182,7 +183,7 @@ class CtcTask:
         durations = [utterance.duration for utterance, _ in self.dev]
         limit = max(self.data.batch_seconds, *durations)
         for batch in plan_batches(durations, limit, self.data.min_fill, shuffle=False).batches:
-            read = [(self.dev[index][0].id, self._read(self.dev[index][0])) for index in batch]
+            read = [(self.dev[index][0].id, self.read(self.dev[index][0])) for index in batch]
             usable = [(name, samples) for name, samples in read if samples is not None]
             outputs = batch_log_probs(self.model, [samples for _, samples in usable], device)
             log_probs.update(zip((name for name, _ in usable), outputs, strict=True))

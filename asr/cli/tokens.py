@@ -13,7 +13,7 @@ from asr.cli.console import Progress, note
 from asr.data.manifest import sentences
 from asr.errors import ConfigError, TextError
 from asr.text.letter_to_sound import LetterToSound
-from asr.text.lexicon import read_cmudict, with_boundary
+from asr.text.lexicon import read_cmudict, with_boundary, with_states
 from asr.text.normalize import CASES
 from asr.text.tokens import BLANK, BOUNDARY, ENGLISH_CHARACTERS, Tokens
 from asr.text.units import train_subwords
@@ -98,8 +98,20 @@ def subwords(texts: tuple[Path, ...], size: int, output: Path, case: str) -> Non
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="lexicon.txt to write.")
 @click.option("--tokens", "tokens_path", type=click.Path(path_type=Path), help="Also write the phones as tokens.txt.")
 @click.option("--variants", default=2, show_default=True, help="Pronunciations a word may keep.")
-def lexicon(sources: tuple[Path, ...], dictionary: Path, output: Path, tokens_path: Path | None, variants: int) -> None:
-    """Spell words in phones: from a dictionary, and by letter-to-sound rules learned from it for the rest."""
+@click.option(
+    "--states",
+    default=0,
+    type=click.IntRange(0),
+    help="Spell in that many states of each phone, for model.kind = 'gaussian'.",
+)
+def lexicon(
+    sources: tuple[Path, ...], dictionary: Path, output: Path, tokens_path: Path | None, variants: int, states: int
+) -> None:  # fmt: skip
+    """Spell words in phones: from a dictionary, and by letter-to-sound rules learned from it for the rest.
+
+    \b
+    Example: asr tokens lexicon --words train.jsonl --dictionary cmudict.dict --output lexicon.txt --tokens tokens.txt
+    """
     known = read_cmudict(dictionary)
     wanted = sorted({word for path in sources for line in sentences(path) for word in line.lower().split()})
     missing = [word for word in wanted if word not in known]
@@ -117,11 +129,14 @@ def lexicon(sources: tuple[Path, ...], dictionary: Path, output: Path, tokens_pa
                 found[word] = [phones]
             progress(number, len(missing))
         progress.close()
-    made = with_boundary(found)
+    made = with_states(found, states) if states else with_boundary(found)
     write_atomically(output, made.to_text().encode())
     if tokens_path is not None:
         phones_used = sorted({phone for ways in known.values() for way in ways for phone in way})
-        write_atomically(tokens_path, Tokens([BLANK, BOUNDARY, *phones_used]).to_text().encode())
+        names = [BOUNDARY, *phones_used]
+        if states:
+            names = [f"{phone}.{state}" for phone in phones_used for state in range(1, states + 1)]
+        write_atomically(tokens_path, Tokens([BLANK, *names]).to_text().encode())
     if unsayable:
         note(f"{len(unsayable)} words with letters unknown to the dictionary were left out: {' '.join(unsayable[:10])}")
     note(f"{output}: {len(made)} words, {len(missing) - len(unsayable)} by rule")

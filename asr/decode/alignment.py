@@ -70,6 +70,47 @@ def align(
     )
 
 
+def chain_path(
+    log_probs: NDArray[np.floating], tokens: NDArray[np.int32], optional: NDArray[np.bool_]
+) -> NDArray[np.int32]:
+    """The token of each frame on the likeliest path through `tokens` in order, of which `optional` may be left out.
+
+    log_probs: (frames, all tokens), frames at least as many as tokens that must be. Raises TextError for fewer.
+    """
+    if len(log_probs) < np.count_nonzero(~optional):
+        raise TextError(f"{len(log_probs)} frames are too few for {np.count_nonzero(~optional)} tokens.")
+    places = _chain_places(np.ascontiguousarray(log_probs, np.float32), tokens, optional)
+    return np.asarray(tokens[places])
+
+
+@compile_cached()
+def _chain_places(log_probs, tokens, optional):  # type: ignore[no-untyped-def]
+    """Where in the chain each frame is; no two optional tokens follow each other."""
+    frames, size = log_probs.shape[0], len(tokens)
+    scores = np.full(size + 2, -np.inf)  # two places before the chain
+    scores[2] = log_probs[0, tokens[0]]
+    if optional[0] and size > 1:
+        scores[3] = log_probs[0, tokens[1]]
+    back = np.zeros((frames, size), np.int8)
+    for frame in range(1, frames):
+        for place in range(size - 1, -1, -1):
+            best, steps = scores[place + 2], 0
+            if scores[place + 1] > best:
+                best, steps = scores[place + 1], 1
+            if place > 0 and optional[place - 1] and scores[place] > best:
+                best, steps = scores[place], 2
+            scores[place + 2] = best + log_probs[frame, tokens[place]]
+            back[frame, place] = steps
+    place = size - 1
+    if optional[place] and size > 1 and scores[place + 1] > scores[place + 2]:
+        place -= 1
+    found = np.empty(frames, np.int32)
+    for frame in range(frames - 1, -1, -1):
+        found[frame] = place
+        place -= back[frame, place]
+    return found
+
+
 def _graph(spellings: Sequence[Sequence[Spelling]], boundary: int | None) -> _Graph:
     tokens, words, ways = [BLANK], [-1], [0]
     arcs: list[list[int]] = [[]]  # into each state

@@ -99,6 +99,16 @@ def with_boundary(pronunciations: Pronunciations) -> Lexicon:
     return Lexicon({word: [(*way, BOUNDARY) for way in ways] for word, ways in pronunciations.items()})
 
 
+def with_states(pronunciations: Pronunciations, states: int) -> Lexicon:
+    """A lexicon of hidden Markov states, `AA.1 AA.2 AA.3` for each phone, without a boundary."""
+    return Lexicon(
+        {
+            word: [tuple(f"{phone}.{state}" for phone in way for state in range(1, states + 1)) for way in ways]
+            for word, ways in pronunciations.items()
+        }
+    )
+
+
 def _parse(path: Path) -> Pronunciations:
     spellings: Pronunciations = {}
     for number, line in enumerate(read_lines(path), 1):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # CMU AN4 (0.8 h): spelled names, numbers, addresses; phones with a lexicon, an n-gram of its own training text.
-#   ./run.sh --data FOLDER [--dictionary cmudict.dict] [--work exp] [--stage 0] [--stop-stage 5]
+#   ./run.sh --data FOLDER [--dictionary cmudict.dict] [--work exp] [--stage 0] [--stop-stage 6]
 # FOLDER holds an4/ (the official archive, or a folder with a manifest.jsonl); without it stage 0 downloads the archive.
 
 dictionary=
@@ -37,4 +37,15 @@ fi
 if at 5 "test"; then
   asr decode --model "$work/packed" --manifest "$work/test.jsonl" --output "$work/bilstm-crf.test.trn"
   asr score "$work/test.jsonl" "$work/bilstm-crf.test.trn"
+fi
+if at 6 "beside it: hidden Markov models with Gaussian mixtures"; then
+  asr tokens lexicon --words "$work/all.jsonl" --dictionary "$dictionary" --states 3 --output "$work/states.txt" \
+    --tokens "$work/states-tokens.txt"
+  asr train --config conf/monophone.toml --set tokens="$work/states-tokens.txt" --set lexicon="$work/states.txt" \
+    --train "$work/train.jsonl" --dev "$work/dev.jsonl" --output "$work/monophone"
+  asr tune --model "$work/monophone" --reference "$work/dev.jsonl" --lm "$work/lm-for-tuning.arpa.gz" --output "$work/monophone.json"
+  asr checkpoint pack "$work/monophone" --output "$work/monophone-packed" --lm "$work/lm.arpa.gz" \
+    --decoding "$work/monophone.json"
+  asr decode --model "$work/monophone-packed" --manifest "$work/test.jsonl" --output "$work/monophone.test.trn"
+  asr score "$work/test.jsonl" "$work/monophone.test.trn"
 fi

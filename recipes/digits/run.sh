@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Spoken digits (Free Spoken Digit Dataset, 0.3 h): the smallest whole path, a few minutes on two cores.
-#   ./run.sh --data FOLDER [--work exp] [--stage 0] [--stop-stage 5]
+#   ./run.sh --data FOLDER [--work exp] [--dictionary cmudict.dict] [--stage 0] [--stop-stage 6]
 # FOLDER holds fsdd/ (the clone of the dataset's repository, or a folder with a manifest.jsonl); its takes 0-4 are test.
 
+dictionary=
 cd "$(dirname "$0")"; . ../stages.sh
+dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
 
 if at 1 "manifests"; then
   asr data import "$data/fsdd" --where split=train --output "$work/all.jsonl"
@@ -25,4 +27,15 @@ fi
 if at 5 "test"; then
   asr decode --model "$work/packed" --manifest "$work/test.jsonl" --output "$work/bilstm.test.trn"
   asr score "$work/test.jsonl" "$work/bilstm.test.trn"
+fi
+if at 6 "beside it: hidden Markov models with Gaussian mixtures" && [ -f "$dictionary" ]; then
+  asr tokens lexicon --words "$work/all.jsonl" --dictionary "$dictionary" --states 3 --output "$work/states.txt" \
+    --tokens "$work/states-tokens.txt"
+  asr train --config conf/monophone.toml --set tokens="$work/states-tokens.txt" --set lexicon="$work/states.txt" \
+    --train "$work/train.jsonl" --dev "$work/dev.jsonl" --output "$work/monophone"
+  asr tune --model "$work/monophone" --reference "$work/dev.jsonl" --lm "$work/lm.arpa.gz" --output "$work/monophone.json"
+  asr checkpoint pack "$work/monophone" --output "$work/monophone-packed" --lm "$work/lm.arpa.gz" \
+    --decoding "$work/monophone.json"
+  asr decode --model "$work/monophone-packed" --manifest "$work/test.jsonl" --output "$work/monophone.test.trn"
+  asr score "$work/test.jsonl" "$work/monophone.test.trn"
 fi

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # The same five hours of speech climbed by acoustic models of each generation: same phones, lexicon and language model.
-#   ./ladder.sh --data FOLDER [--work exp/5h] [--rungs "dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention"]
-# After stages 1 and 2 of ./run.sh --track 5h, whose files it reads; each rung takes about an hour on one core.
+#   ./ladder.sh --data FOLDER [--dictionary DICT] [--work exp/5h]
+#               [--rungs "monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention"]
+# After stages 1 and 2 of ./run.sh --track 5h, whose files it reads; a network takes half an hour to an hour on one core.
 
-rungs="dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention" work=exp/5h
+rungs="monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention" work=exp/5h dictionary=
 cd "$(dirname "$0")"; . ../stages.sh
+dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
 
 settings() { # of a rung, at about 4.4 M parameters each
   case "$1" in
+    monophone) ;;
     dnn) echo kind=feedforward conv_channels=0 hidden_size=640 num_layers=6 ;;
     rnn) echo kind=rnn conv_channels=0 bidirectional=false hidden_size=768 num_layers=4 ;;
     gru) echo kind=gru conv_channels=0 bidirectional=false hidden_size=480 num_layers=3 ;;
@@ -20,12 +23,19 @@ settings() { # of a rung, at about 4.4 M parameters each
 }
 
 for rung in $rungs; do
-  set -- --config conf/ladder.toml --set tokens="$work/tokens.txt" --set lexicon="$work/train-lexicon.txt"
+  config=ladder tokens=tokens.txt spelled=train-lexicon.txt lexicon=lexicon.txt lm_weight=1.05 word_score=-0.5
+  if [ "$rung" = monophone ]; then  # a token is a state, a frame is 10 ms
+    config=monophone tokens=states-tokens.txt spelled=train-states.txt lexicon=states.txt lm_weight=1.5 word_score=0
+    states="asr tokens lexicon --dictionary $dictionary --states 3"
+    $states --words "$work/train.jsonl" --words "$work/dev-full-band.jsonl" --output "$work/$spelled" --tokens "$work/$tokens"
+    $states --words "$work/words.txt" --output "$work/$lexicon"
+  fi
+  set -- --config "conf/$config.toml" --set tokens="$work/$tokens" --set lexicon="$work/$spelled"
   for setting in $(settings "$rung"); do set -- "$@" --set "model.$setting"; done
   asr train "$@" --train "$work/train.jsonl" --dev "$work/dev-full-band.jsonl" --output "$work/ladder/$rung" --resume
   for name in dev-full-band dev-clean-part; do
-    asr decode --model "$work/ladder/$rung" --manifest "$work/$name.jsonl" --lexicon "$work/lexicon.txt" \
-      --lm "$work/lm.arpa.gz" --lm-weight 1.05 --word-score -0.5 --beam-size 400 \
+    asr decode --model "$work/ladder/$rung" --manifest "$work/$name.jsonl" --lexicon "$work/$lexicon" \
+      --lm "$work/lm.arpa.gz" --lm-weight "$lm_weight" --word-score "$word_score" --beam-size 400 \
       --output "$work/ladder/5h-$rung.$name.trn"
     echo "--- $rung, $name"
     asr score "$work/$name.jsonl" "$work/ladder/5h-$rung.$name.trn"

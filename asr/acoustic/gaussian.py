@@ -1,0 +1,190 @@
+"""Hidden Markov models with Gaussian mixtures, the acoustic models before neural networks (Rabiner 1989).
+
+A token is a state; the blank is silence, which the search lets come between any two tokens and a text may do without.
+Every step from state to state is as likely as staying, so that the search over CTC's paths is the search over theirs:
+a lexicon of states (`asr tokens lexicon --states 3`) spells a word with each of its phones' states, one frame each at
+least. Training is by Viterbi: align, estimate the mixtures of what each state got, align again, with twice the
+Gaussians every few rounds (as HTK and Kaldi's monophone systems).
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from asr.audio.features import Features
+from asr.audio.read import Samples
+from asr.decode.alignment import chain_path
+from asr.errors import TextError
+from asr.train.task import Report
+
+ACOUSTIC_SCALE = 0.1  # of log-likelihoods, as neighbouring frames say the same again (Kaldi decodes with a like one)
+SILENCE = 0
+SILENT_SHARE = 0.3  # of the range of energies, from the lowest up, that is taken for silence before anything is known
+VARIANCE_FLOOR = 1e-2  # features are normalised to a variance of 1
+LEAST_FRAMES = 20  # of a state for each of its Gaussians
+MOST_FRAMES = 20_000  # of a state that its mixture is estimated from
+EM_STEPS = 5  # of each round
+SPLIT = 0.2  # standard deviations that the two halves of a split Gaussian move apart
+
+Floats = NDArray[np.float32]
+Words = list[list[int]]  # the states of each word of a text
+Read = Callable[[Any], Samples | None]
+
+
+class GaussianMixtures(nn.Module):
+    """ln p(frame | state) under diagonal Gaussian mixtures. Before training all states are one standard Gaussian."""
+
+    def __init__(self, states: int, gaussians: int, dim: int) -> None:
+        super().__init__()
+        self.log_weights = nn.Parameter(torch.full((states, gaussians), -1e4), requires_grad=False)
+        self.log_weights[:, 0] = 0.0
+        self.means = nn.Parameter(torch.zeros(states, gaussians, dim), requires_grad=False)
+        self.variances = nn.Parameter(torch.ones(states, gaussians, dim), requires_grad=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(…, dim) to (…, states)."""
+        means, precisions = self.means.flatten(0, 1).float(), 1 / self.variances.flatten(0, 1).float()
+        constants = (means.square() * precisions - precisions.log()).sum(1) + means.shape[1] * np.log(2 * np.pi)
+        distances = frames.square() @ precisions.T - 2 * frames @ (means * precisions).T + constants
+        parts = self.log_weights.float() - distances.unflatten(-1, self.log_weights.shape) / 2
+        return parts.logsumexp(dim=-1)
+
+    def set_state(self, state: int, weights: Floats, means: Floats, variances: Floats) -> None:
+        """Take the mixture of a state, of at most as many Gaussians as there is room for."""
+        count = len(weights)
+        with torch.no_grad():
+            self.log_weights[state] = -1e4
+            self.log_weights[state, :count] = torch.from_numpy(np.log(weights)).float()
+            self.means[state, :count] = torch.from_numpy(means).float()
+            self.variances[state, :count] = torch.from_numpy(variances).float()
+
+
+def train_gaussians(
+    model: Any, items: Sequence[tuple[Any, Words]], read: Read, rounds: int, report: Report | None = None
+) -> dict[str, Any]:
+    """Train `model.mixtures` on utterances and the states of their words; `read` gives an utterance's samples.
+
+    The same texts and audio give the same mixtures. Raises TextError if no utterance has frames enough for its states.
+    """
+    mixtures, room = model.mixtures, model.mixtures.log_weights.shape[1]
+    heard = [
+        (frames, chain)
+        for frames, chain in ((_frames(model.features, read(item)), _chain(words)) for item, words in items)
+        if len(frames) > len(chain[0])
+    ]
+    if not heard:
+        raise TextError("no utterance has frames enough for the states of its text.")
+    paths = [_flat_start(frames, chain) for frames, chain in heard]
+    everything = np.concatenate([frames for frames, _ in heard])
+    found: dict[str, Any] = {}
+    for number, gaussians in enumerate(_schedule(rounds, room), 1):
+        started = time.perf_counter()
+        _estimate(mixtures, everything, np.concatenate(paths), gaussians)
+        aligned = [_align(mixtures, frames, chain) for frames, chain in heard]
+        paths = [path for path, _ in aligned]
+        score = sum(value for _, value in aligned) / len(everything)
+        seconds = len(everything) * model.config.features.frame_shift_ms / 1000
+        found = {"loss": -score, "gaussians": gaussians}
+        if report is not None:
+            speed = round(seconds / (time.perf_counter() - started), 1)
+            report({"kind": "epoch", "epoch": number, "audio_seconds_per_second": speed, **found})
+    return {"kind": "final", "weights": f"{found['gaussians']} Gaussians a state", **found}
+
+
+def _schedule(rounds: int, most: int) -> Iterator[int]:
+    """Gaussians a state in each round: one at first, doubled at even distances, `most` at the end."""
+    sizes = [1]
+    while sizes[-1] < most:
+        sizes.append(min(most, 2 * sizes[-1]))
+    for number in range(rounds):
+        yield sizes[min(len(sizes) - 1, number * len(sizes) // rounds)]
+
+
+def _frames(features: Features, samples: Samples | None) -> Floats:
+    if samples is None or not len(samples):
+        return np.zeros((0, features.config.dim), np.float32)
+    with torch.inference_mode():
+        found, _ = features(torch.from_numpy(np.ascontiguousarray(samples))[None])
+    return np.asarray(found[0].numpy())
+
+
+def _chain(words: Words) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """States in order with silence before, between and after the words, and which of them may be left out."""
+    states, optional = [SILENCE], [True]
+    for word in words:
+        states += [*word, SILENCE]
+        optional += [*([False] * len(word)), True]
+    return np.array(states, np.int32), np.array(optional)
+
+
+def _flat_start(frames: Floats, chain: tuple[NDArray[np.int32], NDArray[np.bool_]]) -> NDArray[np.int32]:
+    """Quiet frames are silence; the others are shared out evenly among the states of the text."""
+    states = chain[0][~chain[1]]
+    energy = frames[:, 0]
+    low, high = np.quantile(energy, [0.02, 0.98])
+    loud = np.flatnonzero(energy > low + SILENT_SHARE * (high - low))
+    if len(loud) < len(states):
+        loud = np.arange(len(frames))
+    path = np.full(len(frames), SILENCE, np.int32)
+    path[loud] = states[np.arange(len(loud)) * len(states) // len(loud)]
+    return path
+
+
+def _align(
+    mixtures: GaussianMixtures, frames: Floats, chain: tuple[NDArray[np.int32], NDArray[np.bool_]]
+) -> tuple[NDArray[np.int32], float]:
+    with torch.inference_mode():
+        scores = mixtures(torch.from_numpy(frames)).numpy()
+    path = chain_path(scores, *chain)
+    return path, float(scores[np.arange(len(path)), path].sum())
+
+
+def _estimate(mixtures: GaussianMixtures, frames: Floats, path: NDArray[np.int32], gaussians: int) -> None:
+    """Estimate every state's mixture from the frames it got; a state that got too few stays what it was."""
+    order = np.argsort(path, kind="stable")
+    bounds = np.searchsorted(path[order], np.arange(mixtures.log_weights.shape[0] + 1))
+    for state, (first, last) in enumerate(itertools.pairwise(bounds.tolist())):
+        own = order[first:last]
+        if len(own) >= LEAST_FRAMES:
+            some = own[np.linspace(0, len(own) - 1, min(len(own), MOST_FRAMES)).astype(int)]
+            count = max(1, min(gaussians, len(own) // LEAST_FRAMES))
+            mixtures.set_state(state, *_mixture(frames[some].astype(np.float64), _start(mixtures, state, count)))
+
+
+def _start(mixtures: GaussianMixtures, state: int, count: int) -> tuple[Floats, Floats, Floats]:
+    """The state's Gaussians as they are, the heaviest ones split until there are `count`."""
+    used = mixtures.log_weights[state] > -1e3
+    weights = mixtures.log_weights[state][used].exp().double().numpy()
+    means, variances = (part[state][used].double().numpy() for part in (mixtures.means, mixtures.variances))
+    while len(weights) < count:
+        place = int(weights.argmax())
+        apart = SPLIT * np.sqrt(variances[place])
+        weights[place] /= 2
+        weights, variances = np.append(weights, weights[place]), np.vstack([variances, variances[place]])
+        means = np.vstack([means, means[place] + apart])
+        means[place] -= apart
+    return weights[:count] / weights[:count].sum(), means[:count], variances[:count]
+
+
+def _mixture(frames: Floats, start: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats, Floats]:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    weights, means, variances = start
+    found = GaussianMixture(
+        len(weights), covariance_type="diag", reg_covar=VARIANCE_FLOOR, max_iter=EM_STEPS, tol=0.0,
+        weights_init=weights, means_init=means, precisions_init=1 / variances, random_state=0,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a few steps of each round are meant
+        found.fit(frames)
+    return found.weights_, found.means_, found.covariances_
