@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from asr.data.manifest import Utterance
+from asr.decode.beam import BeamDecoder
 from asr.decode.greedy import greedy_tokens
 from asr.score.edit_distance import count
 from asr.text.tokens import Tokens
@@ -29,6 +30,19 @@ def greedy_evaluator(
             texts = [[tokens.join(ids).split() for ids in side] for side in (wanted, found)]
             figures["wer"] = count(texts[0], texts[1]).rate
         return {name: round(value, 5) for name, value in figures.items()}
+
+    return evaluate
+
+
+def search_evaluator(
+    dev: Sequence[tuple[Utterance, list[int]]], decoder: BeamDecoder
+) -> Callable[[dict[str, np.ndarray]], dict[str, float]]:
+    """A function from log-probabilities by id to `wer` of a beam search."""
+
+    def evaluate(log_probs: dict[str, np.ndarray]) -> dict[str, float]:
+        wanted = [(item.text or "").split() for item, _ in dev]
+        found = [decoder.decode(log_probs[item.id])[0].text.split() if item.id in log_probs else [] for item, _ in dev]
+        return {"wer": round(count(wanted, found).rate, 5)}
 
     return evaluate
 

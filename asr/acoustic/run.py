@@ -10,15 +10,18 @@ from typing import Any
 import torch
 
 from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
-from asr.acoustic.evaluate import greedy_evaluator
+from asr.acoustic.evaluate import greedy_evaluator, search_evaluator
+from asr.acoustic.expected_errors import ExpectedErrors
 from asr.acoustic.gaussian import train_gaussians
 from asr.acoustic.model import GAUSSIAN, AcousticConfig, AcousticModel
-from asr.acoustic.task import CriterionConfig, CtcTask, DataConfig, frames_needed
+from asr.acoustic.task import CriterionConfig, CtcTask, DataConfig, Evaluate, ctc_losses, frames_needed
 from asr.atomic_file import write_atomically
 from asr.audio.augment import AugmentConfig
 from asr.config import to_dict
 from asr.data.manifest import BadItem, Manifest, Utterance
+from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.errors import CheckpointError, ConfigError, TextError
+from asr.lm.ngram_tables import load_ngram
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 from asr.train import processes
@@ -81,16 +84,18 @@ class AcousticRun:
         self.model = AcousticModel(config.model, len(self.tokens))
         if config.init:
             self._start_from(Path(config.init))
+        self._expected = self._expected_errors() if config.criterion.kind == "mwer" else None
         self.task = CtcTask(
             self.model,
             train_items,
             dev_items,
             config.data,
             config.augment,
-            greedy_evaluator(dev_items, self.tokens),
+            self._evaluator(dev_items),
             self._metric(),
             config.train.seed,
             config.criterion,
+            self._expected,
         )
         self.bad = bad_train + bad_dev + self.task.too_long
         self.cramped = self._cramped(self.task.train)
@@ -100,7 +105,25 @@ class AcousticRun:
         is not trained for: its own loss there."""
         if self.config.criterion.kind == "crf":
             return "crf"
+        if self._expected is not None:
+            return "wer"
         return "wer" if self.tokens.are_characters else "ter"
+
+    def _expected_errors(self) -> ExpectedErrors:
+        criterion = self.config.criterion
+        model = load_ngram(criterion.lm)
+        lexicon = Lexicon.read(criterion.lexicon) if criterion.lexicon else self.lexicon
+        if lexicon is None:
+            lexicon = Lexicon.of_characters((word for word in model.words if not word.startswith("<")), self.tokens)
+        settings = BeamConfig(criterion.lm_weight, criterion.word_score, criterion.beam_size)
+        decoder = BeamDecoder(self.tokens, lexicon, model, settings)
+        return ExpectedErrors(decoder, ctc_losses, criterion.hypotheses)
+
+    def _evaluator(self, dev: Items) -> Evaluate:
+        """Errors of the best path; of the search where it takes part in the training."""
+        if self._expected is None:
+            return greedy_evaluator(dev, self.tokens)
+        return search_evaluator(dev, self._expected.decoder)
 
     def _start_from(self, folder: Path) -> None:
         initial = load_checkpoint(folder)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import ctc_loss
 
 from asr.acoustic.crf import TokenTrigrams, log_partition
+from asr.acoustic.expected_errors import ExpectedErrors
 from asr.acoustic.model import AcousticModel
 from asr.audio.augment import AugmentConfig, augment_samples, spec_augment_mask
 from asr.audio.read import Samples
@@ -39,13 +40,25 @@ class DataConfig:
 class CriterionConfig:
     """What is minimised."""
 
-    kind: str = "ctc"  # ctc, or crf: CTC against all sequences of a token trigram of the training references
+    # ctc; crf: CTC against all sequences of a token trigram of the training references; mwer: the word errors expected
+    # over the search's best hypotheses, for a model that has been trained by one of the others
+    kind: str = "ctc"
     ctc_share: float = 0.1  # of plain CTC that is added to crf
     ctc_epochs: int = 0  # first epochs on plain CTC alone, which finds its way from nothing sooner
+    crf_share: float = 0.1  # of crf that is added to mwer's errors a word
+    # Of mwer: its search, and how many of the best hypotheses count.
+    lexicon: str = ""  # of the search; empty: the one that spells the references
+    lm: str = ""
+    lm_weight: float = 1.0
+    word_score: float = 0.0
+    beam_size: int = 40
+    hypotheses: int = 8
 
     def __post_init__(self) -> None:
-        if self.kind not in ("ctc", "crf"):
-            raise ConfigError(f"criterion.kind must be ctc or crf, not {self.kind!r}.")
+        if self.kind not in ("ctc", "crf", "mwer"):
+            raise ConfigError(f"criterion.kind must be ctc, crf or mwer, not {self.kind!r}.")
+        if self.kind == "mwer" and not self.lm:
+            raise ConfigError("criterion.kind = 'mwer' needs criterion.lm, the language model of its search.")
 
 
 @dataclass
@@ -77,6 +90,7 @@ class CtcTask:
     metric: str = "ter"
     seed: int = 1
     criterion: CriterionConfig = field(default_factory=CriterionConfig)
+    expected_errors: ExpectedErrors | None = None  # where the criterion is mwer
     too_long: list[BadItem] = field(default_factory=list)
     infeasible: set[str] = field(default_factory=set)  # utterances with more tokens than frames, seen so far
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -94,7 +108,8 @@ class CtcTask:
                 self.too_long.append(BadItem(item[0].id, f"its {length:.2f} s lie outside {limits}"))
         self.train = kept
         self._trigrams: TokenTrigrams | None = None
-        if self.criterion.kind == "crf" and kept:
+        self._words = {utterance.id: (utterance.text or "").split() for utterance, _ in kept}
+        if self.criterion.kind != "ctc" and kept:
             self._trigrams = TokenTrigrams.estimate((ids for _, ids in kept), self.model.num_tokens)
 
     def plan(self, epoch: int) -> list[list[int]]:
@@ -167,8 +182,13 @@ class CtcTask:
         if self._trigrams is None or batch.epoch < self.criterion.ctc_epochs:
             return ctc / tokens, figures
         figures["ctc"] = float(ctc.detach()) / tokens
-        total = (1 + self.criterion.ctc_share) * ctc + self._rivals(log_probs, lengths, targets)
-        return total / tokens, figures
+        crf = ((1 + self.criterion.ctc_share) * ctc + self._rivals(log_probs, lengths, targets)) / tokens
+        if self.expected_errors is None:
+            return crf, figures
+        words = [self._words[batch.ids[row]] for row in fits]
+        errors = self.expected_errors(log_probs, lengths, words).sum() / max(1, sum(map(len, words)))
+        figures["expected_wer"] = float(errors.detach())
+        return errors + self.criterion.crf_share * crf, figures
 
     def _rivals(self, log_probs: Tensor, lengths: Tensor, targets: list[list[int]]) -> Tensor:
         """What CTC-CRF adds to the CTC losses of a batch: ln Z - ln P_LM(reference), summed."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from asr.atomic_file import replacing, write_atomically
 from asr.cli.console import note
 from asr.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    from asr.acoustic.model import AcousticConfig
 
 
 @click.group()
@@ -36,10 +40,7 @@ def show(folder: Path, as_json: bool) -> None:
         return
     parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     config = checkpoint.model.config
-    direction = "bidirectional" if config.bidirectional else "one-directional"
-    click.echo(
-        f"{config.num_layers} x {config.hidden_size} {direction} {config.kind}, {parameters / 1e6:.2f} M parameters"
-    )
+    click.echo(f"{_shape(config)}, {parameters / 1e6:.2f} M parameters")
     click.echo(
         f"{config.features.num_mel_bins}-bin {config.features.kind}, {config.seconds_per_frame * 1000:g} ms a frame"
     )
@@ -47,6 +48,15 @@ def show(folder: Path, as_json: bool) -> None:
         f"{len(checkpoint.tokens)} tokens, {len(checkpoint.lexicon) if checkpoint.lexicon else 'no'} lexicon words"
     )
     click.echo(f"decoding: {json.dumps(checkpoint.decoding)}")
+
+
+def _shape(config: AcousticConfig) -> str:
+    if config.kind == "gaussian":
+        return f"mixtures of {config.hidden_size} Gaussians"
+    if config.kind == "feedforward":
+        return f"{config.num_layers} x {config.hidden_size} feedforward"
+    direction = "bidirectional" if config.bidirectional else "one-directional"
+    return f"{config.num_layers} x {config.hidden_size} {direction} {config.kind}"
 
 
 @command.command("average")

@@ -80,11 +80,12 @@ def train_classifier(
     words = [words_of(text, stops) for text in train.texts]
     numbers = np.array([classes.index(label) for label in labels])
     rows, held = (np.arange(len(labels)), np.zeros(0, int)) if dev else split_dev(numbers, config.train.seed)
+    read = Vocabulary.of((words[row] for row in rows), config.min_count, config.most_words)
     torch.manual_seed(config.train.seed)
     if config.language_model:
-        model, vocabulary = from_language_model(Path(config.language_model), config.model, len(classes))
+        model, vocabulary = from_language_model(Path(config.language_model), config.model, len(classes), read.words)
     else:
-        vocabulary = Vocabulary.of((words[row] for row in rows), config.min_count, config.most_words)
+        vocabulary = read
         model = TextClassifier(config.model, len(vocabulary.words), len(classes))
     if config.vectors:
         _start_from_vectors(model, vocabulary, config.vectors)

@@ -126,5 +126,5 @@ def test_the_loss_is_minus_the_log_of_the_references_share(make_wav):
     assert alone > 0  # a share is below 1
     assert loss(CriterionConfig("crf", 0.0, ctc_epochs=2), epoch=1)[0] == pytest.approx(ctc, rel=1e-5)
     assert loss(CriterionConfig("crf", 0.0, ctc_epochs=2), epoch=2)[0] == pytest.approx(alone, rel=1e-5)
-    with pytest.raises(ConfigError, match="ctc or crf"):
+    with pytest.raises(ConfigError, match="ctc, crf or mwer"):
         CriterionConfig("mmi")

@@ -43,6 +43,18 @@ def test_a_classifier_reads_with_the_language_models_layers(language_model):
     assert found(words, torch.tensor([4])).shape == (1, 3)
 
 
+def test_words_that_the_language_model_lacks_begin_near_its_mean(language_model):
+    _, folder = language_model()
+    found, vocabulary = from_language_model(folder, ONE_WAY, 3, ["zebra", "good", "<unk>", "apple"])
+    assert vocabulary.words[2:] == [*WORDS[2:], "apple", "zebra"]
+    plain, _ = from_language_model(folder, ONE_WAY, 3)
+    learned, new = found.embedding.weight[:6], found.embedding.weight[6:]
+    assert torch.equal(learned, plain.embedding.weight)
+    away = (new - learned[1:].mean(0)).abs() / learned.std(0)
+    assert float(away.max()) < 1.0
+    assert not torch.equal(new[0], new[1])
+
+
 def test_of_one_layer_it_is_the_forward_direction(language_model):
     model, folder = language_model(layers=1)
     found, _ = from_language_model(folder, ClassifierConfig(pooling="max"), 2)
