@@ -1,10 +1,10 @@
 """Training for fewer word errors: the expected number of them over the best hypotheses of the search.
 
 Prabhavalkar et al. 2018, "Minimum word error rate training for attention-based sequence-to-sequence models", for CTC:
-the beam search proposes hypotheses, each is weighed by its share in the sum of their probabilities (CTC's of its tokens,
-and the language model's as the search has them), and the loss is the weighted mean of their word errors. Its gradient is
-that of REINFORCE (Williams 1992) over those hypotheses with the mean as baseline: what has fewer errors than the mean
-becomes likelier.
+the beam search proposes hypotheses, each is weighed by its share in the sum of their probabilities (CTC's of its
+tokens, and the language model's as the search has them), and the loss is the weighted mean of their word errors. Its
+gradient is that of REINFORCE (Williams 1992) over those hypotheses with the mean as baseline: what has fewer errors
+than the mean becomes likelier.
 """
 
 from __future__ import annotations

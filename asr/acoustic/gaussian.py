@@ -76,15 +76,18 @@ def train_gaussians(
     The same texts and audio give the same mixtures. Raises TextError if no utterance has frames enough for its states.
     """
     mixtures, room = model.mixtures, model.mixtures.log_weights.shape[1]
-    heard = [
-        (frames, chain)
-        for frames, chain in ((_frames(model.features, read(item)), _chain(words)) for item, words in items)
-        if len(frames) > len(chain[0])
-    ]
-    if not heard:
+    pairs = ((_frames(model.features, read(item)), _chain(words)) for item, words in items)
+    pieces, chains = [], []
+    for frames, chain in pairs:
+        if len(frames) > len(chain[0]):
+            pieces.append(frames)
+            chains.append(chain)
+    if not pieces:
         raise TextError("no utterance has frames enough for the states of its text.")
+    everything = np.concatenate(pieces)
+    heard = list(zip(np.split(everything, np.cumsum([len(piece) for piece in pieces])[:-1]), chains, strict=True))
+    del pieces
     paths = [_flat_start(frames, chain) for frames, chain in heard]
-    everything = np.concatenate([frames for frames, _ in heard])
     found: dict[str, Any] = {}
     for number, gaussians in enumerate(_schedule(rounds, room), 1):
         started = time.perf_counter()

@@ -171,6 +171,8 @@ class AcousticRun:
 
     def _train_gaussians(self, report: Report | None) -> dict[str, Any]:
         """By alignment and estimation in turn, minutes at most: a run that was cut off begins anew."""
+        if processes.rank() > 0:
+            return {}
         assert self.lexicon is not None
         spelled = [
             (utterance, [[self.tokens.ids[name] for name in self.lexicon.spellings[word][0]] for word in words])
