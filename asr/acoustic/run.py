@@ -111,6 +111,8 @@ class AcousticRun:
 
     def _expected_errors(self) -> ExpectedErrors:
         criterion = self.config.criterion
+        if not criterion.lm:
+            raise ConfigError("criterion.kind = 'mwer' needs criterion.lm, the language model of its search.")
         model = load_ngram(criterion.lm)
         lexicon = Lexicon.read(criterion.lexicon) if criterion.lexicon else self.lexicon
         if lexicon is None:

@@ -57,8 +57,6 @@ class CriterionConfig:
     def __post_init__(self) -> None:
         if self.kind not in ("ctc", "crf", "mwer"):
             raise ConfigError(f"criterion.kind must be ctc, crf or mwer, not {self.kind!r}.")
-        if self.kind == "mwer" and not self.lm:
-            raise ConfigError("criterion.kind = 'mwer' needs criterion.lm, the language model of its search.")
 
 
 @dataclass
@@ -186,9 +184,9 @@ class CtcTask:
         if self.expected_errors is None:
             return crf, figures
         words = [self._words[batch.ids[row]] for row in fits]
-        errors = self.expected_errors(log_probs, lengths, words).sum() / max(1, sum(map(len, words)))
-        figures["expected_wer"] = float(errors.detach())
-        return errors + self.criterion.crf_share * crf, figures
+        errors = self.expected_errors(log_probs, lengths, words).sum()
+        figures |= {"expected_errors": float(errors.detach()), "words": float(sum(map(len, words)))}
+        return errors / max(1.0, figures["words"]) + self.criterion.crf_share * crf, figures
 
     def _rivals(self, log_probs: Tensor, lengths: Tensor, targets: list[list[int]]) -> Tensor:
         """What CTC-CRF adds to the CTC losses of a batch: ln Z - ln P_LM(reference), summed."""

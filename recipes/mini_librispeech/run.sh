@@ -49,7 +49,8 @@ if at 3 "train by CTC, then by CTC-CRF"; then
   if [ "$track" = open ]; then
     fit bilstm-phones.toml "$work/ctc"
     fit bilstm-phones-crf.toml "$work/crf" --set init="$work/ctc"
-    fit bilstm-phones-crf-2.toml "$work/model" --set init="$work/crf"
+    fit bilstm-phones-crf-2.toml "$work/crf-2" --set init="$work/crf"
+    fit bilstm-phones-crf-3.toml "$work/model" --set init="$work/crf-2"
   else
     fit bilstm-phones-5h.toml "$work/model"
   fi

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from asr.acoustic.expected_errors import ExpectedErrors
-from asr.acoustic.task import CriterionConfig, ctc_losses
+from asr.acoustic.task import ctc_losses
 from asr.decode.beam import BeamConfig, BeamDecoder
-from asr.errors import ConfigError
 from asr.lm.arpa import ArpaModel
 from asr.lm.ngram_tables import build_tables
 from asr.text.lexicon import Lexicon
@@ -100,8 +99,3 @@ def test_an_utterance_without_hypotheses_misses_all_its_words(decoder):
     found.sum().backward()
     assert torch.isfinite(log_probs.grad).all()
     assert float(found[0].detach()) <= 2.0
-
-
-def test_a_criterion_without_language_model_is_named():
-    with pytest.raises(ConfigError, match=r"needs criterion\.lm"):
-        CriterionConfig("mwer")

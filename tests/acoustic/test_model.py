@@ -97,7 +97,7 @@ def test_the_loss_is_torchs_ctc_loss_per_token(tmp_path, make_wav):
     loss, figures = task.loss(batch)
     total = 0.0
     for index in (0, 1):
-        samples = torch.from_numpy(task._read(task.train[index][0]))[None]
+        samples = torch.from_numpy(task.read(task.train[index][0]))[None]
         log_probs, lengths = task.model.log_probs(samples, torch.tensor([samples.shape[1]]))
         target = torch.tensor([task.train[index][1]])
         total += float(
@@ -189,7 +189,7 @@ def test_harmed_checkpoints_are_named(tmp_path, harm, message):
 def test_impossible_sizes_are_named():
     with pytest.raises(ConfigError, match="subsampling"):
         AcousticConfig(subsampling=5)
-    with pytest.raises(ConfigError, match="feedforward, not 'transformer'"):
+    with pytest.raises(ConfigError, match="feedforward, gaussian, not 'transformer'"):
         AcousticConfig(kind="transformer")
     with pytest.raises(ConfigError, match="width of 640"):
         AcousticConfig(attention_heads=7)

@@ -268,10 +268,13 @@ def test_from_corpus_to_scored_text_by_commands_alone(run, tmp_path):
     assert code == 0
     assert [line.split("\t")[1] for line in out.splitlines()] == ["b", "a"]
     more = ["--set", f"init={tmp_path / 'model'}", "--set", "train.epochs=1", "--set", "criterion.kind=mwer"]
+    code, _, err = run(*train, tmp_path / "mwer", *more)
+    assert code == 2
+    assert "needs criterion.lm" in err
     code, _, err = run(*train, tmp_path / "mwer", *more, "--set", f"criterion.lm={tmp_path / 'lm.arpa.gz'}")
     assert code == 0, err
     assert "wer 0.00%" in err
-    assert "expected_wer" in (tmp_path / "mwer" / "training" / "log.jsonl").read_text()
+    assert "expected_errors" in (tmp_path / "mwer" / "training" / "log.jsonl").read_text()
     assert run("checkpoint", "show", tmp_path / "ship")[0] == 0
     assert run("checkpoint", "average", tmp_path / "ship", tmp_path / "ship", "--output", tmp_path / "avg")[0] == 0
 
