@@ -25,7 +25,7 @@ settings() { # of a rung, at about 4.4 M parameters each
 for rung in $rungs; do
   config=ladder tokens=tokens.txt spelled=train-lexicon.txt lexicon=lexicon.txt lm_weight=1.05 word_score=-0.5
   if [ "$rung" = monophone ]; then  # a token is a state, a frame is 10 ms
-    config=monophone tokens=states-tokens.txt spelled=train-states.txt lexicon=states.txt lm_weight=1.5 word_score=0
+    config=monophone tokens=states-tokens.txt spelled=train-states.txt lexicon=states.txt
     states="asr tokens lexicon --dictionary $dictionary --states 3"
     $states --words "$work/train.jsonl" --words "$work/dev-full-band.jsonl" --output "$work/$spelled" --tokens "$work/$tokens"
     $states --words "$work/words.txt" --output "$work/$lexicon"
@@ -33,10 +33,13 @@ for rung in $rungs; do
   set -- --config "conf/$config.toml" --set tokens="$work/$tokens" --set lexicon="$work/$spelled"
   for setting in $(settings "$rung"); do set -- "$@" --set "model.$setting"; done
   asr train "$@" --train "$work/train.jsonl" --dev "$work/dev-full-band.jsonl" --output "$work/ladder/$rung" --resume
+  model="$work/ladder/$rung-packed"
+  echo "{\"lm_weight\": $lm_weight, \"word_score\": $word_score, \"beam_size\": 400}" > "$work/ladder/$rung.json"
+  if [ "$rung" = monophone ]; then cp conf/monophone-search.json "$work/ladder/$rung.json"; fi
+  asr checkpoint pack "$work/ladder/$rung" --output "$model" --lexicon "$work/$lexicon" --lm "$work/lm.arpa.gz" \
+    --decoding "$work/ladder/$rung.json"
   for name in dev-full-band dev-clean-part; do
-    asr decode --model "$work/ladder/$rung" --manifest "$work/$name.jsonl" --lexicon "$work/$lexicon" \
-      --lm "$work/lm.arpa.gz" --lm-weight "$lm_weight" --word-score "$word_score" --beam-size 400 \
-      --output "$work/ladder/5h-$rung.$name.trn"
+    asr decode --model "$model" --manifest "$work/$name.jsonl" --output "$work/ladder/5h-$rung.$name.trn"
     echo "--- $rung, $name"
     asr score "$work/$name.jsonl" "$work/ladder/5h-$rung.$name.trn"
   done
