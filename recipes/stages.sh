@@ -15,3 +15,13 @@ at() {
   [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ] || return 1
   echo "== stage $1: $2" >&2
 }
+monophone() { # hidden Markov models with Gaussian mixtures, beside a network: trained, packed, tested in $work
+  asr tokens lexicon --words "$work/all.jsonl" --dictionary "$dictionary" --states 3 --output "$work/states.txt" \
+    --tokens "$work/states-tokens.txt"
+  asr train --config conf/monophone.toml --set tokens="$work/states-tokens.txt" --set lexicon="$work/states.txt" \
+    --train "$work/train.jsonl" --dev "$work/dev.jsonl" --output "$work/monophone"
+  asr checkpoint pack "$work/monophone" --output "$work/monophone-packed" --lm "$work/lm.arpa.gz" \
+    --decoding conf/monophone-search.json
+  asr decode --model "$work/monophone-packed" --manifest "$work/test.jsonl" --output "$work/monophone.test.trn"
+  asr score "$work/test.jsonl" "$work/monophone.test.trn"
+}

@@ -53,7 +53,7 @@ def forecast_all(
     seen = look_back >= 2 * season > 2
     made = _prepare(histories, horizon, 1 if seen else season)
     centred = season if seen else 1
-    lasts = np.stack([_last_window(made, place, look_back) for place in range(len(made.ends))])
+    lasts = np.stack([_last_window(values, look_back) for values in np.split(made.logs, made.ends[:-1])])
     starts = window_starts(made.lengths.tolist(), look_back + horizon)
     found = _by_networks(made, starts, lasts, look_back, horizon, centred, season if seen else 1, seed, report)
     return np.asarray(np.exp(found) * made.factors)
@@ -73,11 +73,9 @@ def _prepare(histories: Sequence[Floats], horizon: int, season: int) -> Prepared
     return Prepared(logs, np.cumsum(lengths), lengths, np.stack([factors for _, factors in pairs]))
 
 
-def _last_window(made: Prepared, place: int, look_back: int) -> Floats:
+def _last_window(values: Floats, look_back: int) -> Floats:
     """The window that a forecast is made from; the first value is repeated where the series is shorter."""
-    end, length = int(made.ends[place]), int(made.lengths[place])
-    values = made.logs[max(end - length, end - look_back) : end]
-    return np.concatenate([np.full(look_back - len(values), values[0]), values])
+    return np.concatenate([np.full(max(0, look_back - len(values)), values[0]), values[-look_back:]])
 
 
 def _by_ridge(histories: Sequence[Floats], horizon: int, season: int) -> Floats:
@@ -122,10 +120,7 @@ def _ridge(logs: Sequence[Floats], horizon: int, look_back: int) -> Floats:
     model = LinearForecaster("level", look_back)
     model.choose_ridge(*scaled(train)[:2], *scaled(held)[:2])
     model.learn(*scaled(np.concatenate(views))[:2])
-    ends = [
-        np.concatenate([np.full(max(0, look_back - len(values)), values[0]), values[-look_back:]]) for values in logs
-    ]
-    lefts, _, last, scale = scaled(np.stack(ends))
+    lefts, _, last, scale = scaled(np.stack([_last_window(values, look_back) for values in logs]))
     return model.forecast_windows(lefts) * scale + last
 
 

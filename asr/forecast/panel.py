@@ -35,6 +35,11 @@ class Panel:
     season: int  # of the errors' scale and of Naive2
     cycle: int = 0  # season that the other methods look for; 0: the same
 
+    @property
+    def sought(self) -> int:
+        """The season that methods other than the naive ones look for."""
+        return self.cycle or self.season
+
     def held_out(self) -> Panel:
         """The last `horizon` values of the histories in place of what follows them: what choices are made on."""
         long = [place for place, history in enumerate(self.histories) if len(history) > self.horizon + 2]
@@ -156,8 +161,7 @@ def evaluate(panel: Panel, methods: Sequence[str], seed: int = 1, report: Report
                 raise ConfigError(f"'{name}' is of the methods named before it; there is none.")
             found[name] = np.mean(parts, axis=0) if name == "average" else np.median(parts, axis=0)
         elif name in GLOBAL:
-            season = panel.cycle or panel.season
-            found[name] = forecast_all(name, panel.histories, panel.horizon, season, seed, report)
+            found[name] = forecast_all(name, panel.histories, panel.horizon, panel.sought, seed, report)
         else:
             found[name] = _one_by_one(name, panel, report)
     return _judged(panel, found)
@@ -180,7 +184,7 @@ def _one_by_one(name: str, panel: Panel, report: Report | None) -> Floats:
     if name not in BASELINES and name not in MORE_KEPT:
         known = ", ".join([*BASELINES, *MORE_KEPT, *GLOBAL, *COMBINATIONS])
         raise ConfigError(f"unknown method '{name}'; known: {known}.")
-    season = panel.season if name in NAIVE else panel.cycle or panel.season
+    season = panel.season if name in NAIVE else panel.sought
     rows = []
     for number, history in enumerate(panel.histories, 1):
         method = Kept(name, MORE_KEPT[name]) if name in MORE_KEPT else BASELINES[name]()

@@ -29,12 +29,5 @@ if at 5 "test"; then
   asr score "$work/test.jsonl" "$work/bilstm.test.trn"
 fi
 if at 6 "beside it: hidden Markov models with Gaussian mixtures, the search's weights from a few tries on dev" && [ -f "$dictionary" ]; then
-  asr tokens lexicon --words "$work/all.jsonl" --dictionary "$dictionary" --states 3 --output "$work/states.txt" \
-    --tokens "$work/states-tokens.txt"
-  asr train --config conf/monophone.toml --set tokens="$work/states-tokens.txt" --set lexicon="$work/states.txt" \
-    --train "$work/train.jsonl" --dev "$work/dev.jsonl" --output "$work/monophone"
-  asr checkpoint pack "$work/monophone" --output "$work/monophone-packed" --lm "$work/lm.arpa.gz" \
-    --decoding conf/monophone-search.json
-  asr decode --model "$work/monophone-packed" --manifest "$work/test.jsonl" --output "$work/monophone.test.trn"
-  asr score "$work/test.jsonl" "$work/monophone.test.trn"
+  monophone
 fi
