@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.signal
 import soundfile
 import soxr
 from numpy.typing import NDArray
@@ -21,6 +22,10 @@ class AugmentConfig:
     low_pass_probability: float = 0.0
     low_pass_hz: tuple[float, ...] = (3400.0, 7000.0)  # drawn evenly between
     codec_probability: float = 0.0
+    reverb_probability: float = 0.0
+    reverb_seconds: tuple[float, ...] = (0.1, 0.5)  # T60, drawn evenly between
+    noise_probability: float = 0.0
+    noise_snr_db: tuple[float, ...] = (10.0, 30.0)  # drawn evenly between
     freq_masks: int = 2  # SpecAugment
     freq_mask_bins: int = 12
     time_masks_per_second: float = 0.15
@@ -56,10 +61,47 @@ def through_codec(samples: Samples, sample_rate: int, codec: str = "MP3") -> Sam
     )
 
 
+def reverberate(samples: Samples, sample_rate: int, seconds: float, random: np.random.Generator) -> Samples:
+    """As in a made-up room: after the direct sound, noise that falls by 60 dB within `seconds` (Moorer 1979).
+
+    The tail has a tenth to all of the direct sound's energy and begins after 2 to 20 ms. Length and power are kept.
+    """
+    if not np.any(samples):
+        return samples
+    delay = int(sample_rate * random.uniform(0.002, 0.02))
+    times = np.arange(max(1, int(sample_rate * seconds))) / sample_rate
+    tail = random.standard_normal(len(times)) * 10.0 ** (-3.0 * times / seconds)
+    tail *= np.sqrt(random.uniform(0.1, 1.0) / np.square(tail).sum())
+    response = np.concatenate([[1.0], np.zeros(delay), tail])
+    heard = scipy.signal.fftconvolve(samples, response)[: len(samples)]
+    return (heard * np.sqrt(np.square(samples).mean() / np.square(heard).mean())).astype(np.float32)
+
+
+def add_noise(samples: Samples, snr_db: float, colour: float, random: np.random.Generator) -> Samples:
+    """Add Gaussian noise whose power falls as 1 / frequency ** colour (0 white, 1 pink, 2 brown)."""
+    power = np.square(samples, dtype=np.float64).mean() if len(samples) else 0.0
+    if not power:
+        return samples
+    spectrum = np.fft.rfft(random.standard_normal(len(samples)))
+    spectrum[1:] *= np.arange(1, len(spectrum)) ** (-colour / 2)
+    spectrum[0] = 0.0
+    noise = np.fft.irfft(spectrum, len(samples))
+    scale = np.sqrt(power / max(np.square(noise).mean(), 1e-30)) * 10.0 ** (-snr_db / 20)
+    return (samples + scale * noise).astype(np.float32)
+
+
 def augment_samples(samples: Samples, sample_rate: int, config: AugmentConfig, random: np.random.Generator) -> Samples:
-    """Speed, then low-pass, then codec, each as `config` draws it."""
+    """Speed, room, noise, low-pass, codec, in this order, each as `config` draws it."""
     if config.speeds:
         samples = change_speed(samples, config.speeds[random.integers(len(config.speeds))])
+    # No number is drawn for what is switched off, so that older configurations give what they gave.
+    if config.reverb_probability and random.random() < config.reverb_probability:
+        samples = reverberate(
+            samples, sample_rate, random.uniform(config.reverb_seconds[0], config.reverb_seconds[-1]), random
+        )
+    if config.noise_probability and random.random() < config.noise_probability:
+        snr = random.uniform(config.noise_snr_db[0], config.noise_snr_db[-1])
+        samples = add_noise(samples, snr, random.uniform(0.0, 2.0), random)
     if random.random() < config.low_pass_probability:
         samples = low_pass(samples, sample_rate, random.uniform(config.low_pass_hz[0], config.low_pass_hz[-1]))
     if random.random() < config.codec_probability:

@@ -5,9 +5,11 @@ import pytest
 
 from asr.audio.augment import (
     AugmentConfig,
+    add_noise,
     augment_samples,
     change_speed,
     low_pass,
+    reverberate,
     spec_augment_mask,
     through_codec,
 )
@@ -39,6 +41,49 @@ def test_a_codec_keeps_length_and_sound(codec):
     assert not np.array_equal(coded, samples)
     spectra = [np.abs(np.fft.rfft(x, 16000))[100:3000] for x in (samples, coded)]
     assert np.corrcoef(*spectra)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("colour", [0.0, 1.0, 2.0])
+def test_noise_has_the_wanted_level_and_slope(colour):
+    samples = _tone(1000)
+    noise = add_noise(samples, 12.0, colour, np.random.default_rng(1)).astype(float) - samples
+    assert 10 * np.log10(np.square(samples).mean() / np.square(noise).mean()) == pytest.approx(12.0, abs=0.01)
+    power = np.square(np.abs(np.fft.rfft(noise)))
+    octaves = [power[low : 2 * low].mean() for low in (250, 500, 1000, 2000)]
+    assert np.diff(np.log2(octaves)) == pytest.approx([-colour] * 3, abs=0.35)
+
+
+def test_a_room_leaves_a_tail_that_falls_by_60_db():
+    click = np.zeros(16000, np.float32)
+    click[100] = 0.5
+    heard = reverberate(click, 16000, 0.4, np.random.default_rng(3)).astype(float)
+    assert np.abs(heard).argmax() == 100
+    assert np.square(heard).sum() == pytest.approx(0.25, rel=1e-4)
+    assert not np.abs(heard[101:132]).max() > 1e-6  # at least 2 ms of nothing
+    tail = heard[500:]
+    early, late = (np.square(tail[start : start + 1600]).sum() for start in (0, 3200))
+    assert 10 * np.log10(early / late) == pytest.approx(30.0, abs=1.5)  # 0.2 s of 0.4
+
+
+@pytest.mark.parametrize("samples", [np.zeros(0, np.float32), np.zeros(800, np.float32)])
+def test_rooms_and_noise_leave_silence_alone(samples):
+    assert np.array_equal(add_noise(samples, 10.0, 1.0, np.random.default_rng(0)), samples)
+    assert np.array_equal(reverberate(samples, 16000, 0.3, np.random.default_rng(0)), samples)
+    one = np.full(1, 0.5, np.float32)
+    assert len(add_noise(one, 10.0, 1.0, np.random.default_rng(0))) == 1
+
+
+def test_what_is_switched_off_draws_no_numbers():
+    states = []
+    for config in (AugmentConfig(), AugmentConfig(noise_snr_db=(0.0, 1.0), reverb_seconds=(1.0, 2.0))):
+        random = np.random.default_rng(4)
+        augment_samples(speech_like(0.2), 16000, config, random)
+        states.append(random.bit_generator.state["state"])
+    assert states[0] == states[1]
+    noisy = AugmentConfig(speeds=(), noise_probability=1.0, reverb_probability=1.0)
+    assert not np.array_equal(
+        augment_samples(speech_like(0.2), 16000, noisy, np.random.default_rng(4)), speech_like(0.2)
+    )
 
 
 def test_the_same_seed_gives_the_same_augmentation():
