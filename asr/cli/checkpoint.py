@@ -12,6 +12,7 @@ import click
 from asr.atomic_file import replacing, write_atomically
 from asr.cli.console import note
 from asr.errors import CheckpointError, ConfigError
+from asr.recognizer.shipped import NEURAL_LM_FOLDER
 
 if TYPE_CHECKING:
     from asr.acoustic.model import AcousticConfig
@@ -121,7 +122,7 @@ def pack(
                 shutil.copyfile(lm, temporary)
     if neural_lm is not None:
         found = load_lm(neural_lm)
-        save_lm(output / "lstm", found.arrays, found.config, found.words, bits=8, units=found.units)
+        save_lm(output / NEURAL_LM_FOLDER, found.arrays, found.config, found.words, bits=8, units=found.units)
     save_checkpoint(output, checkpoint, dtype)
     if card is not None:
         write_atomically(output / "README.md", card.read_bytes())

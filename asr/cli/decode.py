@@ -76,6 +76,7 @@ def command(
         progress.close()
         checkpoint = backend.checkpoint
         tokens, lexicon = checkpoint.tokens, checkpoint.lexicon
+        more = more.resolved(checkpoint.folder if lm is None and lexicon_path is None and not greedy else None)
         settings = search_settings(checkpoint.decoding, settings, more)
         frame_seconds = frame_seconds or backend.seconds_per_frame
         chosen = lm or checkpoint.lm_path

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from asr.errors import ConfigError
-from asr.recognizer.decoding import NO_LM, Extras
+from asr.recognizer.decoding import AUTO, NO_LM, Extras
 from asr.recognizer.shipped import neural_lm_folder
 from asr.text.lines import read_lines
 
@@ -24,7 +24,11 @@ def neural_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--neural-share", type=click.FloatRange(0, 1), help="In the mixture.  [default: as tuned, else 0.5]"
         ),
         click.option(
-            "--neural-lm", default=NO_LM, show_default=True, help="LSTM language model: a folder, 'shipped' or 'none'."
+            "--neural-lm",
+            default=AUTO,
+            metavar="FOLDER",
+            help="LSTM language model: a folder, 'shipped', 'none' (faster), or 'auto': the model's own, unless another"
+            " n-gram or lexicon is given.  [default: auto]",
         ),
     ):
         command = option(command)
@@ -51,7 +55,9 @@ def extras(
     neural_lm: str, share: float | None, rescore: int, hotwords: Sequence[str] = (), hotword_file: Path | None = None
 ) -> Extras:
     """What the options ask for. Raises ConfigError or CheckpointError."""
-    folder = None if neural_lm == NO_LM else neural_lm_folder(neural_lm)
+    folder: str | Path | None = neural_lm
+    if neural_lm != AUTO:
+        folder = None if neural_lm == NO_LM else neural_lm_folder(neural_lm)
     phrases = dict(_phrase(text, "=") for text in hotwords)
     if hotword_file is not None:
         phrases |= dict(_phrase(line, "\t") for line in read_lines(hotword_file) if line.strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from asr.decode.greedy import greedy_tokens
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
 from asr.errors import ConfigError, TextError
+from asr.recognizer.shipped import NEURAL_LM_FOLDER
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import BOUNDARY, Tokens
 
 NO_LM = "none"
+AUTO = "auto"
 NEURAL_SHARE = 0.5
 
 Announce = Callable[[str], None]
@@ -27,16 +29,23 @@ Announce = Callable[[str], None]
 class Extras:
     """What may join the search: a neural language model, and phrases to favour."""
 
-    neural_lm: str | Path | None = None  # folder of an LSTM language model
+    neural_lm: str | Path | None = AUTO  # folder of an LSTM language model; AUTO: what `resolved` finds; None: none
     share: float | None = None  # of the neural model in the mixture with the n-gram; None: as tuned, else a half
     rescore: int = 0  # let it score that many best hypotheses afterwards; 0: it takes part in the search
     hotwords: Mapping[str, float] = field(default_factory=dict)  # phrases and what each adds, in nats
+
+    def resolved(self, model: Path | None) -> Extras:
+        """With AUTO replaced by the LSTM in a model's folder; by None where it has none, or there is no model."""
+        if self.neural_lm != AUTO:
+            return self
+        own = None if model is None else model / NEURAL_LM_FOLDER
+        return replace(self, neural_lm=own if own is not None and own.is_dir() else None)
 
 
 def search_settings(tuned: dict[str, Any], chosen: dict[str, Any], extras: Extras | None = None) -> dict[str, Any]:
     """A model's tuned settings (those for a neural language model, if one joins), under those that were chosen."""
     found = dict(tuned)
-    if extras is not None and extras.neural_lm is not None:
+    if extras is not None and extras.neural_lm not in (None, AUTO):
         names = ("lm_weight", "word_score", "beam_size")
         found |= {name: tuned[f"neural_{name}"] for name in names if f"neural_{name}" in tuned}
     return found | {name: value for name, value in chosen.items() if value is not None}
@@ -85,7 +94,7 @@ def make_decoder(
     characters; if its words are the tokens themselves, the vocabulary is open. settings: values of BeamConfig that
     differ from its defaults. Raises TextError, CheckpointError or ConfigError if the parts do not fit.
     """
-    extras = extras or Extras()
+    extras = (extras or Extras()).resolved(None)
     if lexicon is None and lm is None:
         if extras.neural_lm is not None or extras.hotwords:
             raise ConfigError("neural language models and hotwords need the beam search: give a lexicon.")

@@ -53,7 +53,7 @@ class Recognizer:
 
         lm: an ARPA file, "none", or None for the model's own. device: auto, cpu or cuda. threads: 0 for all cores.
         settings: of the search (lm_weight, word_score, beam_size, …), over those the model was tuned to.
-        extras: a neural language model and hotwords.
+        extras: a neural language model and hotwords; by default the model's own neural one, unless `lm` is chosen.
         Raises CheckpointError, TextError or ConfigError for what cannot be used.
         """
         from asr.recognizer.torch_backend import TorchBackend
@@ -62,6 +62,7 @@ class Recognizer:
         backend = TorchBackend(folder, device, threads)
         checkpoint = backend.checkpoint
         chosen = None if lm == NO_LM else (lm or checkpoint.lm_path)
+        extras = (extras or Extras()).resolved(folder if lm is None else None)
         tuned = search_settings(checkpoint.decoding, settings or {}, extras)
         return cls(backend, make_decoder(checkpoint.tokens, checkpoint.lexicon, chosen, tuned, announce, extras))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from asr.errors import CheckpointError
 
 DEFAULT = "english"
+NEURAL_LM_FOLDER = "lstm"  # within a model's folder
 _FOLDER = Path(__file__).parent.parent / "models"
 
 
@@ -30,7 +31,7 @@ def model_folder(model: str | Path | None) -> Path:
 
 def neural_lm_folder(name: str | Path) -> Path:
     """The folder of an LSTM language model: a path, or 'shipped'. Raises CheckpointError."""
-    folder = _FOLDER / DEFAULT / "lstm" if str(name) == "shipped" else Path(name)
+    folder = _FOLDER / DEFAULT / NEURAL_LM_FOLDER if str(name) == "shipped" else Path(name)
     if not folder.is_dir():
         raise CheckpointError(f"there is no LSTM language model '{name}'; give its folder, 'shipped' or 'none'.")
     return folder

@@ -106,3 +106,20 @@ def test_a_recogniser_packed_with_a_neural_model_uses_it(run, neural, tiny_model
     code, out, errors = run("transcribe", wav, "--model", tmp_path / "packed", "--neural-lm", lstm, "--format", "json")
     assert code == 0, errors
     assert set(json.loads(out)) == {"file", "text", "duration", "words"}
+    # By itself too, unless it is refused or the n-gram is another.
+    (tmp_path / "m.jsonl").write_text(
+        json.dumps({"id": "u", "audio_filepath": str(wav), "duration": 1.5, "text": "a cab"}) + "\n"
+    )
+    of_model = ["--model", tmp_path / "packed", "--manifest", tmp_path / "m.jsonl"]
+    scores = [
+        _decoded(run, *of_model, *options)["u"]["score"]
+        for options in ([], ["--neural-lm", lstm], ["--neural-lm", "none"], ["--lm", tmp_path / "lm.arpa"])
+    ]
+    assert scores[0] == scores[1] != scores[2] == scores[3]
+
+
+def test_without_a_choice_the_model_s_own_neural_model_is_taken(neural):
+    assert Extras().resolved(neural.parent).neural_lm == neural
+    assert Extras().resolved(neural).neural_lm is None  # a folder without one
+    assert Extras().resolved(None).neural_lm is None
+    assert Extras(neural_lm=None).resolved(neural.parent).neural_lm is None
