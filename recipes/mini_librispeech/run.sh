@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # From LibriSpeech folders to a table of word error rates, and to the model that the package ships.
 #   ./run.sh --data FOLDER [--track open|5h] [--text TEXT] [--vocab LIST] [--dictionary DICT] [--neural-lm LSTM]
-#            [--work exp/open] [--stage 0] [--stop-stage 6]
+#            [--work exp/open] [--stage 0] [--stop-stage 7]
 # FOLDER holds LibriSpeech/train-clean-5 and others; the open track adds train-clean-100-part and ljspeech-part where they
 # are there. TEXT is prose for the language model, LIST the words it may hold, DICT a pronouncing dictionary such as CMUdict
 # (by default FOLDER/text/prose/train.txt.bz2, …/lexicon/librispeech-vocab.txt.gz, …/lexicon/cmudict.dict).
 # LSTM is a language model's folder, such as ../librispeech_lm/run.sh makes; without it there is none in the search.
+# The open track's stage 7 trains once more, on dev-full-band too, with all settings as they are: that model ships.
 # Without --data stage 0 downloads train-clean-5 and dev-clean-2; dev is then dev-clean-2.
 
 track=open text= vocab= dictionary= neural_lm= words=65000 threshold=1.27e-7
@@ -22,6 +23,12 @@ for name in dev-full-band dev-clean-part dev-clean-2; do
 done
 dev="$(echo ${sets:-dev-clean-2} | cut -d ' ' -f 1)"  # the first one is what is tuned on
 
+fit() { # CONFIGURATION OUTPUT [OPTIONS]
+  config="$1" output="$2"; shift 2
+  asr train --config "conf/$config" --set tokens="$work/tokens.txt" --set lexicon="$work/train-lexicon.txt" \
+    --train "$work/train.jsonl" --dev "$work/$dev.jsonl" --output "$output" --resume "$@"
+}
+
 if at 0 "download" && [ ! -d "$data/LibriSpeech/train-clean-5" ]; then
   asr data download train-clean-5 dev-clean-2 --output "$data"
   sets=dev-clean-2
@@ -35,17 +42,13 @@ fi
 if at 2 "words, lexicons, language model"; then
   asr tokens words "$text" --vocab "$vocab" --most "$words" --output "$work/words.txt"
   asr tokens lexicon --words "$work/words.txt" --dictionary "$dictionary" --output "$work/lexicon.txt" --variants 2
-  asr tokens lexicon --words "$work/train.jsonl" --words "$work/$dev.jsonl" --dictionary "$dictionary" \
-    --output "$work/train-lexicon.txt" --tokens "$work/tokens.txt"
+  set -- --words "$work/train.jsonl"
+  for name in ${sets:-$dev}; do set -- "$@" --words "$work/$name.jsonl"; done
+  asr tokens lexicon "$@" --dictionary "$dictionary" --output "$work/train-lexicon.txt" --tokens "$work/tokens.txt"
   asr lm ngram "$text" --order 3 --vocab "$work/words.txt" --threshold "$threshold" --decimals 3 \
     --output "$work/lm.arpa.gz"
 fi
 if at 3 "train by CTC, then by CTC-CRF"; then
-  fit() { # CONFIGURATION OUTPUT [OPTIONS]
-    config="$1" output="$2"; shift 2
-    asr train --config "conf/$config" --set tokens="$work/tokens.txt" --set lexicon="$work/train-lexicon.txt" "$@" \
-      --train "$work/train.jsonl" --dev "$work/$dev.jsonl" --output "$output" --resume
-  }
   if [ "$track" = open ]; then
     fit bilstm-phones.toml "$work/ctc"
     fit bilstm-phones-crf.toml "$work/crf" --set init="$work/ctc"
@@ -77,5 +80,20 @@ if at 6 "the table"; then
       echo "--- $system, $name"
       asr score "$work/$name.jsonl" "$work/$track-$system.$name.trn"
     done
+  done
+fi
+if at 7 "the model that ships" && [ "$track" = open ] && [ "$dev" = dev-full-band ]; then
+  cat "$work/train.jsonl" "$work/$dev.jsonl" > "$work/train-dev.jsonl"
+  fit bilstm-phones-crf-4.toml "$work/final" --set init="$work/model" \
+    --train "$work/train-dev.jsonl" --dev "$work/dev-clean-part.jsonl"
+  asr checkpoint pack "$work/final" --output "$work/ship" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
+    ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned.json" --beam-size 800 \
+    --neural-beam-size 400 --card conf/card.md
+  for system in bilstm-phones-crf-dev ${neural_lm:+bilstm-phones-crf-dev-lstm}; do
+    case "$system" in *-lstm) more="$work/ship/lstm" ;; *) more=none ;; esac
+    asr decode --model "$work/ship" --manifest "$work/dev-clean-part.jsonl" --threads 2 --neural-lm "$more" \
+      --output "$work/$track-$system.dev-clean-part.trn"
+    echo "--- $system, dev-clean-part"
+    asr score "$work/dev-clean-part.jsonl" "$work/$track-$system.dev-clean-part.trn"
   done
 fi
