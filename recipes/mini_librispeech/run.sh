@@ -6,7 +6,7 @@
 # are there. TEXT is prose for the language model, LIST the words it may hold, DICT a pronouncing dictionary such as CMUdict
 # (by default FOLDER/text/prose/train.txt.bz2, …/lexicon/librispeech-vocab.txt.gz, …/lexicon/cmudict.dict).
 # LSTM is a language model's folder, such as ../librispeech_lm/run.sh makes; without it there is none in the search.
-# The open track's stage 7 trains once more, on dev-full-band too, with all settings as they are: that model ships.
+# The open track's stage 7 trains once more, on dev-full-band too, the weights of the search kept: that model ships.
 # Without --data stage 0 downloads train-clean-5 and dev-clean-2; dev is then dev-clean-2.
 
 track=open text= vocab= dictionary= neural_lm= words=65000 threshold=1.27e-7
@@ -27,6 +27,21 @@ fit() { # CONFIGURATION OUTPUT [OPTIONS]
   config="$1" output="$2"; shift 2
   asr train --config "conf/$config" --set tokens="$work/tokens.txt" --set lexicon="$work/train-lexicon.txt" \
     --train "$work/train.jsonl" --dev "$work/$dev.jsonl" --output "$output" --resume "$@"
+}
+
+pack() { # MODEL PACKED
+  asr checkpoint pack "$work/$1" --output "$work/$2" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
+    ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned.json" --beam-size 800 \
+    --neural-beam-size 400 --card conf/card.md
+}
+table() { # PACKED SYSTEM SET
+  for system in "$2" ${neural_lm:+"$2-lstm"}; do
+    case "$system" in *-lstm) more="$work/$1/lstm" ;; *) more=none ;; esac
+    asr decode --model "$work/$1" --manifest "$work/$3.jsonl" --threads 2 --neural-lm "$more" \
+      --output "$work/$track-$system.$3.trn"
+    echo "--- $system, $3"
+    asr score "$work/$3.jsonl" "$work/$track-$system.$3.trn"
+  done
 }
 
 if at 0 "download" && [ ! -d "$data/LibriSpeech/train-clean-5" ]; then
@@ -67,33 +82,15 @@ fi
 if at 5 "tune on $dev, decode and score all"; then
   asr tune --log-probs "$work/$dev.npz" --tokens "$work/tokens.txt" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
     --reference "$work/$dev.jsonl" --beam-size 100 --threads 2 --neural-lm "${neural_lm:-none}" --output "$work/tuned.json"
-  asr checkpoint pack "$work/model" --output "$work/packed" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
-    ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned.json" --beam-size 800 \
-    --neural-beam-size 400 --card conf/card.md
+  pack model packed
 fi
 if at 6 "the table"; then
-  for name in $sets; do
-    for system in bilstm-phones-crf ${neural_lm:+bilstm-phones-crf-lstm}; do
-      case "$system" in *-lstm) more="$work/packed/lstm" ;; *) more=none ;; esac
-      asr decode --model "$work/packed" --manifest "$work/$name.jsonl" --threads 2 --neural-lm "$more" \
-        --output "$work/$track-$system.$name.trn"
-      echo "--- $system, $name"
-      asr score "$work/$name.jsonl" "$work/$track-$system.$name.trn"
-    done
-  done
+  for name in $sets; do table packed bilstm-phones-crf "$name"; done
 fi
 if at 7 "the model that ships" && [ "$track" = open ] && [ "$dev" = dev-full-band ]; then
   cat "$work/train.jsonl" "$work/$dev.jsonl" > "$work/train-dev.jsonl"
   fit bilstm-phones-crf-4.toml "$work/final" --set init="$work/model" \
     --train "$work/train-dev.jsonl" --dev "$work/dev-clean-part.jsonl"
-  asr checkpoint pack "$work/final" --output "$work/ship" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
-    ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned.json" --beam-size 800 \
-    --neural-beam-size 400 --card conf/card.md
-  for system in bilstm-phones-crf-dev ${neural_lm:+bilstm-phones-crf-dev-lstm}; do
-    case "$system" in *-lstm) more="$work/ship/lstm" ;; *) more=none ;; esac
-    asr decode --model "$work/ship" --manifest "$work/dev-clean-part.jsonl" --threads 2 --neural-lm "$more" \
-      --output "$work/$track-$system.dev-clean-part.trn"
-    echo "--- $system, dev-clean-part"
-    asr score "$work/dev-clean-part.jsonl" "$work/$track-$system.dev-clean-part.trn"
-  done
+  pack final ship
+  table ship bilstm-phones-crf-dev dev-clean-part
 fi
