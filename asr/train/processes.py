@@ -44,6 +44,12 @@ def join(device: torch.device) -> None:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
 
 
+def leave() -> None:
+    """Close the connections that `join` made: left open, their threads may abort this process as it ends."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def same_start(model: nn.Module) -> None:
     """Give every process the first one's weights."""
     if count() > 1:
@@ -84,7 +90,10 @@ def helpers(wanted: int, command: Sequence[str] | None = None) -> Iterator[None]
     process is killed, the helpers fail the same way: none is left behind.
     """
     if wanted <= 1 or count() > 1:
-        yield
+        try:
+            yield
+        finally:
+            leave()
         return
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -104,6 +113,7 @@ def helpers(wanted: int, command: Sequence[str] | None = None) -> Iterator[None]
         for process in started:
             process.wait()
     finally:
+        leave()
         for process in started:
             process.kill()
         for name in (*shared, "RANK", "LOCAL_RANK"):
