@@ -2,22 +2,22 @@
 # The same five hours of speech climbed by acoustic models of each generation: same phones, lexicon and language model.
 #   ./ladder.sh --data FOLDER [--dictionary DICT] [--work exp/5h]
 #               [--rungs "monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention"]
-# After stages 1 and 2 of ./run.sh --track 5h, whose files it reads; a network takes half an hour to an hour on one core.
+# After stages 1 and 2 of ./run.sh --track 5h, whose files it reads; a network takes 10 to 25 minutes on one core.
 
 rungs="monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention" work=exp/5h dictionary=
 cd "$(dirname "$0")"; . ../stages.sh
 dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
 
-settings() { # of a rung, at about 4.4 M parameters each
+settings() { # of a rung, at 1.6 to 1.9 M parameters each
   case "$1" in
     monophone) ;;
-    dnn) echo kind=feedforward conv_channels=0 hidden_size=640 num_layers=6 ;;
-    rnn) echo kind=rnn conv_channels=0 bidirectional=false hidden_size=768 num_layers=4 ;;
-    gru) echo kind=gru conv_channels=0 bidirectional=false hidden_size=480 num_layers=3 ;;
-    lstm) echo kind=lstm conv_channels=0 bidirectional=false hidden_size=416 num_layers=3 ;;
-    bilstm) echo kind=lstm conv_channels=0 hidden_size=256 num_layers=3 ;;
-    bilstm-conv) echo kind=lstm conv_channels=32 hidden_size=256 num_layers=3 ;;
-    bilstm-conv-attention) echo kind=lstm conv_channels=32 hidden_size=232 num_layers=3 attention_heads=4 ;;
+    dnn) echo kind=feedforward conv_channels=0 hidden_size=384 num_layers=6 ;;
+    rnn) echo kind=rnn conv_channels=0 bidirectional=false hidden_size=448 num_layers=4 ;;
+    gru) echo kind=gru conv_channels=0 bidirectional=false hidden_size=288 num_layers=3 ;;
+    lstm) echo kind=lstm conv_channels=0 bidirectional=false hidden_size=248 num_layers=3 ;;
+    bilstm) echo kind=lstm conv_channels=0 hidden_size=152 num_layers=3 ;;
+    bilstm-conv) echo kind=lstm conv_channels=32 hidden_size=152 num_layers=3 ;;
+    bilstm-conv-attention) echo kind=lstm conv_channels=32 hidden_size=136 num_layers=3 attention_heads=4 ;;
     *) echo "$0: unknown rung: $1" >&2; exit 2 ;;
   esac
 }
