@@ -29,7 +29,7 @@ class Fusion:
 
     model: WordModel
     share: float = 0.5
-    every: int = 6  # frames between two batches
+    every: int = 10  # frames between two batches
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1 or self.every < 1:
@@ -78,36 +78,43 @@ class FusedSearch:
         state = self.session.state
         size = int(state.counters[search.SIZE])
         live = state.beam[search.HISTORY, :size]
-        waiting = set()
-        for row in set(live.tolist()):
-            while not state.histories[row, search.FUSED] and row not in waiting:
-                waiting.add(row)
-                row = int(state.histories[row, search.PARENT])
+        changed = np.flatnonzero(state.histories[live, search.FUSED] == 0)
         pending: dict[int, float] = {}
-        while waiting:  # parents first
-            batch = sorted(row for row in waiting if int(state.histories[row, search.PARENT]) not in waiting)
-            self._score_rows([row for row in batch if int(state.hashes[row]) not in self._gains])
-            for row in batch:
-                parent = int(state.histories[row, search.PARENT])
-                pending[row] = pending.get(parent, 0.0) + self._gains[int(state.hashes[row])]
-            waiting.difference_update(batch)
-        gains = np.array([pending.get(row, 0.0) for row in live.tolist()])
-        state.scores[: search.LANGUAGE, :size] *= np.exp(gains)
-        state.scores[search.LANGUAGE, :size] += gains
+        for batch in self._waiting(live[changed]):
+            hashes = state.hashes[batch].tolist()
+            self._score_rows(batch, hashes)
+            parents = state.histories[batch, search.PARENT].tolist()
+            for row, parent, key in zip(batch.tolist(), parents, hashes, strict=True):
+                pending[row] = pending.get(parent, 0.0) + self._gains[key]
+        gains = np.array([pending[row] for row in live[changed].tolist()])
+        state.scores[: search.LANGUAGE, changed] *= np.exp(gains)
+        state.scores[search.LANGUAGE, changed] += gains
         state.histories[list(pending), search.FUSED] = 1
 
-    def _score_rows(self, rows: list[int]) -> None:
-        state = self.session.state
-        rows = list({int(state.hashes[row]): row for row in rows}.values())
-        if not rows:
+    def _waiting(self, rows: NDArray[np.int32]) -> list[NDArray[np.int32]]:
+        """Histories not scored yet, these and those that they go on from, in batches: parents first."""
+        histories = self.session.state.histories
+        batches: list[NDArray[np.int32]] = []
+        while len(rows):
+            rows = np.unique(rows)
+            batches = [np.setdiff1d(batch, rows, assume_unique=True) for batch in batches]
+            batches.append(rows)
+            parents = histories[rows, search.PARENT]
+            rows = parents[histories[parents, search.FUSED] == 0]
+        return batches[::-1]
+
+    def _score_rows(self, rows: NDArray[np.int32], hashes: list[int]) -> None:
+        first = {key: place for place, key in enumerate(hashes) if key not in self._gains}
+        if not first:
             return
+        state = self.session.state
+        rows = rows[list(first.values())]
         parents = state.histories[rows, search.PARENT]
-        before = [self._states[int(state.hashes[parent])] for parent in parents]
+        before = [self._states[key] for key in state.hashes[parents].tolist()]
         gains, after = self._gain(before, state.histories[rows, search.LAST_WORD], state.histories[parents])
-        for row, gain, reached in zip(rows, gains.tolist(), after, strict=True):
-            self._gains[int(state.hashes[row])] = gain
-            self._states[int(state.hashes[row])] = reached
-        self.session.remember(self._gains, [int(state.hashes[row]) for row in rows])
+        self._gains.update(zip(first, gains.tolist(), strict=True))
+        self._states.update(zip(first, after, strict=True))
+        self.session.remember(self._gains, first)
 
     def _gain(
         self, states: Sequence[Any], words: NDArray[np.int32], histories: NDArray[np.int32]

@@ -164,14 +164,16 @@ def _fused_gain(state, key):  # type: ignore[no-untyped-def]
     return 0, 0.0
 
 
-@compile_cached()
-def remember_gain(state, key, gain):  # type: ignore[no-untyped-def]
-    """Add to what `_fused_gain` finds; there must be a free slot."""
+@compile_cached(_nrt=False)
+def remember_gains(state, work, keys, gains):  # type: ignore[no-untyped-def]
+    """Add to what `_fused_gain` finds; there must be free slots. What was cached of those words is forgotten."""
     mask = np.uint64(len(state.fused_keys) - 1)
-    slot = key & mask
-    while state.fused_keys[slot] != 0:
-        slot = (slot + np.uint64(1)) & mask
-    state.fused_keys[slot], state.fused_gains[slot] = key, gain
+    for place in range(len(keys)):
+        slot = keys[place] & mask
+        while state.fused_keys[slot] != 0:
+            slot = (slot + np.uint64(1)) & mask
+        state.fused_keys[slot], state.fused_gains[slot] = keys[place], gains[place]
+        work.cache_keys[keys[place] & np.uint64(CACHED_SCORES - 1)] = 0
 
 
 @compile_cached(_nrt=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,7 +139,7 @@ class Session:
             records[:room] = self.state.records
             self.state = self.state._replace(histories=histories, hashes=hashes, records=records)
 
-    def remember(self, gains: Mapping[int, float], new: Iterable[int]) -> None:
+    def remember(self, gains: Mapping[int, float], new: Collection[int]) -> None:
         """Let words that a neural model has scored have their whole score wherever they end again.
 
         gains: weighted, by the hash of the history that the word ends; new: those hashes not known at the last call.
@@ -148,10 +148,10 @@ class Session:
         if 2 * len(gains) > slots:
             slots = max(1024, 4 * slots)
             self.state = self.state._replace(fused_keys=np.zeros(slots, np.uint64), fused_gains=np.zeros(slots))
-            new = gains
-        for key in new:
-            search.remember_gain(self.state, np.uint64(key), gains[key])
-            self.scratch.work.cache_keys[key % search.CACHED_SCORES] = 0
+            new = gains.keys()
+        keys = np.fromiter(new, np.uint64, len(new))
+        values = np.fromiter(map(gains.__getitem__, new), np.float64, len(new))
+        search.remember_gains(self.state, self.scratch.work, keys, values)
 
     def results(self, confidence: Confidence, most: int, final_gains: FinalGains | None = None) -> list[Spoken]:
         """The best `most` word sequences, best first; those that differ in spelling only are one, with the times of the

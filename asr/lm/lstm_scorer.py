@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +26,19 @@ class LstmState:
 
     def __init__(self, parent: LstmState | None, word: int) -> None:
         self.parent, self.word = parent, word
-        self.children: dict[int, LstmState] = {}
+        self.children: dict[int, LstmState] | None = None  # most histories never have any
         self.layers: Floats | None = None  # (layers, 2, hidden): outputs and cells
         self.head: float | None = None  # ln of the first softmax's sum
         self.tails: dict[int, tuple[Floats, float]] = {}  # of clusters: projection, ln of the sum
+
+    def after(self, word: int) -> LstmState:
+        """The history with one more word."""
+        if self.children is None:
+            self.children = {}
+        found = self.children.get(word)
+        if found is None:
+            found = self.children[word] = LstmState(self, word)
+        return found
 
     @property
     def output(self) -> Floats:
@@ -83,20 +93,18 @@ class LstmScorer:
     def score(self, states: Sequence[LstmState], words: Sequence[str]) -> tuple[NDArray[np.float64], list[LstmState]]:
         """ln P of each word after its state, NaN for unknown words, and the states after them."""
         self._complete(states)
+        ids = [self.ids.get(word, UNKNOWN_ID) for word in words]
+        after = [state.after(index) for state, index in zip(states, ids, strict=True)]
         found = np.full(len(words), np.nan)
-        after: list[LstmState] = []
-        clusters: dict[int, list[int]] = {}
-        for row, (state, word) in enumerate(zip(states, words, strict=True)):
-            index = self.ids.get(word, UNKNOWN_ID)
-            if index not in state.children:
-                state.children[index] = LstmState(state, index)
-            after.append(state.children[index])
-            if index != UNKNOWN_ID or self.score_unknown:
-                cluster = next(place for place, end in enumerate(self._cutoffs) if index < end)
-                clusters.setdefault(cluster, []).append(row)
-        for cluster, rows in clusters.items():
-            some, ids = [states[row] for row in rows], [after[row].word for row in rows]
-            found[rows] = self._head_scores(some, ids) if cluster == 0 else self._tail_scores(cluster, some, ids)
+        numbers = np.array(ids, np.int64)
+        clusters = np.searchsorted(self._cutoffs, numbers, side="right")
+        if not self.score_unknown:
+            clusters[numbers == UNKNOWN_ID] = -1
+        for cluster in np.unique(clusters[clusters >= 0]).tolist():
+            rows = np.flatnonzero(clusters == cluster)
+            some = [states[row] for row in rows.tolist()]
+            score = self._head_scores if cluster == 0 else partial(self._tail_scores, cluster)
+            found[rows] = score(some, numbers[rows])
         return found, after
 
     def draw(self, random: np.random.Generator, temperature: float = 1.0, max_words: int = 50) -> list[str]:
@@ -121,21 +129,19 @@ class LstmScorer:
         parts = [head[: self._cutoffs[0]]]
         for cluster, (projection, output) in enumerate(self._tails):
             logits = output @ (projection @ state.output)
-            parts.append(head[self._cutoffs[0] + cluster] + logits - _log_sum(logits[None])[0])
+            parts.append(head[self._cutoffs[0] + cluster] + logits - _log_sum(logits[None].copy())[0])
         return np.concatenate(parts)
 
     def _complete(self, states: Sequence[LstmState]) -> None:
         """Run the stack and the first softmax's sum for the states that lack them."""
-        missing = list(dict.fromkeys(state for state in states if state.layers is None))
+        missing = list(dict.fromkeys([state for state in states if state.head is None]))
         if missing:
-            self._step(missing)
-        missing = list(dict.fromkeys(state for state in states if state.head is None))
-        if missing:
-            logits = np.stack([state.output for state in missing]) @ self._head.T + self._head_bias
+            logits = self._step(missing) @ self._head.T + self._head_bias
             for state, total in zip(missing, _log_sum(logits), strict=True):
                 state.head = total
 
-    def _step(self, states: list[LstmState]) -> None:
+    def _step(self, states: list[LstmState]) -> Floats:
+        """Run the stack for states whose parents have been; returns what predicts the next words (states, hidden)."""
         before = np.zeros((len(states), len(self._weights), 2, self._size), np.float32)
         for row, state in enumerate(states):
             if state.parent is not None:
@@ -152,25 +158,33 @@ class LstmScorer:
         for row, state in enumerate(states):
             state.layers = after[row]
             state.parent = None  # its vectors are not needed any more
+        return inputs
 
-    def _head_scores(self, states: list[LstmState], ids: list[int]) -> NDArray[np.float64]:
-        outputs = np.stack([state.output for state in states])
-        logits = np.einsum("nh,nh->n", outputs, self._head[ids])
+    def _head_scores(self, states: list[LstmState], ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        unique, places = _distinct(states)
+        outputs = np.stack([state.output for state in unique])
+        logits = np.einsum("nh,nh->n", outputs[places], self._head[ids])
         bias = self._head_bias[ids] if isinstance(self._head_bias, np.ndarray) else self._head_bias
-        return logits + bias - np.array([state.head for state in states])
+        return logits + bias - np.array([state.head for state in unique])[places]
 
-    def _tail_scores(self, cluster: int, states: list[LstmState], ids: list[int]) -> NDArray[np.float64]:
+    def _tail_scores(self, cluster: int, states: list[LstmState], ids: NDArray[np.int64]) -> NDArray[np.float64]:
         projection, output = self._tails[cluster - 1]
-        missing = list(dict.fromkeys(state for state in states if cluster not in state.tails))
+        unique, places = _distinct(states)
+        missing = [state for state in unique if cluster not in state.tails]
         if missing:
             projected = np.stack([state.output for state in missing]) @ projection.T
             for state, row, total in zip(missing, projected, _log_sum(projected @ output.T), strict=True):
                 state.tails[cluster] = (row, total)
-        first = self._cutoffs[cluster - 1]
-        rows = np.stack([state.tails[cluster][0] for state in states])
-        within = np.einsum("np,np->n", rows, output[[index - first for index in ids]])
-        totals = np.array([state.tails[cluster][1] for state in states])
-        return self._head_scores(states, [self._cutoffs[0] + cluster - 1] * len(states)) + within - totals
+        rows = np.stack([state.tails[cluster][0] for state in unique])[places]
+        within = np.einsum("np,np->n", rows, output[ids - self._cutoffs[cluster - 1]])
+        totals = np.array([state.tails[cluster][1] for state in unique])[places]
+        return self._head_scores(states, np.full(len(ids), self._cutoffs[0] + cluster - 1)) + within - totals
+
+
+def _distinct(states: Sequence[LstmState]) -> tuple[list[LstmState], list[int]]:
+    """The states without repetition, and where each of `states` is among them."""
+    places = {state: place for place, state in enumerate(dict.fromkeys(states))}
+    return list(places), [places[state] for state in states]
 
 
 def _one_blas_thread() -> None:
@@ -188,7 +202,9 @@ def _sigmoid(values: Floats) -> Floats:
 
 
 def _log_sum(logits: NDArray[np.floating]) -> list[float]:
-    """ln of the sum of exp over each row."""
+    """ln of the sum of exp over each row; the logits are overwritten."""
     most = logits.max(axis=1, keepdims=True)
-    totals = np.log(np.exp(logits - most).sum(axis=1)) + most[:, 0]
-    return [float(total) for total in totals]
+    logits -= most
+    np.exp(logits, out=logits)
+    totals: list[float] = (np.log(logits.sum(axis=1)) + most[:, 0]).tolist()
+    return totals

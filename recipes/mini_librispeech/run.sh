@@ -70,7 +70,8 @@ if at 3 "train by CTC, then by CTC-CRF"; then
     fit bilstm-phones-crf-2.toml "$work/crf-2" --set init="$work/crf"
     fit bilstm-phones-crf-3.toml "$work/model" --set init="$work/crf-2"
   else
-    fit bilstm-phones-5h.toml "$work/model"
+    fit bilstm-phones-5h.toml "$work/crf"
+    fit bilstm-phones-5h-2.toml "$work/model" --set init="$work/crf"
   fi
 fi
 if at 4 "log-probs of the dev sets"; then
