@@ -89,13 +89,16 @@ def average(folders: tuple[Path, ...], output: Path) -> None:
 @click.option("--lm-weight", type=float)
 @click.option("--word-score", type=float)
 @click.option("--beam-size", type=click.IntRange(min=1))
+@click.option("--beam-threshold", type=click.FloatRange(min=0), help="Drop hypotheses as many nats below the best.")
 @click.option("--neural-beam-size", type=click.IntRange(min=1), help="With a neural language model in the search.")
+@click.option("--neural-beam-threshold", type=click.FloatRange(min=0), help="The same.")
 @click.option("--card", type=click.Path(path_type=Path), help="Model card, becomes README.md.")
 @click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float16", show_default=True)
 def pack(
     folder: Path, output: Path, lexicon: Path | None, lm: Path | None, neural_lm: Path | None,
     decoding: Path | None, lm_weight: float | None, word_score: float | None, beam_size: int | None,
-    neural_beam_size: int | None, card: Path | None, dtype: str,
+    beam_threshold: float | None, neural_beam_size: int | None, neural_beam_threshold: float | None,
+    card: Path | None, dtype: str,
 ) -> None:  # fmt: skip
     """Make a model folder to ship: weights in half precision, with lexicon, language model, tuned settings, card."""
     from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
@@ -111,7 +114,8 @@ def pack(
         except ValueError as error:
             raise ConfigError(f"{decoding} is not JSON ({error}).") from None
     given = {
-        "lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size, "neural_beam_size": neural_beam_size,
+        "lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size, "threshold": beam_threshold,
+        "neural_beam_size": neural_beam_size, "neural_threshold": neural_beam_threshold,
     }  # fmt: skip
     checkpoint.decoding |= {key: value for key, value in given.items() if value is not None}
     output.mkdir(parents=True, exist_ok=True)

@@ -35,6 +35,7 @@ from asr.text.tokens import Tokens
 @click.option("--lm-weight", type=float, help="Weight of the language model's natural logs.")
 @click.option("--word-score", type=float, help="Added for every word.")
 @click.option("--beam-size", type=click.IntRange(min=1), help="Hypotheses kept.")
+@click.option("--beam-threshold", type=click.FloatRange(min=0), help="Drop hypotheses as many nats below the best.")
 @click.option("--greedy", is_flag=True, help="Best path only, without lexicon and language model.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Utterances decoded at once.")
 @click.option("--limit", default=0, help="Only the first N utterances by id.")
@@ -46,8 +47,8 @@ def command(
     model: str | None, manifest: Path | None, save_log_probs: Path | None, stored: Path | None,
     tokens_path: Path | None, lexicon_path: str | None, lm: str | None, neural_lm: str, neural_share: float | None,
     rescore: int, hotwords: tuple[str, ...], hotword_file: Path | None, lm_weight: float | None,
-    word_score: float | None, beam_size: int | None, greedy: bool, threads: int, limit: int, output: Path | None,
-    as_json: bool, frame_seconds: float | None, device: str,
+    word_score: float | None, beam_size: int | None, beam_threshold: float | None, greedy: bool, threads: int,
+    limit: int, output: Path | None, as_json: bool, frame_seconds: float | None, device: str,
 ) -> int:  # fmt: skip
     """Decode a manifest with a model, or stored log-probabilities of any CTC system.
 
@@ -59,7 +60,9 @@ def command(
     more = extras(neural_lm, neural_share, rescore, hotwords, hotword_file)
     if (stored is None) == (model is None):
         raise ConfigError("give either --model with --manifest, or --log-probs with --tokens.")
-    settings: dict[str, Any] = {"lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size}
+    settings: dict[str, Any] = {
+        "lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size, "threshold": beam_threshold,
+    }  # fmt: skip
     lexicon: Lexicon | None = None
     chosen: str | Path | None = lm
     bad: list[BadItem] = []

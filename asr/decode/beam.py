@@ -47,6 +47,8 @@ class BeamConfig:
     def __post_init__(self) -> None:
         if self.beam_size < 1:
             raise ConfigError(f"the beam size must be at least 1, not {self.beam_size}.")
+        if not (self.threshold > 0 and self.token_threshold > 0):
+            raise ConfigError("the thresholds of the search must be numbers above 0.")
         if not all(np.isfinite([self.lm_weight, self.word_score])) or self.lm_weight < 0:
             raise ConfigError("lm_weight must be a number of 0 or more, word_score a number.")
 

@@ -46,7 +46,7 @@ def search_settings(tuned: dict[str, Any], chosen: dict[str, Any], extras: Extra
     """A model's tuned settings (those for a neural language model, if one joins), under those that were chosen."""
     found = dict(tuned)
     if extras is not None and extras.neural_lm not in (None, AUTO):
-        names = ("lm_weight", "word_score", "beam_size")
+        names = ("lm_weight", "word_score", "beam_size", "threshold")
         found |= {name: tuned[f"neural_{name}"] for name in names if f"neural_{name}" in tuned}
     return found | {name: value for name, value in chosen.items() if value is not None}
 

@@ -86,10 +86,13 @@ def test_tuning_prints_surface_beams_calibration_and_what_a_neural_model_brings(
 
 
 def test_settings_tuned_for_a_neural_model_apply_only_with_one():
-    tuned = {"lm_weight": 0.8, "word_score": -1.0, "neural_lm_weight": 0.9, "neural_word_score": 0.5}
+    tuned = {"lm_weight": 0.8, "word_score": -1.0, "neural_lm_weight": 0.9, "neural_word_score": 0.5, "threshold": 16.0}
     assert search_settings(tuned, {"beam_size": None})["lm_weight"] == 0.8
     found = search_settings(tuned, {"word_score": 2.0}, Extras(neural_lm="lstm"))
-    assert (found["lm_weight"], found["word_score"]) == (0.9, 2.0)
+    assert (found["lm_weight"], found["word_score"], found["threshold"]) == (0.9, 2.0, 16.0)
+    tuned["neural_threshold"] = 15.0
+    assert search_settings(tuned, {}, Extras(neural_lm="lstm"))["threshold"] == 15.0
+    assert search_settings(tuned, {"threshold": 9.0}, Extras(neural_lm="lstm"))["threshold"] == 9.0
 
 
 def test_a_recogniser_packed_with_a_neural_model_uses_it(run, neural, tiny_model, make_wav, tmp_path):
@@ -98,9 +101,11 @@ def test_a_recogniser_packed_with_a_neural_model_uses_it(run, neural, tiny_model
     code, _, errors = run(
         "checkpoint", "pack", tiny_model, "--lm", tmp_path / "lm.arpa", "--neural-lm", neural,
         "--decoding", tmp_path / "tuned.json", "--output", tmp_path / "packed", "--neural-beam-size", "7",
+        "--beam-threshold", "16", "--neural-beam-threshold", "15",
     )  # fmt: skip
     assert code == 0, errors
-    assert json.loads((tmp_path / "packed" / "config.json").read_text())["decoding"]["neural_beam_size"] == 7
+    packed = json.loads((tmp_path / "packed" / "config.json").read_text())["decoding"]
+    assert (packed["neural_beam_size"], packed["threshold"], packed["neural_threshold"]) == (7, 16.0, 15.0)
     lstm = tmp_path / "packed" / "lstm"
     wav = make_wav(seconds=1.5)
     code, out, errors = run("transcribe", wav, "--model", tmp_path / "packed", "--neural-lm", lstm, "--format", "json")

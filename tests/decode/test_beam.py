@@ -96,6 +96,23 @@ def test_more_beam_comes_closer_to_the_best_score(seed):
     assert scores[-1] > -math.inf
 
 
+def test_a_threshold_drops_what_is_far_below_the_best():
+    tokens = Tokens.characters("ab")
+    model = build_tables(estimate(Corpus(TEXT), 2))
+    log_probs = _log_probs(12, len(tokens), 0, sharpness=1.0)
+    counts, scores = [], []
+    for threshold in (0.5, 3.0, 8.0, math.inf):
+        config = BeamConfig(0.5, 0.0, beam_size=3000, threshold=threshold)
+        found = BeamDecoder(tokens, BOUNDED, model, config).decode(log_probs, nbest=3000)
+        counts.append(len(found))
+        scores.append(found[0].score)
+    assert counts == sorted(set(counts))
+    assert scores[-1] == max(scores)
+    assert scores[0] < scores[-1]
+    with pytest.raises(ConfigError, match="thresholds"):
+        BeamConfig(threshold=0.0)
+
+
 def test_repeated_letters_need_a_blank_between_them():
     tokens = Tokens.characters("ab")
     rows = {"<blank>": 0, "|": 1, "a": 2}
