@@ -38,6 +38,7 @@ RESCORED = 100  # hypotheses of each utterance
 )
 @click.option("--lm", required=True, help="ARPA language model.")
 @click.option("--beam-size", default=50, show_default=True, type=click.IntRange(min=1))
+@click.option("--beam-threshold", type=click.FloatRange(min=0), help="Drop hypotheses as many nats below the best.")
 @click.option("--trials", default=20, show_default=True, type=click.IntRange(min=1), help="Settings to try.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
 @click.option("--limit", default=0, help="Only the first N utterances by id.")
@@ -50,8 +51,8 @@ RESCORED = 100  # hypotheses of each utterance
 )
 def command(
     reference: Path, stored: Path | None, tokens_path: Path | None, model: str | None,
-    lexicon_path: Path | None, lm: str, beam_size: int, trials: int, threads: int, limit: int, beams: str,
-    neural_lm: str, output: Path | None,
+    lexicon_path: Path | None, lm: str, beam_size: int, beam_threshold: float | None, trials: int, threads: int,
+    limit: int, beams: str, neural_lm: str, output: Path | None,
 ) -> None:  # fmt: skip
     """Find the search's weights with the lowest word error rate on a dev set; the acoustic model runs once.
 
@@ -75,7 +76,8 @@ def command(
         list_bad(bad)
         tokens = backend.checkpoint.tokens
         lexicon = lexicon or backend.checkpoint.lexicon
-    decoder = make_decoder(tokens, lexicon, lm, {"beam_size": beam_size}, note)
+    search = {"beam_size": beam_size} | ({} if beam_threshold is None else {"threshold": beam_threshold})
+    decoder = make_decoder(tokens, lexicon, lm, search, note)
     texts = read_texts(reference)
     if isinstance(decoder, BeamDecoder):  # else the vocabulary is open
         known = None if decoder.lm is None else decoder.lm.ids
@@ -92,12 +94,7 @@ def command(
         note("warning: the language model does not help on this set; check its text, its case, and its vocabulary")
     for trial in tuner.beams(found.best, [int(size) for size in beams.split(",") if size]):
         click.echo(f"beam_size {trial.beam_size:4d}: WER {trial.wer:.2%}, {trial.seconds:.1f} s")
-    fitted = tuner.calibration(found.best)
-    best |= {"beam_size": beam_size} | fitted.settings
-    click.echo(
-        f"word confidence: expected calibration error {fitted.after:.2%} on the half not fitted to, "
-        f"{fitted.before:.2%} of the beam's posterior alone"
-    )
+    best |= search | _calibrated(tuner, tuner.with_weights(found.best))
     if neural_lm != NO_LM:
         best |= _tune_neural(tuner, found, neural_lm)
     if output is not None:
@@ -118,11 +115,22 @@ def _tune_neural(tuner: Tuner, found: Tuning, name: str) -> dict[str, float]:
         score = tuner.score_with(decoder)
         click.echo(f"{where}: {score.words.rate:.2%} WER")
         click.echo(render_test(compare(found.score, score), "the n-gram alone", f"with the neural model, {where},"))
+    fitted = _calibrated(tuner, weighted.with_fusion(fusion))
     return {
         "neural_share": best.neural_share,
         "neural_lm_weight": best.lm_weight,
         "neural_word_score": best.word_score,
-    }
+    } | {f"neural_{name}": value for name, value in fitted.items()}
+
+
+def _calibrated(tuner: Tuner, decoder: BeamDecoder) -> dict[str, float]:
+    """Settings of word confidences for a search."""
+    fitted = tuner.calibration(decoder)
+    click.echo(
+        f"word confidence: expected calibration error {fitted.after:.2%} on the half not fitted to, "
+        f"{fitted.before:.2%} of the beam's posterior alone"
+    )
+    return fitted.settings
 
 
 def _print_surface(trials: list[Trial]) -> None:

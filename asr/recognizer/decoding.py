@@ -42,12 +42,16 @@ class Extras:
         return replace(self, neural_lm=own if own is not None and own.is_dir() else None)
 
 
+TUNED_ANEW = (  # for a search that a neural language model joins
+    "lm_weight", "word_score", "beam_size", "threshold", "confidence_bias", "confidence_slope", "confidence_evidence",
+)  # fmt: skip
+
+
 def search_settings(tuned: dict[str, Any], chosen: dict[str, Any], extras: Extras | None = None) -> dict[str, Any]:
     """A model's tuned settings (those for a neural language model, if one joins), under those that were chosen."""
     found = dict(tuned)
     if extras is not None and extras.neural_lm not in (None, AUTO):
-        names = ("lm_weight", "word_score", "beam_size", "threshold")
-        found |= {name: tuned[f"neural_{name}"] for name in names if f"neural_{name}" in tuned}
+        found |= {name: tuned[f"neural_{name}"] for name in TUNED_ANEW if f"neural_{name}" in tuned}
     return found | {name: value for name, value in chosen.items() if value is not None}
 
 

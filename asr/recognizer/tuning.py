@@ -117,7 +117,7 @@ class Tuner:
 
         Both models score every hypothesis once; the trials only add up.
         """
-        lists = NbestLists(self._with(best), self.log_probs, model, self.wanted, hypotheses)
+        lists = NbestLists(self.with_weights(best), self.log_probs, model, self.wanted, hypotheses)
         random = np.random.default_rng(seed)
         found = []
         for number in range(trials):
@@ -132,18 +132,18 @@ class Tuner:
         """What other beam sizes give with the best weights."""
         found = []
         for size in sizes:
-            score, seconds = self._score(self._with(best).with_settings(beam_size=size))
+            score, seconds = self._score(self.with_weights(best).with_settings(beam_size=size))
             found.append(BeamTrial(size, score.words.rate, seconds))
         return found
 
-    def calibration(self, best: Trial) -> Calibration:
+    def calibration(self, decoder: BeamDecoder) -> Calibration:
         """Settings of word confidences that fit what is right, by logistic regression (Platt 1999).
 
         The expected calibration errors are of words that took no part: each half of the utterances is judged by the fit
         to the other half.
         """
         plain = {"confidence_bias": 0.0, "confidence_slope": 1.0, "confidence_evidence": 0.0}
-        decoder, names = self._with(best).with_settings(**plain), list(self.log_probs)
+        decoder, names = decoder.with_settings(**plain), list(self.log_probs)
         posterior, right, half = self._outcomes(decoder, names)
         evidence, _, _ = self._outcomes(decoder.with_settings(confidence_slope=0.0, confidence_evidence=1.0), names)
         features = np.stack([_logit(posterior), _logit(evidence)], axis=1)
@@ -174,7 +174,8 @@ class Tuner:
         """The score of any decoder on the dev set."""
         return self._score(decoder)[0]
 
-    def _with(self, trial: Trial) -> BeamDecoder:
+    def with_weights(self, trial: Trial) -> BeamDecoder:
+        """The search with a trial's weights."""
         return self.decoder.with_settings(lm_weight=trial.lm_weight, word_score=trial.word_score)
 
     def _attempt(self, lm_weight: float, word_score: float) -> tuple[Trial, SystemScore]:

@@ -75,6 +75,7 @@ def test_tuning_prints_surface_beams_calibration_and_what_a_neural_model_brings(
     (tmp_path / "refs.txt").write_text("".join(f"u{number} a b ab c\n" for number in range(6)))
     code, out, errors = run(
         "tune", *stored, "--reference", tmp_path / "refs.txt", "--trials", "3", "--beams", "5,20",
+        "--beam-threshold", "20",
         "--neural-lm", neural, "--output", tmp_path / "tuned.json",
     )  # fmt: skip
     assert code == 0, errors
@@ -82,7 +83,9 @@ def test_tuning_prints_surface_beams_calibration_and_what_a_neural_model_brings(
         assert part in out
     assert "25.00% of the reference words are not in the lexicon" in errors
     tuned = json.loads((tmp_path / "tuned.json").read_text())
-    assert {"lm_weight", "word_score", "beam_size", "confidence_slope", "neural_share"} <= set(tuned)
+    expected = {"lm_weight", "word_score", "beam_size", "threshold", "confidence_slope", "neural_share"}
+    assert expected | {"neural_lm_weight", "neural_confidence_slope"} <= set(tuned)
+    assert tuned["threshold"] == 20.0
 
 
 def test_settings_tuned_for_a_neural_model_apply_only_with_one():
@@ -90,7 +93,8 @@ def test_settings_tuned_for_a_neural_model_apply_only_with_one():
     assert search_settings(tuned, {"beam_size": None})["lm_weight"] == 0.8
     found = search_settings(tuned, {"word_score": 2.0}, Extras(neural_lm="lstm"))
     assert (found["lm_weight"], found["word_score"], found["threshold"]) == (0.9, 2.0, 16.0)
-    tuned["neural_threshold"] = 15.0
+    tuned |= {"neural_threshold": 15.0, "confidence_slope": 0.2, "neural_confidence_slope": 0.4}
+    assert search_settings(tuned, {}, Extras(neural_lm="lstm"))["confidence_slope"] == 0.4
     assert search_settings(tuned, {}, Extras(neural_lm="lstm"))["threshold"] == 15.0
     assert search_settings(tuned, {"threshold": 9.0}, Extras(neural_lm="lstm"))["threshold"] == 9.0
 
