@@ -11,7 +11,7 @@ import numpy as np
 
 from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, list_bad, note
-from asr.cli.search_options import extras, hotword_options, neural_options
+from asr.cli.search_options import beam_threshold_option, extras, hotword_options, neural_options
 from asr.data.manifest import BadItem
 from asr.decode.hypothesis import Hypothesis
 from asr.errors import ConfigError
@@ -35,7 +35,7 @@ from asr.text.tokens import Tokens
 @click.option("--lm-weight", type=float, help="Weight of the language model's natural logs.")
 @click.option("--word-score", type=float, help="Added for every word.")
 @click.option("--beam-size", type=click.IntRange(min=1), help="Hypotheses kept.")
-@click.option("--beam-threshold", type=click.FloatRange(min=0), help="Drop hypotheses as many nats below the best.")
+@beam_threshold_option
 @click.option("--greedy", is_flag=True, help="Best path only, without lexicon and language model.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Utterances decoded at once.")
 @click.option("--limit", default=0, help="Only the first N utterances by id.")

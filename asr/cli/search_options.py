@@ -15,6 +15,10 @@ from asr.text.lines import read_lines
 
 HOTWORD_BOOST = 3.0  # nats
 
+beam_threshold_option = click.option(
+    "--beam-threshold", type=click.FloatRange(min=0), help="Drop hypotheses as many nats below the best."
+)
+
 
 def neural_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--neural-lm, --neural-share and --rescore."""

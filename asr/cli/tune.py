@@ -9,13 +9,14 @@ import click
 
 from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, list_bad, note
+from asr.cli.search_options import beam_threshold_option
 from asr.decode.beam import BeamDecoder
 from asr.decode.fusion import Fusion
 from asr.decode.preflight import reference_findings
 from asr.errors import ConfigError
 from asr.lm.word_model import load_word_model
 from asr.recognizer.bulk import compute_log_probs, read_log_probs
-from asr.recognizer.decoding import NO_LM, make_decoder
+from asr.recognizer.decoding import NO_LM, make_decoder, search_settings
 from asr.recognizer.shipped import neural_lm_folder
 from asr.recognizer.tuning import Trial, Tuner, Tuning
 from asr.score.report import compare, render, render_test
@@ -38,7 +39,7 @@ RESCORED = 100  # hypotheses of each utterance
 )
 @click.option("--lm", required=True, help="ARPA language model.")
 @click.option("--beam-size", default=50, show_default=True, type=click.IntRange(min=1))
-@click.option("--beam-threshold", type=click.FloatRange(min=0), help="Drop hypotheses as many nats below the best.")
+@beam_threshold_option
 @click.option("--trials", default=20, show_default=True, type=click.IntRange(min=1), help="Settings to try.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
 @click.option("--limit", default=0, help="Only the first N utterances by id.")
@@ -76,7 +77,7 @@ def command(
         list_bad(bad)
         tokens = backend.checkpoint.tokens
         lexicon = lexicon or backend.checkpoint.lexicon
-    search = {"beam_size": beam_size} | ({} if beam_threshold is None else {"threshold": beam_threshold})
+    search = search_settings({}, {"beam_size": beam_size, "threshold": beam_threshold})
     decoder = make_decoder(tokens, lexicon, lm, search, note)
     texts = read_texts(reference)
     if isinstance(decoder, BeamDecoder):  # else the vocabulary is open
