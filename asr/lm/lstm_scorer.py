@@ -102,9 +102,9 @@ class LstmScorer:
             clusters[numbers == UNKNOWN_ID] = -1
         for cluster in np.unique(clusters[clusters >= 0]).tolist():
             rows = np.flatnonzero(clusters == cluster)
-            some = [states[row] for row in rows.tolist()]
+            unique, places = _distinct([states[row] for row in rows.tolist()])
             score = self._head_scores if cluster == 0 else partial(self._tail_scores, cluster)
-            found[rows] = score(some, numbers[rows])
+            found[rows] = score(unique, places, numbers[rows])
         return found, after
 
     def draw(self, random: np.random.Generator, temperature: float = 1.0, max_words: int = 50) -> list[str]:
@@ -160,25 +160,27 @@ class LstmScorer:
             state.parent = None  # its vectors are not needed any more
         return inputs
 
-    def _head_scores(self, states: list[LstmState], ids: NDArray[np.int64]) -> NDArray[np.float64]:
-        unique, places = _distinct(states)
-        outputs = np.stack([state.output for state in unique])
+    def _head_scores(self, states: list[LstmState], places: list[int], ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """ln P of each id, of a word or a cluster, after the state at its place (ids,)."""
+        outputs = np.stack([state.output for state in states])
         logits = np.einsum("nh,nh->n", outputs[places], self._head[ids])
         bias = self._head_bias[ids] if isinstance(self._head_bias, np.ndarray) else self._head_bias
-        return logits + bias - np.array([state.head for state in unique])[places]
+        return logits + bias - np.array([state.head for state in states])[places]
 
-    def _tail_scores(self, cluster: int, states: list[LstmState], ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _tail_scores(
+        self, cluster: int, states: list[LstmState], places: list[int], ids: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         projection, output = self._tails[cluster - 1]
-        unique, places = _distinct(states)
-        missing = [state for state in unique if cluster not in state.tails]
+        missing = [state for state in states if cluster not in state.tails]
         if missing:
             projected = np.stack([state.output for state in missing]) @ projection.T
             for state, row, total in zip(missing, projected, _log_sum(projected @ output.T), strict=True):
                 state.tails[cluster] = (row, total)
-        rows = np.stack([state.tails[cluster][0] for state in unique])[places]
+        rows = np.stack([state.tails[cluster][0] for state in states])[places]
         within = np.einsum("np,np->n", rows, output[ids - self._cutoffs[cluster - 1]])
-        totals = np.array([state.tails[cluster][1] for state in unique])[places]
-        return self._head_scores(states, np.full(len(ids), self._cutoffs[0] + cluster - 1)) + within - totals
+        totals = np.array([state.tails[cluster][1] for state in states])[places]
+        entries = np.full(len(ids), self._cutoffs[0] + cluster - 1)
+        return self._head_scores(states, places, entries) + within - totals
 
 
 def _distinct(states: Sequence[LstmState]) -> tuple[list[LstmState], list[int]]:
