@@ -2,7 +2,7 @@
 # The same five hours of speech climbed by acoustic models of each generation: same phones, lexicon and language model.
 #   ./ladder.sh --data FOLDER [--dictionary DICT] [--work exp/5h]
 #               [--rungs "monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention"]
-# After stages 1 and 2 of ./run.sh --track 5h, whose files it reads; a network takes 10 to 25 minutes on one core.
+# After stages 1 and 2 of ./run.sh --track 5h, whose files it reads; a network takes about half an hour of a shared core.
 
 rungs="monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention" work=exp/5h dictionary=
 cd "$(dirname "$0")"; . ../stages.sh
