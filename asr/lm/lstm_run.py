@@ -12,8 +12,8 @@ import torch
 from asr.atomic_file import write_atomically
 from asr.config import to_dict
 from asr.data.manifest import sentences
-from asr.errors import ConfigError
-from asr.lm.lstm_folder import save_lm
+from asr.errors import CheckpointError, ConfigError
+from asr.lm.lstm_folder import LstmLmFolder, load_lm, save_lm
 from asr.lm.lstm_model import LstmLanguageModel, LstmLmConfig
 from asr.lm.lstm_task import LmTask, Sentences, TextConfig, encode, vocabulary_of
 from asr.lm.running_task import RunningTask, running_ids
@@ -32,6 +32,7 @@ class LmRunConfig:
     vocabulary: str = ""  # word list: other words are unknown; empty: all words of the text
     most_words: int = 0  # only the most frequent of them; 0: all
     case: str = "lower"
+    init: str = ""  # folder of a language model to start from, whose words and units are kept
     units: str = "words"  # or characters, or the path of a sentencepiece model (`asr tokens subwords`)
     model: LstmLmConfig = field(default_factory=LstmLmConfig)
     text: TextConfig = field(default_factory=TextConfig)
@@ -46,7 +47,8 @@ class LmRun:
         self.config, self.output = config, output
         change = CASES[config.case]
 
-        self.units = Units.read(config.units)
+        initial = load_lm(config.init) if config.init else None
+        self.units = initial.units if initial is not None else Units.read(config.units)
         if self.units is not None and config.vocabulary:
             raise ConfigError("a vocabulary is of words: leave it out with other units.")
         spell = self.units.spell if self.units is not None else str
@@ -54,11 +56,16 @@ class LmRun:
         def lines(paths: list[Path]) -> Any:
             return (spell(change(line)) for path in paths for line in sentences(path))
 
-        allowed = [change(line.strip()) for line in read_lines(config.vocabulary)] if config.vocabulary else None
-        self.words = vocabulary_of(lines(train), config.most_words, allowed)
+        if initial is not None:
+            self.words = initial.words
+        else:
+            allowed = [change(line.strip()) for line in read_lines(config.vocabulary)] if config.vocabulary else None
+            self.words = vocabulary_of(lines(train), config.most_words, allowed)
         ids = {word: index for index, word in enumerate(self.words)}
         torch.manual_seed(config.train.seed)
         self.model = LstmLanguageModel(config.model, len(self.words))
+        if initial is not None:
+            self._start_from(initial)
         seed = config.train.seed
         self.task: LmTask | RunningTask
         if config.text.running:
@@ -69,6 +76,12 @@ class LmRun:
             parts = [Sentences(encode(lines(paths), ids), config.text.max_words) for paths in (train, [dev])]
             self.trained_words = len(parts[0].ids)
             self.task = LmTask(self.model, parts[0], parts[1], config.text, seed)
+
+    def _start_from(self, initial: LstmLmFolder) -> None:
+        try:
+            self.model.load_state_dict({name: torch.from_numpy(value) for name, value in initial.arrays.items()})
+        except RuntimeError:
+            raise CheckpointError(f"{initial.source} has other sizes than this configuration.") from None
 
     def train(self, resume: bool = False, report: Report | None = None) -> dict[str, Any]:
         """Train, write the model folder, return the final figures."""

@@ -219,6 +219,24 @@ def test_a_model_is_trained_scored_mixed_sampled_and_packed_by_commands(run, tmp
     assert "--resume" in errors
 
 
+def test_training_starts_from_a_model_and_keeps_its_words(run, tmp_path):
+    text, other, config = tmp_path / "text.txt", tmp_path / "other.txt", tmp_path / "c.toml"
+    text.write_text("the cat sat on the mat\na dog ate the mat\n" * 40)
+    other.write_text("the cat ate a zebra\n" * 40)
+    config.write_text(CONFIG)
+    first, second = tmp_path / "first", tmp_path / "second"
+    train = ["lm", "train", "--config", config, "--dev"]
+    assert run(*train, text, text, "--output", first)[0] == 0
+    still = ["--set", f"init={first}", "--set", "train.peak_lr=1e-9", "--set", "train.epochs=2"]
+    assert run(*train, other, other, *still, "--output", second)[0] == 0
+    assert (second / "words.txt").read_bytes() == (first / "words.txt").read_bytes()
+    for name, array in load_lm(first).arrays.items():
+        np.testing.assert_allclose(load_lm(second).arrays[name], array, atol=1e-6)
+    code, _, errors = run(*train, text, text, *still, "--set", "model.hidden_size=8", "--output", tmp_path / "third")
+    assert code == 1
+    assert "has other sizes" in errors
+
+
 def test_bad_texts_for_neural_models_are_named(run, tmp_path):
     config = tmp_path / "c.toml"
     config.write_text(CONFIG)
