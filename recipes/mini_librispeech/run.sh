@@ -6,7 +6,8 @@
 # are there. TEXT is prose for the language model, LIST the words it may hold, DICT a pronouncing dictionary such as CMUdict
 # (by default FOLDER/text/prose/train.txt.bz2, …/lexicon/librispeech-vocab.txt.gz, …/lexicon/cmudict.dict).
 # LSTM is a language model's folder, such as ../librispeech_lm/run.sh makes; without it there is none in the search.
-# The open track's stage 7 trains once more, on dev-full-band too, the weights of the search kept: that model ships.
+# The open track goes on from the model of five hours, with all audio. Its stage 7 does so once more, with dev-full-band too,
+# the weights of the search kept: that model ships.
 # Without --data stage 0 downloads train-clean-5 and dev-clean-2; dev is then dev-clean-2.
 
 track=open text= vocab= dictionary= neural_lm= words=65000 threshold=1.27e-7
@@ -15,18 +16,18 @@ if [ -z "$data" ]; then data="$work/data"; fi
 text="${text:-$data/text/prose/train.txt.bz2}"
 vocab="${vocab:-$data/text/lexicon/librispeech-vocab.txt.gz}"
 dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
-corpora="LibriSpeech/train-clean-5"
-if [ "$track" = open ]; then corpora="$corpora LibriSpeech/train-clean-100-part ljspeech-part"; fi
+corpora="LibriSpeech/train-clean-5" model=5h-2
+if [ "$track" = open ]; then corpora="$corpora LibriSpeech/train-clean-100-part ljspeech-part" model=open; fi
 sets=
 for name in dev-full-band dev-clean-part dev-clean-2; do
   if [ -d "$data/LibriSpeech/$name" ]; then sets="$sets $name"; fi
 done
 dev="$(echo ${sets:-dev-clean-2} | cut -d ' ' -f 1)"  # the first one is what is tuned on
 
-fit() { # CONFIGURATION OUTPUT [OPTIONS]
-  config="$1" output="$2"; shift 2
+fit() { # CONFIGURATION TRAIN DEV OUTPUT [OPTIONS]
+  config="$1" train="$2" validated="$3" output="$4"; shift 4
   asr train --config "conf/$config" --set tokens="$work/tokens.txt" --set lexicon="$work/train-lexicon.txt" \
-    --train "$work/train.jsonl" --dev "$work/$dev.jsonl" --output "$output" --resume "$@"
+    --train "$work/$train.jsonl" --dev "$work/$validated.jsonl" --output "$work/$output" --resume "$@"
 }
 
 pack() { # MODEL PACKED
@@ -51,6 +52,7 @@ fi
 if at 1 "manifests"; then
   sources=
   for corpus in $corpora; do if [ -d "$data/$corpus" ]; then sources="$sources $data/$corpus"; fi; done
+  asr data import "$data/LibriSpeech/train-clean-5" --output "$work/five-hours.jsonl"
   asr data import $sources --output "$work/train.jsonl"
   for name in $sets; do asr data import "$data/LibriSpeech/$name" --output "$work/$name.jsonl"; done
 fi
@@ -63,20 +65,14 @@ if at 2 "words, lexicons, language model"; then
   asr lm ngram "$text" --order 3 --vocab "$work/words.txt" --threshold "$threshold" --decimals 3 \
     --output "$work/lm.arpa.gz"
 fi
-if at 3 "train by CTC, then by CTC-CRF"; then
-  if [ "$track" = open ]; then
-    fit bilstm-phones.toml "$work/ctc"
-    fit bilstm-phones-crf.toml "$work/crf" --set init="$work/ctc"
-    fit bilstm-phones-crf-2.toml "$work/crf-2" --set init="$work/crf"
-    fit bilstm-phones-crf-3.toml "$work/model" --set init="$work/crf-2"
-  else
-    fit bilstm-phones-5h.toml "$work/crf"
-    fit bilstm-phones-5h-2.toml "$work/model" --set init="$work/crf"
-  fi
+if at 3 "train on five hours by CTC, then by CTC-CRF; then on all"; then
+  fit bilstm-phones-5h.toml five-hours "$dev" 5h
+  fit bilstm-phones-5h-2.toml five-hours "$dev" 5h-2 --set init="$work/5h"
+  if [ "$track" = open ]; then fit bilstm-phones-open.toml train "$dev" open --set init="$work/5h-2"; fi
 fi
 if at 4 "log-probs of the dev sets"; then
   for name in $sets; do
-    asr decode --model "$work/model" --manifest "$work/$name.jsonl" --greedy --save-log-probs "$work/$name.npz" \
+    asr decode --model "$work/$model" --manifest "$work/$name.jsonl" --greedy --save-log-probs "$work/$name.npz" \
       --output "$work/greedy.$name.trn"
   done
 fi
@@ -84,15 +80,14 @@ if at 5 "tune on $dev, decode and score all"; then
   asr tune --log-probs "$work/$dev.npz" --tokens "$work/tokens.txt" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
     --reference "$work/$dev.jsonl" --beam-size 400 --beam-threshold 16 --threads 2 --trials 8 \
     --neural-lm "${neural_lm:-none}" --output "$work/tuned.json"
-  pack model packed
+  pack "$model" packed
 fi
 if at 6 "the table"; then
   for name in $sets; do table packed bilstm-phones-crf "$name"; done
 fi
 if at 7 "the model that ships" && [ "$track" = open ] && [ "$dev" = dev-full-band ]; then
   cat "$work/train.jsonl" "$work/$dev.jsonl" > "$work/train-dev.jsonl"
-  fit bilstm-phones-crf-4.toml "$work/final" --set init="$work/model" \
-    --train "$work/train-dev.jsonl" --dev "$work/dev-clean-part.jsonl"
+  fit bilstm-phones-open.toml train-dev dev-clean-part final --set init="$work/5h-2"
   pack final ship
   table ship bilstm-phones-crf-dev dev-clean-part
 fi
