@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.fft
 import scipy.signal
 import soundfile
 import soxr
@@ -82,10 +83,11 @@ def add_noise(samples: Samples, snr_db: float, colour: float, random: np.random.
     power = np.square(samples, dtype=np.float64).mean() if len(samples) else 0.0
     if not power:
         return samples
-    spectrum = np.fft.rfft(random.standard_normal(len(samples)))
-    spectrum[1:] *= np.arange(1, len(spectrum)) ** (-colour / 2)
+    size = scipy.fft.next_fast_len(len(samples), real=True)  # large prime factors take ten times as long
+    spectrum = scipy.fft.rfft(random.standard_normal(size, dtype=np.float32))
+    spectrum[1:] *= np.arange(1, len(spectrum), dtype=np.float32) ** np.float32(-colour / 2)
     spectrum[0] = 0.0
-    noise = np.fft.irfft(spectrum, len(samples))
+    noise = scipy.fft.irfft(spectrum, size)[: len(samples)]
     scale = np.sqrt(power / max(np.square(noise).mean(), 1e-30)) * 10.0 ** (-snr_db / 20)
     return (samples + scale * noise).astype(np.float32)
 
