@@ -42,6 +42,8 @@ from asr.train.config import TrainConfig, choose_device, learning_rate
 from asr.train.optimizer import make_optimizer
 from asr.train.task import Carrying, Report, Task
 
+MOST_WORKERS = 8  # threads that prepare batches for a GPU, and steps that they are ahead
+
 
 @dataclass
 class Share:
@@ -118,9 +120,9 @@ class Trainer:
         return [plans[start : start + size] for start in range(0, len(plans), size)]
 
     def _batches(self, groups: list[list[Any]]) -> Iterator[Share]:
-        """This process's batches of each step, prepared; for a GPU they are made in a thread, one step ahead.
+        """This process's batches of each step, prepared; for a GPU they are made in threads, some steps ahead.
 
-        On the CPU such a thread would take a core from the kernels, whose threads wait for each other: they are made
+        On the CPU such threads would take cores from the kernels, whose threads wait for each other: they are made
         in turn.
         """
         shares = ([*enumerate(group)][self.rank :: processes.count()] for group in groups)
@@ -129,12 +131,13 @@ class Trainer:
                 made = ((place, self.task.prepare(plan, self.epoch, self.device)) for place, plan in share)
                 yield Share(made, len(group))
             return
-        with ThreadPoolExecutor(1) as pool:
+        workers = max(1, min(MOST_WORKERS, self.cores // processes.count() - 1))
+        with ThreadPoolExecutor(workers) as pool:
             pending: deque[tuple[list[Any], int]] = deque()
             for group, share in zip(groups, shares, strict=True):
                 futures = [(place, pool.submit(self.task.prepare, p, self.epoch, self.device)) for place, p in share]
                 pending.append((futures, len(group)))
-                if len(pending) > 1:
+                if len(pending) > workers:
                     yield _ready(*pending.popleft())
             while pending:
                 yield _ready(*pending.popleft())
