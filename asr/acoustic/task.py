@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import ctc_loss
+from torch.nn.utils.rnn import pad_sequence
 
 from asr.acoustic.crf import TokenTrigrams, log_partition
 from asr.acoustic.expected_errors import ExpectedErrors
@@ -22,6 +23,7 @@ from asr.data.manifest import BadItem, Utterance
 from asr.errors import AudioError, ConfigError
 
 Evaluate = Callable[[dict[str, np.ndarray]], dict[str, float]]
+DEV_BATCH = 32  # utterances of the dev set whose loss is computed at once
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ class CtcTask:
                 limits = f"{self.data.min_seconds:g}..{self.data.max_seconds:g} s (data.min_seconds, data.max_seconds)"
                 self.too_long.append(BadItem(item[0].id, f"its {length:.2f} s lie outside {limits}"))
         self.train = kept
-        self._trigrams: TokenTrigrams | None = None
+        self._trigrams: TokenTrigrams | None = None  # on the CPU
+        self._tables: TokenTrigrams | None = None  # the same where the model is
         self._words = {utterance.id: (utterance.text or "").split() for utterance, _ in kept}
         if self.criterion.kind != "ctc" and kept:
             self._trigrams = TokenTrigrams.estimate((ids for _, ids in kept), self.model.num_tokens)
@@ -167,7 +170,8 @@ class CtcTask:
             features, frame_lengths = self.model.features(batch.samples, batch.lengths)
             features = features.masked_fill(batch.mask, 0.0)
         log_probs, lengths = self.model(features, frame_lengths)
-        fits = [row for row, target in enumerate(batch.targets) if frames_needed(target) <= int(lengths[row])]
+        room = lengths.tolist()
+        fits = [row for row, target in enumerate(batch.targets) if frames_needed(target) <= room[row]]
         if len(fits) < len(batch.ids):
             self.infeasible.update(batch.ids[row] for row in set(range(len(batch.ids))) - set(fits))
             figures["infeasible"] = float(len(batch.ids) - len(fits))
@@ -188,12 +192,13 @@ class CtcTask:
         figures |= {"expected_errors": float(errors.detach()), "words": float(sum(map(len, words)))}
         return errors / max(1.0, figures["words"]) + self.criterion.crf_share * crf, figures
 
-    def _rivals(self, log_probs: Tensor, lengths: Tensor, targets: list[list[int]]) -> Tensor:
+    def _rivals(self, log_probs: Tensor, lengths: Tensor, targets: Sequence[list[int]]) -> Tensor:
         """What CTC-CRF adds to the CTC losses of a batch: ln Z - ln P_LM(reference), summed."""
         assert self._trigrams is not None
-        trigrams = self._trigrams = self._trigrams.to(log_probs.device, log_probs.dtype)
-        references = sum(trigrams.log_prob(target) for target in targets)
-        return log_partition(log_probs.transpose(0, 1), lengths, trigrams).sum() - references
+        if self._tables is None or self._tables.ends.device != log_probs.device:
+            self._tables = self._trigrams.to(log_probs.device, log_probs.dtype)
+        references = sum(map(self._trigrams.log_prob, targets))  # token by token, which a GPU would make wait
+        return log_partition(log_probs.transpose(0, 1), lengths, self._tables).sum() - references
 
     def validate(self, device: torch.device) -> dict[str, float]:
         """What `evaluate` finds in the dev set's log-probabilities, and CTC-CRF's loss a token, if trained so."""
@@ -207,23 +212,24 @@ class CtcTask:
             log_probs.update(zip((name for name, _ in usable), outputs, strict=True))
         figures = self.evaluate(log_probs)
         if self._trigrams is not None:
-            figures["crf"] = self._dev_crf(log_probs)
+            figures["crf"] = self._dev_crf(log_probs, device)
         return figures
 
-    def _dev_crf(self, log_probs: dict[str, np.ndarray]) -> float:
+    def _dev_crf(self, log_probs: dict[str, np.ndarray], device: torch.device) -> float:
         """CTC-CRF's loss in nats per token; utterances with too few frames do not count."""
-        total, tokens = 0.0, 0
-        for utterance, target in self.dev:
-            rows = log_probs.get(utterance.id)
-            if rows is None or len(rows) < frames_needed(target):
-                continue
-            one, lengths = torch.from_numpy(rows)[None], torch.tensor([len(rows)])
-            total += float(ctc_losses(one, lengths, [target]).sum() + self._rivals(one, lengths, [target]))
-            tokens += len(target)
-        return round(total / max(1, tokens), 5)
+        found = [(log_probs[utterance.id], target) for utterance, target in self.dev if utterance.id in log_probs]
+        usable = [pair for pair in found if len(pair[0]) >= frames_needed(pair[1])]
+        usable.sort(key=lambda pair: len(pair[0]))  # neighbours are of like length
+        total = 0.0
+        for start in range(0, len(usable), DEV_BATCH):
+            rows, targets = zip(*usable[start : start + DEV_BATCH], strict=True)
+            padded = pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True).to(device)
+            lengths = torch.tensor([len(row) for row in rows])
+            total += float(ctc_losses(padded, lengths, targets).sum() + self._rivals(padded, lengths, targets))
+        return round(total / max(1, sum(len(target) for _, target in usable)), 5)
 
 
-def ctc_losses(log_probs: Tensor, lengths: Tensor, targets: list[list[int]]) -> Tensor:
+def ctc_losses(log_probs: Tensor, lengths: Tensor, targets: Sequence[list[int]]) -> Tensor:
     """-ln P of each utterance's tokens (batch,) by log-probabilities (batch, frames, tokens) (Graves et al. 2006)."""
     flat = torch.tensor([token for target in targets for token in target], dtype=torch.long)
     sizes = torch.tensor([len(target) for target in targets])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -74,7 +77,7 @@ def test_the_sum_over_all_paths_and_its_gradient_are_those_of_enumeration(trigra
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_compiled_passes_equal_those_of_a_gpu(dtype):
+def test_compiled_passes_equal_the_plain_ones(dtype):
     random = np.random.default_rng(3)
     tokens = 41
     trigrams = TokenTrigrams.estimate([random.integers(1, tokens, 50).tolist() for _ in range(50)], tokens)
@@ -89,6 +92,38 @@ def test_compiled_passes_equal_those_of_a_gpu(dtype):
     tolerance = 1e-5 if dtype == torch.float32 else 1e-12
     assert torch.allclose(found, expected, rtol=tolerance)
     assert torch.allclose(log_probs.grad, expectations, atol=tolerance)
+
+
+KERNELS = """
+import numpy as np, torch
+from asr.acoustic.crf import TokenTrigrams, _Passes
+from asr.acoustic.crf_kernels import log_partition_and_expectations
+
+for tokens, sharpness in ((5, 1.0), (41, 2.0), (41, 30.0)):
+    random = np.random.default_rng(4)
+    sequences = [random.integers(1, tokens, 30).tolist() for _ in range(50)]
+    trigrams = TokenTrigrams.estimate(sequences, tokens).to(torch.device("cpu"), torch.float32)
+    torch.manual_seed(4)
+    probs = (sharpness * torch.randn(20, 3, tokens)).softmax(-1)
+    lengths = torch.tensor([20, 13, 1])
+    passes = _Passes(probs.double(), lengths, trigrams.to(torch.device("cpu"), torch.float64))
+    expected, expectations = passes.forward(), passes.expectations()
+    found = log_partition_and_expectations(probs, lengths, trigrams.following, trigrams.ends, True)
+    assert torch.allclose(found[0].double(), expected, rtol=1e-5), (tokens, found[0], expected)
+    assert torch.allclose(found[1].double(), expectations, atol=1e-5), tokens
+    alone, _ = log_partition_and_expectations(probs, lengths, trigrams.following, trigrams.ends, False)
+    assert torch.equal(alone, found[0])
+print("equal")
+"""
+
+
+def test_kernels_of_a_gpu_equal_the_plain_passes():
+    pytest.importorskip("triton", reason="torch brings Triton on Linux only")
+    # Triton decides at import whether it compiles or interprets: a process of its own
+    run = subprocess.run(
+        [sys.executable, "-c", KERNELS], env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True
+    )
+    assert run.stdout == "equal\n", run.stderr[-2000:]
 
 
 def test_single_precision_holds_over_a_long_utterance(trigrams):
