@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
-from asr.errors import ConfigError
+from asr.errors import CheckpointError, ConfigError
 from asr.nn import Recurrent
 
 END_ID, UNKNOWN_ID = 0, 1  # of every vocabulary; the end of a sentence also stands for its beginning
@@ -76,6 +79,13 @@ class LstmLanguageModel(nn.Module):
             self.output = nn.Linear(config.hidden_size, num_words)
             if config.tied:
                 self.output.weight = self.embedding.weight
+
+    def take(self, arrays: Mapping[str, NDArray[np.float32]], source: str) -> None:
+        """Put in the weights of a folder. Raises CheckpointError, which names `source`, if they are of other sizes."""
+        try:
+            self.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+        except RuntimeError:
+            raise CheckpointError(f"{source} has weights of other sizes than its settings ask for.") from None
 
     def hidden(self, words: Tensor, lengths: Tensor | None = None, states: tuple | None = None) -> tuple[Tensor, tuple]:
         """What predicts the word after each of `words` (batch, time): (batch, time, hidden), and the final states."""

@@ -12,8 +12,8 @@ import torch
 from asr.atomic_file import write_atomically
 from asr.config import to_dict
 from asr.data.manifest import sentences
-from asr.errors import CheckpointError, ConfigError
-from asr.lm.lstm_folder import LstmLmFolder, load_lm, save_lm
+from asr.errors import ConfigError
+from asr.lm.lstm_folder import load_lm, save_lm
 from asr.lm.lstm_model import LstmLanguageModel, LstmLmConfig
 from asr.lm.lstm_task import LmTask, Sentences, TextConfig, encode, vocabulary_of
 from asr.lm.running_task import RunningTask, running_ids
@@ -47,6 +47,8 @@ class LmRun:
         self.config, self.output = config, output
         change = CASES[config.case]
 
+        if config.init and (config.vocabulary or config.most_words or config.units != "words"):
+            raise ConfigError("init brings words and units along: leave out vocabulary, most_words and units.")
         initial = load_lm(config.init) if config.init else None
         self.units = initial.units if initial is not None else Units.read(config.units)
         if self.units is not None and config.vocabulary:
@@ -65,7 +67,7 @@ class LmRun:
         torch.manual_seed(config.train.seed)
         self.model = LstmLanguageModel(config.model, len(self.words))
         if initial is not None:
-            self._start_from(initial)
+            self.model.take(initial.arrays, initial.source)
         seed = config.train.seed
         self.task: LmTask | RunningTask
         if config.text.running:
@@ -76,12 +78,6 @@ class LmRun:
             parts = [Sentences(encode(lines(paths), ids), config.text.max_words) for paths in (train, [dev])]
             self.trained_words = len(parts[0].ids)
             self.task = LmTask(self.model, parts[0], parts[1], config.text, seed)
-
-    def _start_from(self, initial: LstmLmFolder) -> None:
-        try:
-            self.model.load_state_dict({name: torch.from_numpy(value) for name, value in initial.arrays.items()})
-        except RuntimeError:
-            raise CheckpointError(f"{initial.source} has other sizes than this configuration.") from None
 
     def train(self, resume: bool = False, report: Report | None = None) -> dict[str, Any]:
         """Train, write the model folder, return the final figures."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from asr.config import from_dict
-from asr.errors import CheckpointError, ConfigError
+from asr.errors import ConfigError
 from asr.lm.lstm_folder import load_lm
 from asr.lm.lstm_model import UNKNOWN_ID, LstmLanguageModel, LstmLmConfig
 from asr.lm.lstm_task import encode
@@ -45,10 +45,7 @@ class RunningScorer:
         found = load_lm(folder)
         self.words = found.words
         self.model = LstmLanguageModel(from_dict(LstmLmConfig, found.config), len(found.words)).eval()
-        try:
-            self.model.load_state_dict({name: torch.from_numpy(value) for name, value in found.arrays.items()})
-        except RuntimeError:
-            raise CheckpointError(f"{found.source} has other arrays than its config.json says.") from None
+        self.model.take(found.arrays, found.source)
         self._spell = found.units.spell if found.units is not None else str
         self._ids = {word: index for index, word in enumerate(found.words)}
 

@@ -234,7 +234,10 @@ def test_training_starts_from_a_model_and_keeps_its_words(run, tmp_path):
         np.testing.assert_allclose(load_lm(second).arrays[name], array, atol=1e-6)
     code, _, errors = run(*train, text, text, *still, "--set", "model.hidden_size=8", "--output", tmp_path / "third")
     assert code == 1
-    assert "has other sizes" in errors
+    assert "weights of other sizes" in errors
+    code, _, errors = run(*train, text, text, *still, "--set", "most_words=3", "--output", tmp_path / "third")
+    assert code == 2
+    assert "leave out vocabulary, most_words and units" in errors
 
 
 def test_bad_texts_for_neural_models_are_named(run, tmp_path):
