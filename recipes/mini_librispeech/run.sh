@@ -16,8 +16,8 @@ if [ -z "$data" ]; then data="$work/data"; fi
 text="${text:-$data/text/prose/train.txt.bz2}"
 vocab="${vocab:-$data/text/lexicon/librispeech-vocab.txt.gz}"
 dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
-corpora="LibriSpeech/train-clean-5" model=5h-2
-if [ "$track" = open ]; then corpora="$corpora LibriSpeech/train-clean-100-part ljspeech-part" model=open; fi
+five_hours=train model=5h-2  # the manifest of train-clean-5, and the model that is tuned
+if [ "$track" = open ]; then five_hours=five-hours model=open; fi
 sets=
 for name in dev-full-band dev-clean-part dev-clean-2; do
   if [ -d "$data/LibriSpeech/$name" ]; then sets="$sets $name"; fi
@@ -50,10 +50,12 @@ if at 0 "download" && [ ! -d "$data/LibriSpeech/train-clean-5" ]; then
   sets=dev-clean-2
 fi
 if at 1 "manifests"; then
-  sources=
-  for corpus in $corpora; do if [ -d "$data/$corpus" ]; then sources="$sources $data/$corpus"; fi; done
-  asr data import "$data/LibriSpeech/train-clean-5" --output "$work/five-hours.jsonl"
-  asr data import $sources --output "$work/train.jsonl"
+  asr data import "$data/LibriSpeech/train-clean-5" --output "$work/$five_hours.jsonl"
+  if [ "$track" = open ]; then
+    set -- "$data/LibriSpeech/train-clean-5"
+    for more in LibriSpeech/train-clean-100-part ljspeech-part; do if [ -d "$data/$more" ]; then set -- "$@" "$data/$more"; fi; done
+    asr data import "$@" --output "$work/train.jsonl"
+  fi
   for name in $sets; do asr data import "$data/LibriSpeech/$name" --output "$work/$name.jsonl"; done
 fi
 if at 2 "words, lexicons, language model"; then
@@ -66,8 +68,8 @@ if at 2 "words, lexicons, language model"; then
     --output "$work/lm.arpa.gz"
 fi
 if at 3 "train on five hours by CTC, then by CTC-CRF; then on all"; then
-  fit bilstm-phones-5h.toml five-hours "$dev" 5h
-  fit bilstm-phones-5h-2.toml five-hours "$dev" 5h-2 --set init="$work/5h"
+  fit bilstm-phones-5h.toml $five_hours "$dev" 5h
+  fit bilstm-phones-5h-2.toml $five_hours "$dev" 5h-2 --set init="$work/5h"
   if [ "$track" = open ]; then fit bilstm-phones-open.toml train "$dev" open --set init="$work/5h-2"; fi
 fi
 if at 4 "log-probs of the dev sets"; then
