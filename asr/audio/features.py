@@ -40,19 +40,23 @@ class FeatureConfig:
     low_freq: float = 20.0
     high_freq: float = 0.0  # 0 or below: that much under half the sample rate
     deltas: int = 0  # 0, 1 or 2 orders, appended
-    normalize: str = "utterance"  # none, utterance, running
+    # utterance: zero mean and unit variance of each value over an utterance; level: of all its values together, so that
+    # its loudness is gone and its spectrum stays, for utterances of a word or two; running: over frames before; none
+    normalize: str = "utterance"
 
     def __post_init__(self) -> None:
         for name, value, known in (
             ("kind", self.kind, ("fbank", "mfcc")),
             ("convention", self.convention, ("kaldi", "librosa")),
-            ("normalize", self.normalize, ("none", "utterance", "running")),
+            ("normalize", self.normalize, ("none", "utterance", "level", "running")),
             ("deltas", self.deltas, (0, 1, 2)),
         ):
             if value not in known:
                 raise ConfigError(f"features.{name} must be one of {', '.join(map(str, known))}, not {value!r}.")
         if self.kind == "mfcc" and self.num_ceps > self.num_mel_bins:
             raise ConfigError("features.num_ceps cannot exceed features.num_mel_bins.")
+        if self.normalize == "level" and (self.kind == "mfcc" or self.deltas):
+            raise ConfigError("features.normalize = 'level' is for filterbanks without deltas.")
 
     @property
     def dim(self) -> int:
@@ -104,6 +108,8 @@ class Features(nn.Module):
         features = append_deltas(raw, frame_lengths, self.config.deltas)
         if self.config.normalize == "utterance":
             features = normalize_utterances(features, mask)
+        elif self.config.normalize == "level":
+            features = normalize_level(features, mask)
         elif self.config.normalize == "running":
             features = normalize_running(features)
         return features * mask[:, :, None], frame_lengths
@@ -233,6 +239,13 @@ def normalize_utterances(features: Tensor, mask: Tensor) -> Tensor:
     centred = (features - (features * weights).sum(dim=1, keepdim=True) / count) * weights
     variance = centred.square().sum(dim=1, keepdim=True) / count
     return centred / variance.clamp(min=VARIANCE_FLOOR).sqrt()
+
+
+def normalize_level(features: Tensor, mask: Tensor) -> Tensor:
+    """Zero mean, unit variance of all values of each utterance together: (batch, frames, dim); mask as above."""
+    batch, frames, dim = features.shape
+    values = mask[:, :, None].expand_as(features).reshape(batch, frames * dim)
+    return normalize_utterances(features.reshape(batch, frames * dim, 1), values).reshape(batch, frames, dim)
 
 
 def normalize_running(features: Tensor, window: int = RUNNING_FRAMES) -> Tensor:

@@ -24,7 +24,9 @@ from asr.errors import AsrError
 @click.option("--ceps", default=13, show_default=True, help="Cepstral coefficients of MFCC.")
 @click.option("--high-freq", default=0.0, show_default=True, help="Upper edge in Hz; 0: half the sample rate.")
 @click.option("--deltas", default=0, show_default=True, type=click.IntRange(0, 2), help="Orders of time derivatives.")
-@click.option("--normalize", type=click.Choice(["none", "utterance", "running"]), default="none", show_default=True)
+@click.option(
+    "--normalize", type=click.Choice(["none", "utterance", "level", "running"]), default="none", show_default=True
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw a picture (.png).")
 def command(
     file: Path, output: Path | None, kind: str, convention: str, mel_bins: int, ceps: int, high_freq: float,

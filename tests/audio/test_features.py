@@ -106,6 +106,19 @@ def test_utterance_normalisation_gives_zero_mean_and_unit_variance_without_the_p
         assert (features.var(dim=0, unbiased=False) - 1).abs().max() < 1e-3
 
 
+def test_level_normalisation_takes_the_loudness_away_and_leaves_the_spectrum():
+    config = FeatureConfig(normalize="level")
+    noise = np.random.default_rng(5)  # without it there is silence, which cannot be softer
+    pieces = [speech_like(length) + 0.01 * noise.standard_normal(int(16000 * length)) for length in (1.0, 0.5)]
+    quiet = _batch([piece * 0.1 for piece in pieces], config)
+    plain = _batch(pieces, FBANK)
+    for features, softer, raw in zip(_batch(pieces, config), quiet, plain, strict=True):
+        assert torch.allclose(features, (raw - raw.mean()) / raw.std(correction=0), atol=1e-4)
+        assert torch.allclose(features, softer, atol=1e-3)
+    with pytest.raises(ConfigError, match="filterbanks"):
+        FeatureConfig(kind="mfcc", num_mel_bins=23, normalize="level")
+
+
 def test_running_normalisation_equals_its_definition():
     values = torch.randn(1, 50, 3) * 4 + 7
     found = normalize_running(values, window=20)
