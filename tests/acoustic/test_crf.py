@@ -126,6 +126,24 @@ def test_kernels_of_a_gpu_equal_the_plain_passes():
     assert run.stdout == "equal\n", run.stderr[-2000:]
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same_sums_and_gradient():
+    random = np.random.default_rng(6)
+    tokens = 41
+    trigrams = TokenTrigrams.estimate([random.integers(1, tokens, 60).tolist() for _ in range(200)], tokens)
+    torch.manual_seed(6)
+    log_probs = (2 * torch.randn(200, 4, tokens)).log_softmax(-1)
+    lengths = torch.tensor([200, 180, 3, 1])
+    found = []
+    for device in (torch.device("cpu"), torch.device("cuda")):
+        inputs = log_probs.to(device).requires_grad_()
+        sums = log_partition(inputs, lengths, trigrams.to(device, torch.float32))
+        sums.sum().backward()
+        found.append((sums.detach().cpu(), inputs.grad.cpu()))
+    assert torch.allclose(found[0][0], found[1][0], rtol=1e-5)
+    assert torch.allclose(found[0][1], found[1][1], atol=1e-5)
+
+
 def test_single_precision_holds_over_a_long_utterance(trigrams):
     torch.manual_seed(2)
     log_probs = (6 * torch.randn(800, 1, TOKENS, dtype=torch.float64)).log_softmax(-1)
