@@ -20,6 +20,24 @@ beam_threshold_option = click.option(
 )
 
 
+class BeamWidth(click.ParamType):
+    """SIZE or SIZE:NATS, as settings of the search."""
+
+    name = "SIZE[:NATS]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> dict[str, float]:
+        if isinstance(value, dict):
+            return value
+        size, _, nats = str(value).partition(":")
+        try:
+            settings = {"beam_size": int(size)} | ({"threshold": float(nats)} if nats else {})
+        except ValueError:
+            self.fail(f"'{value}' is not a beam size, nor a size and nats such as 1600:16", param, ctx)
+        if min(settings.values()) <= 0:
+            self.fail(f"'{value}' must be above 0", param, ctx)
+        return settings
+
+
 def neural_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--neural-lm, --neural-share and --rescore."""
     for option in (

@@ -9,7 +9,7 @@ import click
 
 from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, list_bad, note
-from asr.cli.search_options import beam_threshold_option
+from asr.cli.search_options import BeamWidth, beam_threshold_option
 from asr.decode.beam import BeamDecoder
 from asr.decode.fusion import Fusion
 from asr.decode.preflight import reference_findings
@@ -48,12 +48,20 @@ RESCORED = 100  # hypotheses of each utterance
     "--neural-lm", default=NO_LM, show_default=True, help="LSTM language model: a folder, 'shipped' or 'none'."
 )
 @click.option(
+    "--final-beam",
+    type=BeamWidth(),
+    help="Beam, and nats below the best at which it ends, of the search that will be used: written with the weights,"
+    " and what word confidences are fitted to.  [default: as tuned at]",
+)
+@click.option("--final-neural-beam", type=BeamWidth(), help="With the neural language model.  [default: --final-beam]")
+@click.option(
     "--output", type=click.Path(path_type=Path), help="Write the best settings as JSON, for `asr checkpoint pack`."
 )
 def command(
     reference: Path, stored: Path | None, tokens_path: Path | None, model: str | None,
     lexicon_path: Path | None, lm: str, beam_size: int, beam_threshold: float | None, trials: int, threads: int,
-    limit: int, beams: str, neural_lm: str, output: Path | None,
+    limit: int, beams: str, neural_lm: str, final_beam: dict[str, float] | None,
+    final_neural_beam: dict[str, float] | None, output: Path | None,
 ) -> None:  # fmt: skip
     """Find the search's weights with the lowest word error rate on a dev set; the acoustic model runs once.
 
@@ -95,15 +103,19 @@ def command(
         note("warning: the language model does not help on this set; check its text, its case, and its vocabulary")
     for trial in tuner.beams(found.best, [int(size) for size in beams.split(",") if size]):
         click.echo(f"beam_size {trial.beam_size:4d}: WER {trial.wer:.2%}, {trial.seconds:.1f} s")
-    best |= search | _calibrated(tuner, tuner.with_weights(found.best))
+    search |= final_beam or {}
+    best |= search | _calibrated(tuner, tuner.with_weights(found.best).with_settings(**search))
     if neural_lm != NO_LM:
-        best |= _tune_neural(tuner, found, neural_lm)
+        best |= _tune_neural(tuner, found, neural_lm, final_neural_beam or final_beam or {})
     if output is not None:
         write_atomically(output, (json.dumps(best) + "\n").encode())
 
 
-def _tune_neural(tuner: Tuner, found: Tuning, name: str) -> dict[str, float]:
-    """Share and weights with a neural model, and what it brings after the search and inside it."""
+def _tune_neural(tuner: Tuner, found: Tuning, name: str, final: dict[str, float]) -> dict[str, float]:
+    """Share and weights with a neural model, and what it brings after the search and inside it.
+
+    final: the beam that word confidences are fitted to.
+    """
     model = load_word_model(neural_lm_folder(name))
     best = tuner.neural(found.best, model)
     click.echo(f"neural model: share {best.neural_share}, lm_weight {best.lm_weight}, word_score {best.word_score}")
@@ -116,7 +128,7 @@ def _tune_neural(tuner: Tuner, found: Tuning, name: str) -> dict[str, float]:
         score = tuner.score_with(decoder)
         click.echo(f"{where}: {score.words.rate:.2%} WER")
         click.echo(render_test(compare(found.score, score), "the n-gram alone", f"with the neural model, {where},"))
-    fitted = _calibrated(tuner, weighted.with_fusion(fusion))
+    fitted = final | _calibrated(tuner, weighted.with_settings(**final).with_fusion(fusion))
     return {
         "neural_share": best.neural_share,
         "neural_lm_weight": best.lm_weight,

@@ -32,8 +32,7 @@ fit() { # CONFIGURATION TRAIN DEV OUTPUT [OPTIONS]
 
 pack() { # MODEL PACKED
   asr checkpoint pack "$work/$1" --output "$work/$2" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
-    ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned.json" --card conf/card.md \
-    --beam-size 1600 --beam-threshold 16 --neural-beam-size 2400 --neural-beam-threshold 15
+    ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned.json" --card conf/card.md
 }
 table() { # PACKED SYSTEM SET
   for system in "$2" ${neural_lm:+"$2-lstm"}; do
@@ -81,7 +80,7 @@ fi
 if at 5 "tune on $dev, decode and score all"; then
   asr tune --log-probs "$work/$dev.npz" --tokens "$work/tokens.txt" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
     --reference "$work/$dev.jsonl" --beam-size 400 --beam-threshold 16 --threads 2 --trials 8 \
-    --neural-lm "${neural_lm:-none}" --output "$work/tuned.json"
+    --neural-lm "${neural_lm:-none}" --final-beam 1600:16 --final-neural-beam 2400:15 --output "$work/tuned.json"
   pack "$model" packed
 fi
 if at 6 "the table"; then

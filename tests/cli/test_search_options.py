@@ -76,7 +76,8 @@ def test_tuning_prints_surface_beams_calibration_and_what_a_neural_model_brings(
     code, out, errors = run(
         "tune", *stored, "--reference", tmp_path / "refs.txt", "--trials", "3", "--beams", "5,20",
         "--beam-threshold", "20",
-        "--neural-lm", neural, "--output", tmp_path / "tuned.json",
+        "--neural-lm", neural, "--final-beam", "7", "--final-neural-beam", "9:15.5",
+        "--output", tmp_path / "tuned.json",
     )  # fmt: skip
     assert code == 0, errors
     for part in ("lm_weight  word_score", "beam_size    5: WER", "expected calibration error", "rescoring:", "fusion:"):
@@ -86,6 +87,11 @@ def test_tuning_prints_surface_beams_calibration_and_what_a_neural_model_brings(
     expected = {"lm_weight", "word_score", "beam_size", "threshold", "confidence_slope", "neural_share"}
     assert expected | {"neural_lm_weight", "neural_confidence_slope"} <= set(tuned)
     assert tuned["threshold"] == 20.0
+    assert tuned["beam_size"] == 7
+    assert (tuned["neural_beam_size"], tuned["neural_threshold"]) == (9, 15.5)
+    code, _, errors = run("tune", *stored, "--reference", tmp_path / "refs.txt", "--final-beam", "wide")
+    assert code == 2
+    assert "1600:16" in errors
 
 
 def test_settings_tuned_for_a_neural_model_apply_only_with_one():
