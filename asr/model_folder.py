@@ -1,15 +1,20 @@
-"""The configuration file of a model folder: what kind of model it holds, and in which format."""
+"""What all model folders share: the configuration file, which names kind and format, and weights in bytes."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asr.atomic_file import write_atomically
 from asr.errors import CheckpointError
 
 FORMAT = 1
+SCALE = ".scale"  # added to the name of an 8-bit array: what its rows are multiplied by
 
 
 def write_config(folder: Path, kind: str, values: dict[str, Any]) -> None:
@@ -39,3 +44,19 @@ def read_config(folder: Path, kind: str | None = None) -> dict[str, Any]:
     if kind is not None and values.get("type") != kind:
         raise CheckpointError(f"{folder} holds a model of kind '{values.get('type')}', not '{kind}'; check the path.")
     return values
+
+
+def to_bytes(values: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Integers -127..127 of the shape of `values`, of two axes or more, and a scale for each row (its first axis)."""
+    rows = values.reshape(len(values), -1)
+    scale = np.maximum(np.abs(rows).max(axis=1), 1e-12).astype(np.float32) / 127
+    return np.round(rows / scale[:, None]).astype(np.int8).reshape(values.shape), scale
+
+
+def from_bytes(stored: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+    """Arrays by name as float32, those with a `SCALE` beside them multiplied by it."""
+    arrays = {name: value.astype(np.float32) for name, value in stored.items() if not name.endswith(SCALE)}
+    for name, value in arrays.items():
+        if name + SCALE in stored:
+            value *= stored[name + SCALE].astype(np.float32).reshape(-1, *[1] * (value.ndim - 1))
+    return arrays

@@ -93,14 +93,20 @@ def average(folders: tuple[Path, ...], output: Path) -> None:
 @click.option("--neural-beam-size", type=click.IntRange(min=1), help="With a neural language model in the search.")
 @click.option("--neural-beam-threshold", type=click.FloatRange(min=0), help="The same.")
 @click.option("--card", type=click.Path(path_type=Path), help="Model card, becomes README.md.")
-@click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float16", show_default=True)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16", "int8"]),
+    default="float16",
+    show_default=True,
+    help="Of weights.",
+)
 def pack(
     folder: Path, output: Path, lexicon: Path | None, lm: Path | None, neural_lm: Path | None,
     decoding: Path | None, lm_weight: float | None, word_score: float | None, beam_size: int | None,
     beam_threshold: float | None, neural_beam_size: int | None, neural_beam_threshold: float | None,
     card: Path | None, dtype: str,
 ) -> None:  # fmt: skip
-    """Make a model folder to ship: weights in half precision, with lexicon, language model, tuned settings, card."""
+    """Make a model folder to ship: small weights, with lexicon, language model, tuned settings, card."""
     from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
     from asr.lm.lstm_folder import load_lm, save_lm
     from asr.text.lexicon import Lexicon

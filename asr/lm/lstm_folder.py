@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from asr.atomic_file import replacing, write_atomically
 from asr.errors import CheckpointError
-from asr.model_folder import read_config, write_config
+from asr.model_folder import SCALE, from_bytes, read_config, to_bytes, write_config
 from asr.text.units import Units
 
 TYPE = "lstm-lm"
 UNITS_FILE = "units.model"  # of sentencepiece
-SCALE = ".scale"  # added to the name of an 8-bit matrix: what its rows are multiplied by
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -53,7 +52,7 @@ def save_lm(
     tensors: dict[str, NDArray[Any]] = {}
     for name, value in arrays.items():
         if bits == 8 and value.ndim == 2:
-            tensors[name], tensors[name + SCALE] = _to_bytes(value)
+            tensors[name], tensors[name + SCALE] = to_bytes(value)
         else:
             tensors[name] = np.ascontiguousarray(value, np.float32 if bits == 32 else np.float16)
     with replacing(folder / "model.safetensors") as temporary:
@@ -84,15 +83,7 @@ def load_lm(folder: str | Path) -> LstmLmFolder:
         raise CheckpointError(f"{folder} is not whole or damaged ({error}); copy the model again.") from None
     if hashlib.sha256(text).hexdigest() != values.get("words_sha256"):
         raise CheckpointError(f"{folder / 'words.txt'} is not the one the model was trained with; restore it.")
-    arrays = {name: value.astype(np.float32) for name, value in stored.items() if not name.endswith(SCALE)}
-    for name in arrays:
-        if name + SCALE in stored:
-            arrays[name] *= stored[name + SCALE].astype(np.float32)[:, None]
+    words = text.decode().split("\n")[:-1]
     return LstmLmFolder(
-        arrays, values["model"], text.decode().split("\n")[:-1], str(folder), Units(units, pieces) if units else None
+        from_bytes(stored), values["model"], words, str(folder), Units(units, pieces) if units else None
     )
-
-
-def _to_bytes(matrix: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    scale = np.maximum(np.abs(matrix).max(axis=1), 1e-12).astype(np.float32) / 127
-    return np.round(matrix / scale[:, None]).astype(np.int8), scale

@@ -147,6 +147,19 @@ def test_a_checkpoint_survives_writing_and_reading(tmp_path, dtype, tolerance):
     assert max(float((a - b).abs().max()) for a, b in pairs) <= tolerance
 
 
+def test_a_checkpoint_in_bytes_is_off_by_half_a_step_of_each_row_at_most(tmp_path):
+    checkpoint = tiny_checkpoint()
+    save_checkpoint(tmp_path / "m", checkpoint, "int8")
+    again = load_checkpoint(tmp_path / "m").model.state_dict()
+    for name, value in checkpoint.model.state_dict().items():
+        if value.ndim > 1:
+            largest = value.abs().flatten(1).amax(dim=1).reshape(-1, *[1] * (value.ndim - 1))
+            assert float((again[name] - value).abs().max()) > 0.0
+            assert ((again[name] - value).abs() <= 0.5001 * largest / 127).all()
+        else:
+            assert torch.equal(again[name], value.half().float())
+
+
 def _newer(folder):
     values = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(values | {"format": 99}))
