@@ -21,22 +21,33 @@ if at 2 "lexicon and language model of the training texts"; then
   asr lm ngram "$work/all.jsonl" --order 3 --output "$work/lm.arpa.gz"
   asr lm ngram "$work/train.jsonl" --order 3 --output "$work/lm-for-tuning.arpa.gz"
 fi
+fit() { # TRAIN OUTPUT [OPTIONS]
+  train="$1" output="$2"; shift 2
+  asr train --config conf/bilstm.toml --set tokens="$work/tokens.txt" --set lexicon="$work/lexicon.txt" "$@" \
+    --train "$work/$train.jsonl" --dev "$work/dev.jsonl" --output "$work/$output" --resume
+}
+pack() { # MODEL PACKED
+  asr checkpoint pack "$work/$1" --output "$work/$2" --lm "$work/lm.arpa.gz" --decoding "$work/tuned.json" \
+    --card conf/card.md --dtype int8
+}
+
 if at 3 "train by CTC, then by CTC-CRF"; then
-  fit() { # CONFIGURATION OUTPUT [OPTIONS]
-    config="$1" output="$2"; shift 2
-    asr train --config "conf/$config" --set tokens="$work/tokens.txt" --set lexicon="$work/lexicon.txt" "$@" \
-      --train "$work/train.jsonl" --dev "$work/dev.jsonl" --output "$output" --resume
-  }
-  fit bilstm.toml "$work/ctc"
-  fit bilstm-crf.toml "$work/model" --set init="$work/ctc"
+  fit train model
 fi
 if at 4 "tune on dev, with a language model that has not seen it"; then
   asr tune --model "$work/model" --reference "$work/dev.jsonl" --lm "$work/lm-for-tuning.arpa.gz" --output "$work/tuned.json"
-  asr checkpoint pack "$work/model" --output "$work/packed" --lm "$work/lm.arpa.gz" --decoding "$work/tuned.json" --card conf/card.md
+  pack model packed
 fi
-if at 5 "test"; then
-  asr decode --model "$work/packed" --manifest "$work/test.jsonl" --output "$work/bilstm-crf.test.trn"
-  asr score "$work/test.jsonl" "$work/bilstm-crf.test.trn"
+if at 5 "the model that ships: 20 epochs more, with dev too; test of both"; then
+  fit all final --set init="$work/model" --set criterion.ctc_epochs=0 --set data.sorted_epochs=0 \
+    --set train.epochs=20 --set train.peak_lr=0.001 --set train.validate_every=20
+  pack final ship
+  for pair in packed:bilstm-crf ship:bilstm-crf-dev; do
+    system="${pair#*:}"
+    asr decode --model "$work/${pair%:*}" --manifest "$work/test.jsonl" --output "$work/$system.test.trn"
+    echo "--- $system"
+    asr score "$work/test.jsonl" "$work/$system.test.trn"
+  done
 fi
 if at 6 "beside it: hidden Markov models with Gaussian mixtures, the search's weights from a few tries on dev"; then
   monophone
