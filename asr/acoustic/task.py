@@ -108,7 +108,6 @@ class CtcTask:
                 self.too_long.append(BadItem(item[0].id, f"its {length:.2f} s lie outside {limits}"))
         self.train = kept
         self._trigrams: TokenTrigrams | None = None  # on the CPU
-        self._tables: TokenTrigrams | None = None  # the same where the model is
         self._words = {utterance.id: (utterance.text or "").split() for utterance, _ in kept}
         if self.criterion.kind != "ctc" and kept:
             self._trigrams = TokenTrigrams.estimate((ids for _, ids in kept), self.model.num_tokens)
@@ -195,10 +194,9 @@ class CtcTask:
     def _rivals(self, log_probs: Tensor, lengths: Tensor, targets: Sequence[list[int]]) -> Tensor:
         """What CTC-CRF adds to the CTC losses of a batch: ln Z - ln P_LM(reference), summed."""
         assert self._trigrams is not None
-        if self._tables is None or self._tables.ends.device != log_probs.device:
-            self._tables = self._trigrams.to(log_probs.device, log_probs.dtype)
         references = sum(map(self._trigrams.log_prob, targets))  # token by token, which a GPU would make wait
-        return log_partition(log_probs.transpose(0, 1), lengths, self._tables).sum() - references
+        trigrams = self._trigrams.to(log_probs.device, log_probs.dtype)
+        return log_partition(log_probs.transpose(0, 1), lengths, trigrams).sum() - references
 
     def validate(self, device: torch.device) -> dict[str, float]:
         """What `evaluate` finds in the dev set's log-probabilities, and CTC-CRF's loss a token, if trained so."""
