@@ -1,4 +1,4 @@
-"""What all model folders share: the configuration file, which names kind and format, and weights in bytes."""
+"""What all model folders share: the configuration file, which names kind and format, and how weights are stored."""
 
 from __future__ import annotations
 
@@ -46,14 +46,25 @@ def read_config(folder: Path, kind: str | None = None) -> dict[str, Any]:
     return values
 
 
-def to_bytes(values: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Integers -127..127 of the shape of `values`, of two axes or more, and a scale for each row (its first axis)."""
-    rows = values.reshape(len(values), -1)
-    scale = np.maximum(np.abs(rows).max(axis=1), 1e-12).astype(np.float32) / 127
-    return np.round(rows / scale[:, None]).astype(np.int8).reshape(values.shape), scale
+def to_stored(arrays: Mapping[str, NDArray[np.floating]], bits: int) -> dict[str, NDArray[Any]]:
+    """A model's weights by name as a folder holds them.
+
+    bits: 32 or 16 for floating point; 8 for integers -127..127 of arrays of two axes or more, with a scale for each row
+    (its first axis) under the name and `SCALE`, the rest in 16 bits.
+    """
+    stored: dict[str, NDArray[Any]] = {}
+    for name, value in arrays.items():
+        if bits == 8 and value.ndim > 1:
+            rows = value.reshape(len(value), -1)
+            scale = np.maximum(np.abs(rows).max(axis=1), 1e-12).astype(np.float32) / 127
+            stored[name] = np.round(rows / scale[:, None]).astype(np.int8).reshape(value.shape)
+            stored[name + SCALE] = scale
+        else:
+            stored[name] = np.ascontiguousarray(value, np.float32 if bits == 32 else np.float16)
+    return stored
 
 
-def from_bytes(stored: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+def from_stored(stored: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
     """Arrays by name as float32, those with a `SCALE` beside them multiplied by it."""
     arrays = {name: value.astype(np.float32) for name, value in stored.items() if not name.endswith(SCALE)}
     for name, value in arrays.items():

@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from asr.acoustic.model import AcousticConfig, AcousticModel
 from asr.atomic_file import write_atomically
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError, TextError
-from asr.model_folder import SCALE, from_bytes, read_config, to_bytes, write_config
+from asr.model_folder import from_stored, read_config, to_stored, write_config
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 from asr.train.checkpoint import read_tensors, write_tensors
 
 TYPE = "acoustic"
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "int8": torch.float16}  # int8: of what is no matrix
+BITS = {"float32": 32, "float16": 16, "int8": 8}  # of weights, as `to_stored` has them
 
 
 @dataclass
@@ -42,18 +41,13 @@ class AcousticCheckpoint:
 def save_checkpoint(folder: str | Path, checkpoint: AcousticCheckpoint, dtype: str = "float32") -> None:
     """Write the folder's files, each atomically, the configuration last.
 
-    dtype: one of `DTYPES`; int8 stores matrices as integers with a scale for each row.
+    dtype: one of `BITS`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, Tensor] = {}
-    for name, value in checkpoint.model.state_dict().items():
-        if dtype == "int8" and value.ndim > 1:
-            integers, scale = to_bytes(value.cpu().numpy())
-            tensors |= {name: torch.from_numpy(integers), name + SCALE: torch.from_numpy(scale)}
-        else:
-            tensors[name] = value.to(DTYPES[dtype])
-    write_tensors(folder / "model.safetensors", tensors)
+    arrays = {name: value.cpu().numpy() for name, value in checkpoint.model.state_dict().items()}
+    stored = to_stored(arrays, BITS[dtype])
+    write_tensors(folder / "model.safetensors", {name: torch.from_numpy(value) for name, value in stored.items()})
     write_atomically(folder / "tokens.txt", checkpoint.tokens.to_text().encode())
     if checkpoint.lexicon is not None:
         write_atomically(folder / "lexicon.txt", checkpoint.lexicon.to_text().encode())
@@ -84,7 +78,7 @@ def load_checkpoint(folder: str | Path) -> AcousticCheckpoint:
     model = AcousticModel(config, len(tokens))
     stored = {name: value.numpy() for name, value in read_tensors(folder / "model.safetensors").items()}
     try:
-        model.load_state_dict({name: torch.from_numpy(value) for name, value in from_bytes(stored).items()})
+        model.load_state_dict({name: torch.from_numpy(value) for name, value in from_stored(stored).items()})
     except RuntimeError:
         raise CheckpointError(f"{folder}: weights and config.json do not fit together; copy the model again.") from None
     lexicon = Lexicon.later(folder / "lexicon.txt") if (folder / "lexicon.txt").exists() else None

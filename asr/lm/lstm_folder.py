@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from asr.atomic_file import replacing, write_atomically
 from asr.errors import CheckpointError
-from asr.model_folder import SCALE, from_bytes, read_config, to_bytes, write_config
+from asr.model_folder import from_stored, read_config, to_stored, write_config
 from asr.text.units import Units
 
 TYPE = "lstm-lm"
@@ -43,20 +43,14 @@ def save_lm(
 ) -> None:
     """Write a folder, each file atomically, the configuration last.
 
-    bits: 32 or 16 for floating point, 8 for matrices of integers with a scale for each row, the rest in 16 bits.
+    bits: of the weights, as `to_stored` has them.
     """
     from safetensors.numpy import save_file
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, NDArray[Any]] = {}
-    for name, value in arrays.items():
-        if bits == 8 and value.ndim == 2:
-            tensors[name], tensors[name + SCALE] = to_bytes(value)
-        else:
-            tensors[name] = np.ascontiguousarray(value, np.float32 if bits == 32 else np.float16)
     with replacing(folder / "model.safetensors") as temporary:
-        save_file(tensors, temporary)
+        save_file(to_stored(arrays, bits), temporary)
     text = "".join(f"{word}\n" for word in words)
     write_atomically(folder / "words.txt", text.encode())
     values: dict[str, Any] = {"model": config, "words_sha256": hashlib.sha256(text.encode()).hexdigest()}
@@ -85,5 +79,5 @@ def load_lm(folder: str | Path) -> LstmLmFolder:
         raise CheckpointError(f"{folder / 'words.txt'} is not the one the model was trained with; restore it.")
     words = text.decode().split("\n")[:-1]
     return LstmLmFolder(
-        from_bytes(stored), values["model"], words, str(folder), Units(units, pieces) if units else None
+        from_stored(stored), values["model"], words, str(folder), Units(units, pieces) if units else None
     )
