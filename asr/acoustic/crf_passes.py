@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.lm.compiled import compile_cached
+from asr.compiled import compile_cached
 
 LANES = 16
 NEGLIGIBLE = 1e-30  # of a frame's mass of 1: below it lie denormal numbers, which are slow

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.compiled import compile_cached
 from asr.errors import TextError
-from asr.lm.compiled import compile_cached
 
 BLANK = 0
 BEAM = 150.0  # nats below a frame's best

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.compiled import compile_cached
 from asr.decode.search import (
     BEFORE,
     BELOW,
@@ -34,7 +35,6 @@ from asr.decode.search import (
     next_hash,
     word_language,
 )
-from asr.lm.compiled import compile_cached
 from asr.lm.ngram_tables import MAX_ORDER, score_word
 
 UNSURE = 1e-4  # posteriors are kept that far from 0 and 1

@@ -24,8 +24,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.compiled import compile_cached
 from asr.decode.hotwords import HotwordArrays
-from asr.lm.compiled import compile_cached
 from asr.lm.ngram_tables import MAX_ORDER, NgramArrays, score_word
 
 # What is written here for speed, each measured: loops read local arrays, not fields of tuples; a frame allocates

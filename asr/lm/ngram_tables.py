@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.compiled import compile_cached
 from asr.errors import TextError
 from asr.lm.arpa import LN10, MISSING_LOG10, ArpaModel, read_arpa
-from asr.lm.compiled import compile_cached
 from asr.lm.table_cache import Arrays, cached_arrays, pack_words, unpack_words
 
 MAX_ORDER = 6

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from asr.compiled import user_cache, writable
 from asr.errors import TextError
-from asr.lm.compiled import user_cache, writable
 
 Arrays = dict[str, Any]
 

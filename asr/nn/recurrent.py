@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from asr.nn import mixed_lstm
 from asr.nn.stepped import ArticleLstm, CoupledLstm, EchoState, LayerNormLstm, PeepholeLstm, SteppedLayer, SteppedLstm
 
 State = tuple[Tensor, ...]
@@ -162,6 +163,8 @@ class Recurrent(nn.Module):
         if isinstance(module, SteppedLayer):
             weight = dropout(module.weight_hh, self.weight_dropout, self.training) if self.weight_dropout else None
             outputs, final = module(inputs, initial, lengths if return_states else None, weight)
+        elif self.kind == "lstm" and initial is None and not return_states and mixed_lstm.fits(inputs):
+            outputs, final = mixed_lstm.run_layer(inputs, self._weights(module)), ()
         else:
             outputs, final = self._run_kernel(module, inputs, lengths if return_states else None, initial)
         if backward:
@@ -189,14 +192,18 @@ class Recurrent(nn.Module):
         return outputs, tuple(state[0] for state in states)
 
     def _with_dropped_weights(self, module: Any, inputs: Tensor, start: Any) -> tuple[Tensor, Any]:
-        weights = [
-            dropout(value, self.weight_dropout, True) if name.startswith("weight_hh") else value
-            for name, value in module.named_parameters()
-        ]
         if start is None:
             sizes = [self.output_size // (2 if self.bidirectional else 1)]
             sizes += [self.hidden_size] if isinstance(module, nn.LSTM) else []
             zeros = tuple(inputs.new_zeros(1, len(inputs), size) for size in sizes)
             start = zeros if isinstance(module, nn.LSTM) else zeros[0]
-        found = _KERNELS[self.kind](inputs, start, weights, True, 1, 0.0, True, False, True)
+        found = _KERNELS[self.kind](inputs, start, self._weights(module), True, 1, 0.0, True, False, True)
         return found[0], found[1:] if isinstance(module, nn.LSTM) else found[1]
+
+    def _weights(self, module: nn.Module) -> list[Tensor]:
+        """Of one of torch's layers, in its order; in training some of the recurrent ones are dropped."""
+        share = self.weight_dropout if self.training else 0.0
+        return [
+            dropout(value, share) if share and name.startswith("weight_hh") else value
+            for name, value in module.named_parameters()
+        ]

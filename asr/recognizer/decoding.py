@@ -103,10 +103,10 @@ def make_decoder(
         if extras.neural_lm is not None or extras.hotwords:
             raise ConfigError("neural language models and hotwords need the beam search: give a lexicon.")
         return GreedyDecoder(tokens)
+    from asr.compiled import compiled_before
     from asr.decode.beam import BeamConfig, BeamDecoder
     from asr.decode.fusion import Fusion
     from asr.decode.token_decoder import TokenDecoder, is_token_model, token_lexicon
-    from asr.lm.compiled import compiled_before
     from asr.lm.kenlm_binary import is_kenlm_binary
     from asr.lm.ngram_tables import load_ngram
     from asr.lm.word_model import load_word_model

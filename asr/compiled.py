@@ -38,7 +38,7 @@ def _cache_folder() -> Path | None:
     import numba
 
     digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
-    package = Path(__file__).parent.parent
+    package = Path(__file__).parent
     for source in SOURCES:
         digest.update((package / source).read_bytes())
     folder = user_cache() / f"numba-{digest.hexdigest()[:16]}"
