@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,6 +49,9 @@ class CriterionConfig:
     ctc_share: float = 0.1  # of plain CTC that is added to crf
     ctc_epochs: int = 0  # first epochs on plain CTC alone, which finds its way from nothing sooner
     crf_share: float = 0.1  # of crf that is added to mwer's errors a word
+    # Above 0 every utterance is seen twice at once, with other masks and dropout, and what the two say of each frame is
+    # drawn together by that weight (consistency regularisation, Yao et al. 2024, CR-CTC; 0.2 there).
+    consistency: float = 0.0
     # Of mwer: its search, and how many of the best hypotheses count.
     lexicon: str = ""  # of the search; empty: the one that spells the references
     lm: str = ""
@@ -59,6 +63,13 @@ class CriterionConfig:
     def __post_init__(self) -> None:
         if self.kind not in ("ctc", "crf", "mwer"):
             raise ConfigError(f"criterion.kind must be ctc, crf or mwer, not {self.kind!r}.")
+        if self.consistency < 0 or (self.consistency and self.kind == "mwer"):
+            raise ConfigError("criterion.consistency must be 0 or more, and mwer has none.")
+
+    @property
+    def views(self) -> int:
+        """How often an utterance is seen in one step."""
+        return 2 if self.consistency else 1
 
 
 @dataclass
@@ -68,7 +79,7 @@ class CtcBatch:
     ids: list[str]
     samples: Tensor  # (batch, time)
     lengths: Tensor  # (batch,) samples
-    mask: Tensor  # (batch, frames, dim), true where SpecAugment hides
+    mask: Tensor  # (views * batch, frames, dim), true where SpecAugment hides
     targets: list[list[int]]
     epoch: int  # from 0
 
@@ -124,7 +135,8 @@ class CtcTask:
     def prepare(self, plan: list[int], epoch: int, device: torch.device) -> CtcBatch:
         """Read and augment; what each utterance becomes depends on (seed, epoch, its index) alone."""
         config = self.model.config.features
-        ids, pieces, masks, targets = [], [], [], []
+        ids, pieces, targets = [], [], []
+        views: list[list[Any]] = [[] for _ in range(self.criterion.views)]
         for index in plan:
             utterance, target = self.train[index]
             random = np.random.default_rng([self.seed, epoch, index])
@@ -135,13 +147,15 @@ class CtcTask:
             frames = int(self.model.features.frame_lengths(torch.tensor(len(samples))))
             if frames < 1:
                 continue
-            masks.append(spec_augment_mask(frames, config.dim, self.augment, random, 1000 / config.frame_shift_ms))
+            for masks in views:
+                masks.append(spec_augment_mask(frames, config.dim, self.augment, random, 1000 / config.frame_shift_ms))
             ids.append(utterance.id)
             pieces.append(samples)
             targets.append(target)
         samples_tensor, lengths = pad_samples(pieces)
-        mask = torch.zeros(len(masks), max((len(m) for m in masks), default=0), config.dim, dtype=torch.bool)
-        for row, piece in enumerate(masks):
+        pairs = list(itertools.chain(*views))
+        mask = torch.zeros(len(pairs), max((len(m) for m in pairs), default=0), config.dim, dtype=torch.bool)
+        for row, piece in enumerate(pairs):
             mask[row, : len(piece)] = torch.from_numpy(piece)
         return CtcBatch(
             ids, samples_tensor.to(device), lengths.to(device), mask.to(device), targets, epoch
@@ -167,29 +181,42 @@ class CtcTask:
             return sum((p.sum() for p in self.model.parameters()), torch.tensor(0.0)) * 0.0, figures
         with torch.no_grad(), torch.autocast(batch.samples.device.type, enabled=False):  # bf16 is too coarse for them
             features, frame_lengths = self.model.features(batch.samples, batch.lengths)
-            features = features.masked_fill(batch.mask, 0.0)
-        log_probs, lengths = self.model(features, frame_lengths)
-        room = lengths.tolist()
+            views = self.criterion.views
+            features = features.repeat(views, 1, 1).masked_fill(batch.mask, 0.0)
+        log_probs, lengths = self.model(features, frame_lengths.repeat(views))
+        room = lengths.tolist()[: len(batch.ids)]
         fits = [row for row, target in enumerate(batch.targets) if frames_needed(target) <= room[row]]
         if len(fits) < len(batch.ids):
             self.infeasible.update(batch.ids[row] for row in set(range(len(batch.ids))) - set(fits))
             figures["infeasible"] = float(len(batch.ids) - len(fits))
-            log_probs, lengths = log_probs[fits], lengths[fits]
+            rows = [row + view * len(batch.ids) for view in range(views) for row in fits]
+            log_probs, lengths = log_probs[rows], lengths[rows]
         if not fits:
             return log_probs.sum() * 0.0, figures
-        targets = [batch.targets[row] for row in fits]
+        targets = [batch.targets[row] for row in fits] * views
         tokens = max(1, sum(map(len, targets)))
         ctc = ctc_losses(log_probs, lengths, targets).sum()
+        apart = self._disagreement(log_probs, lengths, tokens, figures)
         if self._trigrams is None or batch.epoch < self.criterion.ctc_epochs:
-            return ctc / tokens, figures
+            return ctc / tokens + apart, figures
         figures["ctc"] = float(ctc.detach()) / tokens
-        crf = ((1 + self.criterion.ctc_share) * ctc + self._rivals(log_probs, lengths, targets)) / tokens
+        crf = ((1 + self.criterion.ctc_share) * ctc + self._rivals(log_probs, lengths, targets)) / tokens + apart
         if self.expected_errors is None:
             return crf, figures
         words = [self._words[batch.ids[row]] for row in fits]
         errors = self.expected_errors(log_probs, lengths, words).sum()
         figures |= {"expected_errors": float(errors.detach()), "words": float(sum(map(len, words)))}
         return errors / max(1.0, figures["words"]) + self.criterion.crf_share * crf, figures
+
+    def _disagreement(
+        self, log_probs: Tensor, lengths: Tensor, tokens: int, figures: dict[str, float]
+    ) -> Tensor | float:
+        """What consistency adds to the loss of a batch whose two halves are two views of the same utterances."""
+        if not self.criterion.consistency:
+            return 0.0
+        found = disagreement(log_probs, lengths) / tokens
+        figures["disagreement"] = float(found.detach())
+        return self.criterion.consistency * found
 
     def _rivals(self, log_probs: Tensor, lengths: Tensor, targets: Sequence[list[int]]) -> Tensor:
         """What CTC-CRF adds to the CTC losses of a batch: ln Z - ln P_LM(reference), summed."""
@@ -233,6 +260,18 @@ def ctc_losses(log_probs: Tensor, lengths: Tensor, targets: Sequence[list[int]])
     sizes = torch.tensor([len(target) for target in targets])
     moved = log_probs.transpose(0, 1)
     return ctc_loss(moved, flat.to(log_probs.device), lengths.cpu(), sizes, reduction="none")
+
+
+def disagreement(log_probs: Tensor, lengths: Tensor) -> Tensor:
+    """Divergence of each half of the rows (2 * batch, frames, tokens) from the other, in nats, summed over frames.
+
+    sum over t of KL(other_t || own_t), where no gradient goes into the other (Yao et al. 2024, CR-CTC, eq. 5).
+    """
+    first, second = log_probs.chunk(2)
+    others = torch.cat([second, first]).detach()
+    each = (others.exp() * (others - log_probs)).sum(dim=2)
+    time = torch.arange(log_probs.shape[1], device=log_probs.device)
+    return each.masked_fill(time[None, :] >= lengths.to(log_probs.device)[:, None], 0.0).sum()
 
 
 def frames_needed(target: Sequence[int]) -> int:

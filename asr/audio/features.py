@@ -130,15 +130,15 @@ class Features(nn.Module):
             return 10.0 * torch.log10((power @ self.mel).clamp(min=LIBROSA_FLOOR))
         if samples.shape[1] < config.frame_length:
             return samples.new_zeros(samples.shape[0], 0, config.dim // (1 + config.deltas))
-        frames = (samples * INT16_SCALE).unfold(1, config.frame_length, config.frame_shift)
-        frames = frames - frames.mean(dim=2, keepdim=True)
-        previous = nn.functional.pad(frames, (1, 0), mode="replicate")[:, :, :-1]
-        frames = (frames - PREEMPHASIS * previous) * self.window
-        return _by_blocks(self._spectral, frames)
+        return _by_blocks(self._spectral, (samples * INT16_SCALE).unfold(1, config.frame_length, config.frame_shift))
 
     def _spectral(self, frames: Tensor) -> Tensor:
-        """Windowed frames (rows, samples) to Kaldi's log-mel energies or cepstra (rows, values)."""
-        power = torch.fft.rfft(frames, n=self.config.fft_size).abs().square()
+        """Frames of samples (rows, samples) to Kaldi's log-mel energies or cepstra (rows, values)."""
+        frames = frames - frames.mean(dim=1, keepdim=True)
+        previous = torch.cat([frames[:, :1], frames[:, :-1]], dim=1)
+        frames = (frames - PREEMPHASIS * previous) * self.window
+        spectrum = torch.fft.rfft(frames, n=self.config.fft_size)
+        power = spectrum.real.square() + spectrum.imag.square()  # a quarter of the time of abs().square()
         log_mel = (power @ self.mel).clamp(min=LOG_FLOOR).log()
         return log_mel @ self.dct if self.config.kind == "mfcc" else log_mel
 
@@ -146,8 +146,9 @@ class Features(nn.Module):
 def _by_blocks(function: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
     """`function` of (rows, samples) over the rows of (batch, frames, samples), on the CPU in blocks of one size.
 
-    The kernels behind Fourier transform and matrix product choose their order of summation by the number of rows, each
-    processor its own: without blocks, streamed frames would differ from offline frames in the last bit.
+    A block stays in the cache from step to step. And the kernels behind Fourier transform and matrix product choose
+    their order of summation by the number of rows, each processor its own: without blocks, streamed frames would differ
+    from offline frames in the last bit.
     """
     batch, count, width = frames.shape
     rows = frames.reshape(-1, width)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch.nn.functional import ctc_loss
 from asr.acoustic.blocks import CONTEXT, FeedForward
 from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
 from asr.acoustic.model import AcousticConfig, AcousticModel
-from asr.acoustic.task import CtcTask, DataConfig, batch_log_probs, frames_needed
+from asr.acoustic.task import CriterionConfig, CtcTask, DataConfig, batch_log_probs, disagreement, frames_needed
 from asr.audio.augment import AugmentConfig
 from asr.audio.features import FeatureConfig
 from asr.data.manifest import Utterance
@@ -206,3 +207,48 @@ def test_impossible_sizes_are_named():
         AcousticConfig(kind="transformer")
     with pytest.raises(ConfigError, match="width of 640"):
         AcousticConfig(attention_heads=7)
+
+
+def test_disagreement_is_the_divergence_from_the_other_view():
+    torch.manual_seed(0)
+    log_probs = torch.randn(4, 6, 5).log_softmax(dim=2).requires_grad_()
+    lengths = torch.tensor([6, 2, 6, 2])
+    found = disagreement(log_probs, lengths)
+    total = torch.zeros(())
+    for row, other in ((0, 2), (1, 3), (2, 0), (3, 1)):
+        own, target = log_probs[row, : lengths[row]], log_probs[other, : lengths[row]].detach()
+        total = total + torch.nn.functional.kl_div(own, target, reduction="sum", log_target=True)
+    torch.testing.assert_close(found, total)
+    (expected,) = torch.autograd.grad(total, log_probs)
+    found.backward()
+    torch.testing.assert_close(log_probs.grad, expected)
+
+
+def _with_views(task, weight=0.5):
+    return dataclasses.replace(task, criterion=CriterionConfig(consistency=weight))
+
+
+def test_two_equal_views_give_the_loss_of_one(tmp_path, make_wav):
+    one = _task(tmp_path, make_wav, ["cab", "bad dab cab " * 6, "a bad cab"])
+    one.augment = AugmentConfig(speeds=(), freq_masks=0, time_masks_per_second=0)
+    one.model.eval()
+    two = _with_views(one)
+    loss, figures = two.loss(two.prepare([0, 1, 2], 0, CPU))
+    assert figures["disagreement"] == pytest.approx(0.0, abs=1e-6)
+    assert figures["infeasible"] == 1.0
+    assert float(loss) == pytest.approx(float(one.loss(one.prepare([0, 1, 2], 0, CPU))[0]), abs=1e-5)
+
+
+def test_views_differ_in_what_is_hidden_and_their_disagreement_counts(tmp_path, make_wav):
+    one = _task(tmp_path, make_wav, ["cab", "a bad cab"])
+    one.augment = AugmentConfig(speeds=(), time_masks_per_second=2.0)
+    one.model.eval()
+    two = _with_views(one)
+    batch = two.prepare([0, 1], 0, CPU)
+    assert batch.mask.shape[0] == 4
+    assert torch.equal(batch.mask[:2], one.prepare([0, 1], 0, CPU).mask)
+    assert not torch.equal(batch.mask[:2], batch.mask[2:])
+    loss, figures = two.loss(batch)
+    heavier, _ = _with_views(one, 1000.5).loss(batch)
+    assert figures["disagreement"] > 0
+    assert float(heavier - loss) == pytest.approx(1000 * figures["disagreement"], rel=1e-3)
