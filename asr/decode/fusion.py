@@ -29,7 +29,7 @@ class Fusion:
 
     model: WordModel
     share: float = 0.5
-    every: int = 10  # frames between two batches
+    every: int = 20  # frames between two batches
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1 or self.every < 1:
