@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from asr.lm.lstm_folder import LstmLmFolder
 UNKNOWN_ID, END_ID = 1, 0
 
 Floats = NDArray[np.float32]
+T = TypeVar("T")
 
 
 class LstmState:
@@ -61,12 +63,12 @@ class LstmScorer:
         self.ids = {word: index for index, word in enumerate(folder.words)}
         try:
             self._embedding = arrays["embedding.weight"]
-            self._weights, self._biases = [], []
+            self._layers = []
             for layer in range(config["num_layers"]):
-                names = [f"recurrent.forwards.{layer}.{name}_l0" for name in ("weight_ih", "weight_hh")]
-                self._weights.append(np.ascontiguousarray(np.concatenate([arrays[name] for name in names], axis=1).T))
+                weights = (arrays[f"recurrent.forwards.{layer}.weight_{side}_l0"] for side in ("ih", "hh"))
                 biases = (arrays[f"recurrent.forwards.{layer}.bias_{side}_l0"] for side in ("ih", "hh"))
-                self._biases.append(sum(biases))
+                from_input, from_before = (np.ascontiguousarray(weight.T) for weight in weights)
+                self._layers.append((from_input, from_before, sum(biases)))
             self._cutoffs = [*config["cutoffs"], len(self.words)]
             self._head_bias: Floats | np.float32 = np.float32(0)
             self._tails: list[tuple[Floats, Floats]] = []
@@ -102,7 +104,7 @@ class LstmScorer:
             clusters[numbers == UNKNOWN_ID] = -1
         for cluster in np.unique(clusters[clusters >= 0]).tolist():
             rows = np.flatnonzero(clusters == cluster)
-            unique, places = _distinct([states[row] for row in rows.tolist()])
+            unique, places = _places([states[row] for row in rows.tolist()])
             score = self._head_scores if cluster == 0 else partial(self._tail_scores, cluster)
             found[rows] = score(unique, places, numbers[rows])
         return found, after
@@ -141,18 +143,25 @@ class LstmScorer:
                 state.head = total
 
     def _step(self, states: list[LstmState]) -> Floats:
-        """Run the stack for states whose parents have been; returns what predicts the next words (states, hidden)."""
-        before = np.zeros((len(states), len(self._weights), 2, self._size), np.float32)
-        for row, state in enumerate(states):
-            if state.parent is not None:
-                before[row] = state.parent.layers
-        known = [state.word if state.word < len(self._embedding) else UNKNOWN_ID for state in states]
-        inputs = self._embedding[known]
-        after = np.empty_like(before)
-        for layer, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
-            gates = np.concatenate([inputs, before[:, layer, 0]], axis=1) @ weight + bias
+        """Run the stack for states whose parents have been; returns what predicts the next words (states, hidden).
+
+        Products are taken once for each word and once for each parent: in a search there are fewer of them than states.
+        """
+        parents, parent_of = _places(state.parent for state in states)
+        words, word_of = _places(state.word if state.word < len(self._embedding) else UNKNOWN_ID for state in states)
+        before = np.zeros((len(parents), len(self._layers), 2, self._size), np.float32)
+        for row, parent in enumerate(parents):
+            if parent is not None:
+                before[row] = parent.layers
+        after = np.empty((len(states), *before.shape[1:]), np.float32)
+        inputs = self._embedding[words]
+        for layer, (from_input, from_before, bias) in enumerate(self._layers):
+            gates = inputs @ from_input + bias
+            if layer == 0:
+                gates = gates[word_of]
+            gates += (before[:, layer, 0] @ from_before)[parent_of]
             entry, forget, candidate, exit_ = np.split(gates, 4, axis=1)
-            cell = _sigmoid(forget) * before[:, layer, 1] + _sigmoid(entry) * np.tanh(candidate)
+            cell = _sigmoid(forget) * before[parent_of, layer, 1] + _sigmoid(entry) * np.tanh(candidate)
             inputs = _sigmoid(exit_) * np.tanh(cell)
             after[:, layer, 0], after[:, layer, 1] = inputs, cell
         for row, state in enumerate(states):
@@ -183,10 +192,11 @@ class LstmScorer:
         return self._head_scores(states, places, entries) + within - totals
 
 
-def _distinct(states: Sequence[LstmState]) -> tuple[list[LstmState], list[int]]:
-    """The states without repetition, and where each of `states` is among them."""
-    places = {state: place for place, state in enumerate(dict.fromkeys(states))}
-    return list(places), [places[state] for state in states]
+def _places(values: Iterable[T]) -> tuple[list[T], list[int]]:
+    """The values without repetition, and where each of `values` is among them."""
+    places: dict[T, int] = {}
+    where = [places.setdefault(value, len(places)) for value in values]
+    return list(places), where
 
 
 def _one_blas_thread() -> None:

@@ -18,15 +18,17 @@ if at 2 "n-grams: whole, and pruned to ship"; then
   asr lm ngram "$text" --order 3 --vocab "$vocab" --output "$work/3gram.arpa"
   asr lm ngram "$text" --order 3 --vocab "$vocab" --threshold 1.27e-7 --decimals 3 --output "$work/pruned.arpa.gz"
 fi
-if at 3 "LSTM, in two passes"; then
+if at 3 "LSTM, in three rounds"; then
   asr lm train "$work/train.txt" --dev "$work/dev.txt" --config conf/lstm.toml --set vocabulary="$vocab" \
     --output "$work/lstm-1" --resume
   asr lm train "$work/train.txt" --dev "$work/dev.txt" --config conf/lstm-2.toml --set init="$work/lstm-1" \
+    --output "$work/lstm-2" --resume
+  asr lm train "$work/train.txt" --dev "$work/dev.txt" --config conf/lstm-3.toml --set init="$work/lstm-2" \
     --output "$work/lstm" --resume
   asr lm pack "$work/lstm" --output "$work/lstm-8bit" --card conf/card.md
 fi
 if at 4 "perplexity on books of their own"; then
-  for model in 3gram.arpa pruned.arpa.gz lstm-1 lstm lstm-8bit; do
+  for model in 3gram.arpa pruned.arpa.gz lstm-1 lstm-2 lstm lstm-8bit; do
     echo "--- $model"
     asr lm score "$work/$model" "$heldout"
   done
