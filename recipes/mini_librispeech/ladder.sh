@@ -32,6 +32,8 @@ for rung in $rungs; do
   fi
   set -- --config "conf/$config.toml" --set tokens="$work/$tokens" --set lexicon="$work/$spelled"
   for setting in $(settings "$rung"); do set -- "$@" --set "model.$setting"; done
+  # At the others' rate it stays where CTC begins, all blanks.
+  if [ "$rung" = rnn ]; then set -- "$@" --set train.peak_lr=0.0004; fi
   asr train "$@" --train "$work/train.jsonl" --dev "$work/dev-full-band.jsonl" --output "$work/ladder/$rung" --resume
   model="$work/ladder/$rung-packed"
   echo "{\"lm_weight\": $lm_weight, \"word_score\": $word_score, \"beam_size\": 400}" > "$work/ladder/$rung.json"
