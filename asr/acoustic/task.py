@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import ctc_loss
 from torch.nn.utils.rnn import pad_sequence
 
+from asr.acoustic.blocks import inside
 from asr.acoustic.crf import TokenTrigrams, log_partition
 from asr.acoustic.expected_errors import ExpectedErrors
 from asr.acoustic.model import AcousticModel
@@ -136,7 +136,7 @@ class CtcTask:
         """Read and augment; what each utterance becomes depends on (seed, epoch, its index) alone."""
         config = self.model.config.features
         ids, pieces, targets = [], [], []
-        views: list[list[Any]] = [[] for _ in range(self.criterion.views)]
+        views: list[list[np.ndarray]] = [[] for _ in range(self.criterion.views)]
         for index in plan:
             utterance, target = self.train[index]
             random = np.random.default_rng([self.seed, epoch, index])
@@ -147,15 +147,15 @@ class CtcTask:
             frames = int(self.model.features.frame_lengths(torch.tensor(len(samples))))
             if frames < 1:
                 continue
-            for masks in views:
-                masks.append(spec_augment_mask(frames, config.dim, self.augment, random, 1000 / config.frame_shift_ms))
+            for view in views:
+                view.append(spec_augment_mask(frames, config.dim, self.augment, random, 1000 / config.frame_shift_ms))
             ids.append(utterance.id)
             pieces.append(samples)
             targets.append(target)
         samples_tensor, lengths = pad_samples(pieces)
-        pairs = list(itertools.chain(*views))
-        mask = torch.zeros(len(pairs), max((len(m) for m in pairs), default=0), config.dim, dtype=torch.bool)
-        for row, piece in enumerate(pairs):
+        masks = list(itertools.chain(*views))
+        mask = torch.zeros(len(masks), max((len(m) for m in masks), default=0), config.dim, dtype=torch.bool)
+        for row, piece in enumerate(masks):
             mask[row, : len(piece)] = torch.from_numpy(piece)
         return CtcBatch(
             ids, samples_tensor.to(device), lengths.to(device), mask.to(device), targets, epoch
@@ -179,10 +179,10 @@ class CtcTask:
         figures = {"seconds": seconds, "infeasible": 0.0}
         if not batch.ids:
             return sum((p.sum() for p in self.model.parameters()), torch.tensor(0.0)) * 0.0, figures
+        views = self.criterion.views
         with torch.no_grad(), torch.autocast(batch.samples.device.type, enabled=False):  # bf16 is too coarse for them
             features, frame_lengths = self.model.features(batch.samples, batch.lengths)
-            views = self.criterion.views
-            features = features.repeat(views, 1, 1).masked_fill(batch.mask, 0.0)
+            features = features.masked_fill(batch.mask.unflatten(0, (views, -1)), 0.0).flatten(0, 1)  # of each view
         log_probs, lengths = self.model(features, frame_lengths.repeat(views))
         room = lengths.tolist()[: len(batch.ids)]
         fits = [row for row, target in enumerate(batch.targets) if frames_needed(target) <= room[row]]
@@ -270,8 +270,7 @@ def disagreement(log_probs: Tensor, lengths: Tensor) -> Tensor:
     first, second = log_probs.chunk(2)
     others = torch.cat([second, first]).detach()
     each = (others.exp() * (others - log_probs)).sum(dim=2)
-    time = torch.arange(log_probs.shape[1], device=log_probs.device)
-    return each.masked_fill(time[None, :] >= lengths.to(log_probs.device)[:, None], 0.0).sum()
+    return each.masked_fill(~inside(lengths.to(each.device), each.shape[1]), 0.0).sum()
 
 
 def frames_needed(target: Sequence[int]) -> int:
