@@ -15,6 +15,7 @@ from asr.data.download import ARCHIVES, download_corpus
 from asr.data.importers import import_corpus, keep_where
 from asr.data.manifest import Manifest, read_manifest, write_manifest
 from asr.errors import ConfigError, ManifestError
+from asr.score.text_files import read_texts
 from asr.text.normalize import normalize_english
 
 
@@ -159,3 +160,49 @@ def split(manifest: Path, share: float, by: str, seed: int, output: tuple[Path, 
         write_manifest(path, part)
         note(f"{path}: {len(part)} utterances, {sum(u.duration for u in part) / 3600:.2f} h")
     list_bad(result.bad)
+
+
+@command.command("relabel")
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.argument("texts", type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Manifest to write.")
+@click.option(
+    "--least-confidence", type=click.FloatRange(0, 1), help="Mean over an utterance's words; needs `asr decode --json`."
+)
+def relabel(manifest: Path, texts: Path, output: Path, least_confidence: float | None) -> None:
+    """The utterances of MANIFEST with the words of TEXTS in place of their own, as self-training needs them.
+
+    TEXTS is what `asr decode` wrote, with --output or, with confidences, with --json. What has no words there is left
+    out.
+
+    \b
+    Example: asr decode --model exp/5h --manifest more.jsonl --json > heard.jsonl
+             asr data relabel more.jsonl heard.jsonl --least-confidence 0.8 --output pseudo.jsonl
+    """
+    heard = read_heard(texts)
+    result = read_manifest(manifest)
+    if least_confidence is not None and not any(confidences for _, confidences in heard.values()):
+        raise ConfigError(f"{texts} has no confidences; write it with `asr decode --json`.")
+    kept = []
+    for utterance in result.utterances:
+        text, confidences = heard.get(utterance.id, ("", []))
+        if text and (least_confidence is None or float(np.mean(confidences or 0.0)) >= least_confidence):
+            kept.append(replace(utterance, text=text))
+    if not kept:
+        raise ManifestError(f"{texts} has words for none of the utterances of {manifest} that may be kept.")
+    write_manifest(output, kept)
+    hours = sum(utterance.duration for utterance in kept) / 3600
+    note(f"{output}: {len(kept)} of {len(result.utterances)} utterances, {hours:.2f} h")
+    list_bad(result.bad)
+
+
+def read_heard(path: Path) -> dict[str, tuple[str, list[float]]]:
+    """Text and confidences of words by id: the lines of `asr decode --json`, or any texts, without confidences."""
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        found = [line for line in lines if "words" in line]
+        if found:
+            return {str(line["id"]): (line["text"], [word["confidence"] for word in line["words"]]) for line in found}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # another form, or an error that the reader of texts can name
+    return {name: (text, []) for name, text in read_texts(path).texts.items()}

@@ -362,3 +362,29 @@ def test_bad_language_model_texts_are_named(run, tmp_path):
         assert code == 1
         assert message in err
     assert run("lm", "ngram", tmp_path / "bad.txt", "--output", tmp_path / "x.arpa", "--prune", "a b")[0] == 2
+
+
+def test_utterances_take_the_words_that_were_heard(run, make_wav, tmp_path):
+    lines = [{"id": name, "audio_filepath": str(make_wav(f"{name}.wav", 0.3)), "text": "t"} for name in "abc"]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    words = {"a": [("x", 0.9), ("y", 0.5)], "b": [("z", 0.6)], "c": []}
+    heard = [
+        {"id": name, "text": " ".join(w for w, _ in found), "words": [{"word": w, "confidence": c} for w, c in found]}
+        for name, found in words.items()
+    ]
+    (tmp_path / "h.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*heard, {"decode_seconds": 1}]))
+    (tmp_path / "h.trn").write_text("x y (a)\nw (elsewhere)\n")
+
+    def kept(texts, *more):
+        code, _, err = run("data", "relabel", tmp_path / "m.jsonl", tmp_path / texts, *more, "--output", tmp_path / "o")
+        read = [json.loads(line) for line in (tmp_path / "o").read_text().splitlines()] if code == 0 else err
+        return {line["id"]: line["text"] for line in read} if code == 0 else err
+
+    assert kept("h.jsonl") == {"a": "x y", "b": "z"}
+    assert kept("h.jsonl", "--least-confidence", 0.65) == {"a": "x y"}
+    assert kept("h.trn") == {"a": "x y"}
+    assert "has words for none" in kept("h.jsonl", "--least-confidence", 0.95)
+    assert "has no confidences" in kept("h.trn", "--least-confidence", 0.5)
+    (tmp_path / "h.trn").write_text("x y\n")
+    assert "line 1 does not end in an id" in kept("h.trn")
+    assert "cannot read" in kept("nothing.trn")
