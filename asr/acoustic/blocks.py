@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from asr.nn import Dropout
+
 CONTEXT = 5  # output frames on either side that a network without memory sees at once
 
 
@@ -88,7 +90,7 @@ class FeedForward(nn.Module):
         super().__init__()
         sizes = [input_size * (2 * CONTEXT + 1)] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(nn.Linear(size, hidden_size) for size in sizes)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output_size = hidden_size
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
@@ -108,7 +110,7 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(size)
         self.attention = nn.MultiheadAttention(size, heads, dropout, batch_first=True)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
         """(batch, frames, size) -> the same."""

@@ -11,7 +11,7 @@ from asr.acoustic.blocks import ConvolutionalFront, EveryFrame, FeedForward, Sel
 from asr.acoustic.gaussian import ACOUSTIC_SCALE, GaussianMixtures
 from asr.audio.features import FeatureConfig, Features
 from asr.errors import ConfigError
-from asr.nn import KINDS, Recurrent
+from asr.nn import KINDS, Dropout, Recurrent
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class AcousticModel(nn.Module):
         self.attention = None
         if config.attention_heads:
             self.attention = SelfAttention(self.recurrent.output_size, config.attention_heads, config.dropout)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.head = nn.Linear(self.recurrent.output_size, num_tokens)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

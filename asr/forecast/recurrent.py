@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from asr.errors import ConfigError, DataError
 from asr.forecast.linear import choose_look_back, window_starts
-from asr.nn import Recurrent
+from asr.nn import Dropout, Recurrent
 from asr.train.config import TrainConfig
 from asr.train.loop import Trainer
 from asr.train.task import Report
@@ -69,7 +69,7 @@ class RecurrentNetwork(nn.Module):
         self.recurrent = Recurrent(
             config.kind, size if config.segment > 1 else width, size, config.num_layers, dropout=config.dropout
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         if config.segment > 1:
             self.places = nn.Parameter(0.02 * torch.randn(-(-horizon // config.segment), size))
             self.leave = nn.Linear(self.recurrent.output_size, config.segment * self.outputs)

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import dropout
 
 from asr.errors import CheckpointError, ConfigError
 from asr.nn import Recurrent
+from asr.nn.dropout import dropout
 
 END_ID, UNKNOWN_ID = 0, 1  # of every vocabulary; the end of a sentence also stands for its beginning
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from asr.errors import ConfigError
-from asr.nn import Recurrent
+from asr.nn import Dropout, Recurrent
 
 POOLINGS = ("max", "mean", "attention", "concat")
 
@@ -45,7 +45,7 @@ class TextClassifier(nn.Module):
             config.dropout, weight_dropout=config.weight_dropout,
         )  # fmt: skip
         self.attention = nn.Linear(self.recurrent.output_size, 1) if config.pooling == "attention" else None
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         parts = 3 if config.pooling == "concat" else 1
         self.output = nn.Linear(parts * self.recurrent.output_size, num_classes)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from asr.nn import mixed_lstm
+from asr.nn.dropout import Dropout, dropout
 from asr.nn.stepped import ArticleLstm, CoupledLstm, EchoState, LayerNormLstm, PeepholeLstm, SteppedLayer, SteppedLstm
 
 State = tuple[Tensor, ...]
@@ -86,7 +86,7 @@ class Recurrent(nn.Module):
             raise ValueError(f"kind '{kind}' has no zoneout")
         self.kind, self.input_size, self.hidden_size, self.num_layers = kind, input_size, hidden_size, num_layers
         self.bidirectional, self.weight_dropout, self.variational = bidirectional, weight_dropout, variational
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         width = (projection_size or max(1, hidden_size // 2)) if kind == "lstm-projected" else hidden_size
         self.output_size = width * (2 if bidirectional else 1)
 
