@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import glu, pad, silu
 
-from asr.nn import Dropout
+from asr.nn import Dropout, Recurrent
 
 CONTEXT = 5  # output frames on either side that a network without memory sees at once
 
@@ -118,3 +118,56 @@ class SelfAttention(nn.Module):
         beyond = ~inside(lengths.to(hidden.device), hidden.shape[1])
         found, _ = self.attention(read, read, read, key_padding_mask=beyond, need_weights=False)
         return hidden + self.dropout(found)
+
+
+class ResidualStack(nn.Module):
+    """Recurrent layers with a convolution after each, all normalised on the way in and added to what they read.
+
+    The blocks of the Conformer (Gulati et al. 2020, section 2.2) with a recurrent layer where they have self-attention,
+    and without their feed-forward halves. layers: each a stack of one layer that reads `size` features.
+    """
+
+    def __init__(self, size: int, layers: list[Recurrent], kernel: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.norms = nn.ModuleList(nn.LayerNorm(size) for _ in layers)
+        self.projections = nn.ModuleList(nn.Linear(layer.output_size, size) for layer in layers)
+        self.convolutions = nn.ModuleList(ConvolutionModule(size, kernel) for _ in layers)
+        self.final_norm = nn.LayerNorm(size)
+        self.dropout = Dropout(dropout)
+        self.output_size = size
+
+    def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """(batch, frames, size) -> the same."""
+        for layer, norm, projection, convolution in zip(
+            self.layers, self.norms, self.projections, self.convolutions, strict=True
+        ):
+            outputs, _ = layer(norm(hidden), lengths, return_states=False)
+            hidden = hidden + self.dropout(projection(self.dropout(outputs)))
+            hidden = hidden + self.dropout(convolution(hidden, lengths))
+        normed: Tensor = self.final_norm(hidden)
+        return normed
+
+
+class ConvolutionModule(nn.Module):
+    """A gate, a convolution in time of each feature by itself, a linear layer (Gulati et al. 2020, figure 2).
+
+    Normalisation is over features, not over the batch: what an utterance gives never depends on those beside it.
+    """
+
+    def __init__(self, size: int, kernel: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(size)
+        self.gate = nn.Linear(size, 2 * size)
+        # As a plane one wide: torch's convolution along a line takes five times as long for features by themselves.
+        self.depthwise = nn.Conv2d(size, size, (kernel, 1), padding=(kernel // 2, 0), groups=size)
+        self.middle_norm = nn.LayerNorm(size)
+        self.mix = nn.Linear(size, size)
+
+    def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """(batch, frames, size) -> the same."""
+        gated = glu(self.gate(self.norm(hidden)), dim=-1)
+        gated = gated * inside(lengths.to(gated.device), gated.shape[1])[:, :, None].to(gated.dtype)
+        around = self.depthwise(gated.transpose(1, 2)[:, :, :, None])[:, :, :, 0].transpose(1, 2)
+        mixed: Tensor = self.mix(silu(self.middle_norm(around)))
+        return mixed

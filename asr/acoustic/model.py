@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from asr.acoustic.blocks import ConvolutionalFront, EveryFrame, FeedForward, SelfAttention, StackedFront
+from asr.acoustic.blocks import ConvolutionalFront, EveryFrame, FeedForward, ResidualStack, SelfAttention, StackedFront
 from asr.acoustic.gaussian import ACOUSTIC_SCALE, GaussianMixtures
 from asr.audio.features import FeatureConfig, Features
 from asr.errors import ConfigError
@@ -27,6 +27,9 @@ class AcousticConfig:
     dropout: float = 0.2
     weight_dropout: float = 0.0  # of recurrent weights, for a batch (Merity et al. 2018)
     conv_channels: int = 32  # of the convolutions that subsample; 0: none, frames are stacked
+    # Output frames, odd, that a convolution after each layer sees; layers and convolutions are added to what they read,
+    # input_size wide. 0: a plain stack.
+    block_kernel: int = 0
     attention_heads: int = 0  # of self-attention after the stack; 0: none
     subsampling: int = 4  # feature frames per output frame: 1, 2, 3, 4 or 6
     input_size: int = 320  # of the recurrent stack, after the convolutions
@@ -42,7 +45,10 @@ class AcousticConfig:
             raise ConfigError(f"model.kind must be one of {known}, not '{self.kind}'.")
         if self.kind == GAUSSIAN and self.subsampling != 1:
             raise ConfigError("model.kind = 'gaussian' takes every feature frame: set model.subsampling = 1.")
+        if self.block_kernel and (self.kind == FEEDFORWARD or self.block_kernel < 0 or self.block_kernel % 2 == 0):
+            raise ConfigError("model.block_kernel must be odd, or 0, and needs recurrent layers.")
         width = self.hidden_size * (2 if self.bidirectional and self.kind != FEEDFORWARD else 1)
+        width = self.input_size if self.block_kernel else width
         if self.attention_heads and (self.kind == "lstm-projected" or width % self.attention_heads):
             raise ConfigError(f"model.attention_heads must divide the stack's width of {width}, and not be projected.")
 
@@ -74,14 +80,14 @@ class AcousticModel(nn.Module):
             self.front = ConvolutionalFront(dim, config.conv_channels, STRIDES[config.subsampling], size)
         else:
             self.front = StackedFront(dim, config.subsampling, size)
-        self.recurrent: Recurrent | FeedForward
+        self.recurrent: Recurrent | ResidualStack | FeedForward
         if config.kind == FEEDFORWARD:
             self.recurrent = FeedForward(size, config.hidden_size, config.num_layers, config.dropout)
+        elif config.block_kernel:
+            layers = [_recurrent(config, 1) for _ in range(config.num_layers)]
+            self.recurrent = ResidualStack(size, layers, config.block_kernel, config.dropout)
         else:
-            self.recurrent = Recurrent(
-                config.kind, size, config.hidden_size, config.num_layers, config.bidirectional, config.dropout,
-                weight_dropout=config.weight_dropout,
-            )  # fmt: skip
+            self.recurrent = _recurrent(config, config.num_layers)
         self.attention = None
         if config.attention_heads:
             self.attention = SelfAttention(self.recurrent.output_size, config.attention_heads, config.dropout)
@@ -96,10 +102,10 @@ class AcousticModel(nn.Module):
         hidden, lengths = self.front(features, lengths)
         if self.mixtures is not None:
             return (ACOUSTIC_SCALE * self.mixtures(hidden)).log_softmax(dim=-1), lengths
-        if isinstance(self.recurrent, FeedForward):
-            hidden = self.recurrent(self.dropout(hidden), lengths)
-        else:
+        if isinstance(self.recurrent, Recurrent):
             hidden, _ = self.recurrent(self.dropout(hidden), lengths, return_states=False)
+        else:
+            hidden = self.recurrent(self.dropout(hidden), lengths)
         if self.attention is not None:
             hidden = self.attention(hidden, lengths)
         return self.head(self.dropout(hidden)).float().log_softmax(dim=-1), lengths
@@ -111,3 +117,10 @@ class AcousticModel(nn.Module):
             return features.new_zeros(len(samples), 0, self.num_tokens), frame_lengths
         log_probs, output_lengths = self(features, frame_lengths.clamp(min=1))
         return log_probs, torch.where(frame_lengths > 0, output_lengths, 0)
+
+
+def _recurrent(config: AcousticConfig, layers: int) -> Recurrent:
+    return Recurrent(
+        config.kind, config.input_size, config.hidden_size, layers, config.bidirectional, config.dropout,
+        weight_dropout=config.weight_dropout,
+    )  # fmt: skip

@@ -42,6 +42,8 @@ def test_padding_does_not_change_log_probs(subsampling):
         {"conv_channels": 0, "subsampling": 3, "kind": "feedforward", "num_layers": 3},
         {"kind": "gru", "bidirectional": False, "conv_channels": 0},
         {"attention_heads": 4},
+        {"block_kernel": 5, "input_size": 12, "num_layers": 2, "attention_heads": 3},
+        {"block_kernel": 3, "kind": "gru", "bidirectional": False},
         {"kind": "feedforward", "attention_heads": 2},
     ],
 )
@@ -207,6 +209,12 @@ def test_impossible_sizes_are_named():
         AcousticConfig(kind="transformer")
     with pytest.raises(ConfigError, match="width of 640"):
         AcousticConfig(attention_heads=7)
+    with pytest.raises(ConfigError, match="width of 128"):
+        AcousticConfig(attention_heads=3, block_kernel=15, input_size=128)
+    with pytest.raises(ConfigError, match="block_kernel must be odd"):
+        AcousticConfig(block_kernel=4)
+    with pytest.raises(ConfigError, match="needs recurrent layers"):
+        AcousticConfig(kind="feedforward", block_kernel=3)
 
 
 def test_disagreement_is_the_divergence_from_the_other_view():
