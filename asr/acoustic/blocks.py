@@ -139,14 +139,20 @@ class ResidualStack(nn.Module):
 
     def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
         """(batch, frames, size) -> the same."""
-        for layer, norm, projection, convolution in zip(
-            self.layers, self.norms, self.projections, self.convolutions, strict=True
-        ):
-            outputs, _ = layer(norm(hidden), lengths, return_states=False)
-            hidden = hidden + self.dropout(projection(self.dropout(outputs)))
-            hidden = hidden + self.dropout(convolution(hidden, lengths))
-        normed: Tensor = self.final_norm(hidden)
+        normed: Tensor = self.final_norm(self._after(len(self.layers), hidden, lengths))
         return normed
+
+    def read_by(self, layer: int, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """What the recurrent layer of this number, from 0, is given: (batch, frames, size) -> the same."""
+        normed: Tensor = self.norms[layer](self._after(layer, hidden, lengths))
+        return normed
+
+    def _after(self, blocks: int, hidden: Tensor, lengths: Tensor) -> Tensor:
+        for index in range(blocks):
+            outputs, _ = self.layers[index](self.norms[index](hidden), lengths, return_states=False)
+            hidden = hidden + self.dropout(self.projections[index](self.dropout(outputs)))
+            hidden = hidden + self.dropout(self.convolutions[index](hidden, lengths))
+        return hidden
 
 
 class ConvolutionModule(nn.Module):

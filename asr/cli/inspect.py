@@ -31,6 +31,7 @@ class Seen(NamedTuple):
     """What a stack of LSTMs is given, and what is drawn beside its gates."""
 
     stack: Any  # asr.nn.Recurrent
+    layer: int  # of the stack, from 0
     inputs: Any  # (time, input size)
     source: str
     words: list[str] | None = None  # a name for each step
@@ -59,9 +60,9 @@ def gates(
 
     if (file is None) == (text is None):
         raise click.UsageError("name a FILE to hear, or a --text to read.")
-    seen = _read(str(text), Path(model)) if file is None else _hear(file, model)
+    seen = _read(str(text), Path(model), layer - 1) if file is None else _hear(file, model, layer - 1)
     try:
-        found = gate_activity(seen.stack, seen.inputs, layer - 1, backward)
+        found = gate_activity(seen.stack, seen.inputs, seen.layer, backward)
     except ValueError as error:
         raise ConfigError(f"{model}: {error}.") from None
     means = {name: round(float(value.mean()), 4) for name, value in found.items()}
@@ -76,18 +77,25 @@ def gates(
             click.echo(f"{name:<10} mean {value:7.4f}")
 
 
-def _hear(file: Path, model: str) -> Seen:
-    """What an acoustic model's recurrent stack is given of a file."""
+def _hear(file: Path, model: str, layer: int) -> Seen:
+    """What an acoustic model's recurrent stack is given of a file; of one in blocks, what the layer is given."""
     import torch
 
+    from asr.acoustic.blocks import ResidualStack
     from asr.nn import Recurrent
 
     network, features, samples = _features(file, model)
-    if not isinstance(network.recurrent, Recurrent):
-        raise ConfigError(f"{model} has no recurrent layers.")
+    stack = network.recurrent
     with torch.inference_mode():
-        heard, _ = network.front(features[None], torch.tensor([len(features)]))
-    return Seen(network.recurrent, heard[0], file.name, None, samples, network.config.seconds_per_frame)
+        heard, lengths = network.front(features[None], torch.tensor([len(features)]))
+        if isinstance(stack, ResidualStack):
+            if layer >= len(stack.layers):
+                raise ConfigError(f"{model}: the stack has {len(stack.layers)} layers.")
+            heard = stack.read_by(layer, heard, lengths)
+            stack, layer = stack.layers[layer], 0
+    if not isinstance(stack, Recurrent):
+        raise ConfigError(f"{model} has no recurrent layers.")
+    return Seen(stack, layer, heard[0], file.name, None, samples, network.config.seconds_per_frame)
 
 
 def _features(file: Path, model: str) -> tuple[Any, Any, Any]:
@@ -107,7 +115,7 @@ def _features(file: Path, model: str) -> tuple[Any, Any, Any]:
     return network, features[0].clone(), samples
 
 
-def _read(text: str, folder: Path) -> Seen:
+def _read(text: str, folder: Path, layer: int) -> Seen:
     """What a text classifier's or a language model's stack is given of a text."""
     import torch
 
@@ -127,7 +135,7 @@ def _read(text: str, folder: Path) -> Seen:
         raise ConfigError("--text holds no word.")
     with torch.inference_mode():
         inputs = network.embedding(torch.tensor(ids))
-    return Seen(network.recurrent, inputs, folder.name, words)
+    return Seen(network.recurrent, layer, inputs, folder.name, words)
 
 
 @command.command("attribution")

@@ -202,6 +202,25 @@ def test_harmed_checkpoints_are_named(tmp_path, harm, message):
     assert str(folder) in str(caught.value)
 
 
+def test_a_block_adds_its_layer_and_its_convolution_to_what_it_reads():
+    torch.manual_seed(0)
+    config = AcousticConfig(hidden_size=6, num_layers=2, input_size=8, block_kernel=3)
+    stack = AcousticModel(config, 3).recurrent.double().eval()
+    hidden, lengths = torch.randn(1, 9, 8).double(), torch.tensor([9])
+    # Each part by its equation, the convolution as a sum over its taps.
+    outputs, _ = stack.layers[0](torch.nn.functional.layer_norm(hidden, (8,)))
+    read = hidden + outputs @ stack.projections[0].weight.T + stack.projections[0].bias
+    part = stack.convolutions[0]
+    values, gates = (torch.nn.functional.layer_norm(read, (8,)) @ part.gate.weight.T + part.gate.bias).chunk(2, dim=2)
+    padded = torch.nn.functional.pad(values * gates.sigmoid(), (0, 0, 1, 1))
+    taps = part.depthwise.weight[:, 0, :, 0]
+    around = sum(padded[:, tap : tap + 9] * taps[:, tap] for tap in range(3)) + part.depthwise.bias
+    around = torch.nn.functional.layer_norm(around, (8,))
+    expected = read + (around * around.sigmoid()) @ part.mix.weight.T + part.mix.bias
+    found = stack.read_by(1, hidden, lengths)
+    assert torch.allclose(found, torch.nn.functional.layer_norm(expected, (8,)), atol=1e-12)
+
+
 def test_impossible_sizes_are_named():
     with pytest.raises(ConfigError, match="subsampling"):
         AcousticConfig(subsampling=5)

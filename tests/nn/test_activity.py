@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from asr.acoustic.checkpoint import AcousticCheckpoint, save_checkpoint
+from asr.acoustic.model import AcousticConfig, AcousticModel
 from asr.nn import Recurrent
 from asr.nn.activity import GATES, gate_activity, gradient_reach
+from asr.text.tokens import Tokens
 
 SPEECH = Path(__file__).parents[1] / "speech" / "hello.flac"
 
@@ -70,6 +73,13 @@ def test_pictures_and_figures_by_command(run, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
     code, _, errors = run("inspect", "gates", SPEECH, "--layer", 9)
     assert (code, "3 layers" in errors) == (2, True)
+    blocks = tmp_path / "blocks"
+    config = AcousticConfig(hidden_size=6, num_layers=2, input_size=8, conv_channels=2, block_kernel=3)
+    save_checkpoint(blocks, AcousticCheckpoint(AcousticModel(config, 3), Tokens(["<blank>", "a", "b"]), None, {}))
+    code, out, errors = run("inspect", "gates", SPEECH, "--model", blocks, "--layer", 2, "--json")
+    assert (code, errors) == (0, "")
+    assert set(json.loads(out)["means"]) == set(GATES)
+    assert "2 layers" in run("inspect", "gates", SPEECH, "--model", blocks, "--layer", 3)[2]
     code, out, errors = run("inspect", "gradients", "--output", tmp_path / "reach.png", "--steps", 30)
     assert code == 0, errors
     assert "lstm" in out
