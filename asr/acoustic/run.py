@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from asr.data.manifest import BadItem, Manifest, Utterance
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.errors import CheckpointError, ConfigError, TextError
 from asr.lm.ngram_tables import load_ngram
-from asr.text.lexicon import Lexicon
+from asr.text.lexicon import Lexicon, read_spelled
 from asr.text.tokens import Tokens
 from asr.train import processes
 from asr.train.config import TrainConfig
@@ -38,6 +39,7 @@ class AcousticRunConfig:
 
     tokens: str = ""  # path of tokens.txt; empty: English characters
     lexicon: str = ""  # path of lexicon.txt that spells the references; empty: by characters
+    spelled: str = ""  # path of spelled.txt, which of a word's spellings an utterance has; empty: the lexicon's first
     init: str = ""  # model folder to start from
     model: AcousticConfig = field(default_factory=AcousticConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -46,21 +48,34 @@ class AcousticRunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
-def encode_references(manifest: Manifest, tokens: Tokens, lexicon: Lexicon | None) -> tuple[Items, list[BadItem]]:
-    """Utterances with their target ids; those without text, or with a text that cannot be spelled, are named."""
+def encode_references(
+    manifest: Manifest, tokens: Tokens, lexicon: Lexicon | None, spelled: Mapping[str, list[int]] | None = None
+) -> tuple[Items, list[BadItem]]:
+    """Utterances with their target ids; those without text, or with a text that cannot be spelled, are named.
+
+    spelled: target ids by id, of utterances that need not be spelled any more.
+    """
     good: Items = []
     bad: list[BadItem] = []
     for utterance in manifest.utterances:
-        if utterance.text is None:
-            bad.append(BadItem(utterance.id, "it has no text"))
-            continue
         try:
-            ids = tokens.encode(utterance.text) if lexicon is None else lexicon.encode(utterance.text, tokens)
+            good.append((utterance, _encode(utterance, tokens, lexicon, spelled or {})))
         except TextError as error:
             bad.append(BadItem(utterance.id, str(error)))
-        else:
-            good.append((utterance, ids))
     return good, bad
+
+
+def _encode(
+    utterance: Utterance, tokens: Tokens, lexicon: Lexicon | None, spelled: Mapping[str, list[int]]
+) -> list[int]:
+    if utterance.text is None:
+        raise TextError("it has no text")
+    ids = spelled.get(utterance.id)
+    if ids is None:
+        return tokens.encode(utterance.text) if lexicon is None else lexicon.encode(utterance.text, tokens)
+    if tokens.boundary is not None and ids.count(tokens.boundary) != len(utterance.text.split()):
+        raise TextError("its text and what it is spelled in are not of as many words")
+    return ids
 
 
 class AcousticRun:
@@ -73,8 +88,9 @@ class AcousticRun:
         self.lexicon = Lexicon.read(config.lexicon) if config.lexicon else None
         if self.lexicon is None and not self.tokens.are_characters:
             raise ConfigError(f"{config.tokens} are not characters: name the lexicon that spells words in them.")
-        train_items, bad_train = encode_references(train, self.tokens, self.lexicon)
-        dev_items, bad_dev = encode_references(dev, self.tokens, self.lexicon)
+        spelled = read_spelled(config.spelled, self.tokens) if config.spelled else None
+        train_items, bad_train = encode_references(train, self.tokens, self.lexicon, spelled)
+        dev_items, bad_dev = encode_references(dev, self.tokens, self.lexicon, spelled)
         if not train_items or not dev_items:
             first = (bad_train + bad_dev)[0]
             raise TextError(f"no utterance of one of the manifests can be spelled in the tokens; first: {first}.")

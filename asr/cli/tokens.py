@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from asr.atomic_file import write_atomically
-from asr.cli.console import Progress, note
-from asr.data.manifest import sentences
+from asr.cli.console import Progress, list_bad, note
+from asr.data.manifest import BadItem, read_manifest, sentences
 from asr.errors import ConfigError, TextError
 from asr.text.letter_to_sound import LetterToSound
-from asr.text.lexicon import read_cmudict, with_boundary, with_states
+from asr.text.lexicon import Lexicon, read_cmudict, with_boundary, with_states
 from asr.text.normalize import CASES
 from asr.text.tokens import BLANK, BOUNDARY, ENGLISH_CHARACTERS, Tokens
 from asr.text.units import train_subwords
@@ -153,3 +153,46 @@ def _from_parts(word: str, known: dict[str, list[tuple[str, ...]]]) -> tuple[str
     if base[-1] in ("S", "Z", "SH", "ZH", "CH", "JH"):
         return (*base, "IH", "Z")
     return (*base, "S" if base[-1] in ("P", "T", "K", "F", "TH") else "Z")
+
+
+@command.command("spell")
+@click.option("--model", required=True, help="Model folder or shipped model that chooses.")
+@click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Utterances with texts.")
+@click.option("--lexicon", "lexicon_path", required=True, type=click.Path(path_type=Path), help="With variants.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="spelled.txt to write.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: str) -> int:
+    """Which of a word's pronunciations was said: each text in the tokens of the likeliest path through its audio.
+
+    To train with what was said, not with each word's first pronunciation: `asr train --set spelled=spelled.txt`.
+
+    \b
+    Example: asr tokens spell --model exp/5h --manifest train.jsonl --lexicon lexicon.txt --output spelled.txt
+    """
+    from asr.decode.alignment import align
+    from asr.recognizer.aligner import Speller
+    from asr.recognizer.bulk import compute_log_probs
+
+    texts = {utterance.id: utterance.text for utterance in read_manifest(manifest).utterances if utterance.text}
+    progress = Progress("acoustic model")
+    log_probs, bad, backend = compute_log_probs(model, manifest, device, progress=progress)
+    progress.close()
+    tokens = backend.checkpoint.tokens
+    speller = Speller(tokens, Lexicon.read(lexicon_path), note)
+    lines, words, others = [], 0, 0
+    for name, text in texts.items():
+        if name not in log_probs:
+            continue
+        try:
+            ways = [speller.spell(word) for word in text.split()]
+            places = align(log_probs[name], ways, tokens.boundary)
+        except TextError as error:
+            bad.append(BadItem(name, str(error).rstrip(".")))
+            continue
+        ids = [token for way, place in zip(ways, places, strict=True) for token in way[place.spelling]]
+        lines.append(f"{name} {' '.join(tokens.names[token] for token in ids)}\n")
+        words, others = words + len(places), others + sum(place.spelling > 0 for place in places)
+    write_atomically(output, "".join(lines).encode())
+    note(f"{output}: {len(lines)} utterances; {others} of {words} words not in their first pronunciation")
+    list_bad(bad, "keep the lexicon's first pronunciations")
+    return 1 if bad else 0

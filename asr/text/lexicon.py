@@ -74,6 +74,24 @@ class Lexicon:
         return ids
 
 
+def read_spelled(path: str | Path, tokens: Tokens) -> dict[str, list[int]]:
+    """Token ids of utterances from `ID TOKEN TOKEN …` lines, as `asr tokens spell` writes them.
+
+    Raises TextError with the line for a name that is no token, or an id that stands twice.
+    """
+    found: dict[str, list[int]] = {}
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
+        name, *spelled = line.split()
+        unknown = [token for token in spelled if token not in tokens.ids]
+        if unknown or name in found:
+            reason = f"'{unknown[0]}' is no token" if unknown else f"the id '{name}' stands a second time"
+            raise TextError(f"{path} line {number}: {reason}.")
+        found[name] = [tokens.ids[token] for token in spelled]
+    return found
+
+
 def read_cmudict(path: str | Path, lower: bool = True) -> Pronunciations:
     """Read a dictionary in CMUdict's form (`word P1 P2`, `word(2) P1 P2`, `# comment`), stress marks removed.
 

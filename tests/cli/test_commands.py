@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import struct
@@ -13,9 +14,16 @@ import pytest
 import soundfile
 import torch
 from safetensors.torch import load_file
+from torchaudio.functional import forced_align
 
-from asr.acoustic.checkpoint import save_checkpoint
+from asr.acoustic.checkpoint import AcousticCheckpoint, save_checkpoint
+from asr.acoustic.model import AcousticConfig, AcousticModel
+from asr.acoustic.run import AcousticRun, AcousticRunConfig
 from asr.cli.main import COMMANDS
+from asr.data.manifest import read_manifest
+from asr.errors import TextError
+from asr.text.lexicon import read_spelled
+from asr.text.tokens import Tokens
 from tests.conftest import speech_like, tiny_checkpoint
 
 
@@ -388,3 +396,44 @@ def test_utterances_take_the_words_that_were_heard(run, make_wav, tmp_path):
     (tmp_path / "h.trn").write_text("x y\n")
     assert "line 1 does not end in an id" in kept("h.trn")
     assert "cannot read" in kept("nothing.trn")
+
+
+def test_the_pronunciation_that_was_said_is_chosen_and_trained_on(run, make_wav, tmp_path):
+    torch.manual_seed(1)
+    tokens = Tokens(["<blank>", "|", "A", "B", "C"])
+    config = AcousticConfig(hidden_size=8, num_layers=1, input_size=8, conv_channels=2)
+    model = AcousticModel(config, 5).eval()
+    with torch.no_grad():
+        model.head.weight.mul_(20)  # outputs that tell the tokens apart
+    save_checkpoint(tmp_path / "m", AcousticCheckpoint(model, tokens, None, {}))
+    (tmp_path / "tokens.txt").write_text(tokens.to_text())
+    (tmp_path / "lexicon.txt").write_text("x\tA B |\nx\tC |\ny\tB |\ny\tC A |\nz\tA |\n")
+    samples = speech_like(0.9)
+    lines = [
+        {"id": name, "audio_filepath": str(make_wav(f"{name}.wav", 0.9)), "duration": 0.9, "text": "x y"}
+        for name in "pq"
+    ]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    options = ["--manifest", tmp_path / "train.jsonl", "--lexicon", tmp_path / "lexicon.txt"]
+    code, _, err = run("tokens", "spell", "--model", tmp_path / "m", *options, "--output", tmp_path / "s.txt")
+    assert (code, "2 utterances" in err) == (0, True)
+
+    # The likeliest of all combinations by torchaudio's aligner; the last boundary may be left out of the audio.
+    log_probs = model.log_probs(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))[0].detach()
+    best, chosen = -np.inf, None
+    for first, second in itertools.product(([2, 3, 1], [4, 1]), ([3, 1], [4, 2, 1])):
+        for end in (second, second[:-1]):
+            scores = forced_align(log_probs, torch.tensor([first + end]), blank=0)[1]
+            if float(scores.sum()) > best:
+                best, chosen = float(scores.sum()), first + second
+    assert [read_spelled(tmp_path / "s.txt", tokens)[name] for name in "pq"] == [chosen, chosen]
+
+    (tmp_path / "s.txt").write_text("p C | C A |\nq A |\n")
+    settings = AcousticRunConfig(str(tmp_path / "tokens.txt"), str(tmp_path / "lexicon.txt"), str(tmp_path / "s.txt"))
+    manifest = read_manifest(tmp_path / "train.jsonl")
+    trained = AcousticRun(settings, manifest, manifest, tmp_path / "o")
+    assert [(item[0].id, item[1]) for item in trained.task.train] == [("p", [4, 1, 4, 2, 1])]
+    assert [str(item) for item in trained.bad][:1] == ["q: its text and what it is spelled in are not of as many words"]
+    (tmp_path / "s.txt").write_text("p C | D |\n")
+    with pytest.raises(TextError, match="line 1: 'D' is no token"):
+        AcousticRun(settings, manifest, manifest, tmp_path / "o")
