@@ -45,7 +45,7 @@ class AcousticConfig:
             raise ConfigError(f"model.kind must be one of {known}, not '{self.kind}'.")
         if self.kind == GAUSSIAN and self.subsampling != 1:
             raise ConfigError("model.kind = 'gaussian' takes every feature frame: set model.subsampling = 1.")
-        if self.block_kernel and (self.kind == FEEDFORWARD or self.block_kernel < 0 or self.block_kernel % 2 == 0):
+        if self.block_kernel and (self.kind not in KINDS or self.block_kernel < 0 or self.block_kernel % 2 == 0):
             raise ConfigError("model.block_kernel must be odd, or 0, and needs recurrent layers.")
         width = self.hidden_size * (2 if self.bidirectional and self.kind != FEEDFORWARD else 1)
         width = self.input_size if self.block_kernel else width

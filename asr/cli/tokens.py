@@ -175,11 +175,11 @@ def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: 
 
     texts = {utterance.id: utterance.text for utterance in read_manifest(manifest).utterances if utterance.text}
     progress = Progress("acoustic model")
-    log_probs, bad, backend = compute_log_probs(model, manifest, device, progress=progress)
+    log_probs, unreadable, backend = compute_log_probs(model, manifest, device, progress=progress)
     progress.close()
     tokens = backend.checkpoint.tokens
     speller = Speller(tokens, Lexicon.read(lexicon_path), note)
-    lines, words, others = [], 0, 0
+    lines, strange, words, others = [], [], 0, 0
     for name, text in texts.items():
         if name not in log_probs:
             continue
@@ -187,12 +187,13 @@ def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: 
             ways = [speller.spell(word) for word in text.split()]
             places = align(log_probs[name], ways, tokens.boundary)
         except TextError as error:
-            bad.append(BadItem(name, str(error).rstrip(".")))
+            strange.append(BadItem(name, str(error).rstrip(".")))
             continue
         ids = [token for way, place in zip(ways, places, strict=True) for token in way[place.spelling]]
         lines.append(f"{name} {' '.join(tokens.names[token] for token in ids)}\n")
         words, others = words + len(places), others + sum(place.spelling > 0 for place in places)
     write_atomically(output, "".join(lines).encode())
     note(f"{output}: {len(lines)} utterances; {others} of {words} words not in their first pronunciation")
-    list_bad(bad, "keep the lexicon's first pronunciations")
-    return 1 if bad else 0
+    list_bad(strange, "keep the lexicon's first pronunciations")
+    list_bad(unreadable)
+    return 1 if unreadable else 0
