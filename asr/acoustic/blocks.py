@@ -16,6 +16,11 @@ def inside(lengths: Tensor, frames: int) -> Tensor:
     return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
 
 
+def cleared(hidden: Tensor, lengths: Tensor) -> Tensor:
+    """(batch, frames, size) with zeros beyond each length."""
+    return hidden * inside(lengths.to(hidden.device), hidden.shape[1])[:, :, None].to(hidden.dtype)
+
+
 class EveryFrame(nn.Module):
     """No way in at all: the features as they are."""
 
@@ -76,8 +81,7 @@ class StackedFront(nn.Module):
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, frames, dim) -> (batch, output frames, output_size)."""
-        features = features * inside(lengths, features.shape[1])[:, :, None].to(features.dtype)
-        features = pad(features, (0, 0, 0, -features.shape[1] % self.subsampling))
+        features = pad(cleared(features, lengths), (0, 0, 0, -features.shape[1] % self.subsampling))
         batch, frames, dim = features.shape
         stacked = features.reshape(batch, frames // self.subsampling, dim * self.subsampling)
         return self.norm(self.project(stacked)), self.output_lengths(lengths)
@@ -95,8 +99,7 @@ class FeedForward(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """(batch, frames, input_size) -> (batch, frames, hidden_size)."""
-        inputs = inputs * inside(lengths, inputs.shape[1])[:, :, None].to(inputs.dtype)
-        windows = pad(inputs, (0, 0, CONTEXT, CONTEXT)).unfold(1, 2 * CONTEXT + 1, 1)
+        windows = pad(cleared(inputs, lengths), (0, 0, CONTEXT, CONTEXT)).unfold(1, 2 * CONTEXT + 1, 1)
         hidden = windows.flatten(2)
         for layer in self.layers:
             hidden = self.dropout(torch.relu(layer(hidden)))
@@ -172,8 +175,7 @@ class ConvolutionModule(nn.Module):
 
     def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
         """(batch, frames, size) -> the same."""
-        gated = glu(self.gate(self.norm(hidden)), dim=-1)
-        gated = gated * inside(lengths.to(gated.device), gated.shape[1])[:, :, None].to(gated.dtype)
+        gated = cleared(glu(self.gate(self.norm(hidden)), dim=-1), lengths)
         around = self.depthwise(gated.transpose(1, 2)[:, :, :, None])[:, :, :, 0].transpose(1, 2)
         mixed: Tensor = self.mix(silu(self.middle_norm(around)))
         return mixed
