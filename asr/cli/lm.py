@@ -34,6 +34,7 @@ def command() -> None:
 @click.option(
     "--vocab", type=click.Path(path_type=Path), help="Word list; other words become <unk>.  [default: all words]"
 )
+@click.option("--unseen", is_flag=True, help="Also words of --vocab that TEXT lacks, each as likely as <unk>.")
 @click.option(
     "--prune", default="", metavar="'0 C2 C3'", help="For each order, leave out n-grams seen as often or less."
 )
@@ -47,8 +48,8 @@ def command() -> None:
 @click.option("--decimals", type=click.IntRange(1, 9), help="Of the written log10 values; 3 makes small files.")
 @click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
 def ngram(
-    texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None, prune: str, threshold: float,
-    decimals: int | None, case: str,
+    texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None, unseen: bool, prune: str,
+    threshold: float, decimals: int | None, case: str,
 ) -> None:  # fmt: skip
     """Estimate a modified Kneser-Ney model of TEXT…: a sentence a line; plain, .gz, .bz2, .xz, or manifests."""
     from asr.lm.arpa import write_arpa
@@ -59,9 +60,11 @@ def ngram(
     except ValueError:
         raise ConfigError(f"--prune '{prune}' must be whole numbers, one for each order, such as '0 1 2'.") from None
     change = CASES[case]
+    if unseen and vocab is None:
+        raise ConfigError("--unseen adds the words of --vocab; give that list too.")
     allowed = None if vocab is None else [change(line.strip()) for line in read_lines(vocab)]
     note("counting words …")
-    corpus = Corpus((change(line) for path in texts for line in sentences(path)), allowed)
+    corpus = Corpus((change(line) for path in texts for line in sentences(path)), allowed, unseen)
     note(f"{len(corpus.tokens)} tokens, {len(corpus.ids)} words; estimating …")
     model = estimate(corpus, order, cutoffs, note, threshold)
     write_arpa(output, model, decimals)

@@ -44,11 +44,12 @@ class Corpus:
     """Sentences as word ids in one array, each between <s> and </s>.
 
     Words outside the vocabulary keep ids of their own, as in lmplz: they count as neighbours of other words, and only
-    then are left out; `allowed` says which words stay.
+    then are left out; `allowed` says which words stay. Words that no sentence has get the share of the discounted mass
+    that <unk> gets, each.
     """
 
-    def __init__(self, sentences: Iterable[str], vocabulary: Iterable[str] | None = None) -> None:
-        """Raises TextError if there is no word."""
+    def __init__(self, sentences: Iterable[str], vocabulary: Iterable[str] | None = None, unseen: bool = False) -> None:
+        """unseen: also hold the words of the vocabulary that no sentence has. Raises TextError if there is no word."""
         self.ids: dict[str, int] = {sign: index for index, sign in enumerate(SIGNS)}
         chunks: list[NDArray[np.int32]] = []
         pending: list[int] = []
@@ -80,6 +81,10 @@ class Corpus:
             self.allowed = np.array([word in wanted for word in self.ids])
             if self.allowed.sum() == len(SIGNS):
                 raise TextError("no word of the text is in the vocabulary; are they in different case?")
+            if unseen:
+                for word in sorted(wanted - self.ids.keys()):
+                    self.ids[word] = len(self.ids)
+                self.allowed = np.append(self.allowed, np.ones(len(self.ids) - len(self.allowed), bool))
 
 
 def estimate(

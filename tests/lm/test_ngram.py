@@ -64,8 +64,8 @@ def test_scores_of_the_bench_model_equal_kenlms_on_real_sentences(data, tmp_path
         assert [found[i] for i in known] == pytest.approx([expected[i] for i in known], abs=1e-4)
 
 
-def _brute_force(sentences: list[str], order: int):
-    """Interpolated modified Kneser-Ney straight from its definition, over dictionaries."""
+def _brute_force(sentences: list[str], order: int, unseen: int = 0):
+    """Interpolated modified Kneser-Ney straight from its definition, over dictionaries; `unseen` words more."""
     counts = [Counter() for _ in range(order + 1)]
     for sentence in sentences:
         words = ("<s>", *sentence.split(), "</s>")
@@ -95,7 +95,7 @@ def _brute_force(sentences: list[str], order: int):
         for gram, count in adjusted[n].items():
             sums[n][gram[:-1]] += count
             freed[n][gram[:-1]] += discounts[n][min(count, 3)]
-    vocabulary = len(adjusted[1]) + 1  # and <unk>
+    vocabulary = len(adjusted[1]) + 1 + unseen  # and <unk>
 
     def probability(word: str, context: tuple[str, ...]) -> float:
         n = len(context) + 1
@@ -110,11 +110,14 @@ def _brute_force(sentences: list[str], order: int):
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
-def test_estimates_equal_the_definition_of_modified_kneser_ney(order):
-    sentences = _sentences(800)
-    model = build_tables(estimate(Corpus(sentences), order))
-    probability = _brute_force(sentences, order)
-    for sentence in [*sentences[:20], *_sentences(20, seed=5), "w1 nothing w2"]:
+@pytest.mark.parametrize("unseen", [0, 40])
+def test_estimates_equal_the_definition_of_modified_kneser_ney(order, unseen):
+    sentences, more = _sentences(800), [f"unseen{index}" for index in range(unseen)]
+    seen = {word for sentence in sentences for word in sentence.split()}
+    model = build_tables(estimate(Corpus(sentences, [*seen, *more], unseen=True), order))
+    assert len(model.words) == len(seen) + unseen + 3
+    probability = _brute_force(sentences, order, unseen)
+    for sentence in [*sentences[:20], *_sentences(20, seed=5), "w1 nothing w2", " ".join(["w2", *more[:1], "w1"])]:
         words = ["<s>", *sentence.split(), "</s>"]
         found = model.score_sentence(words[1:-1])
         for place in range(1, len(words)):
@@ -158,9 +161,9 @@ def test_pruning_leaves_out_what_a_sum_over_all_words_says_is_worth_little(size,
 
 @pytest.mark.parametrize("cutoffs", [(), (0, 1, 1), (0, 2, 3)])
 @pytest.mark.parametrize("threshold", [0.0, 1e-5, 1e-3])
-@pytest.mark.parametrize("vocabulary", [None, [f"w{index}" for index in range(30)]])
+@pytest.mark.parametrize("vocabulary", [None, [f"w{index}" for index in range(30)], ["w0", "w3", "w5", "unseen"]])
 def test_probabilities_after_any_context_sum_to_one(cutoffs, threshold, vocabulary):
-    model = build_tables(estimate(Corpus(_sentences(500), vocabulary), 3, cutoffs, threshold=threshold))
+    model = build_tables(estimate(Corpus(_sentences(500), vocabulary, unseen=True), 3, cutoffs, threshold=threshold))
     words = [word for word in model.words if word not in ("<s>", "</s>")]
     for context in [[], ["w0"], ["w0", "w3"], ["w5", "w5"], ["w59", "w1"]]:
         total = sum(math.exp(model.score_sentence([*context, word], end=False)[-1]) for word in words)
