@@ -8,8 +8,9 @@ with Witten-Bell interpolation is counted, and a word's best pairs are found by 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from asr.errors import TextError
 from asr.text.lexicon import Pronunciations
@@ -21,8 +22,17 @@ ORDER = 6
 EM_ROUNDS = 4
 MAX_PHONES = 2  # phones one letter may stand for
 BEAM = 12
+RARE = 1e-4  # what is a smaller share of a letter's pairs is not tried
 START: Pair = ("<s>", ())
 END: Pair = ("</s>", ())
+
+
+class Hypothesis(NamedTuple):
+    """A way to say the letters so far."""
+
+    score: float  # ln P
+    history: tuple[Pair, ...]  # the latest pairs
+    phones: Phones
 
 
 class LetterToSound:
@@ -37,47 +47,72 @@ class LetterToSound:
         if not aligned:
             raise TextError("no dictionary entry could be aligned letter by letter; is it a pronouncing dictionary?")
         self._counts: dict[tuple[Pair, ...], dict[Pair, int]] = defaultdict(lambda: defaultdict(int))
-        self._choices: dict[str, set[Pair]] = defaultdict(set)
+        seen: dict[str, Counter[Pair]] = defaultdict(Counter)
         for pairs in aligned:
             sequence = [START, *pairs, END]
             for place in range(1, len(sequence)):
-                self._choices[sequence[place][0]].add(sequence[place])
+                seen[sequence[place][0]][sequence[place]] += 1
                 for length in range(min(order - 1, place) + 1):
                     self._counts[tuple(sequence[place - length : place])][sequence[place]] += 1
         self._totals = {context: sum(nexts.values()) for context, nexts in self._counts.items()}
-        self._cache: dict[tuple[tuple[Pair, ...], Pair], float] = {}
+        self._choices = {letter: _common(pairs) for letter, pairs in seen.items()}
+        self._shares: dict[tuple[tuple[Pair, ...], str], list[float]] = {}
+        self._word, self._beams = (
+            "",
+            [[Hypothesis(0.0, (START,), ())]],
+        )  # the last word, and what it had after each letter
 
     def pronounce(self, word: str) -> Phones | None:
-        """The likeliest phones of a word, or None if it holds a letter that the dictionary never had."""
-        beam: list[tuple[float, tuple[Pair, ...], Phones]] = [(0.0, (START,), ())]
-        for letter in [*word, END[0]]:
-            if letter not in self._choices:
-                return None
-            extended = [
-                (
-                    score + math.log(self._probability(history[-(self.order - 1) :], pair)),
-                    (*history, pair),
-                    phones + pair[1],
-                )
-                for score, history, phones in beam
-                for pair in self._choices[letter]
-            ]
-            beam = sorted(extended, key=lambda entry: (-entry[0], entry[2]))[:BEAM]
-        return next((phones for _, _, phones in beam if phones), None)
+        """The likeliest phones of a word, or None if it holds a letter that the dictionary never had.
 
-    def _probability(self, context: tuple[Pair, ...], pair: Pair) -> float:
-        """Witten-Bell: P(p|c) = (count(c p) + kinds(c) P(p|shorter c)) / (count(c) + kinds(c))."""
-        if context not in self._counts:
-            return self._probability(context[1:], pair)
-        key = (context, pair)
-        cached = self._cache.get(key)
-        if cached is None:
-            nexts = self._counts[context]
-            kinds = len(nexts)
-            lower = self._probability(context[1:], pair) if context else 1e-6
-            cached = (nexts.get(pair, 0) + kinds * lower) / (self._totals[context] + kinds)
-            self._cache[key] = cached
-        return cached
+        Words in alphabetical order are fastest: a word goes on from what it begins with in common with the one before.
+        """
+        if any(letter not in self._choices for letter in word):
+            return None
+        shared = _in_common(word, self._word)
+        self._word, self._beams = word, self._beams[: shared + 1]
+        for letter in word[shared:]:
+            self._beams.append(self._extended(self._beams[-1], letter))
+        return next((said.phones for said in self._extended(self._beams[-1], END[0]) if said.phones), None)
+
+    def _extended(self, beam: list[Hypothesis], letter: str) -> list[Hypothesis]:
+        """The best hypotheses with one letter more."""
+        longer = []
+        for score, history, phones in beam:
+            shares = self._distribution(history, letter)
+            for pair, share in zip(self._choices[letter], shares, strict=True):
+                recent = (*history, pair)[-(self.order - 1) :]
+                longer.append(Hypothesis(score + math.log(share), recent, phones + pair[1]))
+        return sorted(longer, key=lambda said: (-said.score, said.phones))[:BEAM]
+
+    def _distribution(self, context: tuple[Pair, ...], letter: str) -> list[float]:
+        """Of each of the letter's pairs after a context, by Witten & Bell:
+        P(p|c) = (count(c p) + kinds(c) P(p|shorter c)) / (count(c) + kinds(c))."""
+        known = self._shares.get((context, letter))
+        if known is not None:
+            return known
+        nexts = self._counts.get(context)
+        lower = self._distribution(context[1:], letter) if context else [1e-6] * len(self._choices[letter])
+        if nexts is None:
+            return lower
+        kinds, total = len(nexts), self._totals[context]
+        shares = [
+            (nexts.get(pair, 0) + kinds * less) / (total + kinds)
+            for pair, less in zip(self._choices[letter], lower, strict=True)
+        ]
+        self._shares[context, letter] = shares
+        return shares
+
+
+def _in_common(word: str, other: str) -> int:
+    """Letters that both begin with."""
+    differ = (place for place, letters in enumerate(zip(word, other, strict=False)) if letters[0] != letters[1])
+    return next(differ, min(len(word), len(other)))
+
+
+def _common(pairs: Counter[Pair]) -> list[Pair]:
+    """Without those that are misspellings and slips of the alignment."""
+    return [pair for pair, count in pairs.items() if count >= RARE * pairs.total()]
 
 
 def _train_alignment(entries: Sequence[tuple[str, Phones]]) -> dict[Pair, float]:
