@@ -1,4 +1,4 @@
-"""Acoustic models as folders: model.safetensors, config.json, tokens.txt, and where used lexicon.txt."""
+"""Acoustic models as folders: model.safetensors, config.json, tokens.txt, and where used lexicon.txt (or .gz)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from asr.acoustic.model import AcousticConfig, AcousticModel
-from asr.atomic_file import write_atomically
+from asr.atomic_file import write_atomically, write_text
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError, TextError
 from asr.model_folder import from_stored, read_config, to_stored, write_config
@@ -18,6 +18,7 @@ from asr.text.tokens import Tokens
 from asr.train.checkpoint import read_tensors, write_tensors
 
 TYPE = "acoustic"
+LEXICONS = ("lexicon.txt", "lexicon.txt.gz")  # a folder has one of them at most
 BITS = {"float32": 32, "float16": 16, "int8": 8}  # of weights, as `to_stored` has them
 
 
@@ -50,7 +51,7 @@ def save_checkpoint(folder: str | Path, checkpoint: AcousticCheckpoint, dtype: s
     write_tensors(folder / "model.safetensors", {name: torch.from_numpy(value) for name, value in stored.items()})
     write_atomically(folder / "tokens.txt", checkpoint.tokens.to_text().encode())
     if checkpoint.lexicon is not None:
-        write_atomically(folder / "lexicon.txt", checkpoint.lexicon.to_text().encode())
+        _write_lexicon(folder, checkpoint.lexicon)
     config = {
         "model": to_dict(checkpoint.model.config),
         "tokens_sha256": checkpoint.tokens.digest,
@@ -81,5 +82,13 @@ def load_checkpoint(folder: str | Path) -> AcousticCheckpoint:
         model.load_state_dict({name: torch.from_numpy(value) for name, value in from_stored(stored).items()})
     except RuntimeError:
         raise CheckpointError(f"{folder}: weights and config.json do not fit together; copy the model again.") from None
-    lexicon = Lexicon.later(folder / "lexicon.txt") if (folder / "lexicon.txt").exists() else None
+    lexicon = next((Lexicon.later(folder / name) for name in LEXICONS if (folder / name).exists()), None)
     return AcousticCheckpoint(model.eval(), tokens, lexicon, dict(values.get("decoding", {})), folder)
+
+
+def _write_lexicon(folder: Path, lexicon: Lexicon) -> None:
+    """Packed if the lexicon was; one that lay there under the other name goes."""
+    packed = lexicon.source is not None and lexicon.source.suffix == ".gz"
+    name, other = LEXICONS[::-1] if packed else LEXICONS
+    write_text(folder / name, lexicon.to_text())
+    (folder / other).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from asr.atomic_file import write_atomically
+from asr.atomic_file import write_atomically, write_text
 from asr.cli.console import Progress, list_bad, note
 from asr.data.manifest import BadItem, read_manifest, sentences
 from asr.errors import ConfigError, TextError
@@ -95,7 +95,7 @@ def subwords(texts: tuple[Path, ...], size: int, output: Path, case: str) -> Non
 @click.option(
     "--dictionary", required=True, type=click.Path(path_type=Path), help="CMUdict-like pronouncing dictionary."
 )
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="lexicon.txt to write.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="lexicon.txt (or .gz) to write.")
 @click.option("--tokens", "tokens_path", type=click.Path(path_type=Path), help="Also write the phones as tokens.txt.")
 @click.option("--variants", default=2, show_default=True, help="Pronunciations a word may keep.")
 @click.option(
@@ -130,7 +130,7 @@ def lexicon(
             progress(number, len(missing))
         progress.close()
     made = with_states(found, states) if states else with_boundary(found)
-    write_atomically(output, made.to_text().encode())
+    write_text(output, made.to_text())
     if tokens_path is not None:
         phones_used = sorted({phone for ways in known.values() for way in ways for phone in way})
         names = [BOUNDARY, *phones_used]

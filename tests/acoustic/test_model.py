@@ -12,10 +12,12 @@ from asr.acoustic.blocks import CONTEXT, FeedForward
 from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
 from asr.acoustic.model import AcousticConfig, AcousticModel
 from asr.acoustic.task import CriterionConfig, CtcTask, DataConfig, batch_log_probs, disagreement, frames_needed
+from asr.atomic_file import write_text
 from asr.audio.augment import AugmentConfig
 from asr.audio.features import FeatureConfig
 from asr.data.manifest import Utterance
-from asr.errors import CheckpointError, ConfigError
+from asr.errors import CheckpointError, ConfigError, TextError
+from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 from tests.conftest import speech_like, tiny_checkpoint
 
@@ -148,6 +150,27 @@ def test_a_checkpoint_survives_writing_and_reading(tmp_path, dtype, tolerance):
     assert again.decoding == {"lm_weight": 0.5}
     pairs = zip(checkpoint.model.state_dict().values(), again.model.state_dict().values(), strict=True)
     assert max(float((a - b).abs().max()) for a, b in pairs) <= tolerance
+
+
+def test_a_folder_keeps_a_packed_lexicon_packed_and_never_two(tmp_path):
+    checkpoint = tiny_checkpoint()
+    write_text(tmp_path / "words.gz", checkpoint.lexicon.to_text())
+    plain, packed = tmp_path / "m" / "lexicon.txt", tmp_path / "m" / "lexicon.txt.gz"
+    for lexicon, there, away in [
+        (checkpoint.lexicon, plain, packed),
+        (Lexicon.read(tmp_path / "words.gz"), packed, plain),
+        (checkpoint.lexicon, plain, packed),
+    ]:
+        save_checkpoint(tmp_path / "m", dataclasses.replace(checkpoint, lexicon=lexicon))
+        assert there.exists()
+        assert not away.exists()
+        again = load_checkpoint(tmp_path / "m").lexicon
+        assert again.source == there
+        assert again.spellings == checkpoint.lexicon.spellings
+    packed.write_bytes(b"cut")
+    plain.unlink()
+    with pytest.raises(TextError, match=r"lexicon\.txt\.gz"):
+        _ = load_checkpoint(tmp_path / "m").lexicon.spellings
 
 
 def test_a_checkpoint_in_bytes_is_off_by_half_a_step_of_each_row_at_most(tmp_path):
