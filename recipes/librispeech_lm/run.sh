@@ -16,7 +16,7 @@ if at 1 "text to train on, text to validate on"; then
 fi
 if at 2 "n-grams: whole, and pruned to ship"; then
   asr lm ngram "$text" --order 3 --vocab "$vocab" --output "$work/3gram.arpa"
-  asr lm ngram "$text" --order 3 --vocab "$vocab" --threshold 1.27e-7 --decimals 3 --output "$work/pruned.arpa.gz"
+  asr lm ngram "$text" --order 3 --vocab "$vocab" --unseen --threshold 1.36e-7 --decimals 3 --output "$work/pruned.arpa.gz"
 fi
 if at 3 "LSTM, in three rounds"; then
   asr lm train "$work/train.txt" --dev "$work/dev.txt" --config conf/lstm.toml --set vocabulary="$vocab" \

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # The same five hours of speech climbed by acoustic models of each generation: same phones, lexicon and language model.
-#   ./ladder.sh --data FOLDER [--dictionary DICT] [--work exp/5h]
+#   ./ladder.sh --data FOLDER [--dictionary DICT] [--vocab LIST] [--work exp/5h]
 #               [--rungs "monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention"]
 # After stages 1 and 2 of ./run.sh --track 5h, whose files it reads; a network takes about half an hour of a shared core.
 
-rungs="monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention" work=exp/5h dictionary=
+rungs="monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention" work=exp/5h dictionary= vocab=
 cd "$(dirname "$0")"; . ../stages.sh
 dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
+vocab="${vocab:-$data/text/lexicon/librispeech-vocab.txt.gz}"
 
 settings() { # of a rung, at 1.6 to 1.9 M parameters each
   case "$1" in
@@ -23,12 +24,12 @@ settings() { # of a rung, at 1.6 to 1.9 M parameters each
 }
 
 for rung in $rungs; do
-  config=ladder tokens=tokens.txt spelled=train-lexicon.txt lexicon=lexicon.txt lm_weight=1.05 word_score=-0.5
+  config=ladder tokens=tokens.txt spelled=train-lexicon.txt lexicon=lexicon.txt.gz lm_weight=1.05 word_score=-0.5
   if [ "$rung" = monophone ]; then  # a token is a state, a frame is 10 ms
     config=monophone tokens=states-tokens.txt spelled=train-states.txt lexicon=states.txt
     states="asr tokens lexicon --dictionary $dictionary --states 3"
     $states --words "$work/train.jsonl" --words "$work/dev-full-band.jsonl" --output "$work/$spelled" --tokens "$work/$tokens"
-    $states --words "$work/words.txt" --output "$work/$lexicon"
+    $states --words "$vocab" --output "$work/$lexicon"
   fi
   set -- --config "conf/$config.toml" --set tokens="$work/$tokens" --set lexicon="$work/$spelled"
   for setting in $(settings "$rung"); do set -- "$@" --set "model.$setting"; done

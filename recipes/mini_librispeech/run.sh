@@ -3,14 +3,15 @@
 #   ./run.sh --data FOLDER [--track open|5h] [--text TEXT] [--vocab LIST] [--dictionary DICT] [--neural-lm LSTM]
 #            [--work exp/open] [--stage 0] [--stop-stage 7]
 # FOLDER holds LibriSpeech/train-clean-5 and others; the open track adds train-clean-100-part and ljspeech-part where they
-# are there. TEXT is prose for the language model, LIST the words it may hold, DICT a pronouncing dictionary such as CMUdict
+# are there. TEXT is prose for the language model, LIST the words to know, whether or not the prose has them, DICT a pronouncing
+# dictionary such as CMUdict
 # (by default FOLDER/text/prose/train.txt.bz2, …/lexicon/librispeech-vocab.txt.gz, …/lexicon/cmudict.dict).
 # LSTM is a language model's folder, such as ../librispeech_lm/run.sh makes; without it there is none in the search.
 # The open track goes on from the model of five hours, with all audio. Its stage 7 does so once more, with dev-full-band too
 # and in two schedules, the weights of the search kept: that model ships.
 # Without --data stage 0 downloads train-clean-5 and dev-clean-2; dev is then dev-clean-2.
 
-track=open text= vocab= dictionary= neural_lm= words=65000 threshold=1.27e-7
+track=open text= vocab= dictionary= neural_lm= threshold=1.36e-7
 cd "$(dirname "$0")"; . ../stages.sh
 if [ -z "$data" ]; then data="$work/data"; fi
 text="${text:-$data/text/prose/train.txt.bz2}"
@@ -31,7 +32,7 @@ fit() { # CONFIGURATION TRAIN DEV OUTPUT [OPTIONS]
 }
 
 pack() { # MODEL PACKED
-  asr checkpoint pack "$work/$1" --output "$work/$2" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
+  asr checkpoint pack "$work/$1" --output "$work/$2" --lexicon "$work/lexicon.txt.gz" --lm "$work/lm.arpa.gz" \
     ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned.json" --card conf/card.md
 }
 table() { # PACKED SYSTEM SET
@@ -57,14 +58,12 @@ if at 1 "manifests"; then
   fi
   for name in $sets; do asr data import "$data/LibriSpeech/$name" --output "$work/$name.jsonl"; done
 fi
-if at 2 "words, lexicons, language model"; then
-  asr tokens words "$text" --vocab "$vocab" --most "$words" --output "$work/words.txt"
-  asr tokens lexicon --words "$work/words.txt" --dictionary "$dictionary" --output "$work/lexicon.txt" --variants 2
+if at 2 "lexicons, language model"; then
+  asr tokens lexicon --words "$vocab" --dictionary "$dictionary" --output "$work/lexicon.txt.gz" --variants 2
   set -- --words "$work/train.jsonl"
   for name in ${sets:-$dev}; do set -- "$@" --words "$work/$name.jsonl"; done
   asr tokens lexicon "$@" --dictionary "$dictionary" --output "$work/train-lexicon.txt" --tokens "$work/tokens.txt"
-  asr lm ngram "$text" --order 3 --vocab "$work/words.txt" --threshold "$threshold" --decimals 3 \
-    --output "$work/lm.arpa.gz"
+  asr lm ngram "$text" --order 3 --vocab "$vocab" --unseen --threshold "$threshold" --decimals 3 --output "$work/lm.arpa.gz"
 fi
 if at 3 "train on five hours by CTC, then by CTC-CRF; then on all"; then
   fit bilstm-phones-5h.toml $five_hours "$dev" 5h
@@ -78,7 +77,7 @@ if at 4 "log-probs of the dev sets"; then
   done
 fi
 if at 5 "tune on $dev, decode and score all"; then
-  asr tune --log-probs "$work/$dev.npz" --tokens "$work/tokens.txt" --lexicon "$work/lexicon.txt" --lm "$work/lm.arpa.gz" \
+  asr tune --log-probs "$work/$dev.npz" --tokens "$work/tokens.txt" --lexicon "$work/lexicon.txt.gz" --lm "$work/lm.arpa.gz" \
     --reference "$work/$dev.jsonl" --beam-size 400 --beam-threshold 16 --threads 2 --trials 8 \
     --neural-lm "${neural_lm:-none}" --final-beam 1600:16 --final-neural-beam 2400:15 --output "$work/tuned.json"
   pack "$model" packed
