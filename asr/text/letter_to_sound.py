@@ -57,10 +57,8 @@ class LetterToSound:
         self._totals = {context: sum(nexts.values()) for context, nexts in self._counts.items()}
         self._choices = {letter: _common(pairs) for letter, pairs in seen.items()}
         self._shares: dict[tuple[tuple[Pair, ...], str], list[float]] = {}
-        self._word, self._beams = (
-            "",
-            [[Hypothesis(0.0, (START,), ())]],
-        )  # the last word, and what it had after each letter
+        self._word = ""  # the word before, and the best hypotheses after each of its letters
+        self._beams = [[Hypothesis(0.0, (START,), ())]]
 
     def pronounce(self, word: str) -> Phones | None:
         """The likeliest phones of a word, or None if it holds a letter that the dictionary never had.
