@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from asr.atomic_file import write_atomically
+from asr.atomic_file import write_atomically, write_text
 from asr.cli.console import TrainingProgress, note
 from asr.cli.figures import new_figure, save_figure
 
@@ -82,14 +82,11 @@ def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, 
     \b
     Example: asr nlp text reviews.csv --output reviews.txt
     """
-    import gzip
-
     from asr.nlp.table import read_table
     from asr.nlp.words import words_of
 
     table = read_table(file, text_col, label_col if lines else None, lines, encoding)
-    content = "".join(f"{' '.join(words_of(text))}\n" for text in table.texts).encode()
-    write_atomically(output, gzip.compress(content, mtime=0) if output.suffix == ".gz" else content)
+    write_text(output, "".join(f"{' '.join(words_of(text))}\n" for text in table.texts))
     note(f"{output}: {len(table)} texts")
 
 
