@@ -62,7 +62,7 @@ def ngram(
     change = CASES[case]
     if unseen and vocab is None:
         raise ConfigError("--unseen adds the words of --vocab; give that list too.")
-    allowed = None if vocab is None else [change(line.strip()) for line in read_lines(vocab)]
+    allowed = None if vocab is None else [word for line in read_lines(vocab) for word in change(line).split()]
     note("counting words …")
     corpus = Corpus((change(line) for path in texts for line in sentences(path)), allowed, unseen)
     note(f"{len(corpus.tokens)} tokens, {len(corpus.ids)} words; estimating …")

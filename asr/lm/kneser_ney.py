@@ -78,13 +78,11 @@ class Corpus:
         self.allowed = np.ones(len(self.ids), bool)  # (words,)
         if vocabulary is not None:
             wanted = set(vocabulary) | set(SIGNS)
-            self.allowed = np.array([word in wanted for word in self.ids])
-            if self.allowed.sum() == len(SIGNS):
+            if len(wanted & self.ids.keys()) == len(SIGNS):
                 raise TextError("no word of the text is in the vocabulary; are they in different case?")
             if unseen:
-                for word in sorted(wanted - self.ids.keys()):
-                    self.ids[word] = len(self.ids)
-                self.allowed = np.append(self.allowed, np.ones(len(self.ids) - len(self.allowed), bool))
+                self.ids |= {word: index for index, word in enumerate(sorted(wanted - self.ids.keys()), len(self.ids))}
+            self.allowed = np.array([word in wanted for word in self.ids])
 
 
 def estimate(

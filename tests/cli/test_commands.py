@@ -22,6 +22,7 @@ from asr.acoustic.run import AcousticRun, AcousticRunConfig
 from asr.cli.main import COMMANDS
 from asr.data.manifest import read_manifest
 from asr.errors import TextError
+from asr.lm.arpa import read_arpa
 from asr.text.lexicon import read_spelled
 from asr.text.tokens import Tokens
 from tests.conftest import speech_like, tiny_checkpoint
@@ -370,6 +371,19 @@ def test_bad_language_model_texts_are_named(run, tmp_path):
         assert code == 1
         assert message in err
     assert run("lm", "ngram", tmp_path / "bad.txt", "--output", tmp_path / "x.arpa", "--prune", "a b")[0] == 2
+
+
+def test_a_language_model_holds_the_words_of_a_list_that_its_text_lacks(run, tmp_path):
+    (tmp_path / "text").write_text("the cat\nthe dog\n")
+    (tmp_path / "words").write_text("The\n\ncat\nox cow\n")
+    build = ["lm", "ngram", tmp_path / "text", "--order", 2, "--output", tmp_path / "x.arpa", "--unseen"]
+    assert run(*build, "--vocab", tmp_path / "words")[0] == 0
+    model = read_arpa(tmp_path / "x.arpa")
+    assert sorted(model.words) == ["</s>", "<s>", "<unk>", "cat", "cow", "ox", "the"]
+    assert len({model.log_probs[0][model.words.index(word)] for word in ("<unk>", "cow", "ox")}) == 1
+    code, _, err = run(*build)
+    assert code == 2
+    assert "--vocab" in err
 
 
 def test_utterances_take_the_words_that_were_heard(run, make_wav, tmp_path):

@@ -114,7 +114,8 @@ def _brute_force(sentences: list[str], order: int, unseen: int = 0):
 def test_estimates_equal_the_definition_of_modified_kneser_ney(order, unseen):
     sentences, more = _sentences(800), [f"unseen{index}" for index in range(unseen)]
     seen = {word for sentence in sentences for word in sentence.split()}
-    model = build_tables(estimate(Corpus(sentences, [*seen, *more], unseen=True), order))
+    corpus = Corpus(sentences, [*seen, *more], unseen=True) if unseen else Corpus(sentences)
+    model = build_tables(estimate(corpus, order))
     assert len(model.words) == len(seen) + unseen + 3
     probability = _brute_force(sentences, order, unseen)
     for sentence in [*sentences[:20], *_sentences(20, seed=5), "w1 nothing w2", " ".join(["w2", *more[:1], "w1"])]:
@@ -163,7 +164,8 @@ def test_pruning_leaves_out_what_a_sum_over_all_words_says_is_worth_little(size,
 @pytest.mark.parametrize("threshold", [0.0, 1e-5, 1e-3])
 @pytest.mark.parametrize("vocabulary", [None, [f"w{index}" for index in range(30)], ["w0", "w3", "w5", "unseen"]])
 def test_probabilities_after_any_context_sum_to_one(cutoffs, threshold, vocabulary):
-    model = build_tables(estimate(Corpus(_sentences(500), vocabulary, unseen=True), 3, cutoffs, threshold=threshold))
+    corpus = Corpus(_sentences(500), vocabulary, unseen="unseen" in (vocabulary or ()))
+    model = build_tables(estimate(corpus, 3, cutoffs, threshold=threshold))
     words = [word for word in model.words if word not in ("<s>", "</s>")]
     for context in [[], ["w0"], ["w0", "w3"], ["w5", "w5"], ["w59", "w1"]]:
         total = sum(math.exp(model.score_sentence([*context, word], end=False)[-1]) for word in words)
