@@ -40,7 +40,7 @@ RESCORED = 100  # hypotheses of each utterance
 @click.option("--lm", required=True, help="ARPA language model.")
 @click.option("--beam-size", default=50, show_default=True, type=click.IntRange(min=1))
 @beam_threshold_option
-@click.option("--trials", default=20, show_default=True, type=click.IntRange(min=1), help="Settings to try.")
+@click.option("--trials", default=8, show_default=True, type=click.IntRange(min=1), help="Settings to try at most.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
 @click.option("--limit", default=0, help="Only the first N utterances by id.")
 @click.option("--beams", default="10,25,50,100,200", show_default=True, help="Beam sizes to try with the best weights.")
@@ -64,6 +64,9 @@ def command(
     final_neural_beam: dict[str, float] | None, output: Path | None,
 ) -> None:  # fmt: skip
     """Find the search's weights with the lowest word error rate on a dev set; the acoustic model runs once.
+
+    Each search's weights are those by which the best hypotheses of the searches before would have had the fewest errors
+    (minimum error rate training); it ends when nothing new would be tried.
 
     Prints every trial, a paired test of the language model against none, other beam sizes, how well word confidences
     are calibrated, and what a neural language model adds.
@@ -117,17 +120,14 @@ def _tune_neural(tuner: Tuner, found: Tuning, name: str, final: dict[str, float]
     final: the beam that word confidences are fitted to.
     """
     model = load_word_model(neural_lm_folder(name))
-    best = tuner.neural(found.best, model)
+    best, score = tuner.neural(found.best, model)
     click.echo(f"neural model: share {best.neural_share}, lm_weight {best.lm_weight}, word_score {best.word_score}")
     weighted = tuner.decoder.with_settings(lm_weight=best.lm_weight, word_score=best.word_score)
     fusion = Fusion(model, best.neural_share)
-    for where, decoder in {
-        "rescoring": weighted.with_rescoring(fusion, RESCORED),
-        "fusion": weighted.with_fusion(fusion),
-    }.items():
-        score = tuner.score_with(decoder)
-        click.echo(f"{where}: {score.words.rate:.2%} WER")
-        click.echo(render_test(compare(found.score, score), "the n-gram alone", f"with the neural model, {where},"))
+    rescored = tuner.score_with(weighted.with_rescoring(fusion, RESCORED))
+    for where, judged in {"rescoring": rescored, "fusion": score}.items():
+        click.echo(f"{where}: {judged.words.rate:.2%} WER")
+        click.echo(render_test(compare(found.score, judged), "the n-gram alone", f"with the neural model, {where},"))
     fitted = final | _calibrated(tuner, weighted.with_settings(**final).with_fusion(fusion))
     return {
         "neural_share": best.neural_share,
@@ -153,4 +153,5 @@ def _print_surface(trials: list[Trial]) -> None:
 
 
 def _show(trial: Trial) -> None:
-    note(f"lm_weight {trial.lm_weight:6.3f}  word_score {trial.word_score:6.3f}  WER {trial.wer:.2%}")
+    share = f"  neural share {trial.neural_share:.2f}" if trial.neural_share else ""
+    note(f"lm_weight {trial.lm_weight:6.3f}  word_score {trial.word_score:6.3f}{share}  WER {trial.wer:.2%}")

@@ -95,10 +95,18 @@ def decode_all(
 
     The result does not depend on `threads`.
     """
+    found, seconds = decode_lists(decoder, log_probs, threads, progress)
+    return {name: hypotheses[0] for name, hypotheses in found.items()}, seconds
+
+
+def decode_lists(
+    decoder: Any, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None, nbest: int = 1
+) -> tuple[dict[str, list[Hypothesis]], float]:
+    """The `nbest` best hypotheses of each utterance, as `decode_all` finds the best."""
     if log_probs:
         name, array = next(iter(log_probs.items()))
         decoder.decode(array[:2], name=name)  # compiles, or loads what an earlier run compiled
-    found: dict[str, Hypothesis] = {}
+    found: dict[str, list[Hypothesis]] = {}
     waiting = deque(log_probs)
 
     def work(report: Progress | None = None) -> None:
@@ -107,7 +115,7 @@ def decode_all(
                 name = waiting.popleft()  # atomic: threads need no lock
             except IndexError:
                 return
-            found[name] = decoder.decode(log_probs[name], name=name)[0]
+            found[name] = decoder.decode(log_probs[name], nbest, name)
             if report is not None:
                 report(len(found), len(log_probs))
 

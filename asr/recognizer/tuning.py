@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 
 from asr.decode.beam import BeamDecoder
 from asr.decode.fusion import Fusion
+from asr.decode.hypothesis import Hypothesis
 from asr.decode.readout import UNSURE
 from asr.errors import TextError
-from asr.lm.word_model import WordModel, sentence_scores
-from asr.recognizer.bulk import LogProbs, decode_all
+from asr.lm.word_model import WordModel
+from asr.recognizer.bulk import LogProbs, decode_all, decode_lists
+from asr.recognizer.nbest_lists import NbestLists, Weights
 from asr.score.calibration import expected_calibration_error, fit_logistic, words_right
-from asr.score.edit_distance import align
 from asr.score.report import SystemScore, compare, score_system
 from asr.score.statistics import PairedTest
 from asr.score.text_files import Texts
 
-LM_WEIGHTS = (0.3, 2.0)  # searched first, evenly at random
-WORD_SCORES = (-2.0, 3.0)
+START = Weights(1.0, -0.125)
 NEURAL_SHARES = (0.3, 0.5, 0.7, 0.85)
-NARROWING = 0.25  # later draws scatter around the best so far with this share of the ranges
-
+HYPOTHESES = 100  # of each utterance that the weights are fitted to, from each search
+NEURAL_TRIALS = 3
 
 Floats = NDArray[np.float64]
 
@@ -89,44 +89,50 @@ class Tuner:
             )
         self.decoder, self.log_probs, self.threads, self.report = decoder, log_probs, threads, report
         self.wanted = Texts({name: reference.texts[name] for name in log_probs}, reference.speakers)
+        self._references = {name: text.split() for name, text in self.wanted.texts.items()}
 
-    def weights(self, trials: int = 20, seed: int = 1) -> Tuning:
-        """Try weights at random, the first half over the whole range, the second around the best found.
+    def weights(self, trials: int = 8) -> Tuning:
+        """Search by some weights, fit others to the best hypotheses found so far (`NbestLists`), search by those.
 
-        The setting without a language model has the word score that is best for it, of a few.
+        Until the next weights would be near some that were tried, or there were `trials`. The setting without a
+        language model has the word score that is best for it, of a few.
         """
-        random = np.random.default_rng(seed)
-        results = [self._attempt(0.8, 0.0)]
-        for number in range(1, trials):
-            if number < trials / 2:
-                weights = random.uniform(*LM_WEIGHTS), random.uniform(*WORD_SCORES)
-            else:
-                centre = min(results, key=lambda result: result[0].wer)[0]
-                weights = (
-                    centre.lm_weight + _nearby(LM_WEIGHTS, random),
-                    centre.word_score + _nearby(WORD_SCORES, random),
-                )
-            results.append(self._attempt(max(0.0, weights[0]), weights[1]))
+        lists = NbestLists(self._references, self.decoder.lm)
+        results = self._rounds(lists, START, trials, lambda weights: self.decoder.with_settings(**_settings(weights)))
         best, score = min(results, key=lambda result: result[0].wer)
-        alone = (self._attempt(0.0, word_score) for word_score in (-3.0, -1.0, 0.0))
+        alone = (self._attempt(Weights(0.0, word_score)) for word_score in (-3.0, -1.0, 0.0))
         _, without = min(alone, key=lambda result: result[0].wer)
         return Tuning([trial for trial, _ in results], best, score, without, compare(without, score))
 
-    def neural(self, best: Trial, model: WordModel, hypotheses: int = 100, trials: int = 60, seed: int = 1) -> Trial:
-        """The share of a neural model and weights, around `best`, that order each utterance's best hypotheses best.
+    def neural(self, best: Trial, model: WordModel, trials: int = NEURAL_TRIALS) -> tuple[Trial, SystemScore]:
+        """The share of a neural model in the search, and weights with it: as `weights`, from the best without it."""
+        lists = NbestLists(self._references, self.decoder.lm, model, NEURAL_SHARES)
+        start = Weights(best.lm_weight, best.word_score)
+        plain, _ = decode_lists(self.with_weights(best), self.log_probs, self.threads, nbest=HYPOTHESES)
+        for name, hypotheses in plain.items():
+            lists.add(name, hypotheses, start)
 
-        Both models score every hypothesis once; the trials only add up.
-        """
-        lists = NbestLists(self.with_weights(best), self.log_probs, model, self.wanted, hypotheses)
-        random = np.random.default_rng(seed)
-        found = []
-        for number in range(trials):
-            share = NEURAL_SHARES[number % len(NEURAL_SHARES)]
-            lm_weight = max(0.0, best.lm_weight + _nearby(LM_WEIGHTS, random))
-            word_score = best.word_score + _nearby(WORD_SCORES, random)
-            wer = lists.error_rate(share, lm_weight, word_score)
-            found.append(Trial(round(lm_weight, 3), round(word_score, 3), wer, share))
-        return min(found, key=lambda trial: trial.wer)
+        def fused(weights: Weights) -> BeamDecoder:
+            return self.decoder.with_settings(**_settings(weights)).with_fusion(Fusion(model, weights.neural_share))
+
+        return min(self._rounds(lists, lists.best([start]), trials, fused), key=lambda result: result[0].wer)
+
+    def _rounds(
+        self, lists: NbestLists, start: Weights, trials: int, decoder: Callable[[Weights], BeamDecoder]
+    ) -> list[tuple[Trial, SystemScore]]:
+        """What the searches gave, each by the weights that the lists of those before ask for."""
+        results: list[tuple[Trial, SystemScore]] = []
+        tried: list[Weights] = []
+        weights = start
+        while len(results) < trials and not any(weights.near(other) for other in tried):
+            found, _ = decode_lists(decoder(weights), self.log_probs, self.threads, nbest=HYPOTHESES)
+            results.append(self._judged(weights, found))
+            tried.append(weights)
+            for name, hypotheses in found.items():
+                lists.add(name, hypotheses, weights)
+            first = min(range(len(results)), key=lambda number: results[number][0].wer)
+            weights = lists.best([tried[first], *tried])
+        return results
 
     def beams(self, best: Trial, sizes: Sequence[int]) -> list[BeamTrial]:
         """What other beam sizes give with the best weights."""
@@ -164,7 +170,7 @@ class Tuner:
         """Confidence of each word, whether it is right, and to which half its utterance belongs."""
         found, _ = decode_all(decoder, self.log_probs, self.threads)
         spoken = [found[name].words for name in names]
-        references = [self.wanted.texts[name].split() for name in names]
+        references = [self._references[name] for name in names]
         right = words_right(references, [[word.word for word in words] for words in spoken])
         confidences = [word.confidence for words in spoken for word in words]
         half = [place % 2 for place, words in enumerate(spoken) for _ in words]
@@ -178,9 +184,13 @@ class Tuner:
         """The search with a trial's weights."""
         return self.decoder.with_settings(lm_weight=trial.lm_weight, word_score=trial.word_score)
 
-    def _attempt(self, lm_weight: float, word_score: float) -> tuple[Trial, SystemScore]:
-        score, _ = self._score(self.decoder.with_settings(lm_weight=lm_weight, word_score=word_score))
-        trial = Trial(round(lm_weight, 3), round(word_score, 3), score.words.rate)
+    def _attempt(self, weights: Weights) -> tuple[Trial, SystemScore]:
+        found, _ = decode_lists(self.decoder.with_settings(**_settings(weights)), self.log_probs, self.threads)
+        return self._judged(weights, found)
+
+    def _judged(self, weights: Weights, found: dict[str, list[Hypothesis]]) -> tuple[Trial, SystemScore]:
+        score = score_system(self.wanted, Texts({name: hypotheses[0].text for name, hypotheses in found.items()}))
+        trial = Trial(weights.lm_weight, weights.word_score, score.words.rate, weights.neural_share)
         if self.report is not None:
             self.report(trial)
         return trial, score
@@ -190,42 +200,10 @@ class Tuner:
         return score_system(self.wanted, Texts({name: hyp.text for name, hyp in found.items()})), seconds
 
 
-class NbestLists:
-    """Best hypotheses of each utterance with their errors and the scores of two language models, kept apart."""
-
-    def __init__(
-        self, decoder: BeamDecoder, log_probs: LogProbs, model: WordModel, wanted: Texts, hypotheses: int
-    ) -> None:
-        self.words = 0
-        self._rows = []
-        for name, array in log_probs.items():
-            found = decoder.decode(array, hypotheses, name)
-            texts = [[word.word for word in hypothesis.words] for hypothesis in found]
-            reference = wanted.texts[name].split()
-            errors = np.array([alignment.counts.errors for alignment in align([reference] * len(texts), texts)])
-            ngram = [np.array(decoder.lm.score_sentence(words)) for words in texts] if decoder.lm is not None else None
-            acoustic = np.array([hypothesis.acoustic_score for hypothesis in found])
-            self.words += len(reference)
-            self._rows.append((errors, acoustic, ngram, sentence_scores(model, texts)))
-        self._model = model
-
-    def error_rate(self, share: float, lm_weight: float, word_score: float) -> float:
-        """Errors per reference word if each list is ordered by these weights."""
-        fusion = Fusion(self._model, share)
-        total = 0
-        for errors, acoustic, ngram, neural in self._rows:
-            language = [
-                fusion.mixed(scores, None if ngram is None else ngram[row]).sum() for row, scores in enumerate(neural)
-            ]
-            lengths = np.array([len(scores) - 1 for scores in neural])
-            total += int(errors[np.argmax(acoustic + lm_weight * np.array(language) + word_score * lengths)])
-        return total / max(1, self.words)
-
-
 def _logit(confidences: Floats) -> Floats:
     values = np.clip(confidences, UNSURE, 1 - UNSURE)
     return np.asarray(np.log(values) - np.log1p(-values))
 
 
-def _nearby(limits: tuple[float, float], random: np.random.Generator) -> float:
-    return NARROWING * (limits[1] - limits[0]) * float(random.uniform(-1, 1))
+def _settings(weights: Weights) -> dict[str, float]:
+    return {"lm_weight": weights.lm_weight, "word_score": weights.word_score}
