@@ -72,7 +72,7 @@ def test_pictures_and_figures_by_command(run, tmp_path):
     assert 0 < json.loads(out)["means"]["forget"] < 1
     assert picture.read_bytes().startswith(b"\x89PNG")
     code, _, errors = run("inspect", "gates", SPEECH, "--layer", 9)
-    assert (code, "3 layers" in errors) == (2, True)
+    assert (code, "4 layers" in errors) == (2, True)
     blocks = tmp_path / "blocks"
     config = AcousticConfig(hidden_size=6, num_layers=2, input_size=8, conv_channels=2, block_kernel=3)
     save_checkpoint(blocks, AcousticCheckpoint(AcousticModel(config, 3), Tokens(["<blank>", "a", "b"]), None, {}))
