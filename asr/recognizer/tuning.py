@@ -98,7 +98,7 @@ class Tuner:
         language model has the word score that is best for it, of a few.
         """
         lists = NbestLists(self._references, self.decoder.lm)
-        results = self._rounds(lists, START, trials, lambda weights: self.decoder.with_settings(**_settings(weights)))
+        results = self._rounds(lists, START, trials, self.with_weights)
         best, score = min(results, key=lambda result: result[0].wer)
         alone = (self._attempt(Weights(0.0, word_score)) for word_score in (-3.0, -1.0, 0.0))
         _, without = min(alone, key=lambda result: result[0].wer)
@@ -113,7 +113,7 @@ class Tuner:
             lists.add(name, hypotheses, start)
 
         def fused(weights: Weights) -> BeamDecoder:
-            return self.decoder.with_settings(**_settings(weights)).with_fusion(Fusion(model, weights.neural_share))
+            return self.with_weights(weights).with_fusion(Fusion(model, weights.neural_share))
 
         return min(self._rounds(lists, lists.best([start]), trials, fused), key=lambda result: result[0].wer)
 
@@ -126,7 +126,7 @@ class Tuner:
         weights = start
         while len(results) < trials and not any(weights.near(other) for other in tried):
             found, _ = decode_lists(decoder(weights), self.log_probs, self.threads, nbest=HYPOTHESES)
-            results.append(self._judged(weights, found))
+            results.append(self._judged(weights, self._compared({name: best[0] for name, best in found.items()})))
             tried.append(weights)
             for name, hypotheses in found.items():
                 lists.add(name, hypotheses, weights)
@@ -180,16 +180,14 @@ class Tuner:
         """The score of any decoder on the dev set."""
         return self._score(decoder)[0]
 
-    def with_weights(self, trial: Trial) -> BeamDecoder:
-        """The search with a trial's weights."""
-        return self.decoder.with_settings(lm_weight=trial.lm_weight, word_score=trial.word_score)
+    def with_weights(self, weights: Weights | Trial) -> BeamDecoder:
+        """The search with those weights, or those of a trial; without a neural model."""
+        return self.decoder.with_settings(lm_weight=weights.lm_weight, word_score=weights.word_score)
 
     def _attempt(self, weights: Weights) -> tuple[Trial, SystemScore]:
-        found, _ = decode_lists(self.decoder.with_settings(**_settings(weights)), self.log_probs, self.threads)
-        return self._judged(weights, found)
+        return self._judged(weights, self.score_with(self.with_weights(weights)))
 
-    def _judged(self, weights: Weights, found: dict[str, list[Hypothesis]]) -> tuple[Trial, SystemScore]:
-        score = score_system(self.wanted, Texts({name: hypotheses[0].text for name, hypotheses in found.items()}))
+    def _judged(self, weights: Weights, score: SystemScore) -> tuple[Trial, SystemScore]:
         trial = Trial(weights.lm_weight, weights.word_score, score.words.rate, weights.neural_share)
         if self.report is not None:
             self.report(trial)
@@ -197,13 +195,12 @@ class Tuner:
 
     def _score(self, decoder: BeamDecoder) -> tuple[SystemScore, float]:
         found, seconds = decode_all(decoder, self.log_probs, self.threads)
-        return score_system(self.wanted, Texts({name: hyp.text for name, hyp in found.items()})), seconds
+        return self._compared(found), seconds
+
+    def _compared(self, found: dict[str, Hypothesis]) -> SystemScore:
+        return score_system(self.wanted, Texts({name: hypothesis.text for name, hypothesis in found.items()}))
 
 
 def _logit(confidences: Floats) -> Floats:
     values = np.clip(confidences, UNSURE, 1 - UNSURE)
     return np.asarray(np.log(values) - np.log1p(-values))
-
-
-def _settings(weights: Weights) -> dict[str, float]:
-    return {"lm_weight": weights.lm_weight, "word_score": weights.word_score}
