@@ -1,4 +1,7 @@
-"""Augmentation of training audio. Every function takes the random generator it draws from: same seed, same result."""
+"""Augmentation of training audio. Every function takes the random generator it draws from: same seed, same result.
+
+SciPy is imported where it is used: recognition, which reads this module for its settings alone, starts a second sooner.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
-import scipy.signal
 import soundfile
 import soxr
 from numpy.typing import NDArray
@@ -67,6 +68,8 @@ def reverberate(samples: Samples, sample_rate: int, seconds: float, random: np.r
 
     The tail has a tenth to all of the direct sound's energy and begins after 2 to 20 ms. Length and power are kept.
     """
+    from scipy.signal import fftconvolve
+
     if not np.any(samples):
         return samples
     delay = int(sample_rate * random.uniform(0.002, 0.02))
@@ -74,20 +77,22 @@ def reverberate(samples: Samples, sample_rate: int, seconds: float, random: np.r
     tail = random.standard_normal(len(times)) * 10.0 ** (-3.0 * times / seconds)
     tail *= np.sqrt(random.uniform(0.1, 1.0) / np.square(tail).sum())
     response = np.concatenate([[1.0], np.zeros(delay), tail])
-    heard = scipy.signal.fftconvolve(samples, response)[: len(samples)]
+    heard = fftconvolve(samples, response)[: len(samples)]
     return (heard * np.sqrt(np.square(samples).mean() / np.square(heard).mean())).astype(np.float32)
 
 
 def add_noise(samples: Samples, snr_db: float, colour: float, random: np.random.Generator) -> Samples:
     """Add Gaussian noise whose power falls as 1 / frequency ** colour (0 white, 1 pink, 2 brown)."""
+    from scipy import fft
+
     power = np.square(samples, dtype=np.float64).mean() if len(samples) else 0.0
     if not power:
         return samples
-    size = scipy.fft.next_fast_len(len(samples), real=True)  # large prime factors take ten times as long
-    spectrum = scipy.fft.rfft(random.standard_normal(size, dtype=np.float32))
+    size = fft.next_fast_len(len(samples), real=True)  # large prime factors take ten times as long
+    spectrum = fft.rfft(random.standard_normal(size, dtype=np.float32))
     spectrum[1:] *= np.arange(1, len(spectrum), dtype=np.float32) ** np.float32(-colour / 2)
     spectrum[0] = 0.0
-    noise = scipy.fft.irfft(spectrum, size)[: len(samples)]
+    noise = fft.irfft(spectrum, size)[: len(samples)]
     scale = np.sqrt(power / max(np.square(noise).mean(), 1e-30)) * 10.0 ** (-snr_db / 20)
     return (samples + scale * noise).astype(np.float32)
 
