@@ -81,6 +81,15 @@ def test_importing_the_package_loads_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_recognition_loads_no_scipy_signal():
+    """Which takes a second, and only training needs it."""
+    code = (
+        "import sys, asr.recognizer.torch_backend, asr.cli.decode, asr.cli.transcribe; "
+        "assert not {'scipy.signal', 'scipy.stats', 'librosa'} & set(sys.modules), 'a slow package was imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_what_is_public():
     assert asr.__all__ == ["Recognizer", "Transcript"]
     assert asr.Recognizer is Recognizer
