@@ -15,6 +15,9 @@ at() {
   [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ] || return 1
   echo "== stage $1: $2" >&2
 }
+spell() { # MODEL MANIFEST LEXICON OUTPUT: the pronunciations that the model hears, unless they are written already
+  [ -f "$4" ] || asr tokens spell --model "$1" --manifest "$2" --lexicon "$3" --output "$4"
+}
 monophone() { # hidden Markov models with Gaussian mixtures, beside a network: trained, packed, tested in $work
   asr tokens lexicon --words "$work/all.jsonl" --dictionary "$dictionary" --states 3 --output "$work/states.txt" \
     --tokens "$work/states-tokens.txt"

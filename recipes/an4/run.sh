@@ -42,7 +42,7 @@ if at 4 "tune on dev, with a language model that has not seen it"; then
   pack model packed
 fi
 if at 5 "the model that ships: 20 epochs more, with dev too, on the pronunciations it hears; test of both"; then
-  asr tokens spell --model "$work/model" --manifest "$work/all.jsonl" --lexicon "$work/lexicon.txt" --output "$work/spelled.txt"
+  spell "$work/model" "$work/all.jsonl" "$work/lexicon.txt" "$work/spelled.txt"
   fit all final --set spelled="$work/spelled.txt" --set init="$work/model" --set criterion.ctc_epochs=0 --set data.sorted_epochs=0 \
     --set train.epochs=20 --set train.peak_lr=0.001 --set train.validate_every=20
   pack final ship

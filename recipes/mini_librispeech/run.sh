@@ -31,9 +31,7 @@ fit() { # TRAIN DEV OUTPUT [OPTIONS]
 
 again() { # TRAIN DEV FROM OUTPUT [OPTIONS]: CTC-CRF once more, on what the model FROM hears
   from="$work/$3" spelled="$work/spelled-$4.txt"
-  if [ ! -f "$spelled" ]; then
-    asr tokens spell --model "$from" --manifest "$work/$1.jsonl" --lexicon "$work/train-lexicon.txt" --output "$spelled"
-  fi
+  spell "$from" "$work/$1.jsonl" "$work/train-lexicon.txt" "$spelled"
   fit "$1" "$2" "$4" "${@:5}" --set init="$from" --set spelled="$spelled" --set criterion.ctc_epochs=0 --set data.sorted_epochs=0
 }
 
