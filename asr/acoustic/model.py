@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -30,7 +31,7 @@ class AcousticConfig:
     # Output frames, odd, that a convolution after each layer sees; layers and convolutions are added to what they read,
     # input_size wide. 0: a plain stack.
     block_kernel: int = 0
-    attention_heads: int = 0  # of self-attention after the stack; 0: none
+    attention_heads: int = 0  # of self-attention after the stack, in blocks after each layer; 0: none
     subsampling: int = 4  # feature frames per output frame: 1, 2, 3, 4 or 6
     input_size: int = 320  # of the recurrent stack, after the convolutions
     features: FeatureConfig = field(default_factory=FeatureConfig)
@@ -85,11 +86,11 @@ class AcousticModel(nn.Module):
             self.recurrent = FeedForward(size, config.hidden_size, config.num_layers, config.dropout)
         elif config.block_kernel:
             layers = [_recurrent(config, 1) for _ in range(config.num_layers)]
-            self.recurrent = ResidualStack(size, layers, config.block_kernel, config.dropout)
+            self.recurrent = ResidualStack(size, layers, config.block_kernel, config.dropout, config.attention_heads)
         else:
             self.recurrent = _recurrent(config, config.num_layers)
         self.attention = None
-        if config.attention_heads:
+        if config.attention_heads and not config.block_kernel:
             self.attention = SelfAttention(self.recurrent.output_size, config.attention_heads, config.dropout)
         self.dropout = Dropout(config.dropout)
         self.head = nn.Linear(self.recurrent.output_size, num_tokens)
@@ -109,6 +110,20 @@ class AcousticModel(nn.Module):
         if self.attention is not None:
             hidden = self.attention(hidden, lengths)
         return self.head(self.dropout(hidden)).float().log_softmax(dim=-1), lengths
+
+    def take(self, weights: Mapping[str, Tensor]) -> None:
+        """Put in a model's weights; self-attention that it lacks adds nothing at first.
+
+        Raises RuntimeError if anything else is of another size.
+        """
+        absent = set(self.state_dict()) - set(weights)
+        for name, module in self.named_modules():
+            own = {f"{name}.{part}" for part in module.state_dict()}
+            if isinstance(module, SelfAttention) and own <= absent:
+                module.begin_with_nothing()
+                absent -= own
+        known = {name: value for name, value in self.state_dict().items() if name not in weights and name not in absent}
+        self.load_state_dict({**known, **weights})
 
     def log_probs(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Samples (batch, time) in [-1, 1] and lengths (batch,) to log-probabilities and their lengths."""

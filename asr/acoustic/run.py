@@ -148,7 +148,7 @@ class AcousticRun:
         try:
             if initial.tokens.digest != self.tokens.digest:
                 raise RuntimeError
-            self.model.load_state_dict(initial.model.state_dict())
+            self.model.take(initial.model.state_dict())
         except RuntimeError:
             raise CheckpointError(f"{folder} has other tokens or sizes than this configuration asks for.") from None
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import ctc_loss
 
-from asr.acoustic.blocks import CONTEXT, FeedForward
+from asr.acoustic.blocks import CONTEXT, FeedForward, SelfAttention
 from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
 from asr.acoustic.model import AcousticConfig, AcousticModel
 from asr.acoustic.task import CriterionConfig, CtcTask, DataConfig, batch_log_probs, disagreement, frames_needed
@@ -225,14 +225,20 @@ def test_harmed_checkpoints_are_named(tmp_path, harm, message):
     assert str(folder) in str(caught.value)
 
 
-def test_a_block_adds_its_layer_and_its_convolution_to_what_it_reads():
+@pytest.mark.parametrize("heads", [0, 2])
+def test_a_block_adds_its_layer_its_attention_and_its_convolution_to_what_it_reads(heads):
     torch.manual_seed(0)
-    config = AcousticConfig(hidden_size=6, num_layers=2, input_size=8, block_kernel=3)
+    config = AcousticConfig(hidden_size=6, num_layers=2, input_size=8, block_kernel=3, attention_heads=heads)
     stack = AcousticModel(config, 3).recurrent.double().eval()
     hidden, lengths = torch.randn(1, 9, 8).double(), torch.tensor([9])
     # Each part by its equation, the convolution as a sum over its taps.
     outputs, _ = stack.layers[0](torch.nn.functional.layer_norm(hidden, (8,)))
     read = hidden + outputs @ stack.projections[0].weight.T + stack.projections[0].bias
+    if heads:
+        asked, key, value = _per_head(stack.attentions[0], read, heads)
+        shares = (asked @ key.transpose(1, 2) / 2).softmax(dim=2)  # 2: the root of a head's four features
+        out = stack.attentions[0].attention.out_proj
+        read = read + (shares @ value).transpose(0, 1).flatten(1)[None] @ out.weight.T + out.bias
     part = stack.convolutions[0]
     values, gates = (torch.nn.functional.layer_norm(read, (8,)) @ part.gate.weight.T + part.gate.bias).chunk(2, dim=2)
     padded = torch.nn.functional.pad(values * gates.sigmoid(), (0, 0, 1, 1))
@@ -242,6 +248,52 @@ def test_a_block_adds_its_layer_and_its_convolution_to_what_it_reads():
     expected = read + (around * around.sigmoid()) @ part.mix.weight.T + part.mix.bias
     found = stack.read_by(1, hidden, lengths)
     assert torch.allclose(found, torch.nn.functional.layer_norm(expected, (8,)), atol=1e-12)
+
+
+def _per_head(layer, hidden, heads):
+    """Queries, keys and values (head, frames, size) of one utterance (1, frames, size)."""
+    read = torch.nn.functional.layer_norm(hidden, hidden.shape[2:])[0]
+    both = read @ layer.attention.in_proj_weight.T + layer.attention.in_proj_bias
+    return [part.unflatten(1, (heads, -1)).transpose(0, 1) for part in both.chunk(3, dim=1)]
+
+
+def test_self_attention_is_torchs():
+    torch.manual_seed(0)
+    layer = SelfAttention(12, 3, 0.3).double().eval()
+    torch.nn.init.normal_(layer.attention.in_proj_bias)
+    hidden, lengths = torch.randn(3, 9, 12).double(), torch.tensor([9, 4, 1])
+    beyond = torch.arange(9)[None] >= lengths[:, None]
+    read = layer.norm(hidden)
+    for rows in (slice(0, 3), slice(0, 1)):  # with padding and without
+        expected, _ = layer.attention(read[rows], read[rows], read[rows], key_padding_mask=beyond[rows])
+        found = layer(hidden[rows], lengths[rows]) - hidden[rows]
+        assert torch.allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("settings", [{}, {"block_kernel": 3, "num_layers": 2}])
+def test_attention_put_into_a_trained_model_changes_nothing_at_first(settings):
+    sizes = {"hidden_size": 4, "num_layers": 1, "input_size": 8, "conv_channels": 2} | settings
+    torch.manual_seed(0)
+    trained = AcousticModel(AcousticConfig(**sizes, features=FeatureConfig(num_mel_bins=20)), 5).eval()
+    config = dataclasses.replace(trained.config, attention_heads=2)
+    model = AcousticModel(config, 5).eval()
+    assert np.abs(_of_speech(model) - _of_speech(trained)).max() > 0.01
+    model.take(trained.state_dict())
+    assert np.array_equal(_of_speech(model), _of_speech(trained))
+    again = AcousticModel(config, 5).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1  # its attention says something now, and is taken over as it is
+    again.take(model.state_dict())
+    assert np.array_equal(_of_speech(again), _of_speech(model))
+    with pytest.raises(RuntimeError):
+        trained.take(model.state_dict())
+    with pytest.raises(RuntimeError):
+        model.take({name: value for name, value in trained.state_dict().items() if name != "head.bias"})
+
+
+def _of_speech(model):
+    return batch_log_probs(model, [speech_like(0.7)], CPU)[0]
 
 
 def test_impossible_sizes_are_named():
