@@ -14,9 +14,8 @@ from asr.decode.beam import BeamDecoder
 from asr.decode.fusion import Fusion
 from asr.decode.preflight import reference_findings
 from asr.errors import ConfigError
-from asr.lm.word_model import load_word_model
 from asr.recognizer.bulk import compute_log_probs, read_log_probs
-from asr.recognizer.decoding import NO_LM, make_decoder, search_settings
+from asr.recognizer.decoding import NO_LM, load_neural_lm, make_decoder, search_settings
 from asr.recognizer.shipped import neural_lm_folder
 from asr.recognizer.tuning import Trial, Tuner, Tuning
 from asr.score.report import compare, render, render_test
@@ -119,7 +118,7 @@ def _tune_neural(tuner: Tuner, found: Tuning, name: str, final: dict[str, float]
 
     final: the beam that word confidences are fitted to.
     """
-    model = load_word_model(neural_lm_folder(name))
+    model = load_neural_lm(neural_lm_folder(name))
     best, score = tuner.neural(found.best, model)
     click.echo(f"neural model: share {best.neural_share}, lm_weight {best.lm_weight}, word_score {best.word_score}")
     weighted = tuner.decoder.with_settings(lm_weight=best.lm_weight, word_score=best.word_score)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from asr.atomic_file import replacing, write_atomically
 from asr.errors import CheckpointError
-from asr.model_folder import from_stored, read_config, to_stored, write_config
+from asr.model_folder import SCALE, from_stored, read_config, to_stored, write_config
 from asr.text.units import Units
 
 TYPE = "lstm-lm"
@@ -31,6 +31,7 @@ class LstmLmFolder:
     words: list[str]
     source: str
     units: Units | None = None  # what stands in the list of words in place of them
+    in_bytes: bool = False  # whether the matrices are stored in 8 bits
 
 
 def save_lm(
@@ -78,6 +79,7 @@ def load_lm(folder: str | Path) -> LstmLmFolder:
     if hashlib.sha256(text).hexdigest() != values.get("words_sha256"):
         raise CheckpointError(f"{folder / 'words.txt'} is not the one the model was trained with; restore it.")
     words = text.decode().split("\n")[:-1]
+    in_bytes = any(name.endswith(SCALE) for name in stored)
     return LstmLmFolder(
-        from_stored(stored), values["model"], words, str(folder), Units(units, pieces) if units else None
+        from_stored(stored), values["model"], words, str(folder), Units(units, pieces) if units else None, in_bytes
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from asr.lm.lstm_folder import LstmLmFolder
 UNKNOWN_ID, END_ID = 1, 0
 
 Floats = NDArray[np.float32]
+Product = Callable[[Floats], Floats]  # vectors (rows, inputs) times a weight (outputs, inputs): (rows, outputs)
 T = TypeVar("T")
 
 
@@ -49,14 +50,27 @@ class LstmState:
         return self.layers[-1, 0]
 
 
+def single_product(weight: Floats) -> Product:
+    """Products in single precision, by NumPy."""
+    return lambda vectors: vectors @ weight.T
+
+
 class LstmScorer:
     """An LSTM language model as a `WordModel`; equal to `LstmLanguageModel` in evaluation mode.
 
     Unknown words give NaN, or with `score_unknown` ln P(<unk>).
     """
 
-    def __init__(self, folder: LstmLmFolder, score_unknown: bool = False) -> None:
-        """Raises CheckpointError if the folder's arrays are not those of its configuration."""
+    def __init__(
+        self,
+        folder: LstmLmFolder,
+        score_unknown: bool = False,
+        product: Callable[[Floats], Product] = single_product,
+    ) -> None:
+        """product: how vectors are multiplied by a weight, the first softmax's apart: its sum takes rounding ill.
+
+        Raises CheckpointError if the folder's arrays are not those of its configuration.
+        """
         arrays, config = folder.arrays, folder.config
         self.score_unknown = score_unknown
         self.words = folder.words
@@ -67,16 +81,16 @@ class LstmScorer:
             for layer in range(config["num_layers"]):
                 weights = (arrays[f"recurrent.forwards.{layer}.weight_{side}_l0"] for side in ("ih", "hh"))
                 biases = (arrays[f"recurrent.forwards.{layer}.bias_{side}_l0"] for side in ("ih", "hh"))
-                from_input, from_before = (np.ascontiguousarray(weight.T) for weight in weights)
+                from_input, from_before = map(product, weights)
                 self._layers.append((from_input, from_before, sum(biases)))
             self._cutoffs = [*config["cutoffs"], len(self.words)]
             self._head_bias: Floats | np.float32 = np.float32(0)
-            self._tails: list[tuple[Floats, Floats]] = []
+            self._tails: list[tuple[Product, Product, Floats]] = []  # projection, output, and the output's weight
             if config["cutoffs"]:
                 self._head = arrays["adaptive.head.weight"]
                 for tail in range(len(config["cutoffs"])):
                     pair = [arrays[f"adaptive.tail.{tail}.{part}.weight"] for part in (0, 1)]
-                    self._tails.append((pair[0], pair[1]))
+                    self._tails.append((product(pair[0]), product(pair[1]), pair[1]))
             else:
                 self._head, self._head_bias = arrays["output.weight"], arrays["output.bias"]
         except KeyError as error:
@@ -129,8 +143,8 @@ class LstmScorer:
         assert state.head is not None
         head = (self._head @ state.output + self._head_bias - state.head).astype(np.float64)
         parts = [head[: self._cutoffs[0]]]
-        for cluster, (projection, output) in enumerate(self._tails):
-            logits = output @ (projection @ state.output)
+        for cluster, (projection, output, _) in enumerate(self._tails):
+            logits = output(projection(state.output[None]))[0]
             parts.append(head[self._cutoffs[0] + cluster] + logits - _log_sum(logits[None].copy())[0])
         return np.concatenate(parts)
 
@@ -156,10 +170,10 @@ class LstmScorer:
         after = np.empty((len(states), *before.shape[1:]), np.float32)
         inputs = self._embedding[words]
         for layer, (from_input, from_before, bias) in enumerate(self._layers):
-            gates = inputs @ from_input + bias
+            gates = from_input(inputs) + bias
             if layer == 0:
                 gates = gates[word_of]
-            gates += (before[:, layer, 0] @ from_before)[parent_of]
+            gates += from_before(before[:, layer, 0])[parent_of]
             entry, forget, candidate, exit_ = np.split(gates, 4, axis=1)
             cell = _sigmoid(forget) * before[parent_of, layer, 1] + _sigmoid(entry) * np.tanh(candidate)
             inputs = _sigmoid(exit_) * np.tanh(cell)
@@ -179,14 +193,14 @@ class LstmScorer:
     def _tail_scores(
         self, cluster: int, states: list[LstmState], places: list[int], ids: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        projection, output = self._tails[cluster - 1]
+        projection, output, weight = self._tails[cluster - 1]
         missing = [state for state in states if cluster not in state.tails]
         if missing:
-            projected = np.stack([state.output for state in missing]) @ projection.T
-            for state, row, total in zip(missing, projected, _log_sum(projected @ output.T), strict=True):
+            projected = projection(np.stack([state.output for state in missing]))
+            for state, row, total in zip(missing, projected, _log_sum(output(projected)), strict=True):
                 state.tails[cluster] = (row, total)
         rows = np.stack([state.tails[cluster][0] for state in states])[places]
-        within = np.einsum("np,np->n", rows, output[ids - self._cutoffs[cluster - 1]])
+        within = np.einsum("np,np->n", rows, weight[ids - self._cutoffs[cluster - 1]])
         totals = np.array([state.tails[cluster][1] for state in states])[places]
         entries = np.full(len(ids), self._cutoffs[0] + cluster - 1)
         return self._head_scores(states, places, entries) + within - totals

@@ -84,6 +84,14 @@ class GreedyDecoder:
         return [Hypothesis(tuple(words), score, score, 0.0, 0.0)]
 
 
+def load_neural_lm(folder: str | Path) -> Any:
+    """A word model for the search, as fast as this machine can. Raises TextError or CheckpointError."""
+    from asr.lm.byte_products import byte_product
+    from asr.lm.word_model import load_word_model
+
+    return load_word_model(folder, byte_product=byte_product)
+
+
 def make_decoder(
     tokens: Tokens,
     lexicon: Lexicon | None = None,
@@ -142,5 +150,5 @@ def make_decoder(
     if extras.neural_lm is None:
         return decoder
     share = extras.share if extras.share is not None else (settings or {}).get("neural_share", NEURAL_SHARE)
-    fusion = Fusion(load_word_model(extras.neural_lm), share)
+    fusion = Fusion(load_neural_lm(extras.neural_lm), share)
     return decoder.with_rescoring(fusion, extras.rescore) if extras.rescore else decoder.with_fusion(fusion)

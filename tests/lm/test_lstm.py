@@ -12,6 +12,7 @@ import torch
 
 from asr.config import to_dict
 from asr.errors import CheckpointError, ConfigError, TextError
+from asr.lm import byte_products
 from asr.lm.arpa import LN10, write_arpa
 from asr.lm.kenlm_binary import KenlmBinary
 from asr.lm.kneser_ney import Corpus, estimate
@@ -86,6 +87,45 @@ def test_small_files_score_nearly_the_same(tmp_path, bits, tolerance):
     found = sentence_scores(LstmScorer(load_lm(tmp_path), score_unknown=True), SENTENCES)
     for words, values in zip(SENTENCES, found, strict=True):
         assert values == pytest.approx(_by_torch(model, words), abs=tolerance)
+
+
+def test_products_in_bytes_are_off_by_half_a_step_of_each_vector_at_most():
+    if byte_products.ENGINE not in torch.backends.quantized.supported_engines:
+        pytest.skip("this processor has no products in bytes")
+    random = np.random.default_rng(0)
+    weight = (random.integers(-127, 128, (30, 17)) * random.uniform(0.001, 0.1, (30, 1))).astype(np.float32)
+    weight[:, 0] = np.abs(weight).max(axis=1)  # so that a row's scale is what its largest value says
+    weight = np.round(weight / weight[:, :1] * 127) * weight[:, :1] / 127
+    vectors = random.normal(size=(9, 17)).astype(np.float32)
+    product = byte_products.byte_product(weight)
+    threads = torch.get_num_threads()
+    found = product(vectors)
+    assert torch.get_num_threads() == threads
+    step = (max(vectors.max(), 0) - min(vectors.min(), 0)) / 127
+    off = np.abs(found - vectors @ weight.T)
+    assert (off <= np.abs(weight).sum(axis=1) * step / 2 + 1e-4).all()
+    assert 0 < off.mean() < np.abs(vectors @ weight.T).mean() / 50
+
+
+@pytest.mark.parametrize("kind", ["full", "adaptive"])
+def test_a_model_of_bytes_is_multiplied_in_bytes_and_no_other(tmp_path, kind, monkeypatch):
+    texts = [[words[place % len(words)] for place in range(9)] for words in SENTENCES if words]
+    for bits in (8, 32):
+        _saved(tmp_path / str(bits), kind, bits)
+        found, exact = (
+            np.concatenate(sentence_scores(load_word_model(tmp_path / str(bits), True, product), texts))
+            for product in (byte_products.byte_product, None)
+        )
+        off = np.abs(found - exact)
+        if bits == 32 or byte_products.ENGINE not in torch.backends.quantized.supported_engines:
+            assert off.max() == 0
+        else:
+            assert 0 < off.mean() < 0.03
+            assert off.max() < 0.2
+    monkeypatch.setattr(byte_products, "ENGINE", "none")
+    found = np.concatenate(sentence_scores(load_word_model(tmp_path / "8", True, byte_products.byte_product), texts))
+    exact = np.concatenate(sentence_scores(load_word_model(tmp_path / "8", True), texts))
+    assert np.array_equal(found, exact)
 
 
 def test_harmed_folders_are_named(tmp_path):
