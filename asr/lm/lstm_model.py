@@ -118,7 +118,8 @@ class LstmLanguageModel(nn.Module):
     def log_probs(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """ln P of each of `targets` (rows,) by the row of `hidden` (rows, hidden_size) that predicts it."""
         if self.config.cutoffs:
-            return self.adaptive(hidden, targets).output
+            # Under autocast its parts come in single precision on a GPU, as bfloat16 on a CPU, and must be of one kind.
+            return self.adaptive(hidden.float() if hidden.is_cuda else hidden, targets).output
         if self.training and 0 < self.config.samples < self.num_words - self.config.frequent:
             return self._sampled_log_probs(hidden, targets)
         return -nn.functional.cross_entropy(self.output(hidden), targets, reduction="none")
