@@ -7,8 +7,8 @@
 # dictionary such as CMUdict
 # (by default FOLDER/text/prose/train.txt.bz2, …/lexicon/librispeech-vocab.txt.gz, …/lexicon/cmudict.dict).
 # LSTM is a language model's folder, such as ../librispeech_lm/run.sh makes; without it there is none in the search.
-# Either track's model has two schedules, the second one on the pronunciations that the first one's model hears in its
-# audio. Stage 7 goes on from the open one with dev-full-band too, the weights of the search kept: that model ships.
+# Either track's model has three schedules, the later ones on the pronunciations that the first one's model hears in its
+# audio. Stage 7 goes on from the second open one with dev-full-band too, the weights of the search kept: that model ships.
 # Without --data stage 0 downloads train-clean-5 and dev-clean-2; dev is then dev-clean-2.
 
 track=open text= vocab= dictionary= neural_lm= threshold=1.36e-7
@@ -29,15 +29,23 @@ fit() { # TRAIN DEV OUTPUT [OPTIONS]
     --train "$work/$train.jsonl" --dev "$work/$validated.jsonl" --output "$work/$output" --resume "$@"
 }
 
-again() { # TRAIN DEV FROM OUTPUT [OPTIONS]: CTC-CRF once more, on what the model FROM hears
-  from="$work/$3" spelled="$work/spelled-$4.txt"
-  spell "$from" "$work/$1.jsonl" "$work/train-lexicon.txt" "$spelled"
-  fit "$1" "$2" "$4" "${@:5}" --set init="$from" --set spelled="$spelled" --set criterion.ctc_epochs=0 --set data.sorted_epochs=0
+again() { # TRAIN DEV FROM OUTPUT SPELLED [OPTIONS]: CTC-CRF once more, from the model FROM, on the pronunciations in SPELLED
+  fit "$1" "$2" "$4" "${@:6}" --set init="$work/$3" --set spelled="$work/spelled-$5.txt" --set criterion.ctc_epochs=0 \
+    --set data.sorted_epochs=0
+}
+heard() { # MODEL TRAIN SPELLED
+  spell "$work/$1" "$work/$2.jsonl" "$work/train-lexicon.txt" "$work/spelled-$3.txt"
 }
 
-pack() { # MODEL PACKED
-  asr checkpoint pack "$work/$1" --output "$work/$2" --lexicon "$work/lexicon.txt.gz" --lm "$work/lm.arpa.gz" \
-    ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned.json" --card conf/card.md
+tune() { # MODEL TUNED
+  asr decode --model "$work/$1" --manifest "$work/$dev.jsonl" --greedy --save-log-probs "$work/$1.npz" --output "$work/$1.greedy.trn"
+  asr tune --log-probs "$work/$1.npz" --tokens "$work/tokens.txt" --lexicon "$work/lexicon.txt.gz" --lm "$work/lm.arpa.gz" \
+    --reference "$work/$dev.jsonl" --beam-size 400 --beam-threshold 16 --threads 2 --trials 8 \
+    --neural-lm "${neural_lm:-none}" --final-beam 1600:16 --final-neural-beam 1600:14 --output "$work/$2"
+}
+pack() { # MODEL PACKED TUNED
+  asr checkpoint pack "$work/$1" --dtype int8 --output "$work/$2" --lexicon "$work/lexicon.txt.gz" --lm "$work/lm.arpa.gz" \
+    ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/$3" --card conf/card.md
 }
 table() { # PACKED SYSTEM SET
   for system in "$2" ${neural_lm:+"$2-lstm"}; do
@@ -77,27 +85,36 @@ else
 fi
 if at 3 "train by CTC, then by CTC-CRF; then once more on what is heard"; then
   fit train "$dev" first $options
-  again train "$dev" first second $options --set train.peak_lr=0.0012 --set model.dropout=$dropout
+  heard first train second
+  again train "$dev" first second second $options --set train.peak_lr=0.0012 --set model.dropout=$dropout
 fi
-if at 4 "log-probs of the dev sets"; then
-  for name in $sets; do
-    asr decode --model "$work/second" --manifest "$work/$name.jsonl" --greedy --save-log-probs "$work/$name.npz" \
-      --output "$work/greedy.$name.trn"
-  done
-fi
-if at 5 "tune on $dev, decode and score all"; then
-  asr tune --log-probs "$work/$dev.npz" --tokens "$work/tokens.txt" --lexicon "$work/lexicon.txt.gz" --lm "$work/lm.arpa.gz" \
-    --reference "$work/$dev.jsonl" --beam-size 400 --beam-threshold 16 --threads 2 --trials 8 \
-    --neural-lm "${neural_lm:-none}" --final-beam 1600:16 --final-neural-beam 2400:15 --output "$work/tuned.json"
-  pack second packed
-fi
-if at 6 "the table"; then
+if at 4 "tune on $dev, decode and score all"; then
+  tune second tuned.json
+  pack second packed tuned.json
   for name in $sets; do table packed blocks-crf "$name"; done
+fi
+# The third schedule: self-attention in every block, two views of every utterance, larger batches, more dropout.
+views="--set model.attention_heads=4 --set criterion.consistency=0.2 --set model.weight_dropout=0.3 $rooms
+  --set augment.codec_probability=0.12 --set train.peak_lr=0.0015 --set train.warmup_share=0.06 --set train.average=2"
+if [ "$track" = open ]; then
+  third="--set train.epochs=17 --set data.batch_seconds=240 --set model.dropout=0.35"
+else
+  third="--set train.epochs=10 --set data.batch_seconds=200 --set model.dropout=0.4"
+fi
+if at 5 "train once more, with self-attention and in two views"; then
+  again train "$dev" second third second $views $third
+fi
+if at 6 "tune it on $dev, decode and score all"; then
+  tune third tuned-third.json
+  pack third packed-third tuned-third.json
+  for name in $sets; do table packed-third blocks-attention "$name"; done
 fi
 if at 7 "the model that ships" && [ "$track" = open ] && [ "$dev" = dev-full-band ]; then
   cat "$work/train.jsonl" "$work/$dev.jsonl" > "$work/train-dev.jsonl"
-  again train-dev dev-clean-part second final $rooms --set train.epochs=14 --set train.validate_every=14 \
+  heard second train-dev final
+  again train-dev dev-clean-part second more final $rooms --set train.epochs=14 --set train.validate_every=14 \
     --set train.peak_lr=0.001 --set model.dropout=0.3
-  pack final ship
-  table ship blocks-crf-dev dev-clean-part
+  again train-dev dev-clean-part more final final $views $third --set train.epochs=12 --set train.validate_every=12
+  pack final ship tuned-third.json
+  table ship blocks-attention-dev dev-clean-part
 fi
