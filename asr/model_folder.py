@@ -46,6 +46,13 @@ def read_config(folder: Path, kind: str | None = None) -> dict[str, Any]:
     return values
 
 
+def row_scales(weight: NDArray[np.floating]) -> NDArray[np.float32]:
+    """What the integers -127..127 of each row (the first axis) of a weight of 8 bits are multiplied by: (rows,)."""
+    largest = np.abs(weight.reshape(len(weight), -1)).max(axis=1)
+    scales: NDArray[np.float32] = np.maximum(largest, 1e-12).astype(np.float32) / 127
+    return scales
+
+
 def to_stored(arrays: Mapping[str, NDArray[np.floating]], bits: int) -> dict[str, NDArray[Any]]:
     """A model's weights by name as a folder holds them.
 
@@ -55,8 +62,7 @@ def to_stored(arrays: Mapping[str, NDArray[np.floating]], bits: int) -> dict[str
     stored: dict[str, NDArray[Any]] = {}
     for name, value in arrays.items():
         if bits == 8 and value.ndim > 1:
-            rows = value.reshape(len(value), -1)
-            scale = np.maximum(np.abs(rows).max(axis=1), 1e-12).astype(np.float32) / 127
+            rows, scale = value.reshape(len(value), -1), row_scales(value)
             stored[name] = np.round(rows / scale[:, None]).astype(np.int8).reshape(value.shape)
             stored[name + SCALE] = scale
         else:

@@ -116,14 +116,12 @@ class AcousticModel(nn.Module):
 
         Raises RuntimeError if anything else is of another size.
         """
-        absent = set(self.state_dict()) - set(weights)
+        given = dict(weights)
         for name, module in self.named_modules():
-            own = {f"{name}.{part}" for part in module.state_dict()}
-            if isinstance(module, SelfAttention) and own <= absent:
+            if isinstance(module, SelfAttention) and not any(key.startswith(f"{name}.") for key in weights):
                 module.begin_with_nothing()
-                absent -= own
-        known = {name: value for name, value in self.state_dict().items() if name not in weights and name not in absent}
-        self.load_state_dict({**known, **weights})
+                given |= module.state_dict(prefix=f"{name}.")
+        self.load_state_dict(given)
 
     def log_probs(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Samples (batch, time) in [-1, 1] and lengths (batch,) to log-probabilities and their lengths."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from asr.lm.lstm_scorer import Floats, Product, single_product
+from asr.model_folder import row_scales
 
 ENGINE = "fbgemm"  # torch's products in bytes for x86
-LEVELS = 127  # a weight is -127..127 times its row's scale, as in `asr.model_folder`
 
 
 def byte_product(weight: Floats) -> Product:
@@ -25,8 +25,7 @@ def byte_product(weight: Floats) -> Product:
 
     if ENGINE not in torch.backends.quantized.supported_engines:
         return single_product(weight)
-    values = torch.from_numpy(np.ascontiguousarray(weight))
-    scales = values.abs().amax(dim=1).clamp(min=1e-12).double() / LEVELS
+    values, scales = torch.from_numpy(np.ascontiguousarray(weight)), torch.from_numpy(row_scales(weight))
     integers = torch.quantize_per_channel(values, scales, torch.zeros(len(values), dtype=torch.long), 0, torch.qint8)
     packed = torch.ops.quantized.linear_prepack(integers, None)
 

@@ -11,6 +11,11 @@ text="${text:-$data/text/prose/train.txt.bz2}"
 heldout="${heldout:-$data/text/prose/heldout.txt.gz}"
 vocab="${vocab:-$data/text/lexicon/librispeech-vocab.txt.gz}"
 
+fit() { # OUTPUT [OPTIONS]
+  asr lm train "$work/train.txt" --dev "$work/dev.txt" --config conf/lstm.toml --set vocabulary="$vocab" \
+    --output "$work/$1" --resume "${@:2}"
+}
+
 if at 1 "text to train on, text to validate on"; then
   case "$text" in *.bz2) unpack=bzcat ;; *.gz) unpack=zcat ;; *) unpack=cat ;; esac
   $unpack "$text" | awk -v dev="$work/dev.txt" 'NR % 400 == 0 { print > dev; next } { print }' > "$work/train.txt"
@@ -20,19 +25,16 @@ if at 2 "n-grams: whole, and pruned to ship"; then
   asr lm ngram "$text" --order 3 --vocab "$vocab" --unseen --threshold 1.36e-7 --decimals 3 --output "$work/pruned.arpa.gz"
 fi
 if at 3 "LSTM"; then
-  asr lm train "$work/train.txt" --dev "$work/dev.txt" --config conf/lstm.toml --set vocabulary="$vocab" \
-    --output "$work/lstm" --resume
+  fit lstm
   asr lm pack "$work/lstm" --output "$work/lstm-8bit" --card conf/card.md
-fi
-if [ -n "$large" ] && at 3 "LSTM, the large one"; then
-  asr lm train "$work/train.txt" --dev "$work/dev.txt" --config conf/lstm.toml --set vocabulary="$vocab" \
-    --set model.hidden_size=1024 --set model.embedding_size=512 --set model.dropout=0.25 --set model.cutoffs=[4000,20000] \
-    --set model.input_words=20000 --set train.epochs=10 --set train.peak_lr=0.002 --output "$work/lstm-large" --resume
-  asr lm pack "$work/lstm-large" --output "$work/lstm-large-8bit"
+  if [ -n "$large" ]; then
+    fit lstm-large --set model.hidden_size=1024 --set model.embedding_size=512 --set model.dropout=0.25 \
+      --set model.cutoffs=[4000,20000] --set model.input_words=20000 --set train.epochs=10 --set train.peak_lr=0.002
+    asr lm pack "$work/lstm-large" --output "$work/lstm-large-8bit"
+  fi
 fi
 if at 4 "perplexity on books of their own"; then
-  for model in 3gram.arpa pruned.arpa.gz lstm lstm-8bit lstm-large lstm-large-8bit; do
-    [ -e "$work/$model" ] || continue
+  for model in 3gram.arpa pruned.arpa.gz lstm lstm-8bit ${large:+lstm-large lstm-large-8bit}; do
     echo "--- $model"
     asr lm score "$work/$model" "$heldout"
   done

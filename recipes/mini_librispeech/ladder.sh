@@ -2,8 +2,8 @@
 # The same five hours of speech climbed by acoustic models of each generation: same phones, lexicon and language model.
 #   ./ladder.sh --data FOLDER [--dictionary DICT] [--vocab LIST] [--work exp/5h] [--rungs "monophone dnn rnn gru lstm
 #               bilstm bilstm-conv bilstm-conv-attention blocks-mwer blocks-self"]
-# After ./run.sh --track 5h, whose files it reads: stages 1 and 2, for blocks-mwer and blocks-self (its best model, trained on
-# for fewer expected word errors, and on what it hears in audio without text) all. A network takes half an hour to an hour.
+# After ./run.sh --track 5h, whose files it reads: stages 1 and 2, for blocks-mwer and blocks-self (its second schedule's model,
+# trained on for fewer expected word errors, and on what it hears in audio without text) up to 4. A network takes half an hour to an hour.
 
 rungs="monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention blocks-mwer blocks-self"
 work=exp/5h dictionary= vocab=
