@@ -78,7 +78,7 @@ class CtcBatch:
 
     ids: list[str]
     samples: Tensor  # (batch, time)
-    lengths: Tensor  # (batch,) samples
+    lengths: Tensor  # (batch,) samples, on the CPU
     mask: Tensor  # (views * batch, frames, dim), true where SpecAugment hides
     targets: list[list[int]]
     epoch: int  # from 0
@@ -119,6 +119,8 @@ class CtcTask:
                 self.too_long.append(BadItem(item[0].id, f"its {length:.2f} s lie outside {limits}"))
         self.train = kept
         self._trigrams: TokenTrigrams | None = None  # on the CPU
+        self._there: TokenTrigrams | None = None  # the same where the model is
+        self._reference_log_probs: dict[tuple[int, ...], float] = {}
         self._words = {utterance.id: (utterance.text or "").split() for utterance, _ in kept}
         if self.criterion.kind != "ctc" and kept:
             self._trigrams = TokenTrigrams.estimate((ids for _, ids in kept), self.model.num_tokens)
@@ -157,9 +159,7 @@ class CtcTask:
         mask = torch.zeros(len(masks), max((len(m) for m in masks), default=0), config.dim, dtype=torch.bool)
         for row, piece in enumerate(masks):
             mask[row, : len(piece)] = torch.from_numpy(piece)
-        return CtcBatch(
-            ids, samples_tensor.to(device), lengths.to(device), mask.to(device), targets, epoch
-        )  # fmt: skip
+        return CtcBatch(ids, samples_tensor.to(device), lengths, mask.to(device), targets, epoch)
 
     def read(self, utterance: Utterance) -> Samples | None:
         """An utterance's samples, or None for one that cannot be read, which is then named in `unreadable`."""
@@ -181,9 +181,11 @@ class CtcTask:
             return sum((p.sum() for p in self.model.parameters()), torch.tensor(0.0)) * 0.0, figures
         views = self.criterion.views
         with torch.no_grad(), torch.autocast(batch.samples.device.type, enabled=False):  # bf16 is too coarse for them
-            features, frame_lengths = self.model.features(batch.samples, batch.lengths)
+            features, frame_lengths = self.model.features(batch.samples, batch.lengths.to(batch.samples.device))
             features = features.masked_fill(batch.mask.unflatten(0, (views, -1)), 0.0).flatten(0, 1)  # of each view
-        log_probs, lengths = self.model(features, frame_lengths.repeat(views))
+        log_probs, _ = self.model(features, frame_lengths.repeat(views))
+        # On the CPU: asking a GPU for them would wait for it.
+        lengths = self.model.front.output_lengths(self.model.features.frame_lengths(batch.lengths)).repeat(views)
         room = lengths.tolist()[: len(batch.ids)]
         fits = [row for row, target in enumerate(batch.targets) if frames_needed(target) <= room[row]]
         if len(fits) < len(batch.ids):
@@ -220,10 +222,25 @@ class CtcTask:
 
     def _rivals(self, log_probs: Tensor, lengths: Tensor, targets: Sequence[list[int]]) -> Tensor:
         """What CTC-CRF adds to the CTC losses of a batch: ln Z - ln P_LM(reference), summed."""
-        assert self._trigrams is not None
-        references = sum(map(self._trigrams.log_prob, targets))  # token by token, which a GPU would make wait
-        trigrams = self._trigrams.to(log_probs.device, log_probs.dtype)
+        references = sum(map(self._reference_log_prob, targets))
+        trigrams = self._trigrams_like(log_probs)
         return log_partition(log_probs.transpose(0, 1), lengths, trigrams).sum() - references
+
+    def _trigrams_like(self, log_probs: Tensor) -> TokenTrigrams:
+        """The trigrams where the log-probabilities are, taken there once."""
+        assert self._trigrams is not None
+        there = self._there
+        if there is None or (there.ends.device, there.ends.dtype) != (log_probs.device, log_probs.dtype):
+            there = self._there = self._trigrams.to(log_probs.device, log_probs.dtype)
+        return there
+
+    def _reference_log_prob(self, target: Sequence[int]) -> float:
+        """ln P_LM of an utterance's tokens, reckoned once."""
+        assert self._trigrams is not None
+        key = tuple(target)
+        if key not in self._reference_log_probs:
+            self._reference_log_probs[key] = self._trigrams.log_prob(target)
+        return self._reference_log_probs[key]
 
     def validate(self, device: torch.device) -> dict[str, float]:
         """What `evaluate` finds in the dev set's log-probabilities, and CTC-CRF's loss a token, if trained so."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from asr.nn.dropout import Dropout, dropout
 from asr.nn.stepped import ArticleLstm, CoupledLstm, EchoState, LayerNormLstm, PeepholeLstm, SteppedLayer, SteppedLstm
 
 State = tuple[Tensor, ...]
+_TRITON = find_spec("triton") is not None  # torch brings it on Linux
 
 # Kinds that torch has kernels for, and those that run a step at a time.
 _FUSED: dict[str, Callable[..., nn.RNNBase]] = {
@@ -116,6 +118,8 @@ class Recurrent(nn.Module):
         Returns outputs (batch, time, output_size) and the final states, or None for them with `return_states=False`
         (what to choose for unequal lengths: the final cell states of torch's LSTM then need the slower packed path).
         """
+        if states is None and not return_states and self._has_kernels(inputs):
+            return self._by_kernels(inputs, lengths), None
         dense = lengths is None or bool((lengths == inputs.shape[1]).all())
         mask = None
         if lengths is not None and not dense:
@@ -139,6 +143,28 @@ class Recurrent(nn.Module):
         if not return_states:
             return hidden, None
         return hidden, tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
+
+    def _has_kernels(self, inputs: Tensor) -> bool:
+        """Whether `lstm_kernels` run the stack."""
+        first = self.forwards[0]
+        if not inputs.is_cuda or not isinstance(first, nn.LSTM) or self.kind != "lstm" or not _TRITON:
+            return False
+        from asr.nn import lstm_kernels
+
+        return lstm_kernels.fits(inputs, self._weights(first)[1])
+
+    def _by_kernels(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
+        """Both directions of a layer at once, within lengths, from zeros."""
+        from asr.nn import lstm_kernels
+
+        if lengths is None:
+            lengths = torch.full((len(inputs),), inputs.shape[1])
+        lengths = lengths.to(inputs.device)
+        hidden = inputs
+        for layer in range(self.num_layers):
+            weights = [self._weights(module) for module in self._directions(layer)]
+            hidden = lstm_kernels.run_layer(self._dropped(hidden) if layer else hidden, lengths, weights)
+        return hidden
 
     def _dropped(self, hidden: Tensor) -> Tensor:
         if not self.variational:

@@ -16,17 +16,16 @@ import json
 import math
 import os
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from asr.errors import AsrError, CheckpointError, ConfigError
+from asr.errors import CheckpointError, ConfigError
 from asr.train import processes
 from asr.train.allocator import keep_memory
 from asr.train.averaging import RunningMean, average_tensors
@@ -40,21 +39,8 @@ from asr.train.checkpoint import (
 )
 from asr.train.config import TrainConfig, choose_device, learning_rate
 from asr.train.optimizer import make_optimizer
+from asr.train.steps import Share, Steps
 from asr.train.task import Carrying, Report, Task
-
-MOST_WORKERS = 8  # threads that prepare batches for a GPU, and steps that they are ahead
-
-
-@dataclass
-class Share:
-    """What this process does of one step: batches with their places among the step's, and how many those are."""
-
-    batches: Iterable[tuple[int, Any]]
-    of: int
-
-
-def _ready(futures: list[tuple[int, Future[Any]]], of: int) -> Share:
-    return Share([(place, future.result()) for place, future in futures], of)
 
 
 class Trainer:
@@ -85,7 +71,8 @@ class Trainer:
         self.step = self.epoch = self.next_batch = 0
         self.history: list[dict[str, Any]] = []  # one entry a validated epoch
         self._sums: dict[str, float] = {}
-        self.total = sum(len(self._groups(epoch)) for epoch in range(config.epochs))
+        self.steps = Steps(task, config.accumulate, self.device)
+        self.total = sum(len(self.steps.of_epoch(epoch)) for epoch in range(config.epochs))
 
     def run(self, resume: bool = False) -> dict[str, Any]:
         """Train to the end, leave the best weights in the model, return the last log entry.
@@ -95,52 +82,25 @@ class Trainer:
         processes.join(self.device)
         self._start(resume)
         processes.same_start(self.model)
-        saved_at = time.monotonic()
-        while self.epoch < self._last_epoch and not self._out_of_patience():
-            for batches in self._batches(self._groups(self.epoch)[self.next_batch :]):
-                self._train_step(batches)
-                self.next_batch += 1
-                if self.rank == 0 and time.monotonic() - saved_at > self.config.checkpoint_seconds:
-                    self._save()
-                    saved_at = time.monotonic()
-            self._end_epoch()
-            saved_at = time.monotonic()
+        with closing(self.steps.shares(self.epoch, self.next_batch, self._last_epoch)) as shares:
+            while self.epoch < self._last_epoch and not self._out_of_patience():
+                self._run_epoch(shares)
         return self._finish()
+
+    def _run_epoch(self, shares: Iterator[Share]) -> None:
+        """The steps that are left of the epoch, with a checkpoint now and then."""
+        saved_at = time.monotonic()
+        for share in islice(shares, len(self.steps.of_epoch(self.epoch)) - self.next_batch):
+            self._train_step(share)
+            self.next_batch += 1
+            if self.rank == 0 and time.monotonic() - saved_at > self.config.checkpoint_seconds:
+                self._save()
+                saved_at = time.monotonic()
+        self._end_epoch()
 
     @property
     def _last_epoch(self) -> int:
         return min(self.config.stop_epoch or self.config.epochs, self.config.epochs)
-
-    def _groups(self, epoch: int) -> list[list[Any]]:
-        """The plans of the epoch's batches in groups of one optimiser step."""
-        plans = list(self.task.plan(epoch))
-        if not plans:
-            raise AsrError("there is nothing to train on: no usable item is left after checking the data.")
-        size = self.config.accumulate
-        return [plans[start : start + size] for start in range(0, len(plans), size)]
-
-    def _batches(self, groups: list[list[Any]]) -> Iterator[Share]:
-        """This process's batches of each step, prepared; for a GPU they are made in threads, some steps ahead.
-
-        On the CPU such threads would take cores from the kernels, whose threads wait for each other: they are made
-        in turn.
-        """
-        shares = ([*enumerate(group)][self.rank :: processes.count()] for group in groups)
-        if self.device.type == "cpu":
-            for group, share in zip(groups, shares, strict=True):
-                made = ((place, self.task.prepare(plan, self.epoch, self.device)) for place, plan in share)
-                yield Share(made, len(group))
-            return
-        workers = max(1, min(MOST_WORKERS, self.cores // processes.count() - 1))
-        with ThreadPoolExecutor(workers) as pool:
-            pending: deque[tuple[list[Any], int]] = deque()
-            for group, share in zip(groups, shares, strict=True):
-                futures = [(place, pool.submit(self.task.prepare, p, self.epoch, self.device)) for place, p in share]
-                pending.append((futures, len(group)))
-                if len(pending) > workers:
-                    yield _ready(*pending.popleft())
-            while pending:
-                yield _ready(*pending.popleft())
 
     def _train_step(self, share: Share) -> None:
         started = time.monotonic()

@@ -43,6 +43,16 @@ def test_a_codec_keeps_length_and_sound(codec):
     assert np.corrcoef(*spectra)[0, 1] > 0.9
 
 
+@pytest.mark.parametrize("codec", ["MP3", "OGG"])
+def test_a_codec_that_compresses_more_loses_more(codec):
+    samples = speech_like(2.0)
+    lost = [np.square(through_codec(samples, 16000, codec, level) - samples).mean() for level in (0.0, 0.5, 0.95)]
+    assert lost[0] < lost[1] < lost[2]
+    config = AugmentConfig(speeds=(), codec_probability=1.0, codec_compression=(0.95, 0.95))
+    drawn = augment_samples(samples, 16000, config, np.random.default_rng(1))
+    assert any(np.array_equal(drawn, through_codec(samples, 16000, other, 0.95)) for other in ("MP3", "OGG"))
+
+
 @pytest.mark.parametrize("colour", [0.0, 1.0, 2.0])
 def test_noise_has_the_wanted_level_and_slope(colour):
     samples = _tone(1000)
