@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import glu, linear, pad, scaled_dot_product_attention, silu
 
 from asr.nn import Dropout, Recurrent
+from asr.nn.dropout import dropout
 
 CONTEXT = 5  # output frames on either side that a network without memory sees at once
 
@@ -125,13 +126,24 @@ class SelfAttention(nn.Module):
         within = inside(lengths.to(hidden.device), hidden.shape[1])
         seen = None if not within.is_cuda and within.all() else within[:, None, None, :]  # a GPU would wait to answer
         share = attention.dropout if self.training else 0.0
-        found = scaled_dot_product_attention(asked, keys, values, seen, share)
+        if share and not hidden.is_cuda:
+            found = _attend(asked, keys, values, seen, share)
+        else:
+            found = scaled_dot_product_attention(asked, keys, values, seen, share)
         return hidden + self.dropout(attention.out_proj(found.transpose(1, 2).flatten(2)))
 
     def begin_with_nothing(self) -> None:
         """Make it add nothing at first, so that a trained model it is put into stays what it was."""
         nn.init.zeros_(self.attention.out_proj.weight)
         nn.init.zeros_(self.attention.out_proj.bias)
+
+
+def _attend(asked: Tensor, keys: Tensor, values: Tensor, seen: Tensor | None, share: float) -> Tensor:
+    """`scaled_dot_product_attention` with a share of the weights dropped, in less than half its time on a CPU."""
+    scores = (asked * asked.shape[-1] ** -0.5) @ keys.transpose(-2, -1)
+    if seen is not None:
+        scores = scores.masked_fill(~seen, float("-inf"))
+    return dropout(scores.softmax(dim=-1), share) @ values
 
 
 class ResidualStack(nn.Module):

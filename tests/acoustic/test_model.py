@@ -270,6 +270,19 @@ def test_self_attention_is_torchs():
         assert torch.allclose(found, expected, atol=1e-12)
 
 
+def test_self_attention_with_dropped_weights_says_on_average_what_it_says_without():
+    torch.manual_seed(0)
+    layer = SelfAttention(12, 3, 0.25).double()
+    layer.dropout = torch.nn.Identity()  # what is left to chance is the weights alone
+    hidden, lengths = torch.randn(2, 5, 12).double(), torch.tensor([5, 3])
+    with torch.no_grad():
+        expected = layer.eval()(hidden, lengths)
+        drawn = layer.train()(hidden.repeat(8000, 1, 1), lengths.repeat(8000)).view(8000, 2, 5, 12)
+    spread = drawn.std(dim=0)
+    assert spread[0].min() > 0.01
+    assert ((drawn.mean(dim=0) - expected).abs() < 5 * spread / 8000**0.5 + 1e-12).all()
+
+
 @pytest.mark.parametrize("settings", [{}, {"block_kernel": 3, "num_layers": 2}])
 def test_attention_put_into_a_trained_model_changes_nothing_at_first(settings):
     sizes = {"hidden_size": 4, "num_layers": 1, "input_size": 8, "conv_channels": 2} | settings
