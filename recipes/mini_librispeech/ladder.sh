@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # The same five hours of speech climbed by acoustic models of each generation: same phones, lexicon and language model.
 #   ./ladder.sh --data FOLDER [--dictionary DICT] [--vocab LIST] [--work exp/5h] [--rungs "monophone dnn rnn gru lstm
-#               bilstm bilstm-conv bilstm-conv-attention blocks-mwer blocks-self"]
+#               bilstm bilstm-conv bilstm-conv-attention blocks-mwer blocks-self blocks-attention-self"]
 # After ./run.sh --track 5h, whose files it reads: stages 1 and 2, for blocks-mwer and blocks-self (its second schedule's model,
-# trained on for fewer expected word errors, and on what it hears in audio without text) up to 4. A network takes half an hour to an hour.
+# trained on for fewer expected word errors, and on what it hears in audio without text) up to 4, for blocks-attention-self (its
+# third schedule's on what it hears) all. A network takes half an hour to an hour.
 
-rungs="monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention blocks-mwer blocks-self"
+rungs="monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention blocks-mwer blocks-self blocks-attention-self"
 work=exp/5h dictionary= vocab=
 cd "$(dirname "$0")"; . ../stages.sh
 dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
@@ -47,24 +48,23 @@ from_nothing() { # RUNG
   fit "$1" "$work/train.jsonl" "${options[@]}"
 }
 
-best=(--config conf/blocks.toml --set tokens="$work/tokens.txt" --set init="$work/second" --set criterion.ctc_epochs=0
-  --set data.sorted_epochs=0 --set model.dropout=0.35)
+best=(--config conf/blocks.toml --set tokens="$work/tokens.txt" --set criterion.ctc_epochs=0 --set data.sorted_epochs=0
+  --set model.dropout=0.35)
 fewer_errors() { # RUNG: one epoch; the search's weights are near those of the plain model before, its beam is 40
-  fit "$1" "$work/train.jsonl" "${best[@]}" --set lexicon="$work/train-lexicon.txt" --set spelled="$work/spelled-second.txt" \
-    --set criterion.kind=mwer --set criterion.crf_share=0.5 --set criterion.lm="$work/lm.arpa.gz" \
+  fit "$1" "$work/train.jsonl" "${best[@]}" --set init="$work/second" --set lexicon="$work/train-lexicon.txt" \
+    --set spelled="$work/spelled-second.txt" --set criterion.kind=mwer --set criterion.crf_share=0.5 --set criterion.lm="$work/lm.arpa.gz" \
     --set criterion.lexicon="$work/lexicon.txt.gz" --set criterion.lm_weight=1.15 --set criterion.word_score=-1.3 \
     --set train.peak_lr=0.00005 --set train.epochs=1 --set train.validate_every=1 --set train.average=1
 }
-on_what_is_heard() { # RUNG: with train-clean-100-part and ljspeech-part, whose texts are not looked at
-  more="$ladder/$1" spelled="$ladder/$1.spelled.txt"
+on_what_is_heard() { # RUNG MODEL PACKED [OPTIONS]: with train-clean-100-part and ljspeech-part, whose texts are not looked at
+  more="$ladder/$1" spelled="$ladder/$1.spelled.txt" from="$work/$2" packed="$work/$3"
   asr data import "$data/LibriSpeech/train-clean-100-part" "$data/ljspeech-part" --output "$more.more.jsonl"
-  asr decode --model "$work/packed" --manifest "$more.more.jsonl" --json > "$more.heard.jsonl"
+  asr decode --model "$packed" --manifest "$more.more.jsonl" --json > "$more.heard.jsonl"
   asr data relabel "$more.more.jsonl" "$more.heard.jsonl" --least-confidence 0.8 --output "$more.heard-only.jsonl"
   cat "$work/train.jsonl" "$more.heard-only.jsonl" > "$more.train.jsonl"
   asr tokens lexicon --words "$more.train.jsonl" --words "$work/dev-full-band.jsonl" --dictionary "$dictionary" --output "$more.lexicon.txt"
-  spell "$work/second" "$more.train.jsonl" "$more.lexicon.txt" "$spelled"
-  fit "$1" "$more.train.jsonl" "${best[@]}" --set lexicon="$more.lexicon.txt" --set spelled="$spelled" \
-    --set train.epochs=8 --set train.validate_every=8 --set train.peak_lr=0.001
+  spell "$from" "$more.train.jsonl" "$more.lexicon.txt" "$spelled"
+  fit "$1" "$more.train.jsonl" "${best[@]}" --set init="$from" --set lexicon="$more.lexicon.txt" --set spelled="$spelled" "${@:4}"
 }
 
 pack() { # RUNG LEXICON DECODING
@@ -83,7 +83,14 @@ echo '{"lm_weight": 1.05, "word_score": -0.5, "beam_size": 400}' > "$ladder/sear
 for rung in $rungs; do
   case "$rung" in
     blocks-mwer) fewer_errors $rung; pack $rung lexicon.txt.gz "$work/tuned.json" ;;
-    blocks-self) on_what_is_heard $rung; pack $rung lexicon.txt.gz "$work/tuned.json" ;;
+    blocks-self)
+      on_what_is_heard $rung second packed --set train.epochs=8 --set train.validate_every=8 --set train.peak_lr=0.001
+      pack $rung lexicon.txt.gz "$work/tuned.json" ;;
+    blocks-attention-self)
+      on_what_is_heard $rung third packed-third --set train.epochs=4 --set train.validate_every=4 --set train.average=2 \
+        --set train.peak_lr=0.0007 --set model.attention_heads=4 --set model.weight_dropout=0.3 --set augment.noise_probability=0.25 \
+        --set augment.reverb_probability=0.15 --set augment.codec_probability=0.3 --set augment.codec_compression=[0.4,0.95]
+      pack $rung lexicon.txt.gz "$work/tuned-third.json" ;;
     monophone) from_nothing $rung; pack $rung states.txt conf/monophone-search.json ;;
     *) from_nothing "$rung"; pack "$rung" lexicon.txt.gz "$ladder/search.json" ;;
   esac
