@@ -19,6 +19,7 @@ from torch import Tensor
 
 ROWS, CHUNK = 16, 64  # sequences of one program, units of one product
 WARPS, STAGES = 8, 3
+MOST_UNITS = 256  # with more, a program reads more weights a step than are quickly at hand
 
 
 @triton.jit
@@ -166,12 +167,16 @@ def _backward(
 
 
 def fits(inputs: Tensor, weight_hh: Tensor) -> bool:
-    """Whether the kernels are for a layer: training on a GPU, single precision, a multiple of `CHUNK` units."""
+    """Whether the kernels are for a layer: training on a GPU, single precision, few units, a multiple of `CHUNK`."""
+    batch, time, _ = inputs.shape
+    hidden = weight_hh.shape[1]
     return (
         inputs.is_cuda
         and torch.is_grad_enabled()
         and weight_hh.dtype == torch.float32
-        and weight_hh.shape[1] % CHUNK == 0
+        and hidden % CHUNK == 0
+        and hidden <= MOST_UNITS
+        and batch * time * 8 * hidden < 2**31  # places among the gates of two directions are 32-bit numbers
     )
 
 

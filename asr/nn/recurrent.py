@@ -151,7 +151,7 @@ class Recurrent(nn.Module):
             return False
         from asr.nn import lstm_kernels
 
-        return lstm_kernels.fits(inputs, self._weights(first)[1])
+        return lstm_kernels.fits(inputs, first.get_parameter("weight_hh_l0"))
 
     def _by_kernels(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Both directions of a layer at once, within lengths, from zeros."""

@@ -6,6 +6,7 @@ import copy
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -62,3 +63,20 @@ def test_a_gpu_trains_on_the_same_outputs_and_gradients(hidden):
         found.append([outputs.detach(), read.grad, *(parameter.grad for parameter in there.parameters())])
     for expected, other in zip(*found, strict=True):
         assert float((expected - other.cpu()).abs().max()) < 5e-3 * float(expected.abs().max())
+
+
+def test_only_layers_in_training_on_a_gpu_take_them():
+    from asr.nn.lstm_kernels import fits
+
+    def on_gpu(*shape):
+        return SimpleNamespace(is_cuda=True, shape=shape)
+
+    weights = torch.zeros(4 * 192, 192)
+    assert fits(on_gpu(20, 400, 80), weights)
+    assert not fits(torch.zeros(20, 400, 80), weights)
+    assert not fits(on_gpu(20, 400, 80), weights.double())
+    assert not fits(on_gpu(20, 400, 80), torch.zeros(400, 100))
+    assert not fits(on_gpu(20, 400, 80), torch.zeros(4 * 512, 512))
+    assert not fits(on_gpu(4000, 400, 80), weights)
+    with torch.no_grad():
+        assert not fits(on_gpu(20, 400, 80), weights)
