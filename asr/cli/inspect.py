@@ -162,21 +162,23 @@ def attribution(file: Path, at: float, model: str, output: Path | None, as_json:
     found = attribute(network, features, at)
     name = _token_names(model)[found.token]
     shift = network.config.features.frame_shift_ms / 1000
-    weight = found.values.abs().sum(dim=1).cumsum(dim=0)
+    shares = found.values.abs().sum(dim=1)
+    most = int(shares.argmax()) * shift
+    weight = shares.cumsum(dim=0)
     centre = int((weight < weight[-1] / 2).sum()) * shift  # the median
     if output is not None:
         _draw_attribution(output, features, found.values, shift, f"{file.name}: '{name}' at {found.second:.2f} s")
         note(f"{output}: picture")
     values = {
         "token": name, "second": round(found.second, 3), "log_prob": round(found.log_prob, 4),
-        "gain": round(float(found.values.sum()), 4), "centre": round(centre, 3),
+        "gain": round(float(found.values.sum()), 4), "most": round(most, 3), "centre": round(centre, 3),
     }  # fmt: skip
     if as_json:
         click.echo(json.dumps(values | {"frames": [round(float(v), 5) for v in found.values.sum(dim=1)]}))
     else:
         click.echo(
             f"'{name}' at {found.second:.2f} s: ln P {found.log_prob:.3f}, {values['gain']:+.3f} over mean features; "
-            f"what decided lies around {centre:.2f} s"
+            f"the frame at {most:.2f} s decided most, half of all lies before {centre:.2f} s"
         )
 
 
