@@ -15,7 +15,6 @@ from asr.nn.dropout import Dropout, dropout
 from asr.nn.stepped import ArticleLstm, CoupledLstm, EchoState, LayerNormLstm, PeepholeLstm, SteppedLayer, SteppedLstm
 
 State = tuple[Tensor, ...]
-_TRITON = find_spec("triton") is not None  # torch brings it on Linux
 
 # Kinds that torch has kernels for, and those that run a step at a time.
 _FUSED: dict[str, Callable[..., nn.RNNBase]] = {
@@ -147,7 +146,7 @@ class Recurrent(nn.Module):
     def _has_kernels(self, inputs: Tensor) -> bool:
         """Whether `lstm_kernels` run the stack."""
         first = self.forwards[0]
-        if not inputs.is_cuda or not isinstance(first, nn.LSTM) or self.kind != "lstm" or not _TRITON:
+        if not inputs.is_cuda or self.kind != "lstm" or not isinstance(first, nn.LSTM) or find_spec("triton") is None:
             return False
         from asr.nn import lstm_kernels
 

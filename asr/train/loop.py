@@ -72,7 +72,8 @@ class Trainer:
         self.history: list[dict[str, Any]] = []  # one entry a validated epoch
         self._sums: dict[str, float] = {}
         self.steps = Steps(task, config.accumulate, self.device)
-        self.total = sum(len(self.steps.of_epoch(epoch)) for epoch in range(config.epochs))
+        self.steps_of = [len(self.steps.of_epoch(epoch)) for epoch in range(config.epochs)]
+        self.total = sum(self.steps_of)
 
     def run(self, resume: bool = False) -> dict[str, Any]:
         """Train to the end, leave the best weights in the model, return the last log entry.
@@ -90,7 +91,7 @@ class Trainer:
     def _run_epoch(self, shares: Iterator[Share]) -> None:
         """The steps that are left of the epoch, with a checkpoint now and then."""
         saved_at = time.monotonic()
-        for share in islice(shares, len(self.steps.of_epoch(self.epoch)) - self.next_batch):
+        for share in islice(shares, self.steps_of[self.epoch] - self.next_batch):
             self._train_step(share)
             self.next_batch += 1
             if self.rank == 0 and time.monotonic() - saved_at > self.config.checkpoint_seconds:

@@ -8,7 +8,7 @@
 
 rungs="monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention blocks-mwer blocks-self blocks-attention-self"
 work=exp/5h dictionary= vocab=
-cd "$(dirname "$0")"; . ../stages.sh
+cd "$(dirname "$0")"; . ../stages.sh; . conf/attention.sh
 dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
 vocab="${vocab:-$data/text/lexicon/librispeech-vocab.txt.gz}"
 ladder="$work/ladder"
@@ -88,8 +88,7 @@ for rung in $rungs; do
       pack $rung lexicon.txt.gz "$work/tuned.json" ;;
     blocks-attention-self)
       on_what_is_heard $rung third packed-third --set train.epochs=4 --set train.validate_every=4 --set train.average=2 \
-        --set train.peak_lr=0.0007 --set model.attention_heads=4 --set model.weight_dropout=0.3 --set augment.noise_probability=0.25 \
-        --set augment.reverb_probability=0.15 --set augment.codec_probability=0.3 --set augment.codec_compression=[0.4,0.95]
+        --set train.peak_lr=0.0007 $attention
       pack $rung lexicon.txt.gz "$work/tuned-third.json" ;;
     monophone) from_nothing $rung; pack $rung states.txt conf/monophone-search.json ;;
     *) from_nothing "$rung"; pack "$rung" lexicon.txt.gz "$ladder/search.json" ;;

@@ -12,7 +12,7 @@
 # Without --data stage 0 downloads train-clean-5 and dev-clean-2; dev is then dev-clean-2.
 
 track=open text= vocab= dictionary= neural_lm= threshold=1.36e-7
-cd "$(dirname "$0")"; . ../stages.sh
+cd "$(dirname "$0")"; . ../stages.sh; . conf/attention.sh
 if [ -z "$data" ]; then data="$work/data"; fi
 text="${text:-$data/text/prose/train.txt.bz2}"
 vocab="${vocab:-$data/text/lexicon/librispeech-vocab.txt.gz}"
@@ -77,7 +77,6 @@ if at 2 "lexicons, language model"; then
   asr lm ngram "$text" --order 3 --vocab "$vocab" --unseen --threshold "$threshold" --decimals 3 --output "$work/lm.arpa.gz"
 fi
 # With more audio fewer epochs and less dropout, but rooms and noise.
-rooms="--set augment.noise_probability=0.25 --set augment.reverb_probability=0.15"
 if [ "$track" = open ]; then
   options="--set criterion.ctc_epochs=2 --set train.epochs=16 --set train.validate_every=4 $rooms" dropout=0.3
 else
@@ -94,17 +93,18 @@ if at 4 "tune on $dev, decode and score all"; then
   for name in $sets; do table packed blocks-crf "$name"; done
 fi
 # The third schedule: self-attention in every block, two views of every utterance, larger batches, more dropout, codecs.
-third="--set model.attention_heads=4 --set criterion.consistency=0.2 --set model.weight_dropout=0.3 $rooms
-  --set augment.codec_probability=0.3 --set augment.codec_compression=[0.4,0.95] --set train.peak_lr=0.002
-  --set train.warmup_share=0.06 --set train.average=3 --set train.epochs=20 --set train.validate_every=6"
-if python -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then
-  third="$third --set data.batch_seconds=400"
-else  # the same in parts, which need a fifth of the memory
-  third="$third --set data.batch_seconds=100 --set train.accumulate=4"
-fi
+third="$attention --set criterion.consistency=0.2 --set train.peak_lr=0.002 --set train.warmup_share=0.06 --set train.average=3
+  --set train.epochs=20 --set train.validate_every=6"
+batches() { # of 400 s; where there is no GPU in parts, which need a fifth of the memory
+  if python -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then
+    echo --set data.batch_seconds=400
+  else
+    echo --set data.batch_seconds=100 --set train.accumulate=4
+  fi
+}
 if [ "$track" = open ]; then third="$third --set model.dropout=0.35"; else third="$third --set model.dropout=0.4"; fi
 if at 5 "train once more, with self-attention and in two views"; then
-  again train "$dev" second third second $third
+  again train "$dev" second third second $third $(batches)
 fi
 if at 6 "tune it on $dev, decode and score all"; then
   tune third tuned-third.json
@@ -116,7 +116,7 @@ if at 7 "the model that ships" && [ "$track" = open ] && [ "$dev" = dev-full-ban
   heard second train-dev final
   again train-dev dev-clean-part second more final $rooms --set train.epochs=14 --set train.validate_every=14 \
     --set train.peak_lr=0.001 --set model.dropout=0.3
-  again train-dev "$dev" more final final $third  # validated on what it is trained on: nothing is left to choose
+  again train-dev "$dev" more final final $third $(batches)  # validated on what it is trained on: nothing is left to choose
   pack final ship tuned-third.json
   table ship blocks-attention-dev dev-clean-part
 fi
