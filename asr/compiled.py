@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 # Modules with compiled functions, below asr/
-SOURCES = ("lm/ngram_tables.py", "decode/search.py", "decode/readout.py", "decode/trie.py")
+SOURCES = ("lm/ngram/tables.py", "decode/search.py", "decode/readout.py", "decode/trie.py")
 
 
 def user_cache() -> Path:

@@ -12,8 +12,9 @@ import soundfile
 import torch
 
 from asr.acoustic.checkpoint import AcousticCheckpoint, save_checkpoint
-from asr.acoustic.model import AcousticConfig, AcousticModel
-from asr.audio.features import FeatureConfig
+from asr.acoustic.config import AcousticConfig
+from asr.acoustic.network import AcousticModel
+from asr.audio.feature_config import FeatureConfig
 from asr.cli.main import main
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from asr.acoustic.model import AcousticConfig, AcousticModel
+from asr.acoustic.config import AcousticConfig
+from asr.acoustic.network import AcousticModel
 from asr.atomic_file import write_atomically, write_text
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError, TextError

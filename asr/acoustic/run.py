@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
+from asr.acoustic.config import GAUSSIAN, AcousticConfig
+from asr.acoustic.criteria.expected_errors import ExpectedErrors
 from asr.acoustic.evaluate import greedy_evaluator, search_evaluator
-from asr.acoustic.expected_errors import ExpectedErrors
-from asr.acoustic.gaussian import train_gaussians
-from asr.acoustic.model import GAUSSIAN, AcousticConfig, AcousticModel
+from asr.acoustic.network import AcousticModel
 from asr.acoustic.task import CriterionConfig, CtcTask, DataConfig, Evaluate, ctc_losses, frames_needed
 from asr.atomic_file import write_atomically
 from asr.audio.augment import AugmentConfig
@@ -22,7 +22,8 @@ from asr.config import to_dict
 from asr.data.manifest import BadItem, Manifest, Utterance
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.errors import CheckpointError, ConfigError, TextError
-from asr.lm.ngram_tables import load_ngram
+from asr.gmm.training import train_gaussians
+from asr.lm.ngram.tables import load_ngram
 from asr.text.lexicon import Lexicon, read_spelled
 from asr.text.tokens import Tokens
 from asr.train import processes

@@ -13,9 +13,10 @@ from torch.nn.functional import ctc_loss
 from torch.nn.utils.rnn import pad_sequence
 
 from asr.acoustic.blocks import inside
-from asr.acoustic.crf import TokenTrigrams, log_partition
-from asr.acoustic.expected_errors import ExpectedErrors
-from asr.acoustic.model import AcousticModel
+from asr.acoustic.criteria.crf import TokenTrigrams, log_partition
+from asr.acoustic.criteria.expected_errors import ExpectedErrors
+from asr.acoustic.inference import batch_log_probs, pad_samples
+from asr.acoustic.network import AcousticModel
 from asr.audio.augment import AugmentConfig, augment_samples, spec_augment_mask
 from asr.audio.read import Samples
 from asr.data.audio_store import AudioStore
@@ -293,23 +294,3 @@ def disagreement(log_probs: Tensor, lengths: Tensor) -> Tensor:
 def frames_needed(target: Sequence[int]) -> int:
     """Fewest frames CTC can put `target` in: its tokens, and a blank between equal neighbours."""
     return len(target) + sum(left == right for left, right in itertools.pairwise(target))
-
-
-def pad_samples(pieces: Sequence[Samples]) -> tuple[Tensor, Tensor]:
-    """Samples (batch, time), zero-padded, and their lengths (batch,)."""
-    lengths = torch.tensor([len(piece) for piece in pieces], dtype=torch.long)
-    padded = torch.zeros(len(pieces), int(lengths.max()) if len(pieces) else 0)
-    for row, piece in enumerate(pieces):
-        padded[row, : len(piece)] = torch.from_numpy(np.ascontiguousarray(piece))
-    return padded, lengths
-
-
-def batch_log_probs(model: AcousticModel, pieces: Sequence[Samples], device: torch.device) -> list[np.ndarray]:
-    """Log-probabilities (frames, tokens) of each piece of samples, computed in one padded batch."""
-    if not pieces:
-        return []
-    with torch.inference_mode():
-        samples, lengths = pad_samples(pieces)
-        log_probs, output_lengths = model.log_probs(samples.to(device), lengths.to(device))
-        rows = log_probs.cpu().numpy()
-    return [row[:length] for row, length in zip(rows, output_lengths.tolist(), strict=True)]

@@ -12,20 +12,20 @@ import click
 from asr.errors import AsrError, ConfigError
 
 COMMANDS = {
-    "transcribe": ("asr.cli.transcribe", "Turn audio files into text, subtitles or word times."),
-    "train": ("asr.cli.train", "Train an acoustic model."),
-    "decode": ("asr.cli.decode", "Decode a manifest, or stored log-probabilities of any CTC system."),
-    "tune": ("asr.cli.tune", "Find the search's weights on a dev set."),
-    "align": ("asr.cli.align", "Find when the words of a known text are said."),
-    "score": ("asr.cli.score", "Word and character error rates with intervals and a paired test."),
-    "lm": ("asr.cli.lm", "Make language models."),
-    "tokens": ("asr.cli.tokens", "Make token sets and lexicons."),
-    "features": ("asr.cli.features", "Compute filterbank or MFCC features of a file."),
-    "data": ("asr.cli.data", "Import, check, describe and split corpora."),
+    "transcribe": ("asr.cli.speech.transcribe", "Turn audio files into text, subtitles or word times."),
+    "train": ("asr.cli.speech.train", "Train an acoustic model."),
+    "decode": ("asr.cli.speech.decode", "Decode a manifest, or stored log-probabilities of any CTC system."),
+    "tune": ("asr.cli.speech.tune", "Find the search's weights on a dev set."),
+    "align": ("asr.cli.speech.align", "Find when the words of a known text are said."),
+    "score": ("asr.cli.speech.score", "Word and character error rates with intervals and a paired test."),
+    "lm": ("asr.cli.lm.make", "Make language models."),
+    "tokens": ("asr.cli.data.tokens", "Make token sets and lexicons."),
+    "features": ("asr.cli.data.features", "Compute filterbank or MFCC features of a file."),
+    "data": ("asr.cli.data.corpora", "Import, check, describe and split corpora."),
     "nlp": ("asr.cli.nlp", "Classify texts, and judge it beside a baseline."),
-    "forecast": ("asr.cli.forecast", "Forecast a series, and judge forecasts honestly."),
-    "inspect": ("asr.cli.inspect", "Look into recurrent networks: gates, attributions, gradients, memory."),
-    "checkpoint": ("asr.cli.checkpoint", "Describe, average and pack model folders."),
+    "forecast": ("asr.cli.forecast.series", "Forecast a series, and judge forecasts honestly."),
+    "inspect": ("asr.cli.inspect.networks", "Look into recurrent networks: gates, attributions, gradients, memory."),
+    "checkpoint": ("asr.cli.models", "Describe, average and pack model folders."),
 }
 
 

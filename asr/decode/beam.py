@@ -19,8 +19,8 @@ from asr.decode.search import Language, Settings
 from asr.decode.session import FinalGains, Scratch, Session, Spoken
 from asr.decode.trie import load_trie, smear
 from asr.errors import ConfigError
-from asr.lm.arpa import LN10, MISSING_LOG10, ArpaModel
-from asr.lm.ngram_tables import NgramModel, build_tables
+from asr.lm.ngram.arpa import LN10, MISSING_LOG10, ArpaModel
+from asr.lm.ngram.tables import NgramModel, build_tables
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 

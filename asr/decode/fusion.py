@@ -19,7 +19,7 @@ from asr.decode import search
 from asr.decode.hypothesis import Hypothesis
 from asr.decode.session import Session
 from asr.errors import ConfigError
-from asr.lm.ngram_tables import NgramModel
+from asr.lm.ngram.tables import NgramModel
 from asr.lm.word_model import END, WordModel, sentence_scores
 
 

@@ -35,7 +35,7 @@ from asr.decode.search import (
     next_hash,
     word_language,
 )
-from asr.lm.ngram_tables import MAX_ORDER, score_word
+from asr.lm.ngram.tables import MAX_ORDER, score_word
 
 UNSURE = 1e-4  # posteriors are kept that far from 0 and 1
 # Columns of Results.rows: history, a word to append to that (or NO_WORD), hypothesis of the beam

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from asr.compiled import compile_cached
 from asr.decode.hotwords import HotwordArrays
-from asr.lm.ngram_tables import MAX_ORDER, NgramArrays, score_word
+from asr.lm.ngram.tables import MAX_ORDER, NgramArrays, score_word
 
 # What is written here for speed, each measured: loops read local arrays, not fields of tuples; a frame allocates
 # nothing; NumPy's sorting, partition and indexing by arrays stay outside (they take 20 of 30 seconds to compile).

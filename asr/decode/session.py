@@ -12,7 +12,7 @@ from asr.decode import readout, search
 from asr.decode.readout import Confidence, Results
 from asr.decode.search import Candidates, Language, Settings, State, Work
 from asr.decode.trie import TrieArrays
-from asr.lm.ngram_tables import MAX_ORDER
+from asr.lm.ngram.tables import MAX_ORDER
 
 FinalGains = Callable[[NDArray[np.int32]], NDArray[np.float64]]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from asr.decode.beam import BeamDecoder
 from asr.decode.hypothesis import Hypothesis, Word
-from asr.lm.ngram_tables import NgramModel
+from asr.lm.ngram.tables import NgramModel
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import BOUNDARY, Tokens
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.cache_folder import Arrays, cached_arrays, pack_words, unpack_words
 from asr.compiled import compile_cached
 from asr.errors import TextError
-from asr.lm.table_cache import Arrays, cached_arrays, pack_words, unpack_words
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from asr.nn import mixed_lstm
 from asr.nn.dropout import Dropout, dropout
+from asr.nn.kernels import bf16_lstm as mixed_lstm
+from asr.nn.kinds import KINDS
 from asr.nn.stepped import ArticleLstm, CoupledLstm, EchoState, LayerNormLstm, PeepholeLstm, SteppedLayer, SteppedLstm
 
 State = tuple[Tensor, ...]
@@ -35,8 +36,6 @@ _KERNELS: dict[str, Any] = {
     "lstm": torch.lstm, "lstm-projected": torch.lstm, "gru": torch.gru, "rnn": torch.rnn_tanh,
     "rnn-relu": torch.rnn_relu,
 }  # fmt: skip
-KINDS = ("lstm", "lstm-article", "lstm-peephole", "lstm-coupled", "lstm-layernorm", "lstm-projected",
-         "gru", "rnn", "rnn-relu", "esn")  # fmt: skip
 
 
 def reverse_within_lengths(sequence: Tensor, lengths: Tensor) -> Tensor:
@@ -148,13 +147,13 @@ class Recurrent(nn.Module):
         first = self.forwards[0]
         if not inputs.is_cuda or self.kind != "lstm" or not isinstance(first, nn.LSTM) or find_spec("triton") is None:
             return False
-        from asr.nn import lstm_kernels
+        from asr.nn.kernels import cuda_lstm as lstm_kernels
 
         return lstm_kernels.fits(inputs, first.get_parameter("weight_hh_l0"))
 
     def _by_kernels(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Both directions of a layer at once, within lengths, from zeros."""
-        from asr.nn import lstm_kernels
+        from asr.nn.kernels import cuda_lstm as lstm_kernels
 
         if lengths is None:
             lengths = torch.full((len(inputs),), inputs.shape[1])

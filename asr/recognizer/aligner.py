@@ -68,7 +68,7 @@ class Aligner:
         cls, model: str | Path | None = None, device: str = "auto", threads: int = 0, note: Note | None = None
     ) -> Aligner:
         """Load a model folder, a shipped model by name, or the default one. Raises CheckpointError or ConfigError."""
-        from asr.recognizer.torch_backend import TorchBackend
+        from asr.backends.torch_backend import TorchBackend
 
         backend = TorchBackend(model_folder(model), device, threads)
         return cls(backend, Speller(backend.checkpoint.tokens, backend.checkpoint.lexicon, note))

@@ -57,7 +57,7 @@ def compute_log_probs(
 
     Utterances longer than a segment are cut at pauses, so that memory is bounded for any length.
     """
-    from asr.recognizer.torch_backend import TorchBackend
+    from asr.backends.torch_backend import TorchBackend
 
     manifest = read_manifest(manifest_path, check_audio=True)
     backend = TorchBackend(model_folder(model), device)

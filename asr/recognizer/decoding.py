@@ -86,8 +86,8 @@ class GreedyDecoder:
 
 def load_neural_lm(folder: str | Path) -> Any:
     """A word model for the search, as fast as this machine can. Raises TextError or CheckpointError."""
-    from asr.lm.byte_products import byte_product
-    from asr.lm.word_model import load_word_model
+    from asr.lm.lstm.int8 import byte_product
+    from asr.lm.open import load_word_model
 
     return load_word_model(folder, byte_product=byte_product)
 
@@ -115,9 +115,9 @@ def make_decoder(
     from asr.decode.beam import BeamConfig, BeamDecoder
     from asr.decode.fusion import Fusion
     from asr.decode.token_decoder import TokenDecoder, is_token_model, token_lexicon
-    from asr.lm.kenlm_binary import is_kenlm_binary
-    from asr.lm.ngram_tables import load_ngram
-    from asr.lm.word_model import load_word_model
+    from asr.lm.ngram.kenlm_binary import is_kenlm_binary
+    from asr.lm.ngram.tables import load_ngram
+    from asr.lm.open import load_word_model
 
     if announce is not None and not compiled_before():
         announce("compiling the search for this machine (once, about ten seconds) …")

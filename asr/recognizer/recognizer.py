@@ -56,7 +56,7 @@ class Recognizer:
         extras: a neural language model and hotwords; by default the model's own neural one, unless `lm` is chosen.
         Raises CheckpointError, TextError or ConfigError for what cannot be used.
         """
-        from asr.recognizer.torch_backend import TorchBackend
+        from asr.backends.torch_backend import TorchBackend
 
         folder = model_folder(model)
         backend = TorchBackend(folder, device, threads)

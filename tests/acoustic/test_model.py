@@ -10,11 +10,13 @@ from torch.nn.functional import ctc_loss
 
 from asr.acoustic.blocks import CONTEXT, FeedForward, SelfAttention
 from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
-from asr.acoustic.model import AcousticConfig, AcousticModel
-from asr.acoustic.task import CriterionConfig, CtcTask, DataConfig, batch_log_probs, disagreement, frames_needed
+from asr.acoustic.config import AcousticConfig
+from asr.acoustic.inference import batch_log_probs
+from asr.acoustic.network import AcousticModel
+from asr.acoustic.task import CriterionConfig, CtcTask, DataConfig, disagreement, frames_needed
 from asr.atomic_file import write_text
 from asr.audio.augment import AugmentConfig
-from asr.audio.features import FeatureConfig
+from asr.audio.feature_config import FeatureConfig
 from asr.data.manifest import Utterance
 from asr.errors import CheckpointError, ConfigError, TextError
 from asr.text.lexicon import Lexicon

@@ -8,13 +8,8 @@ import torch
 import torchaudio.compliance.kaldi as kaldi
 from torchaudio.functional import compute_deltas
 
-from asr.audio.features import (
-    FeatureConfig,
-    Features,
-    StreamingFeatures,
-    append_deltas,
-    normalize_running,
-)
+from asr.audio.feature_config import FeatureConfig
+from asr.audio.features import Features, StreamingFeatures, append_deltas, normalize_running
 from asr.audio.read import read_audio
 from asr.errors import ConfigError
 from tests.conftest import speech_like

@@ -17,12 +17,13 @@ from safetensors.torch import load_file
 from torchaudio.functional import forced_align
 
 from asr.acoustic.checkpoint import AcousticCheckpoint, save_checkpoint
-from asr.acoustic.model import AcousticConfig, AcousticModel
+from asr.acoustic.config import AcousticConfig
+from asr.acoustic.network import AcousticModel
 from asr.acoustic.run import AcousticRun, AcousticRunConfig
 from asr.cli.main import COMMANDS
 from asr.data.manifest import read_manifest
 from asr.errors import TextError
-from asr.lm.arpa import read_arpa
+from asr.lm.ngram.arpa import read_arpa
 from asr.text.lexicon import read_spelled
 from asr.text.tokens import Tokens
 from tests.conftest import speech_like, tiny_checkpoint

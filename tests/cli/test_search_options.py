@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from asr.config import to_dict
-from asr.lm.arpa import write_arpa
-from asr.lm.kneser_ney import Corpus, estimate
-from asr.lm.lstm_folder import save_lm
-from asr.lm.lstm_model import LstmLanguageModel, LstmLmConfig
+from asr.lm.lstm.folder import save_lm
+from asr.lm.lstm.network import LstmLanguageModel, LstmLmConfig
+from asr.lm.ngram.arpa import write_arpa
+from asr.lm.ngram.kneser_ney import Corpus, estimate
 from asr.recognizer.decoding import Extras, search_settings
 from tests.decode.test_beam import _log_probs
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torchaudio.functional import forced_align
 
+from asr.backends.torch_backend import TorchBackend
 from asr.recognizer.decoding import make_decoder
-from asr.recognizer.torch_backend import TorchBackend
 from tests.conftest import DATA
 
 FRAME = 0.04

@@ -5,9 +5,9 @@ import pytest
 
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.decode.token_decoder import TokenDecoder, is_token_model, token_lexicon
-from asr.lm.arpa import write_arpa
-from asr.lm.kneser_ney import Corpus, estimate
-from asr.lm.ngram_tables import build_tables
+from asr.lm.ngram.arpa import write_arpa
+from asr.lm.ngram.kneser_ney import Corpus, estimate
+from asr.lm.ngram.tables import build_tables
 from asr.recognizer.decoding import make_decoder
 from tests.decode.test_beam import EXHAUSTIVE, TEXT, _log_probs
 from tests.decode.test_extras import MODEL, TOKENS, _totals

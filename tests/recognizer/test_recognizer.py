@@ -75,7 +75,7 @@ def test_the_shipped_model_hears_words_in_synthetic_speech():
 def test_importing_the_package_loads_no_torch():
     code = (
         "import sys, asr, asr.audio.read, asr.audio.segment, asr.text.normalize, asr.text.lexicon, asr.score.report, "
-        "asr.decode.beam, asr.recognizer.recognizer, asr.recognizer.decoding, asr.cli.main, asr.cli.score; "
+        "asr.decode.beam, asr.recognizer.recognizer, asr.recognizer.decoding, asr.cli.main, asr.cli.speech.score; "
         "assert 'torch' not in sys.modules, 'torch was imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -84,7 +84,7 @@ def test_importing_the_package_loads_no_torch():
 def test_recognition_loads_no_scipy_signal():
     """Which takes a second, and only training needs it."""
     code = (
-        "import sys, asr.recognizer.torch_backend, asr.cli.decode, asr.cli.transcribe; "
+        "import sys, asr.backends.torch_backend, asr.cli.speech.decode, asr.cli.speech.transcribe; "
         "assert not {'scipy.signal', 'scipy.stats', 'librosa'} & set(sys.modules), 'a slow package was imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

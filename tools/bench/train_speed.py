@@ -18,15 +18,16 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from asr.acoustic.model import AcousticConfig, AcousticModel
+from asr.acoustic.config import AcousticConfig
+from asr.acoustic.network import AcousticModel
 from asr.acoustic.task import CtcBatch, CtcTask, DataConfig
 from asr.audio.augment import AugmentConfig
-from asr.nn import mixed_lstm
+from asr.nn.kernels import bf16_lstm as mixed_lstm
 from asr.train.allocator import keep_memory
 
 PHONES_PER_SECOND = 15
 TOKENS = 41
-WAYS = {  # whether in bfloat16, and the largest batch for which the layer of `asr.nn.mixed_lstm` is taken
+WAYS = {  # whether in bfloat16, and the largest batch for which the layer of `asr.nn.kernels.bf16_lstm` is taken
     "single precision": (False, 0),
     "bfloat16": (True, mixed_lstm.MOST_ROWS),
     "bfloat16, oneDNN's LSTM": (True, 0),
