@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from asr.decode.greedy import greedy_tokens
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
 from asr.errors import ConfigError, TextError
-from asr.recognizer.shipped import NEURAL_LM_FOLDER
+from asr.shipped import NEURAL_LM_FOLDER
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import BOUNDARY, Tokens
 
