@@ -1,4 +1,4 @@
-"""Where compiled code is kept: one folder for each state of the sources.
+"""Where the code that Numba compiles for training is kept: one folder for each state of the sources.
 
 Numba's own cache looks at the time stamp of the file a function stands in, not of those it calls into. The folder's
 name holds a hash of all compiled modules, so that a change in any of them compiles anew and never mixes with old code.
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 # Modules with compiled functions, below asr/
-SOURCES = ("lm/ngram_tables.py", "decode/search.py", "decode/readout.py", "decode/trie.py")
+SOURCES = ("acoustic/crf_passes.py", "nn/mixed_lstm.py")
 
 
 def user_cache() -> Path:
@@ -48,12 +48,6 @@ def _cache_folder() -> Path | None:
 _FOLDER: list[Path | None] = []  # found on first use
 
 
-def compiled_before() -> bool:
-    """Whether the search's machine code lies in the cache, so that this run need not compile."""
-    folder = _folder()
-    return folder is not None and any(folder.rglob("search.advance-*.nbi"))
-
-
 def _folder() -> Path | None:
     if not _FOLDER:
         _FOLDER.append(_cache_folder())
@@ -63,8 +57,8 @@ def _folder() -> Path | None:
 def compile_cached(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """`numba.njit(nogil=True)` with its cache in the folder above, or without a cache where none can be written.
 
-    `_nrt=False` is for functions that allocate nothing: without it, every call counts the references of every array in
-    the tuples it passes, atomically, which was a third of the search's time.
+    `_nrt=False` is for functions that allocate nothing: without it, every call counts the references of every array it
+    passes, atomically.
     """
     import numba
 
