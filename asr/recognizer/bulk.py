@@ -90,7 +90,7 @@ def _pieces(utterance: Utterance, rate: int) -> list[NDArray[np.float32]]:
 def decode_all(
     decoder: Any, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None
 ) -> tuple[dict[str, Hypothesis], float]:
-    """Best hypotheses by id, sorted, and the seconds of wall clock the search took; compilation is not counted.
+    """Best hypotheses by id, sorted, and the seconds of wall clock the search took.
 
     The result does not depend on `threads`.
     """
@@ -102,9 +102,6 @@ def decode_lists(
     decoder: Any, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None, nbest: int = 1
 ) -> tuple[dict[str, list[Hypothesis]], float]:
     """The `nbest` best hypotheses of each utterance, as `decode_all` finds the best."""
-    if log_probs:
-        name, array = next(iter(log_probs.items()))
-        decoder.decode(array[:2], name=name)  # compiles, or loads what an earlier run compiled
     found: dict[str, list[Hypothesis]] = {}
     waiting = deque(log_probs)
 
