@@ -12,7 +12,7 @@ import click
 from asr.atomic_file import replacing, write_atomically
 from asr.cli.console import note
 from asr.errors import CheckpointError, ConfigError
-from asr.recognizer.shipped import NEURAL_LM_FOLDER
+from asr.model_package import NEURAL_LM_FOLDER
 
 if TYPE_CHECKING:
     from asr.acoustic.config import AcousticConfig

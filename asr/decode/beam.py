@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from asr.decode.fusion import FusedSearch, Fusion, rescore
 from asr.decode.hotwords import build_hotwords, first_gains, no_hotwords
 from asr.decode.hypothesis import LOG_SUM_TOLERANCE, SUMMED_FRAMES, Hypothesis, Word, check_log_probs
+from asr.decode.piecewise import WholeSession
 from asr.decode.preflight import check_vocabulary
 from asr.decode.readout import Confidence, are_log_probs
 from asr.decode.search import Language, Settings
@@ -171,6 +172,10 @@ class BeamDecoder:
         except IndexError:
             scratch = Scratch.make(len(self.tokens), self._settings.beam_size, self._trie)
         return Session(scratch, self._trie, self._look, self._language, self._settings)
+
+    def start(self) -> WholeSession:
+        """A session for one utterance."""
+        return WholeSession(self)
 
     def hypotheses(self, session: Session, nbest: int = 1, final_gains: FinalGains | None = None) -> list[Hypothesis]:
         """The `nbest` best hypotheses of a session as it stands, as if the utterance ended here."""
