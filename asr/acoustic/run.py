@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
+from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
 from asr.acoustic.config import GAUSSIAN, AcousticConfig
 from asr.acoustic.criteria.expected_errors import ExpectedErrors
 from asr.acoustic.evaluate import greedy_evaluator, search_evaluator
@@ -147,7 +147,7 @@ class AcousticRun:
     def _start_from(self, folder: Path) -> None:
         initial = load_checkpoint(folder)
         try:
-            if initial.tokens.digest != self.tokens.digest:
+            if initial.package.tokens.digest != self.tokens.digest:
                 raise RuntimeError
             self.model.take(initial.model.state_dict())
         except RuntimeError:
@@ -185,7 +185,7 @@ class AcousticRun:
             self.task.unreadable |= other
         if processes.rank() > 0:
             return {}
-        save_checkpoint(self.output, AcousticCheckpoint(self.model.cpu(), self.tokens, self.lexicon, {}))
+        save_checkpoint(self.output, self.model.cpu(), self.tokens, self.lexicon)
         return final
 
     def _train_gaussians(self, report: Report | None) -> dict[str, Any]:
@@ -198,5 +198,5 @@ class AcousticRun:
             for utterance, words in ((item, (item.text or "").split()) for item, _ in self.task.train)
         ]
         final = train_gaussians(self.model, spelled, self.task.read, self.config.train.epochs, report)
-        save_checkpoint(self.output, AcousticCheckpoint(self.model, self.tokens, self.lexicon, {}))
+        save_checkpoint(self.output, self.model, self.tokens, self.lexicon)
         return final

@@ -173,9 +173,9 @@ class BeamDecoder:
             scratch = Scratch.make(len(self.tokens), self._settings.beam_size, self._trie)
         return Session(scratch, self._trie, self._look, self._language, self._settings)
 
-    def start(self) -> WholeSession:
+    def start(self, name: str = "log-probs") -> WholeSession:
         """A session for one utterance."""
-        return WholeSession(self)
+        return WholeSession(self, name)
 
     def hypotheses(self, session: Session, nbest: int = 1, final_gains: FinalGains | None = None) -> list[Hypothesis]:
         """The `nbest` best hypotheses of a session as it stands, as if the utterance ended here."""

@@ -21,17 +21,12 @@ LogProbs = NDArray[np.floating]
 class DecodingSession(Protocol):
     """The decoding of one utterance, piece by piece."""
 
-    @property
-    def frames(self) -> int:
-        """Frames decoded so far."""
-        ...
-
     def feed(self, log_probs: LogProbs) -> None:
         """Decode the next piece, (frames, tokens)."""
         ...
 
-    def partial(self, nbest: int = 1) -> list[Hypothesis]:
-        """The best hypotheses so far, as if the utterance ended here; feeding may go on."""
+    def partial(self) -> Hypothesis:
+        """The best hypothesis so far, as if the utterance ended here. Changes nothing."""
         ...
 
     def finish(self, nbest: int = 1) -> list[Hypothesis]:
@@ -64,11 +59,11 @@ class Decoder(Protocol):
         """
         ...
 
-    def start(self) -> DecodingSession:
-        """A session for one utterance."""
+    def start(self, name: str = "log-probs") -> DecodingSession:
+        """A session for one utterance. name: of the utterance, for messages."""
         ...
 
-    def with_settings(self, **changes: float) -> Decoder:
+    def with_settings(self, **changes: float | None) -> Decoder:
         """This decoder with other settings of the search; its tables are shared."""
         ...
 

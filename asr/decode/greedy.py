@@ -62,11 +62,11 @@ class GreedyDecoder:
         score = float(values.max(axis=1).sum()) if len(values) else 0.0
         return [Hypothesis(tuple(words), score, score, 0.0, 0.0)]
 
-    def start(self) -> WholeSession:
+    def start(self, name: str = "log-probs") -> WholeSession:
         """A session for one utterance."""
-        return WholeSession(self)
+        return WholeSession(self, name)
 
-    def with_settings(self, **changes: float) -> GreedyDecoder:
+    def with_settings(self, **changes: float | None) -> GreedyDecoder:
         """This decoder: the best path has no settings."""
         return self
 

@@ -24,23 +24,18 @@ class WholeDecoder(Protocol):
 class WholeSession:
     """A session that keeps its pieces and decodes them together when it is asked."""
 
-    def __init__(self, decoder: WholeDecoder) -> None:
-        self._decoder = decoder
+    def __init__(self, decoder: WholeDecoder, name: str) -> None:
+        self._decoder, self._name = decoder, name
         self._pieces: list[NDArray[np.floating]] = [np.zeros((0, len(decoder.tokens)), np.float32)]
-
-    @property
-    def frames(self) -> int:
-        """Frames fed so far."""
-        return sum(len(piece) for piece in self._pieces)
 
     def feed(self, log_probs: NDArray[np.floating]) -> None:
         """Take the next piece, (frames, tokens)."""
         self._pieces.append(np.asarray(log_probs))
 
-    def partial(self, nbest: int = 1) -> list[Hypothesis]:
-        """The best hypotheses so far, as if the utterance ended here."""
-        return self._decoder.decode(np.concatenate(self._pieces), nbest)
+    def partial(self) -> Hypothesis:
+        """The best hypothesis so far, as if the utterance ended here."""
+        return self.finish()[0]
 
     def finish(self, nbest: int = 1) -> list[Hypothesis]:
         """The best hypotheses of the whole utterance."""
-        return self.partial(nbest)
+        return self._decoder.decode(np.concatenate(self._pieces), nbest, self._name)

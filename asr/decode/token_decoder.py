@@ -68,9 +68,9 @@ class TokenDecoder:
         """Raises ConfigError: what this search calls words are tokens."""
         return self.with_fusion(fusion)
 
-    def start(self) -> WholeSession:
+    def start(self, name: str = "log-probs") -> WholeSession:
         """A session for one utterance."""
-        return WholeSession(self)
+        return WholeSession(self, name)
 
     def decode(self, log_probs: NDArray[np.floating], nbest: int = 1, name: str = "log-probs") -> list[Hypothesis]:
         """The `nbest` best hypotheses, best first, as `BeamDecoder.decode` gives them."""

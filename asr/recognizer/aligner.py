@@ -13,8 +13,8 @@ from asr.decode.alignment import align
 from asr.decode.build import choose_lexicon
 from asr.errors import AudioError, TextError
 from asr.recognizer.segments import SegmentLogProbs
-from asr.recognizer.shipped import model_folder
 from asr.recognizer.transcript import Transcript, Word
+from asr.shipped import model_folder
 from asr.text.letter_to_sound import LetterToSound
 from asr.text.lexicon import Lexicon
 from asr.text.normalize import normalize_english
@@ -109,7 +109,7 @@ class Aligner:
         frame = self.backend.seconds_per_frame
         rows: list[np.ndarray] = []
         times: list[np.ndarray] = []
-        with open_audio(source, rate=rate, name=name) as audio:
+        with open_audio(source, rate=rate, name=name, sample_rate=self.backend.sample_rate) as audio:
             segments = SegmentLogProbs(self.backend, audio, progress)
             for start, log_probs in segments:
                 rows.append(log_probs)

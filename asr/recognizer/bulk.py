@@ -23,7 +23,7 @@ from asr.data.manifest import BadItem, Utterance, read_manifest
 from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
 from asr.errors import AudioError, TextError
-from asr.recognizer.shipped import model_folder
+from asr.shipped import model_folder
 
 BATCH_SECONDS = 160.0
 FRAME_KEY = "seconds_per_frame"  # in the comment of an .npz archive, which other readers do not see
@@ -111,7 +111,7 @@ def compute_log_probs(
         for index in batch:
             done += 1
             try:
-                pieces += [(utterances[index].id, piece) for piece in _pieces(utterances[index])]
+                pieces += [(utterances[index].id, piece) for piece in _pieces(utterances[index], runner.sample_rate)]
             except AudioError as error:
                 bad.append(BadItem(utterances[index].id, str(error).rstrip(".")))
         for start in range(0, len(pieces), max(1, len(batch))):  # long utterances bring more pieces than the plan knows
@@ -123,9 +123,9 @@ def compute_log_probs(
     return ComputedLogProbs(dict(sorted(arrays.items())), bad, runner)
 
 
-def _pieces(utterance: Utterance) -> list[NDArray[np.float32]]:
-    samples = read_audio(utterance.audio_filepath, utterance.offset, utterance.duration or None)
-    return [segment.samples for segment in cut_at_pauses([samples])]
+def _pieces(utterance: Utterance, rate: int) -> list[NDArray[np.float32]]:
+    samples = read_audio(utterance.audio_filepath, utterance.offset, utterance.duration or None, rate)
+    return [segment.samples for segment in cut_at_pauses([samples], rate)]
 
 
 def decode_all(

@@ -10,10 +10,10 @@ from asr.backends import Backend, open_backend
 from asr.callbacks import Note, Progress
 from asr.decode.build import HOTWORD_BOOST, SearchOptions, open_decoder
 from asr.decode.decoder import Decoder
-from asr.decode.hypothesis import Hypothesis
+from asr.decode.timed import Word, timed_words
 from asr.recognizer.segments import SegmentLogProbs
-from asr.recognizer.shipped import model_folder, neural_lm_path
-from asr.recognizer.transcript import Transcript, Word
+from asr.recognizer.transcript import Transcript
+from asr.shipped import model_folder, neural_lm_path
 from asr.text.lexicon import Lexicon
 
 Hotwords = Mapping[str, float] | Iterable[str]
@@ -108,24 +108,12 @@ class Recognizer:
         Raises AudioError for audio that cannot be read.
         """
         words: list[Word] = []
-        with open_audio(source, rate=rate, name=name, partial=partial) as audio:
+        at = self.backend.sample_rate
+        with open_audio(source, rate=rate, name=name, sample_rate=at, partial=partial) as audio:
             segments = SegmentLogProbs(self.backend, audio, progress)
             for start, log_probs in segments:
                 words += timed_words(self.decoder.decode(log_probs)[0], self.backend.seconds_per_frame, start)
         return Transcript(audio.name, segments.seconds, tuple(words))
-
-
-def timed_words(hypothesis: Hypothesis, seconds_per_frame: float, start: float = 0.0) -> list[Word]:
-    """A hypothesis's words with times in seconds; `start` is where its first frame begins."""
-    return [
-        Word(
-            word.word,
-            start + word.start_frame * seconds_per_frame,
-            start + word.end_frame * seconds_per_frame,
-            word.confidence,
-        )
-        for word in hypothesis.words
-    ]
 
 
 def boosts(hotwords: Hotwords | None) -> Mapping[str, float]:

@@ -8,22 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.atomic_file import write_text
+from asr.decode.timed import Word
 from asr.errors import ConfigError
+
+__all__ = ["FORMATS", "Cue", "Transcript", "Word", "cues"]
 
 CUE_CHARACTERS = 84  # two subtitle lines of 42
 CUE_SECONDS = 6.0
 CUE_PAUSE = 0.8  # a pause this long begins a new subtitle
 CUE_MIN_SECONDS = 0.6
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word with its times in seconds of the recording and its confidence, 0..1."""
-
-    word: str
-    start: float
-    end: float
-    confidence: float
 
 
 @dataclass(frozen=True)

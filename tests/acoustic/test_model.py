@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import ctc_loss
 
 from asr.acoustic.blocks import CONTEXT, FeedForward, SelfAttention
-from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
+from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
 from asr.acoustic.config import AcousticConfig
 from asr.acoustic.inference import batch_log_probs
 from asr.acoustic.network import AcousticModel
@@ -63,7 +63,7 @@ def test_models_of_every_make_ignore_padding_and_are_read_back(tmp_path, setting
         assert np.abs(found - alone).max() < 1e-5
         frames = (len(piece) - 400) // 160 + 1
         assert len(found) == -(-frames // sizes.get("subsampling", 4))
-    save_checkpoint(tmp_path / "m", AcousticCheckpoint(model, Tokens.characters("abc"), None, {}))
+    save_checkpoint(tmp_path / "m", model, Tokens.characters("abc"))
     again = batch_log_probs(load_checkpoint(tmp_path / "m").model, pieces[:1], CPU)[0]
     assert np.abs(again - together[0]).max() < 1e-5
 
@@ -143,13 +143,13 @@ def test_a_file_lost_while_training_is_named_and_left_out(tmp_path, make_wav):
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 0.0), ("float16", 2e-3)])
 def test_a_checkpoint_survives_writing_and_reading(tmp_path, dtype, tolerance):
     checkpoint = tiny_checkpoint()
-    checkpoint.decoding = {"lm_weight": 0.5}
-    save_checkpoint(tmp_path / "m", checkpoint, dtype)
+    save_checkpoint(tmp_path / "m", *checkpoint, search={"lm_weight": 0.5}, lm="lm.arpa", dtype=dtype)
     again = load_checkpoint(tmp_path / "m")
     assert again.model.config == checkpoint.model.config
-    assert again.tokens.names == checkpoint.tokens.names
-    assert again.lexicon.spellings == checkpoint.lexicon.spellings
-    assert again.decoding == {"lm_weight": 0.5}
+    assert again.package.tokens.names == checkpoint.tokens.names
+    assert again.package.lexicon.spellings == checkpoint.lexicon.spellings
+    assert again.package.search == {"lm_weight": 0.5}
+    assert again.package.lm_path == tmp_path / "m" / "lm.arpa"
     pairs = zip(checkpoint.model.state_dict().values(), again.model.state_dict().values(), strict=True)
     assert max(float((a - b).abs().max()) for a, b in pairs) <= tolerance
 
@@ -163,21 +163,21 @@ def test_a_folder_keeps_a_packed_lexicon_packed_and_never_two(tmp_path):
         (Lexicon.read(tmp_path / "words.gz"), packed, plain),
         (checkpoint.lexicon, plain, packed),
     ]:
-        save_checkpoint(tmp_path / "m", dataclasses.replace(checkpoint, lexicon=lexicon))
+        save_checkpoint(tmp_path / "m", checkpoint.model, checkpoint.tokens, lexicon)
         assert there.exists()
         assert not away.exists()
-        again = load_checkpoint(tmp_path / "m").lexicon
+        again = load_checkpoint(tmp_path / "m").package.lexicon
         assert again.source == there
         assert again.spellings == checkpoint.lexicon.spellings
     packed.write_bytes(b"cut")
     plain.unlink()
     with pytest.raises(TextError, match=r"lexicon\.txt\.gz"):
-        _ = load_checkpoint(tmp_path / "m").lexicon.spellings
+        _ = load_checkpoint(tmp_path / "m").package.lexicon.spellings
 
 
 def test_a_checkpoint_in_bytes_is_off_by_half_a_step_of_each_row_at_most(tmp_path):
     checkpoint = tiny_checkpoint()
-    save_checkpoint(tmp_path / "m", checkpoint, "int8")
+    save_checkpoint(tmp_path / "m", *checkpoint, dtype="int8")
     again = load_checkpoint(tmp_path / "m").model.state_dict()
     for name, value in checkpoint.model.state_dict().items():
         if value.ndim > 1:
@@ -220,7 +220,7 @@ def _other_tokens(folder):
 )
 def test_harmed_checkpoints_are_named(tmp_path, harm, message):
     folder = tmp_path / "m"
-    save_checkpoint(folder, tiny_checkpoint())
+    save_checkpoint(folder, *tiny_checkpoint())
     harm(folder)
     with pytest.raises(CheckpointError, match=message) as caught:
         load_checkpoint(folder)

@@ -28,7 +28,7 @@ def _forced_starts(log_probs: np.ndarray, tokens: list[int]) -> list[int]:
 @pytest.mark.skipif(not (DATA / "LibriSpeech").is_dir(), reason="needs the speech corpora: set ASR_DATA")
 def test_token_times_agree_with_forced_alignment():
     from asr.audio.read import read_audio
-    from asr.recognizer.shipped import model_folder
+    from asr.shipped import model_folder
 
     backend = open_backend(model_folder(None))
     frame_seconds = backend.package.seconds_per_frame

@@ -104,7 +104,7 @@ def _features(file: Path, model: str) -> tuple[Any, Any, Any]:
 
     from asr.acoustic.checkpoint import load_checkpoint
     from asr.audio.read import read_audio
-    from asr.recognizer.shipped import model_folder
+    from asr.shipped import model_folder
 
     network = load_checkpoint(model_folder(model)).model.eval()
     samples = read_audio(file)
@@ -183,7 +183,7 @@ def attribution(file: Path, at: float, model: str, output: Path | None, as_json:
 
 
 def _token_names(model: str) -> tuple[str, ...]:
-    from asr.recognizer.shipped import model_folder
+    from asr.shipped import model_folder
     from asr.text.tokens import Tokens
 
     return Tokens.read(model_folder(model) / "tokens.txt").names

@@ -15,10 +15,10 @@ from asr.cli.speech.search_options import MODEL_HELP, search_options
 from asr.data.manifest import BadItem
 from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.hypothesis import Hypothesis
+from asr.decode.timed import timed_words
 from asr.errors import ConfigError
 from asr.model_package import ModelPackage
 from asr.recognizer.bulk import LogProbs, compute_log_probs, decode_all, read_log_probs, write_log_probs
-from asr.recognizer.recognizer import timed_words
 from asr.score.text_files import format_texts
 from asr.text.tokens import Tokens
 

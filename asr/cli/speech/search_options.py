@@ -11,7 +11,7 @@ import click
 
 from asr.decode.build import HOTWORD_BOOST, SearchOptions
 from asr.errors import ConfigError
-from asr.recognizer.shipped import neural_lm_path
+from asr.shipped import neural_lm_path
 from asr.text.lines import read_lines
 
 MODEL_HELP = "Model folder, or a shipped model by name (english, digits, an4)."

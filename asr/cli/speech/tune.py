@@ -18,10 +18,10 @@ from asr.decode.preflight import reference_findings
 from asr.errors import ConfigError
 from asr.model_package import ModelPackage
 from asr.recognizer.bulk import LogProbs, compute_log_probs, read_log_probs
-from asr.recognizer.shipped import neural_lm_path
 from asr.recognizer.tuning.tuner import Trial, Tuner, Tuning
 from asr.score.report import compare, render, render_test
 from asr.score.text_files import Texts, read_texts
+from asr.shipped import neural_lm_path
 from asr.text.tokens import Tokens
 
 RESCORED = 100  # hypotheses of each utterance

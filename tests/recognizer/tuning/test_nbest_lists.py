@@ -84,7 +84,7 @@ def test_a_text_found_again_has_its_better_acoustic_score_and_stands_once():
     lists = NbestLists({"x": ["a"]}, None)
     lists.add("x", [_hypothesis("a", -9.0, -1.0, weights), _hypothesis("b", -7.0, -1.0, weights)], weights)
     lists.add("x", [_hypothesis("a", -5.0, -1.0, weights), _hypothesis("a", -8.0, -1.0, weights)], weights)
-    errors, words, acoustic, language = lists._padded()
+    errors, words, acoustic, (language,) = lists._padded()
     assert (errors.tolist(), words.tolist()) == ([[0.0, 1.0]], [[1.0, 1.0]])
     assert (acoustic.tolist(), language.tolist()) == ([[-5.0, -7.0]], [[-1.0, -1.0]])
 
