@@ -97,7 +97,7 @@ def test_a_neural_model_s_scores_are_mixed_for_each_share():
     lists.add("x", [_hypothesis("a ab", -9.0, -1.0, weights)], weights)
     ngram = np.array(lm.score_sentence(["a", "ab"]))
     neural = np.array([-1.0, -2.0, -float(len("</s>"))])
-    _, _, _, *languages = lists._padded()
+    languages = lists._padded().languages
     for share, language in zip((0.3, 0.9), languages, strict=True):
         expected = np.log(share * np.exp(neural) + (1 - share) * np.exp(ngram)).sum()
         assert language[0, 0] == pytest.approx(expected)
