@@ -12,6 +12,8 @@ from asr.acoustic.config import AcousticConfig
 from asr.acoustic.network import AcousticModel
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError
+from asr.gmm.config import GAUSSIAN, read_gaussian_config
+from asr.gmm.model import GaussianModel
 from asr.model_folder import BITS, from_stored, read_arrays, to_stored, write_arrays
 from asr.model_package import WEIGHTS, ModelPackage, write_package
 from asr.text.lexicon import Lexicon
@@ -20,15 +22,22 @@ from asr.text.tokens import Tokens
 
 @dataclass(frozen=True)
 class AcousticCheckpoint:
-    """A model folder and its acoustic model."""
+    """A model folder and its acoustic model, a neural network or Gaussian mixtures."""
 
     package: ModelPackage
+    model: AcousticModel | GaussianModel
+
+
+@dataclass(frozen=True)
+class NetworkCheckpoint(AcousticCheckpoint):
+    """A model folder whose acoustic model is a neural network."""
+
     model: AcousticModel
 
 
 def save_checkpoint(
     folder: str | Path,
-    model: AcousticModel,
+    model: AcousticModel | GaussianModel,
     tokens: Tokens,
     lexicon: Lexicon | None = None,
     search: Mapping[str, float] | None = None,
@@ -52,14 +61,25 @@ def load_checkpoint(folder: str | Path) -> AcousticCheckpoint:
     Raises CheckpointError if a file is missing, cut short, of a newer format, or does not belong to the others.
     """
     package = ModelPackage.open(folder)
+    model: AcousticModel | GaussianModel
     try:
-        config = from_dict(AcousticConfig, dict(package.network))
+        if package.kind == GAUSSIAN:
+            model = GaussianModel(read_gaussian_config(package.network), len(package.tokens))
+        else:
+            model = AcousticModel(from_dict(AcousticConfig, dict(package.network)), len(package.tokens))
     except ConfigError as error:
         raise CheckpointError(f"{folder} cannot be loaded: {error}") from None
-    model = AcousticModel(config, len(package.tokens))
     arrays = from_stored(read_arrays(package.folder / WEIGHTS))
     try:
         model.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
     except RuntimeError:
         raise CheckpointError(f"{folder}: weights and config.json do not fit together; copy the model again.") from None
     return AcousticCheckpoint(package, model.eval())
+
+
+def load_network(folder: str | Path) -> NetworkCheckpoint:
+    """The neural network of a folder, as `load_checkpoint`. Raises CheckpointError for Gaussian mixtures, too."""
+    checkpoint = load_checkpoint(folder)
+    if not isinstance(checkpoint.model, AcousticModel):
+        raise CheckpointError(f"{folder} holds Gaussian mixtures, not a neural network; choose another model.")
+    return NetworkCheckpoint(checkpoint.package, checkpoint.model)

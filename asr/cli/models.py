@@ -16,6 +16,7 @@ from asr.shipped import NEURAL_LM_FOLDER
 
 if TYPE_CHECKING:
     from asr.acoustic.config import AcousticConfig
+    from asr.gmm.config import GaussianConfig
 
 
 @click.group()
@@ -42,18 +43,19 @@ def show(folder: Path, as_json: bool) -> None:
     parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     config = checkpoint.model.config
     click.echo(f"{_shape(config)}, {parameters / 1e6:.2f} M parameters")
-    click.echo(
-        f"{config.features.num_mel_bins}-bin {config.features.kind}, {config.seconds_per_frame * 1000:g} ms a frame"
-    )
     package = checkpoint.package
+    features = package.features
+    click.echo(f"{features.num_mel_bins}-bin {features.kind}, {package.seconds_per_frame * 1000:g} ms a frame")
     click.echo(f"{len(package.tokens)} tokens, {len(package.lexicon) if package.lexicon else 'no'} lexicon words")
     click.echo(f"search: {json.dumps(package.search)}")
     click.echo(f"language model: {package.lm_path.name if package.lm_path else 'none'}")
 
 
-def _shape(config: AcousticConfig) -> str:
-    if config.kind == "gaussian":
-        return f"mixtures of {config.hidden_size} Gaussians"
+def _shape(config: AcousticConfig | GaussianConfig) -> str:
+    from asr.gmm.config import GaussianConfig
+
+    if isinstance(config, GaussianConfig):
+        return f"mixtures of {config.gaussians} Gaussians"
     if config.kind == "feedforward":
         return f"{config.num_layers} x {config.hidden_size} feedforward"
     direction = "bidirectional" if config.bidirectional else "one-directional"

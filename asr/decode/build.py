@@ -85,11 +85,8 @@ def open_decoder(
     parts = choose_parts(model, options)
     if parts.lexicon is None and parts.lm is None:
         return _greedy(parts, options, note)
-    from asr.compiled import compiled_before
     from asr.lm.ngram.kenlm_binary import is_kenlm_binary
 
-    if note is not None and not compiled_before():
-        note("compiling the search for this machine (once, about ten seconds) …")
     if parts.lm is not None and is_kenlm_binary(parts.lm):
         return _with_kenlm_binary(parts, options, note)
     return _with_ngram(parts, options)
@@ -196,7 +193,7 @@ def _with_ngram(parts: SearchParts, options: SearchOptions) -> Decoder:
     """A search over a lexicon, or over what an n-gram model knows."""
     from asr.decode.beam import BeamDecoder
     from asr.decode.fusion import Fusion
-    from asr.decode.token_decoder import TokenDecoder, is_token_model, token_lexicon
+    from asr.decode.open_vocabulary import TokenDecoder, is_token_model, token_lexicon
     from asr.lm.ngram.tables import load_ngram
 
     ngram = load_ngram(parts.lm) if parts.lm is not None else None

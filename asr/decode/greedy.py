@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
 from asr.decode.piecewise import WholeSession
+from asr.decode.search.settings import BeamConfig
 from asr.errors import ConfigError
 from asr.text.tokens import BOUNDARY, Tokens
 
@@ -36,6 +37,7 @@ class GreedyDecoder:
 
     words = None
     lm = None
+    config = BeamConfig()  # which has no effect
 
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens

@@ -131,7 +131,7 @@ def _pieces(utterance: Utterance, rate: int) -> list[NDArray[np.float32]]:
 def decode_all(
     decoder: Decoder, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None
 ) -> tuple[dict[str, Hypothesis], float]:
-    """Best hypotheses by id, sorted, and the seconds of wall clock that the search took, without its preparation.
+    """Best hypotheses by id, sorted, and the seconds of wall clock that the search took.
 
     The result does not depend on `threads`.
     """
@@ -143,9 +143,6 @@ def decode_lists(
     decoder: Decoder, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None, nbest: int = 1
 ) -> tuple[dict[str, list[Hypothesis]], float]:
     """The `nbest` best hypotheses of each utterance by id, and the seconds, as from `decode_all`."""
-    if log_probs:
-        name, array = next(iter(log_probs.items()))
-        decoder.decode(array[:2], name=name)  # compiles, or loads what an earlier run compiled
     lists: dict[str, list[Hypothesis]] = {}
     waiting = deque(log_probs)
 

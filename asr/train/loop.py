@@ -259,19 +259,19 @@ class Trainer:
             return
         if not resume:
             raise CheckpointError(
-                f"{self.folder.parent} holds a training run; add --resume to go on with it, or choose another --output."
+                f"{self.folder.parent} holds a training run; set `resume` to continue it, or choose another `output`."
             )
         tensors, values = found
         if values["seed"] != self.config.seed or values["total"] != self.total:
             raise CheckpointError(
                 f"{self.folder.parent} was trained with another seed, schedule or data; use the same configuration "
-                "and manifests to resume, or choose another --output."
+                "and manifests to resume, or choose another `output`."
             )
         try:
             self.model.load_state_dict(_beginning(tensors, "model."))
         except RuntimeError:
             raise CheckpointError(
-                f"{self.folder.parent} holds a model of other sizes; choose another --output."
+                f"{self.folder.parent} holds a model of other sizes; choose another `output`."
             ) from None
         restore_optimizer(self.optimizer, tensors)
         if "mean_steps" in values:

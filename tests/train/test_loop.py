@@ -134,7 +134,7 @@ def test_kill_9_at_any_moment_leaves_a_state_that_resumes_to_the_same_weights(tm
 
 def test_another_run_is_not_overwritten_and_other_settings_do_not_resume(tmp_path):
     Trainer(LineTask(), CONFIG, tmp_path).run()
-    with pytest.raises(CheckpointError, match="--resume"):
+    with pytest.raises(CheckpointError, match="`resume`"):
         Trainer(LineTask(), CONFIG, tmp_path).run()
     with pytest.raises(CheckpointError, match="another seed"):
         Trainer(LineTask(), TrainConfig(epochs=9, device="cpu"), tmp_path).run(resume=True)
