@@ -8,13 +8,9 @@ from torch.nn.functional import glu, linear, pad, scaled_dot_product_attention, 
 
 from asr.nn import Dropout, Recurrent
 from asr.nn.dropout import dropout
+from asr.nn.lengths import inside
 
 CONTEXT = 5  # output frames on either side that a network without memory sees at once
-
-
-def inside(lengths: Tensor, frames: int) -> Tensor:
-    """(batch, frames), true up to each length."""
-    return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
 
 
 def cleared(hidden: Tensor, lengths: Tensor) -> Tensor:

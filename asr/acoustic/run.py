@@ -28,8 +28,8 @@ from asr.text.lexicon import Lexicon, read_spelled
 from asr.text.tokens import Tokens
 from asr.train import processes
 from asr.train.config import TrainConfig
+from asr.train.log import FinalLog, Report
 from asr.train.loop import Trainer
-from asr.train.task import Report
 
 Items = list[tuple[Utterance, list[int]]]
 
@@ -168,7 +168,7 @@ class AcousticRun:
                 found.append(BadItem(utterance.id, reason + "; a smaller model.subsampling would keep it"))
         return found
 
-    def train(self, resume: bool = False, report: Report | None = None) -> dict[str, Any]:
+    def train(self, resume: bool = False, report: Report | None = None) -> FinalLog:
         """Train, write the model folder, return the final figures.
 
         Where several processes train together, all but the first return no figures and write nothing.
@@ -184,14 +184,14 @@ class AcousticRun:
         for other in processes.gather(self.task.unreadable):
             self.task.unreadable |= other
         if processes.rank() > 0:
-            return {}
+            return final
         save_checkpoint(self.output, AcousticCheckpoint(self.model.cpu(), self.tokens, self.lexicon, {}))
         return final
 
-    def _train_gaussians(self, report: Report | None) -> dict[str, Any]:
+    def _train_gaussians(self, report: Report | None) -> FinalLog:
         """By alignment and estimation in turn, minutes at most: a run that was cut off begins anew."""
         if processes.rank() > 0:
-            return {}
+            return FinalLog(0, "", {})
         assert self.lexicon is not None
         spelled = [
             (utterance, [[self.tokens.ids[name] for name in self.lexicon.spellings[word][0]] for word in words])

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn.functional import ctc_loss
 from torch.nn.utils.rnn import pad_sequence
 
-from asr.acoustic.blocks import inside
 from asr.acoustic.criteria.crf import TokenTrigrams, log_partition
 from asr.acoustic.criteria.expected_errors import ExpectedErrors
 from asr.acoustic.inference import batch_log_probs, pad_samples
@@ -23,6 +22,8 @@ from asr.data.audio_store import AudioStore
 from asr.data.batching import plan_batches
 from asr.data.manifest import BadItem, Utterance
 from asr.errors import AudioError, ConfigError
+from asr.nn.lengths import inside
+from asr.train.log import AUDIO_SPEED
 
 Evaluate = Callable[[dict[str, np.ndarray]], dict[str, float]]
 DEV_BATCH = 32  # utterances of the dev set whose loss is computed at once
@@ -106,6 +107,7 @@ class CtcTask:
     too_long: list[BadItem] = field(default_factory=list)
     infeasible: set[str] = field(default_factory=set)  # utterances with more tokens than frames, seen so far
     unreadable: dict[str, str] = field(default_factory=dict)
+    speed_unit = AUDIO_SPEED
 
     def __post_init__(self) -> None:
         config = self.model.config.features

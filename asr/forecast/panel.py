@@ -76,7 +76,7 @@ def read_m4(train: Path, test: Path | None, season: int, horizon: int = 0, cycle
         raise DataError(f"{test} does not hold the series of {train}: their ids differ.")
     length = horizon or max((len(values) for values in follow.values()), default=0)
     if length < 1:
-        raise ConfigError("without a test file, --horizon says how many steps to forecast.")
+        raise ConfigError("without a test file, set `horizon` to the number of steps to forecast.")
     empty = np.empty(0)
     after = [follow.get(name, empty) for name in histories]
     return Panel(list(histories), list(histories.values()), after, length, season, cycle)

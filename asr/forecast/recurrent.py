@@ -16,8 +16,8 @@ from asr.errors import ConfigError, DataError
 from asr.forecast.linear import choose_look_back, window_starts
 from asr.nn import Dropout, Recurrent
 from asr.train.config import TrainConfig
+from asr.train.log import Report, SpeedUnit
 from asr.train.loop import Trainer
-from asr.train.task import Report
 
 Floats = NDArray[np.float64]
 
@@ -117,6 +117,7 @@ class _WindowTask:
     held: NDArray[np.int64]  # those that validate
     config: RecurrentConfig
     metric: str = "loss_held_out"
+    speed_unit = SpeedUnit("windows", "windows_per_second", "windows a second")
 
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
         random = np.random.default_rng([self.config.seed, epoch])

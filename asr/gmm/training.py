@@ -24,7 +24,7 @@ from asr.audio.features import Features
 from asr.audio.read import Samples
 from asr.decode.alignment import chain_path
 from asr.errors import TextError
-from asr.train.task import Report
+from asr.train.log import AUDIO_SPEED, EpochLog, FinalLog, Report, Speed
 
 # Of log-likelihoods, as neighbouring frames say the same again. The search sums over paths: at a tenth, which decoders
 # of best paths take, all paths are alike and a text has the more of them the more states it has.
@@ -72,7 +72,7 @@ class GaussianMixtures(nn.Module):
 
 def train_gaussians(
     model: Any, items: Sequence[tuple[Any, Words]], read: Read, rounds: int, report: Report | None = None
-) -> dict[str, Any]:
+) -> FinalLog:
     """Train `model.mixtures` on utterances and the states of their words; `read` gives an utterance's samples.
 
     The same texts and audio give the same mixtures. Raises TextError if no utterance has frames enough for its states.
@@ -90,7 +90,7 @@ def train_gaussians(
     heard = list(zip(np.split(everything, np.cumsum([len(piece) for piece in pieces])[:-1]), chains, strict=True))
     del pieces
     paths = [_flat_start(frames, chain) for frames, chain in heard]
-    found: dict[str, Any] = {}
+    last = EpochLog(0, 0, 0.0)
     for number, gaussians in enumerate(_schedule(rounds, room), 1):
         started = time.perf_counter()
         _estimate(mixtures, everything, np.concatenate(paths), gaussians)
@@ -98,11 +98,11 @@ def train_gaussians(
         paths = [path for path, _ in aligned]
         score = sum(value for _, value in aligned) / len(everything)
         seconds = len(everything) * model.config.features.frame_shift_ms / 1000
-        found = {"loss": -score, "gaussians": gaussians}
+        speed = Speed(seconds / (time.perf_counter() - started), AUDIO_SPEED)
+        last = EpochLog(number, number, -score, counts={"gaussians": gaussians}, speed=speed)
         if report is not None:
-            speed = round(seconds / (time.perf_counter() - started), 1)
-            report({"kind": "epoch", "epoch": number, "audio_seconds_per_second": speed, **found})
-    return {"kind": "final", "weights": f"{found['gaussians']} Gaussians a state", **found}
+            report(last)
+    return FinalLog(last.step, f"{last.counts['gaussians']:.0f} Gaussians a state", {"loss": last.loss})
 
 
 def _schedule(rounds: int, most: int) -> Iterator[int]:
