@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.errors import DataError
+from asr.extras import require
 
 Floats = NDArray[np.float64]
 
@@ -142,7 +142,7 @@ class Kept:
     """A model of statsforecast: chosen on the training part, applied to each history with what was chosen; both on the
     last `MOST_HISTORY` values, as time grows with them.
 
-    Raises DataError if statsforecast is not installed.
+    Raises MissingPackageError if statsforecast is not installed.
     """
 
     def __init__(self, name: str, model: str) -> None:
@@ -151,10 +151,7 @@ class Kept:
         self._horizon = 1
 
     def fit(self, history: Floats, horizon: int, season: int) -> None:
-        try:
-            from statsforecast import models
-        except ImportError:
-            raise DataError(f"'{self.name}' needs statsforecast: pip install 'lstm-asr[forecast]'.") from None
+        models = require("forecast", "statsforecast.models", "the models of statsforecast")
         self._horizon = horizon
         length = season if len(history) >= 3 * season and season <= LONGEST_SEASON else 1
         self._fitted = getattr(models, self._model)(season_length=length).fit(self._last(history))

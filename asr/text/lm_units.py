@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.errors import ConfigError, TextError
+from asr.extras import require
 
 WORD_END = "▁"
 KEPT_WHOLE = ("<unk>", "</s>")
@@ -88,8 +89,4 @@ def _processor(model: bytes) -> Any:
 
 
 def _package() -> Any:
-    try:
-        import sentencepiece
-    except ImportError:
-        raise ConfigError("subwords need sentencepiece: pip install 'lstm-asr[subwords]'.") from None
-    return sentencepiece
+    return require("subwords", "sentencepiece", "subwords")
