@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-
-import torch
 
 from asr.acoustic.checkpoint import load_checkpoint
 from asr.acoustic.inference import batch_log_probs, feature_log_probs
@@ -14,6 +13,7 @@ from asr.audio.read import Samples
 from asr.backends.base import LogProbs
 from asr.backends.stream import DEFAULT_CHUNKS, ChunkedStream, Chunks
 from asr.device import choose_device
+from asr.nn.torch_threads import torch_threads
 
 
 class TorchBackend:
@@ -21,9 +21,7 @@ class TorchBackend:
 
     def __init__(self, folder: str | Path, device: str = "auto", threads: int = 0) -> None:
         """Raises CheckpointError or ConfigError."""
-        if threads:
-            torch.set_num_threads(threads)
-        self.device = choose_device(device)
+        self.device, self._threads = choose_device(device), threads
         checkpoint = load_checkpoint(folder)
         self.package = checkpoint.package
         self.model = checkpoint.model.to(self.device)
@@ -32,7 +30,8 @@ class TorchBackend:
 
     def log_probs(self, pieces: Sequence[Samples]) -> list[LogProbs]:
         """Log-probabilities (frames, tokens) of each piece of samples, computed in one padded batch."""
-        return batch_log_probs(self.model, pieces, self.device)
+        with self._limited():
+            return batch_log_probs(self.model, pieces, self.device)
 
     def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS) -> ChunkedStream:
         """A new recording that arrives in pieces. Raises ConfigError for a model that cannot read one."""
@@ -40,4 +39,9 @@ class TorchBackend:
         return ChunkedStream(features, self._network, self.package.subsampling, len(self.package.tokens), chunks)
 
     def _network(self, features: LogProbs) -> LogProbs:
-        return feature_log_probs(self.model, features, self.device)
+        with self._limited():
+            return feature_log_probs(self.model, features, self.device)
+
+    def _limited(self) -> AbstractContextManager[object]:
+        """A context in which torch computes with this backend's number of threads."""
+        return torch_threads(self._threads) if self._threads else nullcontext()
