@@ -44,10 +44,10 @@ from asr.errors import AsrError
 )
 @click.option(
     "--normalize",
-    type=click.Choice(["none", "utterance", "level", "running"]),
+    type=click.Choice(["none", "utterance", "level", "running", "speech"]),
     default="none",
     show_default=True,
-    help="Subtract each value's mean over the utterance, or its loudness alone, or a running mean.",
+    help="Subtract each value's mean over the utterance, its loudness alone, a running mean, or its mean in speech.",
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Picture to draw (.png).")
 def command(

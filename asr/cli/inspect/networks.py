@@ -81,32 +81,22 @@ def _hear(file: Path, model: str, layer: int) -> Seen:
     """What an acoustic model's recurrent stack is given of a file; of one in blocks, what the layer is given."""
     import torch
 
-    from asr.acoustic.blocks import ResidualStack
-    from asr.nn import Recurrent
-
     network, features, samples = _features(file, model)
-    stack = network.recurrent
     with torch.inference_mode():
-        heard, lengths = network.front(features[None], torch.tensor([len(features)]))
-        if isinstance(stack, ResidualStack):
-            if layer >= len(stack.layers):
-                raise ConfigError(f"{model}: the stack has {len(stack.layers)} layers.")
-            heard = stack.read_by(layer, heard, lengths)
-            stack, layer = stack.layers[layer], 0
-    if not isinstance(stack, Recurrent):
-        raise ConfigError(f"{model} has no recurrent layers.")
-    return Seen(stack, layer, heard[0], file.name, None, samples, network.config.seconds_per_frame)
+        hidden, lengths = network.front(features[None], torch.tensor([len(features)]))
+        stack, layer, inputs = network.encoder.recurrent_layer(layer, hidden, lengths)
+    return Seen(stack, layer, inputs[0], file.name, None, samples, network.config.seconds_per_frame)
 
 
 def _features(file: Path, model: str) -> tuple[Any, Any, Any]:
     """An acoustic model, and a file's features (frames, dim) and samples."""
     import torch
 
-    from asr.acoustic.checkpoint import load_checkpoint
+    from asr.acoustic.checkpoint import load_network
     from asr.audio.read import read_audio
-    from asr.recognizer.shipped import model_folder
+    from asr.shipped import model_folder
 
-    network = load_checkpoint(model_folder(model)).model.eval()
+    network = load_network(model_folder(model)).model
     samples = read_audio(file)
     with torch.inference_mode():
         features, lengths = network.features(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
@@ -183,7 +173,7 @@ def attribution(file: Path, at: float, model: str, output: Path | None, as_json:
 
 
 def _token_names(model: str) -> tuple[str, ...]:
-    from asr.recognizer.shipped import model_folder
+    from asr.shipped import model_folder
     from asr.text.tokens import Tokens
 
     return Tokens.read(model_folder(model) / "tokens.txt").names

@@ -209,13 +209,15 @@ def test_estimates_equal_lmplz(tmp_path, order, pruned, limited):
 
 
 @pytest.mark.parametrize("packed", [str, "gz", "bz2"])
-def test_packed_files_and_caches_give_the_same_tables(arpa, tmp_path, packed):
+def test_packed_files_and_caches_give_the_same_tables(arpa, tmp_path, packed, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     data = arpa.read_bytes()
     pack = {"gz": gzip.compress, "bz2": bz2.compress}.get(packed, lambda content: content)
     path = tmp_path / f"lm.arpa.{packed}"
     path.write_bytes(pack(data))
     fresh, cached = load_ngram(path), load_ngram(path)
-    assert (tmp_path / f".lm.arpa.{packed}.tables").exists()
+    assert len(list((tmp_path / "cache").rglob("*.tables"))) == 1
+    assert not list(tmp_path.glob(".*")), "nothing is written beside the user's file"
     for left, right in zip(fresh.arrays, cached.arrays, strict=True):
         assert np.array_equal(left, right)
     assert fresh.words == cached.words
