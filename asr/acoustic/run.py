@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -27,8 +26,8 @@ from asr.text.lexicon import Lexicon, read_spelled
 from asr.text.tokens import Tokens
 from asr.train import processes
 from asr.train.config import TrainConfig
+from asr.train.log import FinalLog, Report
 from asr.train.loop import Trainer
-from asr.train.task import Report
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class AcousticRun:
                 cramped.append(BadItem(utterance.id, reason + "; a smaller model.subsampling would keep it"))
         return cramped
 
-    def train(self, resume: bool = False, report: Report | None = None) -> dict[str, Any]:
+    def train(self, resume: bool = False, report: Report | None = None) -> FinalLog:
         """Train, write the model folder, return the final figures.
 
         Where several processes train together, all but the first return no figures and write nothing.
@@ -125,6 +124,6 @@ class AcousticRun:
         for other in processes.gather(self.task.unreadable):
             self.task.unreadable.update(other)
         if processes.rank() > 0:
-            return {}
+            return final
         save_checkpoint(self.output, self.model.cpu(), self.tokens, self.lexicon)
         return final

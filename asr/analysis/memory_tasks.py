@@ -1,11 +1,12 @@
 """The two classic tests of a recurrent network's memory, as tasks for the one training loop.
 
-Adding (Hochreiter & Schmidhuber 1997, experiment 4, in the form of Le et al. 2015): of a sequence of numbers in 0..1
-two are marked, one in each half; their sum is to be told at the end. Telling 1 always has a mean squared error of 1/6.
+Adding (Hochreiter & Schmidhuber 1997, experiment 4, in the form of Le et al. 2015): in a sequence of numbers in 0..1
+two are marked, one in each half; the target is their sum, at the end. Always answering 1 gives a mean squared error of
+1/6.
 
-Copying (Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016): ten signs out of eight are shown, then nothing for a
-while, then a mark: the ten are to be told in order. Without memory the cross-entropy over all steps is 10 ln 8 / (time
-between + 20) nats.
+Copying (Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016): ten symbols out of eight, a wait, and a mark, after which
+the ten symbols must be repeated in order. Without memory the cross-entropy over all steps is 10 ln 8 / (wait + 20)
+nats.
 """
 
 from __future__ import annotations
@@ -20,16 +21,17 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from asr.errors import ConfigError
 from asr.nn import Recurrent
+from asr.train.log import SpeedUnit
 
 ADDING, COPYING = "adding", "copying"
-SIGNS, SHOWN = 8, 10  # of the copying task
-WAIT, MARK = SIGNS, SIGNS + 1  # its other two inputs; WAIT is also what is to be told while nothing is asked for
+SIGNS, SHOWN = 8, 10  # of the copying task: symbols, and how many of them are shown
+WAIT, MARK = SIGNS, SIGNS + 1  # its other two inputs; WAIT is also the target while nothing is asked for
 ADDING_BASELINE = 1 / 6
 HELD_OUT = 0  # the "epoch" whose sequences validate; training uses 1 and up
 
 
 def copying_baseline(between: int) -> float:
-    """Cross-entropy in nats of who knows when to speak but remembers nothing."""
+    """Cross-entropy (nats) of a model that answers at the right time but remembers nothing."""
     return SHOWN * math.log(SIGNS) / (between + 2 * SHOWN)
 
 
@@ -45,12 +47,13 @@ class MemoryNetwork(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         hidden, _ = self.recurrent(inputs, return_states=False)
-        return self.output(hidden[:, -1] if self.task == ADDING else hidden)
+        outputs: Tensor = self.output(hidden[:, -1] if self.task == ADDING else hidden)
+        return outputs
 
 
 @dataclass
 class MemoryTask:
-    """One of the two tests; every epoch has new sequences, of `seed` and the epoch's number alone."""
+    """One of the two tests; every epoch draws new sequences, which depend on `seed` and the epoch alone."""
 
     kind: str
     task: str
@@ -61,6 +64,7 @@ class MemoryTask:
     held_out: int = 512  # sequences that validate
     seed: int = 1
     metric: str = "held_out"
+    speed_unit = SpeedUnit("sequences", "sequences_per_second", "sequences a second")
     model: MemoryNetwork = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,7 +86,7 @@ class MemoryTask:
         return inputs.to(device), targets.to(device)
 
     def draw(self, number: int, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        """Sequences (number, time, inputs) and what is to be told: (number,) sums, or (number, time) signs."""
+        """Sequences (number, time, inputs) and their targets: sums (number,), or symbols (number, time)."""
         random = np.random.default_rng([self.seed, epoch, step])
         if self.task == ADDING:
             values = random.random((number, self.length))
@@ -104,10 +108,10 @@ class MemoryTask:
 
     def loss(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, float]]:
         inputs, targets = batch
-        found = self.model(inputs)
+        outputs, counts = self.model(inputs), {"sequences": float(len(inputs))}
         if self.task == ADDING:
-            return mse_loss(found[:, 0], targets), {}
-        return cross_entropy(found.flatten(0, 1), targets.flatten()), {}
+            return mse_loss(outputs[:, 0], targets), counts
+        return cross_entropy(outputs.flatten(0, 1), targets.flatten()), counts
 
     def validate(self, device: torch.device) -> dict[str, float]:
         inputs, targets = self.draw(self.held_out, HELD_OUT, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from asr.config import to_dict
 from asr.data.audio_store import AudioStore
@@ -21,7 +20,7 @@ from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 from asr.train import processes
 from asr.train.config import TrainConfig
-from asr.train.task import Report
+from asr.train.log import FinalLog, Report
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,14 @@ class GaussianRun:
         """Reasons by id of the utterances met so far that cannot be read."""
         return self._store.unreadable
 
-    def train(self, resume: bool = False, report: Report | None = None) -> dict[str, Any]:
+    def train(self, resume: bool = False, report: Report | None = None) -> FinalLog:
         """Train, write the model folder, return the final figures.
 
         It takes minutes at most: a run that was cut off begins from the start, whatever `resume` says. Where several
         processes train together, the first does all the work.
         """
         if processes.rank() > 0:
-            return {}
+            return FinalLog(0, "", {})
         spelled = [(utterance, self._states(utterance)) for utterance in self.trained_on]
         final = train_gaussians(self.model, spelled, self._store.try_read, self.config.train.epochs, report)
         arrays = {name: value.numpy() for name, value in self.model.state_dict().items()}

@@ -13,7 +13,7 @@ import itertools
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from asr.audio.read import Samples
 from asr.decode.alignment import chain_path
 from asr.errors import TextError
 from asr.gmm.model import Floats, GaussianMixtures, GaussianModel
-from asr.train.task import Report
+from asr.train.log import AUDIO_SPEED, EpochLog, FinalLog, Report, Speed
 
 SILENCE = 0
 SILENT_SHARE = 0.3  # of the range of energies, from the lowest up, that is taken for silence at first
@@ -51,7 +51,7 @@ def train_gaussians(
     read: Callable[[Item], Samples | None],
     rounds: int,
     report: Report | None = None,
-) -> dict[str, Any]:
+) -> FinalLog:
     """Train `model.mixtures` on utterances and the states of their words; return the final figures.
 
     read: an utterance's samples, None for one that cannot be read. The same texts and audio give the same mixtures.
@@ -71,7 +71,7 @@ def train_gaussians(
     utterances = list(zip(views, chains, strict=True))
     del pieces
     paths = [_flat_start(frames, chain) for frames, chain in utterances]
-    figures: dict[str, Any] = {}
+    last = EpochLog(0, 0, 0.0)
     for number, gaussians in enumerate(_schedule(rounds, room), 1):
         started = time.perf_counter()
         _estimate(mixtures, everything, np.concatenate(paths), gaussians)
@@ -79,11 +79,11 @@ def train_gaussians(
         paths = [path for path, _ in aligned]
         score = sum(value for _, value in aligned) / len(everything)
         seconds = len(everything) * model.config.features.frame_shift_ms / 1000
-        figures = {"loss": -score, "gaussians": gaussians}
+        speed = Speed(seconds / (time.perf_counter() - started), AUDIO_SPEED)
+        last = EpochLog(number, number, -score, counts={"gaussians": gaussians}, speed=speed)
         if report is not None:
-            speed = round(seconds / (time.perf_counter() - started), 1)
-            report({"kind": "epoch", "epoch": number, "audio_seconds_per_second": speed, **figures})
-    return {"kind": "final", "weights": f"{figures['gaussians']} Gaussians a state", **figures}
+            report(last)
+    return FinalLog(last.step, f"{last.counts['gaussians']:.0f} Gaussians a state", {"loss": last.loss})
 
 
 def _schedule(rounds: int, most: int) -> Iterator[int]:

@@ -8,7 +8,8 @@ import torch
 from scipy.integrate import solve_ivp
 from sklearn.linear_model import Ridge
 
-from asr.analysis.echo_state import EchoStateNetwork, mackey_glass, mackey_glass_error
+from asr.analysis.echo_state import EchoStateNetwork
+from asr.analysis.mackey_glass import mackey_glass, mackey_glass_error
 from asr.nn.cells import esn_step
 
 
@@ -65,5 +66,5 @@ def test_the_series_is_the_delay_equations_solution():
     assert np.abs(np.diff(long)).max() < 0.3
 
 
-def test_a_small_network_foretells_mackey_glass_84_steps_ahead_within_a_few_hundredths():
+def test_a_small_network_predicts_mackey_glass_84_steps_ahead_within_a_few_hundredths():
     assert mackey_glass_error(300, trials=10) < 0.03

@@ -11,7 +11,8 @@ import torch
 from asr.acoustic.checkpoint import save_checkpoint
 from asr.acoustic.config import AcousticConfig
 from asr.acoustic.network import AcousticModel
-from asr.analysis.gates import GATES, gate_activity, gradient_reach
+from asr.analysis.gates import GATES, gate_activity
+from asr.analysis.gradient_reach import gradient_reach
 from asr.nn import Recurrent
 from asr.text.tokens import Tokens
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from asr.nn import Recurrent
-from asr.nn.kernels import bf16_lstm as mixed_lstm
+from asr.nn.kernels import bf16_lstm
 
 LENGTHS = torch.tensor([50, 40, 33, 2, 1])
 
@@ -30,8 +30,8 @@ def test_gradients_are_those_of_single_precision(monkeypatch, weight_dropout):
     stack = Recurrent("lstm", 40, 32, 2, bidirectional=True, weight_dropout=weight_dropout)
     inputs = torch.randn(5, 50, 40)
     layers = []
-    run_layer = mixed_lstm.run_layer
-    monkeypatch.setattr(mixed_lstm, "run_layer", lambda *args: layers.append(1) or run_layer(*args))
+    run_layer = bf16_lstm.run_layer
+    monkeypatch.setattr(bf16_lstm, "run_layer", lambda *args: layers.append(1) or run_layer(*args))
 
     def run(inputs, mixed):
         torch.manual_seed(7)
@@ -55,10 +55,10 @@ def test_the_way_back_in_time_is_exact():
     before = torch.cat([torch.zeros(1, 3, 5), outputs[:-1]]).detach()
     into = torch.cat([inputs, before], dim=2).flatten(0, 1)
     sums = into @ torch.cat([layer.weight_ih_l0, layer.weight_hh_l0], dim=1).t() + layer.bias_ih_l0 + layer.bias_hh_l0
-    gates = mixed_lstm._gates(sums.detach()).view(9, 3, 20)
+    gates = bf16_lstm._gates(sums.detach()).view(9, 3, 20)
     cells = torch.zeros(10, 3, 5)
-    mixed_lstm._passes()[0](gates.numpy(), cells.numpy())
-    back = mixed_lstm._through_time(upstream, gates, cells, layer.weight_hh_l0.detach())
+    bf16_lstm._passes()[0](gates.numpy(), cells.numpy())
+    back = bf16_lstm._through_time(upstream, gates, cells, layer.weight_hh_l0.detach())
     outputs.backward(upstream)
     torch.testing.assert_close(back.sum(dim=(0, 1)), layer.bias_ih_l0.grad, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(back.flatten(0, 1).t() @ into[:, :7], layer.weight_ih_l0.grad, atol=1e-5, rtol=1e-5)
@@ -66,12 +66,12 @@ def test_the_way_back_in_time_is_exact():
 
 
 def test_only_small_batches_in_training_under_autocast_take_it():
-    inputs = torch.zeros(mixed_lstm.MOST_ROWS, 3, 4)
-    assert not mixed_lstm.fits(inputs)
+    inputs = torch.zeros(bf16_lstm.MOST_ROWS, 3, 4)
+    assert not bf16_lstm.fits(inputs)
     with torch.autocast("cpu", torch.bfloat16):
-        assert mixed_lstm.fits(inputs)
-        assert not mixed_lstm.fits(torch.zeros(mixed_lstm.MOST_ROWS + 1, 3, 4))
+        assert bf16_lstm.fits(inputs)
+        assert not bf16_lstm.fits(torch.zeros(bf16_lstm.MOST_ROWS + 1, 3, 4))
         with torch.no_grad():
-            assert not mixed_lstm.fits(inputs)
+            assert not bf16_lstm.fits(inputs)
     with torch.autocast("cpu", torch.float16):
-        assert not mixed_lstm.fits(inputs)
+        assert not bf16_lstm.fits(inputs)

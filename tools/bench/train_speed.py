@@ -24,7 +24,7 @@ from asr.acoustic.network import AcousticModel
 from asr.acoustic.task import CtcBatch, CtcTask
 from asr.audio.augment import AugmentConfig
 from asr.data.config import DataConfig
-from asr.nn.kernels import bf16_lstm as mixed_lstm
+from asr.nn.kernels import bf16_lstm
 from asr.text.tokens import Tokens
 from asr.train.allocator import keep_memory
 
@@ -32,7 +32,7 @@ PHONES_PER_SECOND = 15
 TOKENS = 41
 WAYS = {  # whether in bfloat16, and the largest batch for which the layer of `asr.nn.kernels.bf16_lstm` is taken
     "single precision": (False, 0),
-    "bfloat16": (True, mixed_lstm.MOST_ROWS),
+    "bfloat16": (True, bf16_lstm.MOST_ROWS),
     "bfloat16, oneDNN's LSTM": (True, 0),
 }
 
@@ -61,7 +61,7 @@ def main() -> None:
     speeds: dict[str, list[float]] = {way: [] for way in WAYS}
     for batch in [batches[0], *batches]:
         for way, (bfloat16, rows) in WAYS.items():
-            mixed_lstm.MOST_ROWS = rows
+            bf16_lstm.MOST_ROWS = rows
             started = time.perf_counter()
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
                 loss, figures = task.loss(batch)

@@ -1,4 +1,4 @@
-"""`asr forecast`: forecast a series from a CSV file, and the truth about how good the forecast is."""
+"""`asr forecast`: forecast a series from a CSV file, and measure how good forecasts of it are."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ from asr.forecast.backtest import (
     rolling_origin,
     verdict,
 )
-from asr.forecast.choose import DEFAULT, SIMPLE, make
+from asr.forecast.choose import DEFAULT, SIMPLE, make, names
 from asr.forecast.folder import load_forecaster, save_forecaster
+from asr.forecast.methods import TrainedForecaster
 from asr.forecast.series import MISSING_CHOICES, Series, future_times, read_series
 
 SHOWN_HISTORY = 4  # horizons of the past in a picture
+METHODS_HELP = f"`all`, or methods with commas between them: {', '.join(names())}."
 
 
 @click.group()
@@ -45,14 +47,27 @@ def command() -> None:
 
 
 def series_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What every subcommand needs to read a series."""
+    """The options with which every subcommand reads a series."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--missing", type=click.Choice(MISSING_CHOICES), default="error", show_default=True),
-        click.option("--season", default=0, type=click.IntRange(0), help="Steps.  [default: by the times' frequency]"),
+        click.option(
+            "--missing",
+            type=click.Choice(MISSING_CHOICES),
+            default="error",
+            show_default=True,
+            help="Treatment of missing values: refuse, interpolate in a straight line, or repeat the last one.",
+        ),
+        click.option(
+            "--season",
+            default=0,
+            type=click.IntRange(0),
+            help="Steps of a season.  [default: by the frequency of the times]",
+        ),
         click.option("--horizon", required=True, type=click.IntRange(1), help="Steps to forecast."),
-        click.option("--input", "inputs", multiple=True, metavar="COLUMN", help="Further column; may be repeated."),
-        click.option("--target", help="Column to forecast.  [default: the last]"),
+        click.option(
+            "--input", "inputs", multiple=True, metavar="COLUMN", help="Further column to use; may be repeated."
+        ),
+        click.option("--target", help="Column to forecast.  [default: the last one]"),
         click.option("--time-col", help="Column of times: ISO dates, year-month, numbers.  [default: none]"),
         click.argument("file", type=click.Path(path_type=Path)),
     ):
@@ -82,14 +97,14 @@ def _chosen(text: str) -> list[str]:
 
 @command.command("compare")
 @series_options
-@click.option("--methods", default="all", show_default=True, help="Names with commas between them.")
+@click.option("--methods", default="all", show_default=True, help=METHODS_HELP)
 @click.option("--output", type=click.Path(path_type=Path), help="Write all forecasts as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (PNG).")
 def compare(
     file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
     missing: str, as_json: bool, methods: str, output: Path | None, plot: Path | None,
 ) -> int:  # fmt: skip
-    """Methods side by side on the last HORIZON values, which none of them sees.
+    """Compare methods on the last HORIZON values, which none of them is fitted to.
 
     \b
     Example: asr forecast compare passengers.csv --time-col month --target passengers --horizon 12 --season 12 --json
@@ -113,18 +128,22 @@ def compare(
 
 @command.command("backtest")
 @series_options
-@click.option("--methods", default="all", show_default=True, help="Names with commas between them.")
-@click.option("--origins", default=20, show_default=True, type=click.IntRange(1), help="Points to forecast from.")
-@click.option("--step", default=1, show_default=True, type=click.IntRange(1), help="Between two origins.")
-@click.option("--refit-every", default=0, help="Learn again every so many origins.  [default: never]")
-@click.option("--returns", is_flag=True, help="Errors of changes relative to the last value too (prices).")
+@click.option("--methods", default="all", show_default=True, help=METHODS_HELP)
+@click.option(
+    "--origins", default=20, show_default=True, type=click.IntRange(1), help="Number of points to forecast from."
+)
+@click.option("--step", default=1, show_default=True, type=click.IntRange(1), help="Steps between two origins.")
+@click.option(
+    "--refit-every", default=0, type=click.IntRange(0), help="Fit again every so many origins.  [default: never]"
+)
+@click.option("--returns", is_flag=True, help="Also print errors of changes relative to the last value (for prices).")
 @click.option("--output", type=click.Path(path_type=Path), help="Write all forecasts as CSV.")
 def backtest(
     file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
     missing: str, as_json: bool, methods: str, origins: int, step: int, refit_every: int, returns: bool,
     output: Path | None,
 ) -> int:  # fmt: skip
-    """Methods side by side from many origins, with a test of each against the best baseline.
+    """Compare methods from many origins, and test each against the best baseline.
 
     \b
     Example: asr forecast backtest aapl.csv --time-col Date --target Close --horizon 1 --origins 1000 --returns
@@ -160,28 +179,28 @@ def backtest(
     for result in results:
         for name, value in _returns(result, series, returns).items():
             click.echo(f"{result.name}: {name} {value:.6g}")
-    for found in verdicts:
-        click.echo(found.text)
+    for result_verdict in verdicts:
+        click.echo(result_verdict.text)
     return 0
 
 
 @command.command("fit")
 @series_options
-@click.option("--method", default="lstm", show_default=True)
+@click.option("--method", default="lstm", show_default=True, type=click.Choice(names()), help="Method to fit.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 def fit(
     file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
     missing: str, as_json: bool, method: str, output: Path,
 ) -> int:  # fmt: skip
-    """Fit one method to the whole series.
+    """Fit one method to the whole series and store it.
 
     \b
     Example: asr forecast fit passengers.csv --time-col month --target passengers --horizon 12 --output model
     """
     series, season = _read(file, target, time_col, inputs, missing, season, horizon)
-    found = make([method], horizon)[0]
-    found.fit(series.values, horizon, season)
-    save_forecaster(output, found, series, horizon, season)
+    forecaster = make([method], horizon)[0]
+    forecaster.fit(series.values, horizon, season)
+    save_forecaster(output, forecaster, series, horizon, season)
     if as_json:
         click.echo(json.dumps({"method": method, "horizon": horizon, "season": season, "values": len(series)}))
     note(f"{output}: {method}, {len(series)} values, horizon {horizon}, season {season}")
@@ -191,43 +210,45 @@ def fit(
 @command.command("predict")
 @series_options
 @click.option("--model", type=click.Path(path_type=Path), help="Folder from `asr forecast fit`.")
-@click.option("--method", default="theta", show_default=True, help="Without --model: fit this first.")
+@click.option(
+    "--method", default="theta", show_default=True, type=click.Choice(names()), help="Method to fit, without --model."
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Write the forecast as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (PNG).")
 def predict(
     file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
     missing: str, as_json: bool, model: Path | None, method: str, output: Path | None, plot: Path | None,
 ) -> int:  # fmt: skip
-    """Forecast what comes after the series, with an interval.
+    """Forecast the values after the series, with an interval.
 
     \b
     Example: asr forecast predict passengers.csv --time-col month --target passengers --horizon 12 --plot out.png
     """
     series, season = _read(file, target, time_col, inputs, missing, season, horizon)
     if model is None:
-        found = make([method], horizon)[0]
+        forecaster = make([method], horizon)[0]
     else:
-        found, values = load_forecaster(model)
+        forecaster, values = load_forecaster(model)
         if values["horizon"] != horizon:
             raise ConfigError(f"{model} was fitted for a horizon of {values['horizon']}, not {horizon}.")
         if values["columns"] != list(series.columns):
             raise ConfigError(f"{model} was fitted to the columns {', '.join(values['columns'])}; give the same.")
-    if model is None or not hasattr(found, "state"):
-        found.fit(series.values, horizon, season)
-    forecast = found.forecast(series.values)
-    widths = interval_widths(found, series.values, horizon)
+    if model is None or not isinstance(forecaster, TrainedForecaster):
+        forecaster.fit(series.values, horizon, season)
+    forecast = forecaster.forecast(series.values)
+    widths = interval_widths(forecaster, series.values, horizon)
     rows = [
         {"time": time, "forecast": _number(value), "low": _number(value - width), "high": _number(value + width)}
         for time, value, width in zip(future_times(series, horizon), forecast, widths, strict=True)
     ]
     if plot is not None:
-        result = Result(found.name, forecast[None], np.zeros((0, horizon)), {})
+        result = Result(forecaster.name, forecast[None], np.zeros((0, horizon)), {})
         _plot(plot, series, [result], len(series), widths)
     text = _csv([list(rows[0]), *[["" if value is None else value for value in row.values()] for row in rows]])
     if output is not None:
         write_text(output, text)
     if as_json:
-        click.echo(json.dumps({"method": found.name, "horizon": horizon, "interval": INTERVAL, "forecast": rows}))
+        click.echo(json.dumps({"method": forecaster.name, "horizon": horizon, "interval": INTERVAL, "forecast": rows}))
     elif output is None:
         click.echo(text, nl=False)
     return 0
@@ -236,7 +257,7 @@ def predict(
 def _usable(results: list[Result]) -> list[Result]:
     for result in results:
         if result.note:
-            note(f"{result.name} left out: {result.note}")
+            note(f"{result.name} is left out: {result.note}")
     return [result for result in results if not result.note]
 
 
@@ -259,15 +280,16 @@ def _returns(result: Result, series: Series, wanted: bool) -> dict[str, float]:
     return {"mae_returns": float(np.abs(gaps).mean()), "rmse_returns": float(np.sqrt(np.square(gaps).mean()))}
 
 
-def _print_table(results: list[Result], more: dict[str, str] | None = None, title: str = "") -> None:
+def _print_table(results: list[Result], last_column: dict[str, str] | None = None, title: str = "") -> None:
     click.echo(
-        f"{'method':<16}{'MAE':>12}{'RMSE':>12}{'MSE':>14}{'sMAPE':>9}{'MASE':>9}" + (f"{title:>9}" if more else "")
+        f"{'method':<16}{'MAE':>12}{'RMSE':>12}{'MSE':>14}{'sMAPE':>9}{'MASE':>9}"
+        + (f"{title:>9}" if last_column else "")
     )
     for result in sorted(results, key=lambda result: result.errors["mse"]):
         errors = result.errors
         click.echo(
             f"{result.name:<16}{errors['mae']:12.5g}{errors['rmse']:12.5g}{errors['mse']:14.6g}{errors['smape']:9.3f}"
-            f"{errors['mase']:9.3f}" + (more[result.name] if more else "")
+            f"{errors['mase']:9.3f}" + (last_column[result.name] if last_column else "")
         )
 
 
@@ -300,7 +322,7 @@ def _write_origins(path: Path, results: list[Result]) -> None:
 
 
 def _plot(path: Path, series: Series, results: list[Result], start: int, widths: Any = None) -> None:
-    """The end of the series and each method's forecast from `start` on."""
+    """Draw the end of the series and each method's forecast from step `start` on."""
     figure = new_figure(9, 4)
     axes = figure.add_subplot()
     horizon = results[0].forecasts.shape[1]

@@ -1,10 +1,10 @@
-"""`asr inspect`: what recurrent networks do inside, drawn."""
+"""`asr inspect`: gates and attributions of recurrent networks, as figures and pictures."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -13,44 +13,55 @@ from asr.cli.figures import new_figure, save_figure
 from asr.cli.inspect.memory import gradients, mackey_glass, memory
 from asr.errors import AsrError, ConfigError
 
-SHOWN = ("input", "forget", "output", "cell")
-MOST_UNITS = 64  # drawn, the most active ones
-MOST_SECONDS = 60.0  # of audio that attribution takes
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from asr.acoustic.network import AcousticModel
+    from asr.analysis.acoustic_attribution import Attribution
+    from asr.audio.read import Samples
+    from asr.nn import Recurrent
+
+DRAWN_GATES = ("input", "forget", "output", "cell")
+MOST_UNITS = 64  # in a picture: those that vary most
+MOST_SECONDS = 60.0  # of audio for attribution
 
 
 @click.group()
 def command() -> None:
-    """Look into recurrent networks.
+    """Look into recurrent networks: gates, attributions, gradients, memory.
 
     \b
     Example: asr inspect gates talk.wav --layer 1 --output gates.png
     """
 
 
-class Seen(NamedTuple):
-    """What a stack of LSTMs is given, and what is drawn beside its gates."""
+class StackInput(NamedTuple):
+    """A recurrent stack with its input, and what a picture shows beside the gates."""
 
-    stack: Any  # asr.nn.Recurrent
+    stack: Recurrent
     layer: int  # of the stack, from 0
-    inputs: Any  # (time, input size)
+    inputs: Tensor  # (time, input size)
     source: str
-    words: list[str] | None = None  # a name for each step
-    samples: Any = None
+    words: list[str] | None = None  # a label for each step
+    samples: Samples | None = None
     frame_seconds: float = 0.0
 
 
 @command.command("gates")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--text", help="Words to read instead of a file: MODEL is then a classifier or a language model.")
+@click.option("--text", help="Words instead of a file; MODEL is then a text classifier or a language model.")
 @click.option("--model", default="english", show_default=True, help="Model folder, or a shipped model's name.")
-@click.option("--layer", default=1, show_default=True, type=click.IntRange(1), help="From 1.")
-@click.option("--backward", is_flag=True, help="The direction that reads from the end.")
+@click.option("--layer", default=1, show_default=True, type=click.IntRange(1), help="Layer, counted from 1.")
+@click.option("--backward", is_flag=True, help="Show the backward direction.")
 @click.option("--output", type=click.Path(path_type=Path), help="Picture to write (.png).")
-@click.option("--json", "as_json", is_flag=True, help="Print means over time and units of each gate.")
+@click.option("--json", "as_json", is_flag=True, help="Print the mean of each gate as JSON.")
 def gates(
     file: Path | None, text: str | None, model: str, layer: int, backward: bool, output: Path | None, as_json: bool
 ) -> None:
-    """Gates and cells of an LSTM while it hears FILE, under the waveform, or reads a text, under its words.
+    """Show the gates and cells of an LSTM over time, for a recording or a text.
+
+    The picture puts them under the waveform of FILE or over the words of --text. Without --output, only the mean of
+    each gate is printed.
 
     \b
     Examples: asr inspect gates talk.wav --layer 2 --output gates.png
@@ -59,36 +70,36 @@ def gates(
     from asr.analysis.gates import gate_activity
 
     if (file is None) == (text is None):
-        raise click.UsageError("name a FILE to hear, or a --text to read.")
-    seen = _read(str(text), Path(model), layer - 1) if file is None else _hear(file, model, layer - 1)
+        raise click.UsageError("give either FILE or --text.")
+    given = _text_input(str(text), Path(model), layer - 1) if file is None else _audio_input(file, model, layer - 1)
     try:
-        found = gate_activity(seen.stack, seen.inputs, seen.layer, backward)
+        activity = gate_activity(given.stack, given.inputs, given.layer, backward)
     except ValueError as error:
         raise ConfigError(f"{model}: {error}.") from None
-    means = {name: round(float(value.mean()), 4) for name, value in found.items()}
+    means = {name: round(float(value.mean()), 4) for name, value in activity.items()}
     if output is not None:
-        title = f"{seen.source}, layer {layer}, {'backward' if backward else 'forward'}"
-        _draw_gates(output, seen, found, title)
+        title = f"{given.source}, layer {layer}, {'backward' if backward else 'forward'}"
+        _draw_gates(output, given, activity, title)
         note(f"{output}: picture")
     if as_json:
-        click.echo(json.dumps({"frames": len(seen.inputs), "means": means}))
+        click.echo(json.dumps({"frames": len(given.inputs), "means": means}))
     else:
         for name, value in means.items():
             click.echo(f"{name:<10} mean {value:7.4f}")
 
 
-def _hear(file: Path, model: str, layer: int) -> Seen:
-    """What an acoustic model's recurrent stack is given of a file; of one in blocks, what the layer is given."""
+def _audio_input(file: Path, model: str, layer: int) -> StackInput:
+    """The recurrent stack of an acoustic model and its input for a file; of a model in blocks, one layer's."""
     import torch
 
     network, features, samples = _features(file, model)
     with torch.inference_mode():
         hidden, lengths = network.front(features[None], torch.tensor([len(features)]))
         stack, layer, inputs = network.encoder.recurrent_layer(layer, hidden, lengths)
-    return Seen(stack, layer, inputs[0], file.name, None, samples, network.config.seconds_per_frame)
+    return StackInput(stack, layer, inputs[0], file.name, None, samples, network.config.seconds_per_frame)
 
 
-def _features(file: Path, model: str) -> tuple[Any, Any, Any]:
+def _features(file: Path, model: str) -> tuple[AcousticModel, Tensor, Samples]:
     """An acoustic model, and a file's features (frames, dim) and samples."""
     import torch
 
@@ -105,8 +116,8 @@ def _features(file: Path, model: str) -> tuple[Any, Any, Any]:
     return network, features[0].clone(), samples
 
 
-def _read(text: str, folder: Path, layer: int) -> Seen:
-    """What a text classifier's or a language model's stack is given of a text."""
+def _text_input(text: str, folder: Path, layer: int) -> StackInput:
+    """The recurrent stack of a text classifier or a language model and its input for a text."""
     import torch
 
     from asr.lm.lstm.running_scores import RunningScorer
@@ -115,29 +126,29 @@ def _read(text: str, folder: Path, layer: int) -> Seen:
 
     network: Any
     if read_config(folder).get("type") == TYPE:
-        found = load_classifier(folder)
-        words, ids, network = found.words(text), found.encode(text), found.model
+        classifier = load_classifier(folder)
+        words, ids, network = classifier.words(text), classifier.encode(text), classifier.model
     else:
         scorer = RunningScorer(folder)
-        ids = [index for index in scorer.ids([text]).tolist() if index]  # without the text's ends
+        ids = [index for index in scorer.ids([text]).tolist() if index]  # without the ends of sentences
         words, network = [scorer.words[index] for index in ids], scorer.model
     if not words:
-        raise ConfigError("--text holds no word.")
+        raise ConfigError("--text has no words.")
     with torch.inference_mode():
         inputs = network.embedding(torch.tensor(ids))
-    return Seen(network.recurrent, layer, inputs, folder.name, words)
+    return StackInput(network.recurrent, layer, inputs, folder.name, words)
 
 
 @command.command("attribution")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--at", required=True, type=click.FloatRange(min=0), help="Second of the file that is asked about.")
+@click.option("--at", required=True, type=click.FloatRange(min=0), help="Time in the file, in seconds.")
 @click.option("--model", default="english", show_default=True, help="Model folder, or a shipped model's name.")
 @click.option("--output", type=click.Path(path_type=Path), help="Picture to write (.png).")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the contribution of each frame.")
 def attribution(file: Path, at: float, model: str, output: Path | None, as_json: bool) -> None:
-    """What of FILE made an acoustic model hear the token it hears at a second: integrated gradients over its features.
+    """Attribute a recognised token to the features of FILE, by integrated gradients.
 
-    The token is the likeliest other than blank near that second; compared is with features of silence at their means.
+    The token is the likeliest one other than blank near the given time. The baseline is the mean feature vector.
 
     \b
     Example: asr inspect attribution talk.wav --at 1.5 --output why.png
@@ -146,29 +157,26 @@ def attribution(file: Path, at: float, model: str, output: Path | None, as_json:
 
     network, features, samples = _features(file, model)
     if len(samples) > MOST_SECONDS * network.config.features.sample_rate:
-        raise AsrError(f"{file} is longer than {MOST_SECONDS:g} s; cut out the part that is asked about.")
+        raise AsrError(f"{file} is longer than {MOST_SECONDS:g} s; cut out the part around the given time.")
     if at * network.config.features.sample_rate > len(samples):
-        raise AsrError(f"{file} ends before second {at:g}; choose an earlier one.")
-    found = attribute(network, features, at)
-    name = _token_names(model)[found.token]
-    shift = network.config.features.frame_shift_ms / 1000
-    shares = found.values.abs().sum(dim=1)
-    most = int(shares.argmax()) * shift
-    weight = shares.cumsum(dim=0)
-    centre = int((weight < weight[-1] / 2).sum()) * shift  # the median
+        raise AsrError(f"{file} ends before second {at:g}; choose an earlier time.")
+    result = attribute(network, features, at)
+    name = _token_names(model)[result.token]
     if output is not None:
-        _draw_attribution(output, features, found.values, shift, f"{file.name}: '{name}' at {found.second:.2f} s")
+        _draw_attribution(output, features, result, f"{file.name}: '{name}' at {result.second:.2f} s")
         note(f"{output}: picture")
     values = {
-        "token": name, "second": round(found.second, 3), "log_prob": round(found.log_prob, 4),
-        "gain": round(float(found.values.sum()), 4), "most": round(most, 3), "centre": round(centre, 3),
+        "token": name, "second": round(result.second, 3), "log_prob": round(result.log_prob, 4),
+        "gain": round(float(result.values.sum()), 4), "most": round(result.strongest_second, 3),
+        "centre": round(result.median_second, 3),
     }  # fmt: skip
     if as_json:
-        click.echo(json.dumps(values | {"frames": [round(float(v), 5) for v in found.values.sum(dim=1)]}))
+        click.echo(json.dumps(values | {"frames": [round(float(v), 5) for v in result.values.sum(dim=1)]}))
     else:
         click.echo(
-            f"'{name}' at {found.second:.2f} s: ln P {found.log_prob:.3f}, {values['gain']:+.3f} over mean features; "
-            f"the frame at {most:.2f} s decided most, half of all lies before {centre:.2f} s"
+            f"'{name}' at {result.second:.2f} s: ln P {result.log_prob:.3f}, {values['gain']:+.3f} relative to mean "
+            f"features; the frame at {result.strongest_second:.2f} s contributes most, half of all contributions lie "
+            f"before {result.median_second:.2f} s"
         )
 
 
@@ -179,37 +187,35 @@ def _token_names(model: str) -> tuple[str, ...]:
     return Tokens.read(model_folder(model) / "tokens.txt").names
 
 
-def _draw_gates(path: Path, seen: Seen, found: dict[str, Any], title: str) -> None:
+def _draw_gates(path: Path, given: StackInput, activity: dict[str, Tensor], title: str) -> None:
     import numpy as np
 
     figure = new_figure(11, 9)
-    heard = seen.samples is not None
-    axes = figure.subplots(len(SHOWN) + heard, 1, sharex=True, squeeze=False)[:, 0]
+    waveforms = 0 if given.samples is None else 1
+    axes = figure.subplots(len(DRAWN_GATES) + waveforms, 1, sharex=True, squeeze=False)[:, 0]
     axes[0].set_title(title)
-    if heard:
-        axes[0].plot(np.arange(len(seen.samples)) / 16000, seen.samples, linewidth=0.4)
+    if given.samples is not None:
+        axes[0].plot(np.arange(len(given.samples)) / 16000, given.samples, linewidth=0.4)
         axes[-1].set_xlabel("seconds")
-    for plot, name in zip(axes[heard:], SHOWN, strict=True):
-        values = found[name].numpy()
+    for plot, name in zip(axes[waveforms:], DRAWN_GATES, strict=True):
+        values = activity[name].numpy()
         busiest = np.sort(np.argsort(-values.std(axis=0))[:MOST_UNITS])
-        extent = (0, len(values) * (seen.frame_seconds if heard else 1), 0, len(busiest))
+        extent = (0, len(values) * (given.frame_seconds if waveforms else 1), 0, len(busiest))
         image = plot.imshow(values[:, busiest].T, aspect="auto", origin="lower", extent=extent, interpolation="nearest")
         plot.set_ylabel(name)
         figure.colorbar(image, ax=plot)
-    if seen.words is not None:
-        axes[-1].set_xticks(np.arange(len(seen.words)) + 0.5, seen.words, rotation=60)
+    if given.words is not None:
+        axes[-1].set_xticks(np.arange(len(given.words)) + 0.5, given.words, rotation=60)
     save_figure(figure, path)
 
 
-def _draw_attribution(path: Path, features: Any, values: Any, shift: float, title: str) -> None:
+def _draw_attribution(path: Path, features: Tensor, result: Attribution, title: str) -> None:
     figure = new_figure(11, 6)
     axes = figure.subplots(2, 1, sharex=True)
-    extent = (0, len(features) * shift, 0, features.shape[1])
-    most = float(values.abs().max())
-    for plot, image, options in (
-        (axes[0], features, {}),
-        (axes[1], values, {"cmap": "RdBu_r", "vmin": -most, "vmax": most}),
-    ):
+    extent = (0, len(features) * result.frame_seconds, 0, features.shape[1])
+    most = float(result.values.abs().max())
+    colours: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
+    for plot, image, options in ((axes[0], features, {}), (axes[1], result.values, colours)):
         shown = plot.imshow(image.T.numpy(), aspect="auto", origin="lower", extent=extent, **options)
         figure.colorbar(shown, ax=plot)
         plot.set_ylabel("mel bin")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,6 +14,7 @@ from asr.data.manifest import sentences
 from asr.errors import ConfigError
 from asr.text.lines import read_lines
 from asr.text.normalize import CASES
+from asr.train.log import EpochLog
 
 
 @click.group()
@@ -122,13 +122,12 @@ def train(
     progress = TrainingProgress(_epoch_line)
     final = run.train(resume, progress)
     progress.close()
-    note(f"{output}: {final['weights']}, perplexity {final['perplexity']:.2f}")
+    note(f"{output}: {final.weights}, perplexity {final.figures['perplexity']:.2f}")
 
 
-def _epoch_line(entry: dict[str, Any]) -> str:
-    speed = entry["words"] / max(entry["wall"], 1e-9)
-    perplexity = f", perplexity {entry['perplexity']:.1f}" if "perplexity" in entry else ""
-    return f"loss {entry['loss']:.4f}{perplexity}, {speed:,.0f} words a second"
+def _epoch_line(entry: EpochLog) -> str:
+    perplexity = f", perplexity {entry.figures['perplexity']:.1f}" if entry.figures else ""
+    return f"loss {entry.loss:.4f}{perplexity}, {entry.speed}"
 
 
 for other in (score, interpolate, sample, pack):

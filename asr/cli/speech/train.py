@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 from asr.cli.console import TrainingProgress, list_bad, note
 from asr.config import from_dict, read_toml
 from asr.data.manifest import BadItem, Manifest, read_manifest
+from asr.train.log import EpochLog
 
 if TYPE_CHECKING:
     from asr.acoustic.run import AcousticRun
@@ -86,7 +88,7 @@ def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Pat
     faster = run.cramped_when_faster
     if faster:
         note(f"{len(faster)} more had an infinite CTC loss when played faster: {' '.join(faster[:5])}")
-    note(f"{output}: {final['weights']}, {_figures(final)}")
+    note(f"{output}: {final.weights}, {_figures(final.figures)}")
 
 
 def _manifest(path: Path) -> Any:
@@ -95,13 +97,13 @@ def _manifest(path: Path) -> Any:
     return manifest
 
 
-def _figures(entry: dict[str, Any]) -> str:
-    shown = [f"{name} {entry[name]:.2%}" for name in ("wer", "ter") if name in entry]
-    return ", ".join([*shown, *(f"dev loss {entry[name]:.4f}" for name in ("crf",) if name in entry)])
+def _figures(figures: Mapping[str, float]) -> str:
+    shown = [f"{name} {figures[name]:.2%}" for name in ("wer", "ter") if name in figures]
+    return ", ".join([*shown, *(f"dev loss {figures[name]:.4f}" for name in ("crf",) if name in figures)])
 
 
-def _epoch_line(entry: dict[str, Any]) -> str:
-    skipped = f", {entry['infeasible']:.0f} infinite losses" if entry.get("infeasible") else ""
-    speed = f"{entry['audio_seconds_per_second']} s of audio a second"
-    parts = [f"loss {entry['loss']:.4f}", _figures(entry), speed]
+def _epoch_line(entry: EpochLog) -> str:
+    infeasible = entry.counts.get("infeasible", 0.0)
+    skipped = f", {infeasible:.0f} infinite losses" if infeasible else ""
+    parts = [f"loss {entry.loss:.4f}", _figures(entry.figures), str(entry.speed or "")]
     return ", ".join(part for part in parts if part) + skipped

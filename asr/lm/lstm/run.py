@@ -21,8 +21,8 @@ from asr.text.lines import read_lines
 from asr.text.lm_units import Units
 from asr.text.normalize import CASES
 from asr.train.config import TrainConfig
+from asr.train.log import FinalLog, Report
 from asr.train.loop import Trainer
-from asr.train.task import Report
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class LmRun:
             self.trained_words = len(parts[0].ids)
             self.task = LmTask(self.model, parts[0], parts[1], config.text, seed)
 
-    def train(self, resume: bool = False, report: Report | None = None) -> dict[str, Any]:
+    def train(self, resume: bool = False, report: Report | None = None) -> FinalLog:
         """Train, write the model folder, return the final figures."""
         trainer = Trainer(self.task, self.config.train, self.output, report)
         settings = json.dumps(to_dict(self.config), indent=2) + "\n"

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from asr.errors import TextError
 from asr.lm.lstm.network import END_ID, LstmLanguageModel
-from asr.lm.lstm.sentence_task import TextConfig
+from asr.lm.lstm.sentence_task import WORD_SPEED, TextConfig
 
 SHORT_SHARE, SHORTEST, SPREAD = 0.05, 5, 5  # of batches with half the steps; least steps; standard deviation of steps
 VALIDATED_AT_ONCE = 256  # words
@@ -51,6 +51,7 @@ class RunningTask:
     text: TextConfig
     seed: int = 1
     metric: str = "perplexity"
+    speed_unit = WORD_SPEED
     states: tuple[Tensor, ...] = field(default_factory=tuple)  # carried from batch to batch
 
     def __post_init__(self) -> None:

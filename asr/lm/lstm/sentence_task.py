@@ -19,9 +19,12 @@ from torch import Tensor
 from asr.errors import ConfigError, TextError
 from asr.lm.lstm.network import END_ID, UNKNOWN_ID, LstmLanguageModel
 from asr.lm.word_model import END
+from asr.nn.lengths import inside
+from asr.train.log import SpeedUnit
 
 UNKNOWN = "<unk>"
-LENGTH_NOISE = 0.02  # share by which lengths are shaken before sorting, so that batches differ from epoch to epoch
+LENGTH_NOISE = 0.02  # relative jitter added to lengths before sorting, so that batches differ from epoch to epoch
+WORD_SPEED = SpeedUnit("words", "words_per_second", "words a second")
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class LmTask:
     text: TextConfig
     seed: int = 1
     metric: str = "perplexity"
+    speed_unit = WORD_SPEED
 
     def __post_init__(self) -> None:
         if self.text.parts > len(self.train):
@@ -138,9 +142,8 @@ class LmTask:
 
     def _log_probs(self, batch: WordBatch) -> Tensor:
         hidden, _ = self.model.hidden(batch.inputs, batch.lengths)
-        time = torch.arange(batch.inputs.shape[1], device=batch.inputs.device)
-        inside = time[None, :] < batch.lengths[:, None]
-        return self.model.log_probs(hidden[inside], batch.targets[inside])
+        mask = inside(batch.lengths, batch.inputs.shape[1])
+        return self.model.log_probs(hidden[mask], batch.targets[mask])
 
     def validate(self, device: torch.device) -> dict[str, float]:
         """Perplexity of the dev sentences, unknown words and ends of sentences counted."""

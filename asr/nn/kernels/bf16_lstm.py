@@ -1,13 +1,14 @@
 """An LSTM layer for training in bfloat16 on the CPU.
 
-oneDNN's own layer has a fast way forward in bfloat16, but its way back goes step by step through small products, whose
-overhead at a handful of utterances costs more than single precision does. Here the layer's gates are computed anew for
-all steps at once from what it gave out, and so are the gradients of weights and inputs: large products, in bfloat16.
-What must go step by step, the gradient's way back in time, is a small product in single precision and a compiled pass.
+oneDNN's forward pass is fast in bfloat16, but its backward pass goes step by step through small products, which with a
+handful of utterances take longer than single precision does. Here the backward pass recomputes the gates of all steps
+at once from the layer's outputs, and computes the gradients of weights and inputs in large products, all in bfloat16.
+Only the recursion backward in time goes step by step: a small product in single precision and a compiled loop.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -19,11 +20,11 @@ from torch import Tensor
 from asr.compiled import compile_cached
 
 Floats = NDArray[np.float32]
-MOST_ROWS = 16  # of a batch: with more, oneDNN's own way back is the faster one
+MOST_ROWS = 16  # of a batch: with more, oneDNN's backward pass is faster
 
 
 def fits(inputs: Tensor) -> bool:
-    """Whether the layer is for these inputs: a small batch, in training under autocast to bfloat16, on the CPU."""
+    """Whether the layer suits these inputs: a small batch on the CPU, in training under autocast to bfloat16."""
     return (
         inputs.device.type == "cpu"
         and len(inputs) <= MOST_ROWS
@@ -34,13 +35,13 @@ def fits(inputs: Tensor) -> bool:
 
 
 def run_layer(inputs: Tensor, weights: list[Tensor]) -> Tensor:
-    """One direction of one layer, from zeros: (batch, time, size) -> (batch, time, hidden), in bfloat16.
+    """The outputs (batch, time, hidden) of one direction of a layer from zero states, in bfloat16.
 
-    weights: torch's weight_ih, weight_hh, bias_ih and bias_hh, in single precision. Gradients as of `torch.lstm` under
-    autocast, to the precision of bfloat16 (half a percent).
+    inputs: (batch, time, size); weights: torch's weight_ih, weight_hh, bias_ih and bias_hh, in single precision.
+    Gradients equal those of `torch.lstm` under autocast, to the precision of bfloat16 (half a percent).
     """
-    outputs: Tensor = _Layer.apply(inputs, *weights)
-    return outputs
+    apply: Callable[..., Tensor] = _Layer.apply
+    return apply(inputs, *weights)
 
 
 class _Layer(torch.autograd.Function):
@@ -49,7 +50,10 @@ class _Layer(torch.autograd.Function):
         read = inputs.transpose(0, 1).to(torch.bfloat16).contiguous()  # (time, batch, size)
         halves = [weight.to(torch.bfloat16) for weight in weights]
         zeros = read.new_zeros(1, read.shape[1], weights[1].shape[1])
-        outputs, _, _ = torch.lstm(read, (zeros, zeros), halves, True, 1, 0.0, False, False, False)
+        outputs, _, _ = torch.lstm(
+            read, (zeros, zeros), halves, has_biases=True, num_layers=1, dropout=0.0, train=False, bidirectional=False,
+            batch_first=False,
+        )  # fmt: skip
         ctx.save_for_backward(read, outputs, weights[1], *halves)
         return outputs.transpose(0, 1)
 
@@ -58,7 +62,7 @@ class _Layer(torch.autograd.Function):
         read, outputs, recurrent, *halves = ctx.saved_tensors
         time, batch, size = read.shape
         hidden = outputs.shape[2]
-        both = read.new_empty(time, batch, size + hidden)  # the input and the output before it, of each step
+        both = read.new_empty(time, batch, size + hidden)  # of each step its input and the output before it
         both[:, :, :size], both[0, :, size:], both[1:, :, size:] = read, 0, outputs[:-1]
         rows = both.view(time * batch, size + hidden)
         sums = torch.addmm(halves[2] + halves[3], rows, torch.cat(halves[:2], dim=1).t())
@@ -76,7 +80,7 @@ class _Layer(torch.autograd.Function):
 
 
 def _gates(sums: Tensor) -> Tensor:
-    """Input, forget, candidate and output gate, in place of what goes into them (rows, 4 * hidden)."""
+    """Input, forget, candidate and output gate, computed in place of their sums (rows, 4 * hidden)."""
     hidden = sums.shape[1] // 4
     sums[:, : 2 * hidden].sigmoid_()
     sums[:, 2 * hidden : 3 * hidden].tanh_()
@@ -85,7 +89,7 @@ def _gates(sums: Tensor) -> Tensor:
 
 
 def _through_time(upstream: Tensor, gates: Tensor, cells: Tensor, recurrent: Tensor) -> Tensor:
-    """The loss's gradient by what goes into the gates (time, batch, 4 * hidden), from that by the outputs."""
+    """The gradients of the gates' sums (time, batch, 4 * hidden), from the gradients `upstream` of the outputs."""
     time, batch, hidden = upstream.shape
     back = torch.empty_like(gates)
     of_output, of_cell = upstream.new_zeros(batch, hidden), upstream.new_zeros(batch, hidden)
@@ -100,7 +104,7 @@ def _through_time(upstream: Tensor, gates: Tensor, cells: Tensor, recurrent: Ten
 
 @cache
 def _passes() -> tuple[Any, Any]:
-    """(cells, step back), compiled on first use."""
+    """`_run_cells` and `_step_back`, compiled on first use."""
     wrap = compile_cached(fastmath={"contract", "nsz", "reassoc"}, _nrt=False)
     return wrap(_run_cells), wrap(_step_back)
 
@@ -126,19 +130,19 @@ def _step_back(
     of_cell: Floats,
     back: Floats,
 ) -> None:
-    """One step of `_through_time`: of_output and of_cell (batch, hidden) come from the step after this one."""
+    """One step of `_through_time`; of_output and of_cell (batch, hidden) are gradients from the step after this one."""
     one = np.float32(1)
     hidden = cells.shape[2]
     for row in range(gates.shape[1]):
         gate, before, now = gates[step, row], cells[step, row], squashed[step, row]
-        above, later, carried, found = upstream[step, row], of_output[row], of_cell[row], back[step, row]
+        above, later, carried, sums = upstream[step, row], of_output[row], of_cell[row], back[step, row]
         for unit in range(hidden):
             entry, forget = gate[unit], gate[hidden + unit]
             candidate, leave = gate[2 * hidden + unit], gate[3 * hidden + unit]
             output = above[unit] + later[unit]
             cell = carried[unit] + output * leave * (one - now[unit] * now[unit])
             carried[unit] = cell * forget
-            found[unit] = cell * candidate * entry * (one - entry)
-            found[hidden + unit] = cell * before[unit] * forget * (one - forget)
-            found[2 * hidden + unit] = cell * entry * (one - candidate * candidate)
-            found[3 * hidden + unit] = output * now[unit] * leave * (one - leave)
+            sums[unit] = cell * candidate * entry * (one - entry)
+            sums[hidden + unit] = cell * before[unit] * forget * (one - forget)
+            sums[2 * hidden + unit] = cell * entry * (one - candidate * candidate)
+            sums[3 * hidden + unit] = output * now[unit] * leave * (one - leave)

@@ -1,15 +1,16 @@
-"""A layer of LSTM in both directions on a GPU as one kernel each way, in Triton.
+"""Both directions of an LSTM layer on a GPU in one kernel for the forward and one for the backward pass, in Triton.
 
-torch's kernel launches several small ones a step, and a thread that launches is slower than the GPU that runs them.
-Here one program takes sixteen sequences of one direction through all their steps, each within its own length, and
-reads the recurrent weights from the cache anew at each step. Products take 16-bit halves (as precise as the TF32 that
-torch uses) and sum in 32 bits; gradients are scaled to their largest before they become halves.
+torch launches several small kernels each step, and launching them takes longer than running them. Here one program
+takes sixteen sequences of one direction through all their steps, each within its own length, and reads the recurrent
+weights from the cache at each step. Products take 16-bit halves (as precise as TF32, torch's default for LSTMs on a
+GPU) and sum in 32 bits; gradients are scaled by their largest before they become halves. `asr.nn.kernels` has the
+switch for those who need single precision.
 """
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, untyped-decorator"
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,12 +20,12 @@ from torch import Tensor
 
 ROWS, CHUNK = 16, 64  # sequences of one program, units of one product
 WARPS, STAGES = 8, 3
-MOST_UNITS = 256  # with more, a program reads more weights a step than are quickly at hand
+MOST_UNITS = 256  # with more, the weights that a program reads each step exceed the cache
 
 
 @triton.jit
 def _forward(
-    gates,  # (batch, time, directions, 4, hidden): what the inputs give; becomes the gates' values
+    gates,  # (batch, time, directions, 4, hidden): the inputs' part of the sums; becomes the gates' values
     weights,  # (directions, 4, hidden before, hidden), halves
     outputs,  # (batch, time, directions, hidden), zeros
     cells,  # like outputs
@@ -167,7 +168,7 @@ def _backward(
 
 
 def fits(inputs: Tensor, weight_hh: Tensor) -> bool:
-    """Whether the kernels are for a layer: training on a GPU, single precision, few units, a multiple of `CHUNK`."""
+    """Whether the kernels suit a layer: training on a GPU, single precision, few units, a multiple of `CHUNK`."""
     batch, time, _ = inputs.shape
     hidden = weight_hh.shape[1]
     return (
@@ -191,12 +192,12 @@ def run_layer(inputs: Tensor, lengths: Tensor, weights: Sequence[Sequence[Tensor
     hh = torch.stack([direction[1] for direction in weights])
     with torch.autocast(inputs.device.type, enabled=False):
         gates = torch.nn.functional.linear(inputs.float(), ih, bias)
-        outputs: Tensor = _Layer.apply(gates, hh, lengths.to(inputs.device))
-    return outputs
+        apply: Callable[..., Tensor] = _Layer.apply
+        return apply(gates, hh, lengths.to(inputs.device))
 
 
 class _Layer(torch.autograd.Function):
-    """From what the inputs give to the gates (batch, time, directions * 4 * hidden) to the outputs."""
+    """From the inputs' part of the gates (batch, time, directions * 4 * hidden) to the outputs."""
 
     @staticmethod
     def forward(ctx: Any, gates: Tensor, hh: Tensor, lengths: Tensor) -> Tensor:

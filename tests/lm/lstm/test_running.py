@@ -20,6 +20,7 @@ from asr.lm.lstm.running_task import RunningTask, running_ids, running_log_probs
 from asr.lm.lstm.sentence_task import TextConfig
 from asr.train.checkpoint import read_tensors
 from asr.train.config import TrainConfig
+from asr.train.log import StepLog
 from asr.train.loop import Trainer
 
 CPU = torch.device("cpu")
@@ -140,7 +141,7 @@ def test_a_killed_run_on_running_text_with_averaged_weights_ends_as_one_never_ki
         return Trainer(task, SETTINGS, tmp_path / folder, report)
 
     def kill(entry):
-        if entry["kind"] == "step" and entry["step"] == stop:
+        if isinstance(entry, StepLog) and entry.step == stop:
             raise Killed
 
     whole = trainer("whole")
