@@ -23,8 +23,8 @@ Function = Callable[..., Any]  # compiled functions take what Numba infers
 def compile_cached(**options: Any) -> Callable[[Function], Function]:
     """A decorator: `numba.njit(nogil=True)` with a cache that never fails.
 
-    `_nrt=False` is for functions that allocate nothing: without it, every call counts the references of every array in
-    the tuples it passes, atomically, which was a third of the search's time.
+    `_nrt=False` is for functions that allocate nothing: without it, every call counts the references of every array it
+    passes, atomically.
     """
     import numba
 
@@ -39,12 +39,6 @@ def compile_cached(**options: Any) -> Callable[[Function], Function]:
         return result
 
     return compiled
-
-
-def compiled_before() -> bool:
-    """Whether the search's machine code lies in the cache, so that this run need not compile."""
-    folder = _code_folder()
-    return folder is not None and any(folder.rglob("search.advance-*.nbi"))
 
 
 def compiled_modules() -> list[Path]:

@@ -8,7 +8,7 @@ from asr.audio.feature_config import FeatureConfig
 from asr.errors import ConfigError
 from asr.nn.kinds import KINDS
 
-FEEDFORWARD, GAUSSIAN = "feedforward", "gaussian"
+FEEDFORWARD = "feedforward"
 STRIDES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2), 6: (3, 2)}  # in time, of the two convolutions
 
 
@@ -16,21 +16,19 @@ STRIDES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2), 6: (3, 2)}  # in time, of
 class AcousticConfig:
     """Sizes of the acoustic model."""
 
-    # Of the recurrent stack; feedforward: none, layers without memory in its place; gaussian: neither stack nor front,
-    # mixtures of hidden_size Gaussians for each token, which is then a state of a hidden Markov model.
-    kind: str = "lstm"
-    hidden_size: int = 320
+    kind: str = "lstm"  # of the recurrent layers; feedforward: layers without memory
+    hidden_size: int = 320  # units of a layer, in each direction
     num_layers: int = 3
-    bidirectional: bool = True
+    bidirectional: bool = True  # of recurrent layers
     dropout: float = 0.2
     weight_dropout: float = 0.0  # of recurrent weights, for a batch (Merity et al. 2018)
     conv_channels: int = 32  # of the convolutions that subsample; 0: none, frames are stacked
-    # Output frames, odd, that a convolution after each layer sees; layers and convolutions are added to what they read,
-    # input_size wide. 0: a plain stack.
+    # Output frames, odd, that a convolution after each layer reads; the encoder is then a stack of residual blocks,
+    # input_size wide. 0: layers one above the other.
     block_kernel: int = 0
-    attention_heads: int = 0  # of self-attention after the stack, in blocks after each layer; 0: none
+    attention_heads: int = 0  # of self-attention, in each block or else after the layers; 0: none
     subsampling: int = 4  # feature frames per output frame: 1, 2, 3, 4 or 6
-    input_size: int = 320  # of the recurrent stack, after the convolutions
+    input_size: int = 320  # of the encoder, after the front
     features: FeatureConfig = field(default_factory=FeatureConfig)
 
     def __post_init__(self) -> None:
@@ -38,11 +36,9 @@ class AcousticConfig:
             raise ConfigError(
                 f"model.subsampling must be one of {', '.join(map(str, STRIDES))}, not {self.subsampling}."
             )
-        if self.kind not in (*KINDS, FEEDFORWARD, GAUSSIAN):
-            known = ", ".join([*KINDS, FEEDFORWARD, GAUSSIAN])
-            raise ConfigError(f"model.kind must be one of {known}, not '{self.kind}'.")
-        if self.kind == GAUSSIAN and self.subsampling != 1:
-            raise ConfigError("model.kind = 'gaussian' takes every feature frame: set model.subsampling = 1.")
+        if self.kind not in (*KINDS, FEEDFORWARD):
+            known = ", ".join([*KINDS, FEEDFORWARD])
+            raise ConfigError(f"model.kind must be one of {known}, or gaussian, not '{self.kind}'.")
         if self.block_kernel and (self.kind not in KINDS or self.block_kernel < 0 or self.block_kernel % 2 == 0):
             raise ConfigError("model.block_kernel must be odd, or 0, and needs recurrent layers.")
         width = self.hidden_size * (2 if self.bidirectional and self.kind != FEEDFORWARD else 1)

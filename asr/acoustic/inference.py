@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from asr.acoustic.network import AcousticModel
 from asr.audio.read import Samples
+
+
+class SampleModel(Protocol):
+    """What reads samples: a neural network or Gaussian mixtures."""
+
+    def log_probs(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples (batch, time) and lengths (batch,) to log-probabilities (batch, frames, tokens) and their lengths."""
+        ...
 
 
 def pad_samples(pieces: Sequence[Samples]) -> tuple[Tensor, Tensor]:
@@ -21,7 +30,7 @@ def pad_samples(pieces: Sequence[Samples]) -> tuple[Tensor, Tensor]:
     return padded, lengths
 
 
-def batch_log_probs(model: AcousticModel, pieces: Sequence[Samples], device: torch.device) -> list[np.ndarray]:
+def batch_log_probs(model: SampleModel, pieces: Sequence[Samples], device: torch.device) -> list[NDArray[np.float32]]:
     """Log-probabilities (frames, tokens) of each piece of samples, computed in one padded batch."""
     if not pieces:
         return []

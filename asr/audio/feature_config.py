@@ -22,22 +22,25 @@ class FeatureConfig:
     high_freq: float = 0.0  # 0 or below: that much under half the sample rate
     deltas: int = 0  # 0, 1 or 2 orders, appended
     # utterance: zero mean and unit variance of each value over an utterance; level: of all its values together, so that
-    # its loudness is gone and its spectrum stays, for utterances of a word or two; running: over frames before; none
+    # its loudness is gone and its spectrum stays, for utterances of a word or two; running: over frames before; speech:
+    # as utterance, by mean and variance of the loud frames alone, so that pauses do not matter; none
     normalize: str = "utterance"
 
     def __post_init__(self) -> None:
         for name, value, known in (
             ("kind", self.kind, ("fbank", "mfcc")),
             ("convention", self.convention, ("kaldi", "librosa")),
-            ("normalize", self.normalize, ("none", "utterance", "level", "running")),
+            ("normalize", self.normalize, ("none", "utterance", "level", "running", "speech")),
             ("deltas", self.deltas, (0, 1, 2)),
         ):
             if value not in known:
                 raise ConfigError(f"features.{name} must be one of {', '.join(map(str, known))}, not {value!r}.")
         if self.kind == "mfcc" and self.num_ceps > self.num_mel_bins:
             raise ConfigError("features.num_ceps cannot exceed features.num_mel_bins.")
-        if self.normalize == "level" and (self.kind == "mfcc" or self.deltas):
-            raise ConfigError("features.normalize = 'level' is for filterbanks without deltas.")
+        if self.normalize in ("level", "speech") and (self.kind == "mfcc" or self.deltas):
+            raise ConfigError(f"features.normalize = '{self.normalize}' is for filterbanks without deltas.")
+        if self.normalize == "speech" and self.convention != "kaldi":
+            raise ConfigError("features.normalize = 'speech' needs features.convention = 'kaldi'.")
 
     @property
     def dim(self) -> int:

@@ -22,6 +22,8 @@ DELTA_REACH = 2  # frames to each side, as Kaldi's add-deltas
 LOG_FLOOR = torch.finfo(torch.float32).eps
 LIBROSA_FLOOR, LIBROSA_TOP_DB = 1e-10, 80.0
 VARIANCE_FLOOR = 1e-5
+SPEECH_RANGE = 12.0  # nats (52 dB) below the loudest frame, within which a frame counts as speech
+LOWEST_NORMALIZED = -4.0  # standard deviations, at which pauses without any sound are cut off
 BLOCK_ROWS = 64  # frames that go through the spectral kernels at a time
 RUNNING_FRAMES = 600  # Kaldi's default window of online cepstral mean normalisation
 
@@ -60,6 +62,8 @@ class Features(nn.Module):
             features = normalize_level(features, mask)
         elif self.config.normalize == "running":
             features = normalize_running(features)
+        elif self.config.normalize == "speech":
+            features = normalize_speech(features, mask)
         return features * mask[:, :, None], frame_lengths
 
     def frame_lengths(self, sample_lengths: Tensor) -> Tensor:
@@ -188,6 +192,22 @@ def normalize_utterances(features: Tensor, mask: Tensor) -> Tensor:
     centred = (features - (features * weights).sum(dim=1, keepdim=True) / count) * weights
     variance = centred.square().sum(dim=1, keepdim=True) / count
     return centred / variance.clamp(min=VARIANCE_FLOOR).sqrt()
+
+
+def normalize_speech(features: Tensor, mask: Tensor) -> Tensor:
+    """Filterbank features by mean and variance of each value over the loud frames of each utterance.
+
+    features: (batch, frames, dim), natural logarithms of energies; mask: (batch, frames), true where there is speech
+    data. Frames whose energy, summed over the bins, lies within `SPEECH_RANGE` of the loudest one's count; what is
+    quieter is normalised by them too, and cut off at `LOWEST_NORMALIZED`.
+    """
+    levels = features.logsumexp(dim=2).masked_fill(~mask, -math.inf)  # (batch, frames)
+    loud = mask & (levels >= levels.amax(dim=1, keepdim=True) - SPEECH_RANGE)
+    weights = loud[:, :, None].to(features.dtype)
+    count = weights.sum(dim=1, keepdim=True).clamp(min=1.0)
+    centred = features - (features * weights).sum(dim=1, keepdim=True) / count
+    variance = (centred * weights).square().sum(dim=1, keepdim=True) / count
+    return (centred / variance.clamp(min=VARIANCE_FLOOR).sqrt()).clamp(min=LOWEST_NORMALIZED)
 
 
 def normalize_level(features: Tensor, mask: Tensor) -> Tensor:

@@ -1,33 +1,33 @@
-"""The acoustic model run by torch."""
+"""Acoustic models run by torch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from asr.acoustic.checkpoint import load_checkpoint
 from asr.acoustic.inference import batch_log_probs
-from asr.audio.read import SAMPLE_RATE, Samples, resample
-from asr.train.config import choose_device
+from asr.audio.read import Samples
+from asr.backends.base import LogProbs
+from asr.device import choose_device
 
 
 class TorchBackend:
-    """Loads a model folder and computes log-probabilities."""
+    """A model folder run by torch, on the CPU or a GPU."""
 
-    def __init__(self, folder: Path, device: str = "auto", threads: int = 0) -> None:
+    def __init__(self, folder: str | Path, device: str = "auto", threads: int = 0) -> None:
+        """Raises CheckpointError or ConfigError."""
         if threads:
             torch.set_num_threads(threads)
         self.device = choose_device(device)
-        self.checkpoint = load_checkpoint(folder)
-        self.model = self.checkpoint.model.to(self.device)
-        self.seconds_per_frame = self.model.config.seconds_per_frame
-        self.sample_rate = self.model.config.features.sample_rate
+        checkpoint = load_checkpoint(folder)
+        self.package = checkpoint.package
+        self.model = checkpoint.model.to(self.device)
+        self.sample_rate = self.package.sample_rate
+        self.seconds_per_frame = self.package.seconds_per_frame
 
-    def log_probs(self, pieces: list[Samples]) -> list[NDArray[np.float32]]:
-        """Log-probabilities (frames, tokens) of pieces of 16 kHz samples."""
-        if self.sample_rate != SAMPLE_RATE:
-            pieces = [resample(piece, SAMPLE_RATE, self.sample_rate) for piece in pieces]
+    def log_probs(self, pieces: Sequence[Samples]) -> list[LogProbs]:
+        """Log-probabilities (frames, tokens) of each piece of samples, computed in one padded batch."""
         return batch_log_probs(self.model, pieces, self.device)

@@ -12,10 +12,11 @@ import click
 from asr.atomic_file import replacing, write_atomically
 from asr.cli.console import note
 from asr.errors import CheckpointError, ConfigError
-from asr.recognizer.shipped import NEURAL_LM_FOLDER
+from asr.shipped import NEURAL_LM_FOLDER
 
 if TYPE_CHECKING:
     from asr.acoustic.config import AcousticConfig
+    from asr.gmm.config import GaussianConfig
 
 
 @click.group()
@@ -42,18 +43,19 @@ def show(folder: Path, as_json: bool) -> None:
     parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     config = checkpoint.model.config
     click.echo(f"{_shape(config)}, {parameters / 1e6:.2f} M parameters")
-    click.echo(
-        f"{config.features.num_mel_bins}-bin {config.features.kind}, {config.seconds_per_frame * 1000:g} ms a frame"
-    )
-    click.echo(
-        f"{len(checkpoint.tokens)} tokens, {len(checkpoint.lexicon) if checkpoint.lexicon else 'no'} lexicon words"
-    )
-    click.echo(f"decoding: {json.dumps(checkpoint.decoding)}")
+    package = checkpoint.package
+    features = package.features
+    click.echo(f"{features.num_mel_bins}-bin {features.kind}, {package.seconds_per_frame * 1000:g} ms a frame")
+    click.echo(f"{len(package.tokens)} tokens, {len(package.lexicon) if package.lexicon else 'no'} lexicon words")
+    click.echo(f"search: {json.dumps(package.search)}")
+    click.echo(f"language model: {package.lm_path.name if package.lm_path else 'none'}")
 
 
-def _shape(config: AcousticConfig) -> str:
-    if config.kind == "gaussian":
-        return f"mixtures of {config.hidden_size} Gaussians"
+def _shape(config: AcousticConfig | GaussianConfig) -> str:
+    from asr.gmm.config import GaussianConfig
+
+    if isinstance(config, GaussianConfig):
+        return f"mixtures of {config.gaussians} Gaussians"
     if config.kind == "feedforward":
         return f"{config.num_layers} x {config.hidden_size} feedforward"
     direction = "bidirectional" if config.bidirectional else "one-directional"
@@ -70,10 +72,12 @@ def average(folders: tuple[Path, ...], output: Path) -> None:
 
     models = [load_checkpoint(folder) for folder in folders]
     for folder, other in zip(folders, models, strict=True):
-        if other.tokens.digest != models[0].tokens.digest or other.model.config != models[0].model.config:
+        same_tokens = other.package.tokens.digest == models[0].package.tokens.digest
+        if not same_tokens or other.model.config != models[0].model.config:
             raise CheckpointError(f"{folder} has other tokens or sizes than {folders[0]}; they cannot be averaged.")
     models[0].model.load_state_dict(average_tensors([other.model.state_dict() for other in models]))
-    save_checkpoint(output, models[0])
+    package = models[0].package
+    save_checkpoint(output, models[0].model, package.tokens, package.lexicon, package.search)
     note(f"{output}: average of {len(models)} models")
 
 
@@ -112,29 +116,37 @@ def pack(
     from asr.text.lexicon import Lexicon
 
     checkpoint = load_checkpoint(folder)
-    if lexicon is not None:
-        checkpoint.lexicon = Lexicon.read(lexicon)
-    if decoding is not None:
-        try:
-            checkpoint.decoding |= json.loads(decoding.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ConfigError(f"{decoding} is not JSON ({error}).") from None
+    package = checkpoint.package
+    search = dict(package.search) | _settings(decoding)
     given = {
         "lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size, "threshold": beam_threshold,
         "neural_beam_size": neural_beam_size, "neural_threshold": neural_beam_threshold,
     }  # fmt: skip
-    checkpoint.decoding |= {key: value for key, value in given.items() if value is not None}
+    search |= {key: value for key, value in given.items() if value is not None}
     output.mkdir(parents=True, exist_ok=True)
-    if lm is not None:
-        checkpoint.decoding["lm"] = lm.name
-        if lm.resolve() != (output / lm.name).resolve():
-            with replacing(output / lm.name) as temporary:
-                shutil.copyfile(lm, temporary)
+    if lm is not None and lm.resolve() != (output / lm.name).resolve():
+        with replacing(output / lm.name) as temporary:
+            shutil.copyfile(lm, temporary)
     if neural_lm is not None:
         found = load_lm(neural_lm)
         save_lm(output / NEURAL_LM_FOLDER, found.arrays, found.config, found.words, bits=8, units=found.units)
-    save_checkpoint(output, checkpoint, dtype)
+    lm_name = lm.name if lm is not None else package.lm_path.name if package.lm_path is not None else ""
+    spellings = Lexicon.read(lexicon) if lexicon is not None else package.lexicon
+    save_checkpoint(output, checkpoint.model, package.tokens, spellings, search, lm_name, dtype)
     if card is not None:
         write_atomically(output / "README.md", card.read_bytes())
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file() and not path.name.startswith("."))
     note(f"{output}: {size / 1e6:.1f} MB")
+
+
+def _settings(path: Path | None) -> dict[str, float]:
+    """Settings of the search from a JSON file. Raises ConfigError."""
+    if path is None:
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as JSON ({error}).") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold one JSON object, as `asr tune --output` writes it.")
+    return values

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 def greedy_tokens(log_probs: NDArray[np.floating], blank: int = 0) -> list[tuple[int, int, int]]:
     """Tokens of the best path of (frames, tokens) as (token, first frame, frame after its last)."""
-    found: list[tuple[int, int, int]] = []
+    tokens: list[tuple[int, int, int]] = []
     previous = blank
     for frame, token in enumerate(log_probs.argmax(axis=1).tolist() if len(log_probs) else []):
         if token != blank:
             if token == previous:
-                found[-1] = (token, found[-1][1], frame + 1)
+                tokens[-1] = (token, tokens[-1][1], frame + 1)
             else:
-                found.append((token, frame, frame + 1))
+                tokens.append((token, frame, frame + 1))
         previous = token
-    return found
+    return tokens

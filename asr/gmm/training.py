@@ -3,7 +3,7 @@
 A token is a state; the blank is silence, which the search lets come between any two tokens and a text may do without.
 Every step from state to state is as likely as staying, so that the search over CTC's paths is the search over theirs:
 a lexicon of states (`asr tokens lexicon --states 3`) spells a word with each of its phones' states, one frame each at
-least. Training is by Viterbi: align, estimate the mixtures of what each state got, align again, with twice the
+least. Training is by Viterbi: align, estimate the mixtures from the frames of each state, align again, with twice the
 Gaussians every few rounds (as HTK and Kaldi's monophone systems).
 """
 
@@ -12,89 +12,70 @@ from __future__ import annotations
 import itertools
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from asr.audio.features import Features
 from asr.audio.read import Samples
 from asr.decode.alignment import chain_path
 from asr.errors import TextError
+from asr.gmm.model import Floats, GaussianMixtures, GaussianModel
 from asr.train.log import AUDIO_SPEED, EpochLog, FinalLog, Report, Speed
 
-# Of log-likelihoods, as neighbouring frames say the same again. The search sums over paths: at a tenth, which decoders
-# of best paths take, all paths are alike and a text has the more of them the more states it has.
-ACOUSTIC_SCALE = 0.3
 SILENCE = 0
-SILENT_SHARE = 0.3  # of the range of energies, from the lowest up, that is taken for silence before anything is known
+SILENT_SHARE = 0.3  # of the range of energies, from the lowest up, that is taken for silence at first
 VARIANCE_FLOOR = 1e-2  # features are normalised to a variance of 1
 LEAST_FRAMES = 20  # of a state for each of its Gaussians
 MOST_FRAMES = 20_000  # of a state that its mixture is estimated from
 EM_STEPS = 5  # of each round
 SPLIT = 0.2  # standard deviations that the two halves of a split Gaussian move apart
 
-Floats = NDArray[np.float32]
+Item = TypeVar("Item")
 Words = list[list[int]]  # the states of each word of a text
-Read = Callable[[Any], Samples | None]
 
 
-class GaussianMixtures(nn.Module):
-    """ln p(frame | state) under diagonal Gaussian mixtures. Before training all states are one standard Gaussian."""
+class Chain(NamedTuple):
+    """The states of a text in order, and which of them may be left out."""
 
-    def __init__(self, states: int, gaussians: int, dim: int) -> None:
-        super().__init__()
-        self.log_weights = nn.Parameter(torch.full((states, gaussians), -1e4), requires_grad=False)
-        self.log_weights[:, 0] = 0.0
-        self.means = nn.Parameter(torch.zeros(states, gaussians, dim), requires_grad=False)
-        self.variances = nn.Parameter(torch.ones(states, gaussians, dim), requires_grad=False)
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """(…, dim) to (…, states)."""
-        means, precisions = self.means.flatten(0, 1).float(), 1 / self.variances.flatten(0, 1).float()
-        constants = (means.square() * precisions - precisions.log()).sum(1) + means.shape[1] * np.log(2 * np.pi)
-        distances = frames.square() @ precisions.T - 2 * frames @ (means * precisions).T + constants
-        parts = self.log_weights.float() - distances.unflatten(-1, self.log_weights.shape) / 2
-        return parts.logsumexp(dim=-1)
-
-    def set_state(self, state: int, weights: Floats, means: Floats, variances: Floats) -> None:
-        """Take the mixture of a state, of at most as many Gaussians as there is room for."""
-        count = len(weights)
-        with torch.no_grad():
-            self.log_weights[state] = -1e4
-            self.log_weights[state, :count] = torch.from_numpy(np.log(weights)).float()
-            self.means[state, :count] = torch.from_numpy(means).float()
-            self.variances[state, :count] = torch.from_numpy(variances).float()
+    states: NDArray[np.int32]
+    optional: NDArray[np.bool_]
 
 
 def train_gaussians(
-    model: Any, items: Sequence[tuple[Any, Words]], read: Read, rounds: int, report: Report | None = None
+    model: GaussianModel,
+    items: Iterable[tuple[Item, Words]],
+    read: Callable[[Item], Samples | None],
+    rounds: int,
+    report: Report | None = None,
 ) -> FinalLog:
-    """Train `model.mixtures` on utterances and the states of their words; `read` gives an utterance's samples.
+    """Train `model.mixtures` on utterances and the states of their words; return the final figures.
 
-    The same texts and audio give the same mixtures. Raises TextError if no utterance has frames enough for its states.
+    read: an utterance's samples, None for one that cannot be read. The same texts and audio give the same mixtures.
+    Raises TextError if no utterance has frames enough for its states.
     """
     mixtures, room = model.mixtures, model.mixtures.log_weights.shape[1]
     pairs = ((_frames(model.features, read(item)), _chain(words)) for item, words in items)
     pieces, chains = [], []
     for frames, chain in pairs:
-        if len(frames) > len(chain[0]):
+        if len(frames) > len(chain.states):
             pieces.append(frames)
             chains.append(chain)
     if not pieces:
         raise TextError("no utterance has frames enough for the states of its text.")
     everything = np.concatenate(pieces)
-    heard = list(zip(np.split(everything, np.cumsum([len(piece) for piece in pieces])[:-1]), chains, strict=True))
+    views = np.split(everything, np.cumsum([len(piece) for piece in pieces])[:-1])
+    utterances = list(zip(views, chains, strict=True))
     del pieces
-    paths = [_flat_start(frames, chain) for frames, chain in heard]
+    paths = [_flat_start(frames, chain) for frames, chain in utterances]
     last = EpochLog(0, 0, 0.0)
     for number, gaussians in enumerate(_schedule(rounds, room), 1):
         started = time.perf_counter()
         _estimate(mixtures, everything, np.concatenate(paths), gaussians)
-        aligned = [_align(mixtures, frames, chain) for frames, chain in heard]
+        aligned = [_align(mixtures, frames, chain) for frames, chain in utterances]
         paths = [path for path, _ in aligned]
         score = sum(value for _, value in aligned) / len(everything)
         seconds = len(everything) * model.config.features.frame_shift_ms / 1000
@@ -118,22 +99,22 @@ def _frames(features: Features, samples: Samples | None) -> Floats:
     if samples is None or not len(samples):
         return np.zeros((0, features.config.dim), np.float32)
     with torch.inference_mode():
-        found, _ = features(torch.from_numpy(np.ascontiguousarray(samples))[None])
-    return np.asarray(found[0].numpy())
+        values, _ = features(torch.from_numpy(np.ascontiguousarray(samples))[None])
+    return np.asarray(values[0].numpy())
 
 
-def _chain(words: Words) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """States in order with silence before, between and after the words, and which of them may be left out."""
+def _chain(words: Words) -> Chain:
+    """The states of a text with silence before, between and after the words, which may be left out."""
     states, optional = [SILENCE], [True]
     for word in words:
         states += [*word, SILENCE]
         optional += [*([False] * len(word)), True]
-    return np.array(states, np.int32), np.array(optional)
+    return Chain(np.array(states, np.int32), np.array(optional))
 
 
-def _flat_start(frames: Floats, chain: tuple[NDArray[np.int32], NDArray[np.bool_]]) -> NDArray[np.int32]:
-    """Quiet frames are silence; the others are shared out evenly among the states of the text."""
-    states = chain[0][~chain[1]]
+def _flat_start(frames: Floats, chain: Chain) -> NDArray[np.int32]:
+    """A first path: quiet frames are silence, the others are divided evenly among the states of the text."""
+    states = chain.states[~chain.optional]
     energy = frames[:, 0]
     low, high = np.quantile(energy, [0.02, 0.98])
     loud = np.flatnonzero(energy > low + SILENT_SHARE * (high - low))
@@ -144,17 +125,16 @@ def _flat_start(frames: Floats, chain: tuple[NDArray[np.int32], NDArray[np.bool_
     return path
 
 
-def _align(
-    mixtures: GaussianMixtures, frames: Floats, chain: tuple[NDArray[np.int32], NDArray[np.bool_]]
-) -> tuple[NDArray[np.int32], float]:
+def _align(mixtures: GaussianMixtures, frames: Floats, chain: Chain) -> tuple[NDArray[np.int32], float]:
+    """The best path through the states of a text, a state for each frame, and its log-likelihood."""
     with torch.inference_mode():
         scores = mixtures(torch.from_numpy(frames)).numpy()
-    path = chain_path(scores, *chain)
+    path = chain_path(scores, chain.states, chain.optional)
     return path, float(scores[np.arange(len(path)), path].sum())
 
 
 def _estimate(mixtures: GaussianMixtures, frames: Floats, path: NDArray[np.int32], gaussians: int) -> None:
-    """Estimate every state's mixture from the frames it got; a state that got too few stays what it was."""
+    """Estimate every state's mixture from its frames on the path; a state with too few frames stays as it is."""
     order = np.argsort(path, kind="stable")
     bounds = np.searchsorted(path[order], np.arange(mixtures.log_weights.shape[0] + 1))
     for state, (first, last) in enumerate(itertools.pairwise(bounds.tolist())):
@@ -185,11 +165,11 @@ def _mixture(frames: Floats, start: tuple[Floats, Floats, Floats]) -> tuple[Floa
     from sklearn.mixture import GaussianMixture
 
     weights, means, variances = start
-    found = GaussianMixture(
+    mixture = GaussianMixture(
         len(weights), covariance_type="diag", reg_covar=VARIANCE_FLOOR, max_iter=EM_STEPS, tol=0.0,
         weights_init=weights, means_init=means, precisions_init=1 / variances, random_state=0,
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a few steps of each round are meant
-        found.fit(frames)
-    return found.weights_, found.means_, found.covariances_
+        mixture.fit(frames)
+    return mixture.weights_, mixture.means_, mixture.covariances_

@@ -15,6 +15,11 @@ def inside(lengths: Tensor, time: int) -> Tensor:
     return torch.arange(time, device=lengths.device)[None, :] < lengths[:, None]
 
 
+def without_padding(hidden: Tensor, lengths: Tensor) -> Tensor:
+    """`hidden` (batch, time, size) with zeros beyond each of `lengths` (batch,)."""
+    return hidden * inside(lengths.to(hidden.device), hidden.shape[1])[:, :, None].to(hidden.dtype)
+
+
 def padded(sequences: Sequence[Any]) -> tuple[Tensor, Tensor]:
     """A batch (batch, time, …) of sequences (time, …), filled up with zeros, and their lengths (batch,)."""
     tensors = [torch.as_tensor(sequence) for sequence in sequences]

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.audio.read import SAMPLE_RATE, read_blocks
+from asr.audio.read import read_blocks
 from asr.audio.segment import cut_at_pauses
+from asr.backends import Backend, open_backend
 from asr.decode.alignment import align
 from asr.errors import AudioError, TextError
-from asr.recognizer.recognizer import Backend, segment_batches
-from asr.recognizer.shipped import model_folder
+from asr.recognizer.recognizer import segment_batches
 from asr.recognizer.transcript import TimedWord, Transcript
+from asr.shipped import model_folder
 from asr.text.letter_to_sound import LetterToSound
 from asr.text.lexicon import Lexicon
 from asr.text.normalize import normalize_english
@@ -68,10 +69,8 @@ class Aligner:
         cls, model: str | Path | None = None, device: str = "auto", threads: int = 0, note: Note | None = None
     ) -> Aligner:
         """Load a model folder, a shipped model by name, or the default one. Raises CheckpointError or ConfigError."""
-        from asr.backends.torch_backend import TorchBackend
-
-        backend = TorchBackend(model_folder(model), device, threads)
-        return cls(backend, Speller(backend.checkpoint.tokens, backend.checkpoint.lexicon, note))
+        backend = open_backend(model_folder(model), device=device, threads=threads)
+        return cls(backend, Speller(backend.package.tokens, backend.package.lexicon, note))
 
     def align(self, path: str | Path, text: str, progress: Callable[[float], None] | None = None) -> Transcript:
         """The text's words, as `normalize_english` writes them, with times in seconds and confidence.
@@ -102,13 +101,14 @@ class Aligner:
         rows: list[np.ndarray] = [np.zeros((0, len(self.speller.tokens)), np.float32)]
         times: list[np.ndarray] = [np.zeros(0)]
         done = 0
-        for batch in segment_batches(cut_at_pauses(read_blocks(path))):
+        rate = self.backend.sample_rate
+        for batch in segment_batches(cut_at_pauses(read_blocks(path, sample_rate=rate), rate)):
             heard = [segment for segment in batch if not segment.is_silent]
             found = self.backend.log_probs([segment.samples for segment in heard])
             for segment, values in zip(heard, found, strict=True):
                 rows.append(values)
-                times.append(segment.start / SAMPLE_RATE + frame * np.arange(len(values)))
+                times.append(segment.start / rate + frame * np.arange(len(values)))
             done = batch[-1].start + len(batch[-1].samples)
             if progress is not None:
-                progress(done / SAMPLE_RATE)
-        return np.concatenate(rows), np.concatenate(times), done / SAMPLE_RATE
+                progress(done / rate)
+        return np.concatenate(rows), np.concatenate(times), done / rate

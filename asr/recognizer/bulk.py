@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from asr.atomic_file import replacing
 from asr.audio.read import read_audio
 from asr.audio.segment import MAX_SEGMENT_SECONDS, cut_at_pauses
+from asr.backends import Backend, open_backend
 from asr.data.batching import plan_batches
 from asr.data.manifest import BadItem, Utterance, read_manifest
 from asr.decode.hypothesis import Hypothesis
 from asr.errors import AudioError, TextError
-from asr.recognizer.shipped import model_folder
+from asr.shipped import model_folder
 
 BATCH_SECONDS = 160.0
 
@@ -52,15 +53,13 @@ def compute_log_probs(
     device: str = "auto",
     limit: int = 0,
     progress: Progress | None = None,
-) -> tuple[LogProbs, list[BadItem], Any]:
+) -> tuple[LogProbs, list[BadItem], Backend]:
     """Log-probs of a manifest's utterances by id, sorted; those that cannot be read, with reasons; the backend used.
 
     Utterances longer than a segment are cut at pauses, so that memory is bounded for any length.
     """
-    from asr.backends.torch_backend import TorchBackend
-
     manifest = read_manifest(manifest_path, check_audio=True)
-    backend = TorchBackend(model_folder(model), device)
+    backend = open_backend(model_folder(model), device=device)
     utterances = sorted(manifest.utterances, key=lambda utterance: utterance.id)[: limit or None]
     bad = list(manifest.bad)
     found: LogProbs = {}
@@ -71,7 +70,7 @@ def compute_log_probs(
         for index in batch:
             done += 1
             try:
-                pieces += [(utterances[index].id, piece) for piece in _pieces(utterances[index])]
+                pieces += [(utterances[index].id, piece) for piece in _pieces(utterances[index], backend.sample_rate)]
             except AudioError as error:
                 bad.append(BadItem(utterances[index].id, str(error).rstrip(".")))
         for start in range(0, len(pieces), max(1, len(batch))):  # long utterances bring more pieces than the plan knows
@@ -83,15 +82,15 @@ def compute_log_probs(
     return dict(sorted(found.items())), bad, backend
 
 
-def _pieces(utterance: Utterance) -> list[NDArray[np.float32]]:
-    samples = read_audio(utterance.audio_filepath, utterance.offset, utterance.duration or None)
-    return [segment.samples for segment in cut_at_pauses([samples])]
+def _pieces(utterance: Utterance, rate: int) -> list[NDArray[np.float32]]:
+    samples = read_audio(utterance.audio_filepath, utterance.offset, utterance.duration or None, rate)
+    return [segment.samples for segment in cut_at_pauses([samples], rate)]
 
 
 def decode_all(
     decoder: Any, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None
 ) -> tuple[dict[str, Hypothesis], float]:
-    """Best hypotheses by id, sorted, and the seconds of wall clock the search took; compilation is not counted.
+    """Best hypotheses by id, sorted, and the seconds of wall clock the search took.
 
     The result does not depend on `threads`.
     """
@@ -103,9 +102,6 @@ def decode_lists(
     decoder: Any, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None, nbest: int = 1
 ) -> tuple[dict[str, list[Hypothesis]], float]:
     """The `nbest` best hypotheses of each utterance, as `decode_all` finds the best."""
-    if log_probs:
-        name, array = next(iter(log_probs.items()))
-        decoder.decode(array[:2], name=name)  # compiles, or loads what an earlier run compiled
     found: dict[str, list[Hypothesis]] = {}
     waiting = deque(log_probs)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from asr.decode.greedy import greedy_tokens
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
 from asr.errors import ConfigError, TextError
-from asr.recognizer.shipped import NEURAL_LM_FOLDER
+from asr.shipped import NEURAL_LM_FOLDER
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import BOUNDARY, Tokens
 
@@ -111,16 +111,13 @@ def make_decoder(
         if extras.neural_lm is not None or extras.hotwords:
             raise ConfigError("neural language models and hotwords need the beam search: give a lexicon.")
         return GreedyDecoder(tokens)
-    from asr.compiled import compiled_before
     from asr.decode.beam import BeamConfig, BeamDecoder
     from asr.decode.fusion import Fusion
-    from asr.decode.token_decoder import TokenDecoder, is_token_model, token_lexicon
+    from asr.decode.open_vocabulary import TokenDecoder, is_token_model, token_lexicon
     from asr.lm.ngram.kenlm_binary import is_kenlm_binary
     from asr.lm.ngram.tables import load_ngram
     from asr.lm.open import load_word_model
 
-    if announce is not None and not compiled_before():
-        announce("compiling the search for this machine (once, about ten seconds) …")
     binary = lm is not None and is_kenlm_binary(Path(lm))
     model = load_ngram(lm) if lm is not None and not binary else None
     of_tokens = lexicon is None and model is not None and is_token_model(model, tokens)

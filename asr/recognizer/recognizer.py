@@ -5,31 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from asr.audio.read import SAMPLE_RATE, Samples, read_blocks
+from asr.audio.read import read_blocks
 from asr.audio.segment import Segment, cut_at_pauses
+from asr.backends import Backend, open_backend
 from asr.decode.hypothesis import Hypothesis
 from asr.recognizer.decoding import NO_LM, Announce, Extras, make_decoder, search_settings
-from asr.recognizer.shipped import model_folder
 from asr.recognizer.transcript import TimedWord, Transcript
+from asr.shipped import model_folder
 
 BATCH_SEGMENTS = 4  # of a long file, through the network at once
 
 __all__ = ["Recognizer", "TimedWord", "Transcript"]
-
-
-class Backend(Protocol):
-    """Runs an acoustic model."""
-
-    seconds_per_frame: float
-
-    def log_probs(self, pieces: list[Samples]) -> list[NDArray[np.float32]]:
-        """Log-probabilities (frames, tokens) of each piece of 16 kHz samples."""
-        ...
 
 
 class Recognizer:
@@ -56,15 +44,13 @@ class Recognizer:
         extras: a neural language model and hotwords; by default the model's own neural one, unless `lm` is chosen.
         Raises CheckpointError, TextError or ConfigError for what cannot be used.
         """
-        from asr.backends.torch_backend import TorchBackend
-
         folder = model_folder(model)
-        backend = TorchBackend(folder, device, threads)
-        checkpoint = backend.checkpoint
-        chosen = None if lm == NO_LM else (lm or checkpoint.lm_path)
+        backend = open_backend(folder, device=device, threads=threads)
+        package = backend.package
+        chosen = None if lm == NO_LM else (lm or package.lm_path)
         extras = (extras or Extras()).resolved(folder if lm is None else None)
-        tuned = search_settings(checkpoint.decoding, settings or {}, extras)
-        return cls(backend, make_decoder(checkpoint.tokens, checkpoint.lexicon, chosen, tuned, announce, extras))
+        tuned = search_settings(dict(package.search), settings or {}, extras)
+        return cls(backend, make_decoder(package.tokens, package.lexicon, chosen, tuned, announce, extras))
 
     def transcribe(
         self, path: str | Path, partial: bool = False, progress: Callable[[float], None] | None = None
@@ -76,15 +62,16 @@ class Recognizer:
         """
         words: list[TimedWord] = []
         done = 0
-        for batch in segment_batches(cut_at_pauses(read_blocks(path, partial=partial))):
+        rate = self.backend.sample_rate
+        for batch in segment_batches(cut_at_pauses(read_blocks(path, sample_rate=rate, partial=partial), rate)):
             heard = [segment for segment in batch if not segment.is_silent]
             arrays = self.backend.log_probs([segment.samples for segment in heard])
             for segment, log_probs in zip(heard, arrays, strict=True):
-                words += self._timed(self.decoder.decode(log_probs)[0], segment.start / SAMPLE_RATE)
+                words += self._timed(self.decoder.decode(log_probs)[0], segment.start / rate)
             done = batch[-1].start + len(batch[-1].samples)
             if progress is not None:
-                progress(done / SAMPLE_RATE)
-        return Transcript(os.fspath(path), done / SAMPLE_RATE, tuple(words))
+                progress(done / rate)
+        return Transcript(os.fspath(path), done / rate, tuple(words))
 
     def _timed(self, hypothesis: Hypothesis, offset: float) -> list[TimedWord]:
         frame = self.backend.seconds_per_frame

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from asr import device
 from asr.errors import ConfigError
 from asr.train import processes
 
@@ -55,16 +56,8 @@ class TrainConfig:
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is the GPU where there is one. Raises ConfigError for a device that is not there."""
-    if name == "auto":
-        return torch.device("cuda", processes.local_rank()) if torch.cuda.is_available() else torch.device("cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"unknown device '{name}'; use auto, cpu or cuda.") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device '{name}' was asked for, but no GPU can be used here; set `device` to cpu.")
-    return device
+    """The device of that name; `auto` is this process's GPU where there is one. Raises ConfigError."""
+    return device.choose_device(name, processes.local_rank())
 
 
 def learning_rate(step: int, total: int, config: TrainConfig) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from asr.acoustic.checkpoint import AcousticCheckpoint, save_checkpoint
+from asr.acoustic.checkpoint import save_checkpoint
 from asr.acoustic.config import AcousticConfig
 from asr.acoustic.network import AcousticModel
 from asr.analysis.gates import GATES, gate_activity
@@ -77,7 +77,7 @@ def test_pictures_and_figures_by_command(run, tmp_path):
     assert (code, "4 layers" in errors) == (2, True)
     blocks = tmp_path / "blocks"
     config = AcousticConfig(hidden_size=6, num_layers=2, input_size=8, conv_channels=2, block_kernel=3)
-    save_checkpoint(blocks, AcousticCheckpoint(AcousticModel(config, 3), Tokens(["<blank>", "a", "b"]), None, {}))
+    save_checkpoint(blocks, AcousticModel(config, 3), Tokens(["<blank>", "a", "b"]))
     code, out, errors = run("inspect", "gates", SPEECH, "--model", blocks, "--layer", 2, "--json")
     assert (code, errors) == (0, "")
     assert set(json.loads(out)["means"]) == set(GATES)

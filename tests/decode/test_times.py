@@ -30,11 +30,11 @@ def _forced_starts(log_probs: np.ndarray, tokens: list[int]) -> list[int]:
 @pytest.mark.skipif(not (DATA / "LibriSpeech").is_dir(), reason="needs the speech corpora: set ASR_DATA")
 def test_token_times_agree_with_forced_alignment():
     from asr.audio.read import read_audio
-    from asr.recognizer.shipped import model_folder
+    from asr.shipped import model_folder
 
     backend = TorchBackend(model_folder(None))
-    checkpoint = backend.checkpoint
-    decoder = make_decoder(checkpoint.tokens, checkpoint.lexicon, checkpoint.lm_path, checkpoint.decoding)
+    package = backend.package
+    decoder = make_decoder(package.tokens, package.lexicon, package.lm_path, dict(package.search))
     differences = []
     for path in sorted(Path(DATA / "LibriSpeech" / "dev-full-band").glob("*/*/*.opus"))[:12]:
         log_probs = backend.log_probs([read_audio(path)])[0]

@@ -12,11 +12,11 @@ import torch
 from sklearn.mixture import GaussianMixture
 
 from asr.acoustic.checkpoint import load_checkpoint
-from asr.acoustic.config import AcousticConfig
-from asr.acoustic.network import AcousticModel
 from asr.decode.alignment import chain_path
 from asr.errors import ConfigError, TextError
-from asr.gmm.training import GaussianMixtures, train_gaussians
+from asr.gmm.config import GaussianConfig, read_gaussian_config
+from asr.gmm.model import GaussianMixtures, GaussianModel
+from asr.gmm.training import train_gaussians
 from asr.text.lexicon import with_states
 
 
@@ -76,7 +76,7 @@ def corpus(tmp_path):
     (tmp_path / "test.jsonl").write_text("".join(lines[18:]))
     (tmp_path / "dict").write_text("".join(f"{word} {' '.join(ways[0])}\n" for word, ways in WORDS.items()))
     (tmp_path / "gmm.toml").write_text(
-        '[model]\nkind = "gaussian"\nhidden_size = 2\nsubsampling = 1\n'
+        '[model]\nkind = "gaussian"\ngaussians = 2\n'
         '[model.features]\nkind = "mfcc"\nnum_mel_bins = 23\n[train]\nepochs = 6\n'
     )
     return tmp_path
@@ -111,11 +111,17 @@ def test_a_monophone_system_from_audio_to_text(run, corpus, monkeypatch):
 
 
 def test_what_gaussians_cannot_learn_from_is_named():
-    model = AcousticModel(AcousticConfig(kind="gaussian", hidden_size=2, subsampling=1), 3)
+    model = GaussianModel(GaussianConfig(gaussians=2), 3)
     with pytest.raises(TextError, match="frames enough"):
         train_gaussians(model, [("a", [[1, 2]])], lambda _: np.zeros(500, np.float32), 2)
-    with pytest.raises(ConfigError, match=r"subsampling = 1"):
-        AcousticConfig(kind="gaussian", subsampling=4)
+    with pytest.raises(ConfigError, match="must be gaussian"):
+        GaussianConfig(kind="lstm")
+
+
+def test_folders_of_earlier_versions_are_read():
+    earlier = {"kind": "gaussian", "hidden_size": 3, "num_layers": 3, "subsampling": 1, "features": {"kind": "mfcc"}}
+    config = read_gaussian_config(earlier)
+    assert (config.gaussians, config.features.kind) == (3, "mfcc")
 
 
 def test_states_of_a_lexicon():

@@ -11,7 +11,7 @@ import soundfile
 import asr
 from asr.decode.hypothesis import Hypothesis, Word
 from asr.recognizer.recognizer import Recognizer
-from asr.recognizer.shipped import model_folder, names
+from asr.shipped import model_folder, names
 from tests.conftest import speech_like
 
 SPEECH = Path(__file__).parents[1] / "speech"
@@ -20,7 +20,7 @@ SPEECH = Path(__file__).parents[1] / "speech"
 class FixedBackend:
     """Stands in for a network: one frame every 40 ms, nothing in it."""
 
-    seconds_per_frame = 0.04
+    seconds_per_frame, sample_rate = 0.04, 16000
 
     def __init__(self) -> None:
         self.longest = 0

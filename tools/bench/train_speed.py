@@ -19,10 +19,13 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from asr.acoustic.config import AcousticConfig
+from asr.acoustic.criteria.ctc import Ctc
 from asr.acoustic.network import AcousticModel
-from asr.acoustic.task import CtcBatch, CtcTask, DataConfig
+from asr.acoustic.task import CtcBatch, CtcTask
 from asr.audio.augment import AugmentConfig
+from asr.data.config import DataConfig
 from asr.nn.kernels import bf16_lstm
+from asr.text.tokens import Tokens
 from asr.train.allocator import keep_memory
 
 PHONES_PER_SECOND = 15
@@ -52,7 +55,7 @@ def main() -> None:
         subsampling=options.subsampling,
     )
     model = AcousticModel(config, TOKENS).train()
-    task = CtcTask(model, [], [], DataConfig(), AugmentConfig(), lambda _: {})
+    task = CtcTask(model, [], [], DataConfig(), AugmentConfig(), Ctc(Tokens.characters()))
     optimizer = torch.optim.AdamW(model.parameters())
     batches = [_batch(seed, config, options.utterances) for seed in range(options.steps)]
     speeds: dict[str, list[float]] = {way: [] for way in WAYS}

@@ -11,7 +11,7 @@ and the loss of an utterance is minus the log of its reference's paths' share in
 
 Z is summed by a forward pass over the states (token before last, last token, whether a blank came after it). The
 language model is a full trigram, so that one frame is a batch of small matrix products, one for each last token: no
-graph. `_Passes` writes them so; `crf_passes` has the same sums compiled for the CPU, `crf_kernels` for a GPU.
+graph. `_Passes` writes them so; `crf_cpu` has the same sums compiled for the CPU, `crf_gpu` for a GPU.
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
+from asr.acoustic.criteria.base import Items, LogProbs, Outputs
 from asr.acoustic.criteria.crf_cpu import log_partition_and_expectations
+from asr.acoustic.criteria.ctc import Ctc, ctc_losses, frames_needed
 from asr.lm.ngram.kneser_ney import BEGIN, END, UNKNOWN, Corpus, estimate
 
 START = 0  # blank's id, in a history: no token yet
 ORDER = 3
+DEV_BATCH = 32  # utterances of the dev set whose loss is computed at once
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,70 @@ class TokenTrigrams:
         return float(steps.log().sum() + self.ends[history[-1], history[-2]].log())
 
     def to(self, device: torch.device, dtype: torch.dtype) -> TokenTrigrams:
-        """The same, there."""
+        """A copy on the given device and dtype."""
         return TokenTrigrams(self.following.to(device, dtype), self.ends.to(device, dtype))
 
 
 def _place(word: str, num_tokens: int) -> int:
     signs = {BEGIN: START, END: num_tokens, UNKNOWN: num_tokens + 1}
     return signs[word] if word in signs else int(word)
+
+
+class CtcCrf:
+    """CTC-CRF's loss in nats per token, and a share of CTC; validated by its own loss.
+
+    The errors of the best path are no measure of it: it is made to go with a language model.
+    """
+
+    metric, views = "crf", 1
+
+    def __init__(self, ctc: Ctc, trigrams: TokenTrigrams, ctc_share: float) -> None:
+        self._ctc, self._ctc_share = ctc, ctc_share
+        self._trigrams = trigrams  # on the CPU
+        self._copy: TokenTrigrams | None = None  # where the model is
+        self._reference_log_probs: dict[tuple[int, ...], float] = {}
+
+    def loss(self, outputs: Outputs) -> tuple[Tensor, dict[str, float]]:
+        ctc = ctc_losses(outputs.log_probs, outputs.lengths, outputs.targets).sum()
+        rivals = self._rivals(outputs.log_probs, outputs.lengths, outputs.targets)
+        loss = ((1 + self._ctc_share) * ctc + rivals) / outputs.tokens
+        return loss, {"ctc": float(ctc.detach()) / outputs.tokens}
+
+    def validate(self, log_probs: LogProbs, dev: Items, device: torch.device) -> dict[str, float]:
+        return self._ctc.validate(log_probs, dev, device) | self.dev_loss(log_probs, dev, device)
+
+    def dev_loss(self, log_probs: LogProbs, dev: Items, device: torch.device) -> dict[str, float]:
+        """`crf`: the loss in nats per token over the utterances that have frames enough for their tokens."""
+        pairs = [(log_probs[utterance.id], target) for utterance, target in dev if utterance.id in log_probs]
+        usable = [pair for pair in pairs if len(pair[0]) >= frames_needed(pair[1])]
+        usable.sort(key=lambda pair: len(pair[0]))  # batches of nearly equal lengths
+        total = 0.0
+        for start in range(0, len(usable), DEV_BATCH):
+            rows, targets = zip(*usable[start : start + DEV_BATCH], strict=True)
+            padded = pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True).to(device)
+            lengths = torch.tensor([len(row) for row in rows])
+            total += float(ctc_losses(padded, lengths, targets).sum() + self._rivals(padded, lengths, targets))
+        return {"crf": round(total / max(1, sum(len(target) for _, target in usable)), 5)}
+
+    def _rivals(self, log_probs: Tensor, lengths: Tensor, targets: Sequence[list[int]]) -> Tensor:
+        """ln Z - ln P_LM(reference), summed over a batch: what CTC-CRF adds to the CTC losses."""
+        references = sum(map(self._reference_log_prob, targets))
+        trigrams = self._trigrams_like(log_probs)
+        return log_partition(log_probs.transpose(0, 1), lengths, trigrams).sum() - references
+
+    def _trigrams_like(self, log_probs: Tensor) -> TokenTrigrams:
+        """The trigrams on the device and with the dtype of the log-probabilities."""
+        copy = self._copy
+        if copy is None or (copy.ends.device, copy.ends.dtype) != (log_probs.device, log_probs.dtype):
+            copy = self._copy = self._trigrams.to(log_probs.device, log_probs.dtype)
+        return copy
+
+    def _reference_log_prob(self, target: Sequence[int]) -> float:
+        """ln P_LM of an utterance's tokens, computed once for each."""
+        key = tuple(target)
+        if key not in self._reference_log_probs:
+            self._reference_log_probs[key] = self._trigrams.log_prob(target)
+        return self._reference_log_probs[key]
 
 
 def log_partition(log_probs: Tensor, lengths: Tensor, trigrams: TokenTrigrams) -> Tensor:
@@ -97,9 +158,9 @@ class _LogPartition(torch.autograd.Function):
         if log_probs.device.type == "cpu":
             log_sums, expectations = _on_the_cpu(log_probs.exp(), lengths, trigrams, gradient)
         elif log_probs.dtype == torch.float32 and find_spec("triton") is not None:
-            from asr.acoustic.criteria import crf_gpu as crf_kernels
+            from asr.acoustic.criteria import crf_gpu
 
-            log_sums, expectations = crf_kernels.log_partition_and_expectations(
+            log_sums, expectations = crf_gpu.log_partition_and_expectations(
                 log_probs.exp(), lengths, trigrams.following, trigrams.ends, gradient
             )
         else:

@@ -9,25 +9,27 @@ than the mean becomes likelier.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from asr.acoustic.criteria.base import Items, LogProbs, Outputs
+from asr.acoustic.criteria.crf import CtcCrf
+from asr.acoustic.criteria.ctc import ctc_losses
+from asr.acoustic.evaluate import search_figures
 from asr.decode.beam import BeamDecoder
 from asr.score.edit_distance import align
-
-Losses = Callable[[Tensor, Tensor, list[list[int]]], Tensor]  # log-probs, lengths, tokens -> -ln P of each row
 
 
 class ExpectedErrors:
     """Word errors expected over the `hypotheses` best of a decoder.
 
-    scale: of the hypotheses' scores before their shares are taken; below 1 they are more even, and more of them teach.
+    scale: of the hypotheses' scores before the softmax that gives their shares; below 1 the shares are more even.
     """
 
-    def __init__(self, decoder: BeamDecoder, ctc_losses: Losses, hypotheses: int = 8, scale: float = 0.5) -> None:
-        self.decoder, self._losses, self.hypotheses, self.scale = decoder, ctc_losses, hypotheses, scale
+    def __init__(self, decoder: BeamDecoder, hypotheses: int = 8, scale: float = 0.5) -> None:
+        self.decoder, self.hypotheses, self.scale = decoder, hypotheses, scale
 
     def __call__(self, log_probs: Tensor, lengths: Tensor, references: Sequence[Sequence[str]]) -> Tensor:
         """Expected word errors of each utterance (batch,), with their gradient.
@@ -37,18 +39,38 @@ class ExpectedErrors:
         rows, tokens, others, errors = [], [], [], []
         arrays = log_probs.detach().float().cpu().numpy()
         for row, (array, length, words) in enumerate(zip(arrays, lengths.tolist(), references, strict=True)):
-            found = [hyp for hyp in self.decoder.decode(array[:length], self.hypotheses) if hyp.words]
-            heard = [[word.word for word in hyp.words] for hyp in found]
-            errors += [float(alignment.counts.errors) for alignment in align([list(words)] * len(found), heard)]
-            rows += [row] * len(found)
-            tokens += [[token for word in hyp.words for token, _ in word.tokens] for hyp in found]
-            others += [hyp.score - hyp.acoustic_score for hyp in found]
+            nbest = [hyp for hyp in self.decoder.decode(array[:length], self.hypotheses) if hyp.words]
+            texts = [[word.word for word in hyp.words] for hyp in nbest]
+            errors += [float(alignment.counts.errors) for alignment in align([list(words)] * len(nbest), texts)]
+            rows += [row] * len(nbest)
+            tokens += [[token for word in hyp.words for token, _ in word.tokens] for hyp in nbest]
+            others += [hyp.score - hyp.acoustic_score for hyp in nbest]
         place = torch.tensor(rows, dtype=torch.long, device=log_probs.device)
         if rows:
-            acoustic = -self._losses(log_probs[place], lengths[place.to(lengths.device)], tokens)
+            acoustic = -ctc_losses(log_probs[place], lengths[place.to(lengths.device)], tokens)
             scores = self.scale * (acoustic + log_probs.new_tensor(others))
-        found_errors = log_probs.new_tensor(errors)
-        expected = [log_probs.new_tensor(float(len(words))) for words in references]  # of silence: all are missed
+        word_errors = log_probs.new_tensor(errors)
+        expected = [log_probs.new_tensor(float(len(words))) for words in references]  # an empty one misses all words
         for row in set(rows):
-            expected[row] = scores[place == row].softmax(dim=0) @ found_errors[place == row]
+            expected[row] = scores[place == row].softmax(dim=0) @ word_errors[place == row]
         return torch.stack(expected)
+
+
+class MinimumWordErrors:
+    """Expected errors per word, and a share of CTC-CRF; validated by the word error rate of its search."""
+
+    metric, views = "wer", 1
+
+    def __init__(self, expected: ExpectedErrors, crf: CtcCrf, crf_share: float) -> None:
+        self._expected, self._crf, self._crf_share = expected, crf, crf_share
+
+    def loss(self, outputs: Outputs) -> tuple[Tensor, dict[str, float]]:
+        crf, figures = self._crf.loss(outputs)
+        errors = self._expected(outputs.log_probs, outputs.lengths, outputs.words).sum()
+        words = float(sum(map(len, outputs.words)))
+        figures |= {"expected_errors": float(errors.detach()), "words": words}
+        return errors / max(1.0, words) + self._crf_share * crf, figures
+
+    def validate(self, log_probs: LogProbs, dev: Items, device: torch.device) -> dict[str, float]:
+        figures = search_figures(log_probs, dev, self._expected.decoder)
+        return figures | self._crf.dev_loss(log_probs, dev, device)

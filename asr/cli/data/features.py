@@ -25,7 +25,10 @@ from asr.errors import AsrError
 @click.option("--high-freq", default=0.0, show_default=True, help="Upper edge in Hz; 0: half the sample rate.")
 @click.option("--deltas", default=0, show_default=True, type=click.IntRange(0, 2), help="Orders of time derivatives.")
 @click.option(
-    "--normalize", type=click.Choice(["none", "utterance", "level", "running"]), default="none", show_default=True
+    "--normalize",
+    type=click.Choice(["none", "utterance", "level", "running", "speech"]),
+    default="none",
+    show_default=True,
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw a picture (.png).")
 def command(

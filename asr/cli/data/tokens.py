@@ -177,7 +177,7 @@ def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: 
     progress = Progress("acoustic model")
     log_probs, unreadable, backend = compute_log_probs(model, manifest, device, progress=progress)
     progress.close()
-    tokens = backend.checkpoint.tokens
+    tokens = backend.package.tokens
     speller = Speller(tokens, Lexicon.read(lexicon_path), note)
     lines, strange, words, others = [], [], 0, 0
     for name, text in texts.items():

@@ -15,7 +15,6 @@ from asr.errors import AsrError, ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch.nn import Module
 
     from asr.acoustic.network import AcousticModel
     from asr.analysis.acoustic_attribution import Attribution
@@ -93,20 +92,10 @@ def _audio_input(file: Path, model: str, layer: int) -> StackInput:
     """The recurrent stack of an acoustic model and its input for a file; of a model in blocks, one layer's."""
     import torch
 
-    from asr.acoustic.blocks import ResidualStack
-    from asr.nn import Recurrent
-
     network, features, samples = _features(file, model)
-    stack: Module = network.recurrent
     with torch.inference_mode():
-        inputs, lengths = network.front(features[None], torch.tensor([len(features)]))
-        if isinstance(stack, ResidualStack):
-            if layer >= len(stack.layers):
-                raise ConfigError(f"{model}: the stack has {len(stack.layers)} layers.")
-            inputs = stack.read_by(layer, inputs, lengths)
-            stack, layer = stack.layers[layer], 0
-    if not isinstance(stack, Recurrent):
-        raise ConfigError(f"{model} has no recurrent layers.")
+        hidden, lengths = network.front(features[None], torch.tensor([len(features)]))
+        stack, layer, inputs = network.encoder.recurrent_layer(layer, hidden, lengths)
     return StackInput(stack, layer, inputs[0], file.name, None, samples, network.config.seconds_per_frame)
 
 
@@ -114,11 +103,11 @@ def _features(file: Path, model: str) -> tuple[AcousticModel, Tensor, Samples]:
     """An acoustic model, and a file's features (frames, dim) and samples."""
     import torch
 
-    from asr.acoustic.checkpoint import load_checkpoint
+    from asr.acoustic.checkpoint import load_network
     from asr.audio.read import read_audio
-    from asr.recognizer.shipped import model_folder
+    from asr.shipped import model_folder
 
-    network = load_checkpoint(model_folder(model)).model.eval()
+    network = load_network(model_folder(model)).model
     samples = read_audio(file)
     with torch.inference_mode():
         features, lengths = network.features(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
@@ -192,7 +181,7 @@ def attribution(file: Path, at: float, model: str, output: Path | None, as_json:
 
 
 def _token_names(model: str) -> tuple[str, ...]:
-    from asr.recognizer.shipped import model_folder
+    from asr.shipped import model_folder
     from asr.text.tokens import Tokens
 
     return Tokens.read(model_folder(model) / "tokens.txt").names

@@ -77,12 +77,12 @@ def command(
         progress = Progress("acoustic model")
         log_probs, bad, backend = compute_log_probs(model, manifest, device, limit, progress)
         progress.close()
-        checkpoint = backend.checkpoint
-        tokens, lexicon = checkpoint.tokens, checkpoint.lexicon
-        more = more.resolved(checkpoint.folder if lm is None and lexicon_path is None and not greedy else None)
-        settings = search_settings(checkpoint.decoding, settings, more)
+        package = backend.package
+        tokens, lexicon = package.tokens, package.lexicon
+        more = more.resolved(package.folder if lm is None and lexicon_path is None and not greedy else None)
+        settings = search_settings(dict(package.search), settings, more)
         frame_seconds = frame_seconds or backend.seconds_per_frame
-        chosen = lm or checkpoint.lm_path
+        chosen = lm or package.lm_path
         if save_log_probs is not None:
             write_log_probs(save_log_probs, log_probs)
     if lexicon_path is not None:

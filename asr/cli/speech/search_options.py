@@ -10,7 +10,7 @@ import click
 
 from asr.errors import ConfigError
 from asr.recognizer.decoding import AUTO, NO_LM, Extras
-from asr.recognizer.shipped import neural_lm_folder
+from asr.shipped import neural_lm_folder
 from asr.text.lines import read_lines
 
 HOTWORD_BOOST = 3.0  # nats

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from asr.cli.console import TrainingProgress, list_bad, note
 from asr.config import from_dict, read_toml
-from asr.data.manifest import BadItem, read_manifest
+from asr.data.manifest import BadItem, Manifest, read_manifest
 from asr.train.log import EpochLog
+
+if TYPE_CHECKING:
+    from asr.acoustic.run import AcousticRun
+    from asr.gmm.run import GaussianRun
 
 
 @click.command()
@@ -45,35 +49,43 @@ def command(
     \b
     Example: asr train --config conf/bilstm.toml --train train.jsonl --dev dev.jsonl --output model
     """
-    from asr.acoustic.run import AcousticRunConfig
     from asr.train.processes import helpers
 
-    config = from_dict(AcousticRunConfig, read_toml(config_path, overrides))
+    values = read_toml(config_path, overrides)
     with helpers(count):
-        _train(config, train_path, dev_path, output, resume)
+        _train(values, train_path, dev_path, output, resume)
 
 
-def _train(config: Any, train_path: Path, dev_path: Path, output: Path, resume: bool) -> None:
-    from asr.acoustic.run import AcousticRun
+def _run(values: dict[str, Any], train: Manifest, dev: Manifest, output: Path) -> AcousticRun | GaussianRun:
+    """The run that a configuration asks for."""
+    from asr.acoustic.run import AcousticRun, AcousticRunConfig
+    from asr.gmm.config import GAUSSIAN
+    from asr.gmm.run import GaussianRun, GaussianRunConfig
+
+    if values.get("model", {}).get("kind") == GAUSSIAN:
+        return GaussianRun(from_dict(GaussianRunConfig, values), train, dev, output)
+    return AcousticRun(from_dict(AcousticRunConfig, values), train, dev, output)
+
+
+def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Path, resume: bool) -> None:
     from asr.train.processes import rank
 
     if rank() > 0:  # the first process speaks for all
         train, dev = (read_manifest(path, check_audio=True) for path in (train_path, dev_path))
-        AcousticRun(config, train, dev, output).train(resume)
+        _run(values, train, dev, output).train(resume)
         return
     train, dev = (_manifest(path) for path in (train_path, dev_path))
-    run = AcousticRun(config, train, dev, output)
+    run = _run(values, train, dev, output)
     list_bad(run.bad)
     list_bad(run.cramped, "with an infinite CTC loss at normal speed, not trained on")
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
-    hours = sum(utterance.duration for utterance, _ in run.task.train) / 3600
-    note(f"training {parameters / 1e6:.2f} M parameters on {len(run.task.train)} utterances, {hours:.2f} h")
+    hours = sum(utterance.duration for utterance in run.trained_on) / 3600
+    note(f"training {parameters / 1e6:.2f} M parameters on {len(run.trained_on)} utterances, {hours:.2f} h")
     reporter = TrainingProgress(_epoch_line)
     final = run.train(resume, reporter)
     reporter.close()
-    list_bad([BadItem(name, reason) for name, reason in run.task.unreadable.items()], "could not be read")
-    cramped = {item.where for item in run.cramped}
-    faster = sorted(run.task.infeasible - cramped)
+    list_bad([BadItem(name, reason) for name, reason in run.unreadable.items()], "could not be read")
+    faster = run.cramped_when_faster
     if faster:
         note(f"{len(faster)} more had an infinite CTC loss when played faster: {' '.join(faster[:5])}")
     note(f"{output}: {final.weights}, {_figures(final.figures)}")

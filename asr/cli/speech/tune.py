@@ -16,10 +16,10 @@ from asr.decode.preflight import reference_findings
 from asr.errors import ConfigError
 from asr.recognizer.bulk import compute_log_probs, read_log_probs
 from asr.recognizer.decoding import NO_LM, load_neural_lm, make_decoder, search_settings
-from asr.recognizer.shipped import neural_lm_folder
 from asr.recognizer.tuning.tuner import Trial, Tuner, Tuning
 from asr.score.report import compare, render, render_test
 from asr.score.text_files import read_texts
+from asr.shipped import neural_lm_folder
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 
@@ -85,8 +85,8 @@ def command(
         log_probs, bad, backend = compute_log_probs(model, reference, limit=limit, progress=progress)
         progress.close()
         list_bad(bad)
-        tokens = backend.checkpoint.tokens
-        lexicon = lexicon or backend.checkpoint.lexicon
+        tokens = backend.package.tokens
+        lexicon = lexicon or backend.package.lexicon
     search = search_settings({}, {"beam_size": beam_size, "threshold": beam_threshold})
     decoder = make_decoder(tokens, lexicon, lm, search, note)
     texts = read_texts(reference)

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from asr.decode.beam import BeamDecoder
 from asr.decode.fusion import Fusion
-from asr.decode.hypothesis import Hypothesis
-from asr.decode.readout import UNSURE
+from asr.decode.hypothesis import UNSURE, Hypothesis
 from asr.errors import TextError
 from asr.lm.word_model import WordModel
 from asr.recognizer.bulk import LogProbs, decode_all, decode_lists

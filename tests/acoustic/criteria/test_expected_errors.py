@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from asr.acoustic.criteria.ctc import ctc_losses
 from asr.acoustic.criteria.expected_errors import ExpectedErrors
-from asr.acoustic.task import ctc_losses
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.lm.ngram.arpa import ArpaModel
 from asr.lm.ngram.tables import build_tables
@@ -35,7 +35,7 @@ def _log_probs(seed, frames=8, batch=2):
 def test_the_value_is_the_weighed_mean_of_errors(decoder):
     log_probs, lengths = _log_probs(0), torch.tensor([8, 6])
     references = [["ab", "c"], ["ba"]]
-    found = ExpectedErrors(decoder, ctc_losses, 4, 0.5)(log_probs, lengths, references)
+    found = ExpectedErrors(decoder, 4, 0.5)(log_probs, lengths, references)
     for row, (length, words) in enumerate(zip(lengths.tolist(), references, strict=True)):
         hypotheses = [hyp for hyp in decoder.decode(log_probs[row, :length].numpy(), 4) if hyp.words]
         scores, errors = [], []
@@ -60,7 +60,7 @@ def _edits(left, right):
 def test_the_gradient_is_that_of_finite_differences(decoder):
     logits = torch.randn(1, 7, len(TOKENS), generator=torch.Generator().manual_seed(5)).requires_grad_()
     lengths, references = torch.tensor([7]), [["a", "ba"]]
-    criterion = ExpectedErrors(decoder, ctc_losses, 5)
+    criterion = ExpectedErrors(decoder, 5)
 
     def value(values):
         return criterion(values.log_softmax(-1), lengths, references).sum()
@@ -78,7 +78,7 @@ def test_the_gradient_is_that_of_finite_differences(decoder):
 def test_steps_along_the_gradient_bring_fewer_errors(decoder):
     logits = torch.randn(3, 8, len(TOKENS), generator=torch.Generator().manual_seed(2)).requires_grad_()
     lengths, references = torch.full((3,), 8), [["ab", "c"], ["c", "a"], ["ba"]]
-    criterion = ExpectedErrors(decoder, ctc_losses)
+    criterion = ExpectedErrors(decoder)
     optimizer = torch.optim.Adam([logits], lr=0.1)
     values = []
     for _ in range(60):
@@ -95,7 +95,7 @@ def test_an_utterance_without_hypotheses_misses_all_its_words(decoder):
     log_probs[:, :, 0] = 0.0  # blanks
     log_probs[1] = _log_probs(3, 3, 1)[0]
     log_probs.requires_grad_()
-    found = ExpectedErrors(decoder, ctc_losses)(log_probs, torch.tensor([3, 3]), [["a", "b"], ["a"]])
+    found = ExpectedErrors(decoder)(log_probs, torch.tensor([3, 3]), [["a", "b"], ["a"]])
     found.sum().backward()
     assert torch.isfinite(log_probs.grad).all()
     assert float(found[0].detach()) <= 2.0

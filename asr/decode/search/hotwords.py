@@ -9,31 +9,30 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asr._native import Hotwords
 from asr.errors import TextError
 
 
 class HotwordArrays(NamedTuple):
-    """The automaton on flat arrays; place 0 is where nothing has begun."""
+    """The automaton on flat arrays; place 0 is where no phrase has begun."""
 
     words: NDArray[np.int32]  # (lexicon's words + 1,): number of a word in the automaton, -1 for none
     following: NDArray[np.int32]  # (places, numbers): the place after a word
     partial: NDArray[np.float64]  # (places,): lent for the words of a phrase that is not yet complete
     won: NDArray[np.float64]  # (places,): for the phrases that are complete here
 
+    def compiled(self) -> Hotwords:
+        """The automaton as the compiled search reads it."""
+        return Hotwords(*self)
 
-def no_hotwords(size: int) -> HotwordArrays:
-    """No hotwords, for a lexicon with `size` entries."""
-    return HotwordArrays(np.full(size, -1, np.int32), np.zeros((1, 1), np.int32), np.zeros(1), np.zeros(1))
-
-
-def first_gains(arrays: HotwordArrays) -> NDArray[np.float64]:
-    """What each of the lexicon's words adds where no phrase has begun."""
-    after = np.where(arrays.words >= 0, arrays.following[0, np.maximum(arrays.words, 0)], 0)
-    return np.asarray(arrays.partial[after] + arrays.won[after])
+    def first_gains(self) -> NDArray[np.float64]:
+        """What each of the lexicon's words, and last the unknown word, adds where no phrase has begun."""
+        after = np.where(self.words >= 0, self.following[0, np.maximum(self.words, 0)], 0)
+        return np.asarray(self.partial[after] + self.won[after])
 
 
-def build_hotwords(phrases: Mapping[str, float], words: Sequence[str]) -> HotwordArrays:
-    """The automaton of phrases with their boosts in nats, over the lexicon's `words`.
+def build_hotwords(phrases: Mapping[str, float], words: Sequence[str]) -> HotwordArrays | None:
+    """The automaton of phrases with their boosts in nats, over the lexicon's `words`; None without a phrase.
 
     A phrase's boost is lent word by word, in equal parts, and taken back if it is not completed. Raises TextError
     naming words that the lexicon does not have.
@@ -47,7 +46,7 @@ def build_hotwords(phrases: Mapping[str, float], words: Sequence[str]) -> Hotwor
             "add them to it, or check their case."
         )
     if not split:
-        return no_hotwords(len(words) + 1)
+        return None
     numbers = {word: number for number, word in enumerate(sorted({word for phrase in split for word in phrase}))}
     children: list[dict[int, int]] = [{}]
     partial, won = [0.0], [0.0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asr.decode.beam import BeamConfig, BeamDecoder
-from asr.decode.token_decoder import TokenDecoder, is_token_model, token_lexicon
+from asr.decode.open_vocabulary import TokenDecoder, is_token_model, token_lexicon
 from asr.lm.ngram.arpa import write_arpa
 from asr.lm.ngram.kneser_ney import Corpus, estimate
 from asr.lm.ngram.tables import build_tables
