@@ -11,7 +11,7 @@ import pytest
 from asr.acoustic.checkpoint import save_checkpoint
 from asr.errors import CheckpointError
 from asr.model_package import ModelPackage
-from asr.shipped import model_folder, names
+from asr.shipped import available_models, model_folder
 from tests.conftest import tiny_checkpoint
 
 # What runs before the code under test: any import of torch fails.
@@ -34,8 +34,8 @@ def run_without_torch(code: str, *arguments: str) -> str:
 
 def test_every_shipped_model_opens_without_torch():
     code = (
-        "from asr.model_package import ModelPackage\nfrom asr.shipped import names, model_folder\n"
-        "for name in names():\n"
+        "from asr.model_package import ModelPackage\nfrom asr.shipped import available_models, model_folder\n"
+        "for name in available_models():\n"
         "    package = ModelPackage.open(model_folder(name))\n"
         "    print(name, package.kind, len(package.tokens), len(package.lexicon), package.sample_rate, "
         "package.lm_path.name)\n"
@@ -57,7 +57,7 @@ def test_a_package_is_what_the_folder_says():
     assert package.lm_path == package.folder / "lm.arpa.gz"
     assert package.neural_lm_path == package.folder / "lstm"
     assert package.card.startswith("# ")
-    for name in names():
+    for name in available_models():
         assert ModelPackage.open(model_folder(name)).tokens.names[0] == "<blank>"
 
 

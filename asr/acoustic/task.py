@@ -20,7 +20,7 @@ from asr.data.batching import plan_batches
 from asr.data.config import DataConfig
 from asr.data.manifest import BadItem
 from asr.data.references import within_limits
-from asr.train.log import AUDIO_SPEED
+from asr.train.log import AUDIO_SPEED, SpeedUnit
 
 
 @dataclass
@@ -48,12 +48,16 @@ class CtcTask:
     seed: int = 1
     too_long: list[BadItem] = field(default_factory=list)  # or too short: not trained on
     infeasible: set[str] = field(default_factory=set)  # utterances met so far that have more tokens than frames
-    speed_unit = AUDIO_SPEED
 
     def __post_init__(self) -> None:
         self._store = AudioStore(self.data.cache_hours * 3600, self.model.config.features.sample_rate)
         self.train, self.too_long = within_limits(self.train, self.data)
         self._words = {utterance.id: (utterance.text or "").split() for utterance, _ in self.train}
+
+    @property
+    def speed_unit(self) -> SpeedUnit:
+        """Seconds of audio."""
+        return AUDIO_SPEED
 
     @property
     def metric(self) -> str:

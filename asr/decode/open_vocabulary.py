@@ -5,6 +5,7 @@ To the search every token is a word of its own; what it finds is then joined to 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -13,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decode.beam import BeamDecoder
+from asr.decode.fusion import Fusion
 from asr.decode.hypothesis import Hypothesis, Word
+from asr.decode.piecewise import WholeSession
+from asr.errors import ConfigError
 from asr.lm.ngram.tables import NgramModel
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import BOUNDARY, Tokens
@@ -36,6 +40,8 @@ class TokenDecoder:
     `lm_weight` and `word_score` count for every token, the boundary's among them.
     """
 
+    words = None
+
     def __init__(self, decoder: BeamDecoder) -> None:
         self.decoder, self.tokens, self.lm = decoder, decoder.tokens, decoder.lm
 
@@ -45,8 +51,26 @@ class TokenDecoder:
         return self.decoder.config
 
     def with_settings(self, **changes: Any) -> TokenDecoder:
-        """This decoder under other settings."""
+        """This decoder with other settings."""
         return TokenDecoder(self.decoder.with_settings(**changes))
+
+    def with_hotwords(self, phrases: Mapping[str, float]) -> TokenDecoder:
+        """Raises ConfigError: what this search calls words are tokens."""
+        raise ConfigError("hotwords need a language model over words; this one is over tokens.")
+
+    def with_fusion(self, fusion: Fusion | None) -> TokenDecoder:
+        """This decoder for None. Raises ConfigError for a model: what this search calls words are tokens."""
+        if fusion is not None:
+            raise ConfigError("a neural language model needs an n-gram over words; this one is over tokens.")
+        return self
+
+    def with_rescoring(self, fusion: Fusion, hypotheses: int) -> TokenDecoder:
+        """Raises ConfigError: what this search calls words are tokens."""
+        return self.with_fusion(fusion)
+
+    def start(self, name: str = "log-probs") -> WholeSession:
+        """A session for one utterance."""
+        return WholeSession(self, name)
 
     def decode(self, log_probs: NDArray[np.floating], nbest: int = 1, name: str = "log-probs") -> list[Hypothesis]:
         """The `nbest` best hypotheses, best first, as `BeamDecoder.decode` gives them."""

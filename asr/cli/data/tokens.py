@@ -175,9 +175,9 @@ def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: 
 
     texts = {utterance.id: utterance.text for utterance in read_manifest(manifest).utterances if utterance.text}
     progress = Progress("acoustic model")
-    log_probs, unreadable, backend = compute_log_probs(model, manifest, device, progress=progress)
+    computed = compute_log_probs(model, manifest, device=device, progress=progress)
     progress.close()
-    tokens = backend.package.tokens
+    log_probs, unreadable, tokens = computed.arrays, computed.bad, computed.backend.package.tokens
     speller = Speller(tokens, Lexicon.read(lexicon_path), note)
     lines, strange, words, others = [], [], 0, 0
     for name, text in texts.items():

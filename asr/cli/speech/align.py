@@ -1,4 +1,4 @@
-"""`asr align`: when the words of a known text are said."""
+"""`asr align`: the times of the words of a known text."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from asr.atomic_file import write_text
-from asr.audio.read import audio_info
 from asr.cli.console import Progress, note
+from asr.cli.speech.search_options import MODEL_HELP
 from asr.errors import TextError
 from asr.recognizer.aligner import Aligner
 from asr.recognizer.transcript import FORMATS
@@ -17,7 +16,7 @@ from asr.recognizer.transcript import FORMATS
 @click.command()
 @click.argument("audio", type=click.Path(path_type=Path))
 @click.argument("text", type=click.Path(path_type=Path))
-@click.option("--model", help="Model folder, or a shipped model by name (english, digits, an4).  [default: english]")
+@click.option("--model", help=f"{MODEL_HELP}  [default: english]")
 @click.option("--format", "name", type=click.Choice(list(FORMATS)), default="srt", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), help="Write there instead of printing.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
@@ -25,9 +24,9 @@ from asr.recognizer.transcript import FORMATS
 def command(
     audio: Path, text: Path, model: str | None, name: str, output: Path | None, device: str, threads: int
 ) -> None:
-    """Align the words of TEXT, a text file, with AUDIO: subtitles, or times of words, of what is known to be said.
+    """Align the words of a text file with a recording, for subtitles or word times of a text that is known.
 
-    The text must follow the recording from its beginning to its end; it is written in plain lower-case words.
+    The text must cover the recording from beginning to end; it is written in plain lower-case words.
 
     \b
     Examples:
@@ -40,15 +39,13 @@ def command(
         raise TextError(f"{text} cannot be read ({error.strerror}); check the path.") from None
     except UnicodeDecodeError:
         raise TextError(f"{text} is not UTF-8; convert it first.") from None
-    length = audio_info(audio).duration
-    aligner = Aligner.load(model, device, threads, note)
+    aligner = Aligner.load(model, device=device, threads=threads, note=note)
     progress = Progress(audio.name)
     try:
-        found = aligner.align(str(audio), content, lambda seconds: progress(seconds, length))
+        transcript = aligner.align(audio, content, progress=progress)
     finally:
         progress.close()
-    shown = FORMATS[name](found)
     if output is None:
-        click.echo(shown, nl=False)
+        click.echo(FORMATS[name](transcript), nl=False)
     else:
-        write_text(output, shown)
+        transcript.write(output, name)

@@ -4,64 +4,48 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 
 import click
 
-from asr.atomic_file import write_atomically
-from asr.audio.read import AUDIO_EXTENSIONS, audio_info
+from asr.audio.read import AUDIO_EXTENSIONS
 from asr.cli.console import Progress, note
-from asr.cli.speech.search_options import extras, hotword_options, neural_options
+from asr.cli.speech.search_options import MODEL_HELP, language_options
+from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import FORMATS, Transcript
 
+STDIN = "-"
+
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--model", help="Model folder, or a shipped model by name (english, digits, an4).  [default: english]")
-@click.option("--lm", help="ARPA language model, or 'none'.  [default: the model's own]")
-@neural_options
-@hotword_options
+@click.option("--model", help=f"{MODEL_HELP}  [default: english]")
+@language_options
 @click.option(
     "--format", "formats", multiple=True, type=click.Choice(list(FORMATS)), help="May be repeated.  [default: txt]"
 )
 @click.option("--output-dir", type=click.Path(path_type=Path), help="Write DIR/<stem>.<format> instead of printing.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--threads", default=0, help="CPU threads.  [default: all cores]")
-@click.option(
-    "--beam-size", type=click.IntRange(min=1), help="Hypotheses kept by the search.  [default: as tuned for the model]"
-)
-@click.option("--partial", is_flag=True, help="Transcribe what is there of a file that ends early.")
+@click.option("--partial", is_flag=True, help="Transcribe what can be read of a file that ends early.")
 def command(
-    paths: tuple[str, ...],
-    model: str | None,
-    lm: str | None,
-    neural_lm: str,
-    neural_share: float | None,
-    rescore: int,
-    hotwords: tuple[str, ...],
-    hotword_file: Path | None,
-    formats: tuple[str, ...],
-    output_dir: Path | None,
-    device: str,
-    threads: int,
-    beam_size: int | None,
-    partial: bool,
-) -> int:
+    paths: tuple[str, ...], model: str | None, search: SearchOptions, formats: tuple[str, ...],
+    output_dir: Path | None, device: str, threads: int, partial: bool,
+) -> int:  # fmt: skip
     """Turn audio files into text, subtitles or word times.
 
-    PATH is a file, a folder (all audio in it), or a quoted glob. Files that cannot be read are named on stderr, the
-    others are done all the same; the exit code is then 1.
+    PATH is a file, a folder (all audio in it), a quoted glob, or - for standard input. Files that cannot be read are
+    named on stderr and the others transcribed; the exit code is then 1.
 
     \b
     Examples:
       asr transcribe talk.mp3
       asr transcribe lectures/ --format srt --format json --output-dir out
     """
-    more = extras(neural_lm, neural_share, rescore, hotwords, hotword_file)
-    chosen = formats or ("txt",)
     files, missing = expand(paths)
     for error in missing:
         note(f"asr: {error}")
@@ -69,7 +53,7 @@ def command(
         return 1
     if output_dir is not None:
         _make_folder(output_dir)
-    recognizer = Recognizer.load(model, lm, device, threads, {"beam_size": beam_size}, note, more)
+    recognizer = Recognizer.from_options(model, search, device=device, threads=threads, note=note)
     stems = Counter(Path(file).stem for file in files)
     failed = len(missing)
     for number, file in enumerate(files, 1):
@@ -79,35 +63,35 @@ def command(
             note(f"asr: {error}")
             failed += 1
             continue
-        for name in chosen:
+        for name in formats or ("txt",):
             if output_dir is not None:
                 stem = Path(file).stem if stems[Path(file).stem] == 1 else Path(file).name
-                write_atomically(output_dir / f"{stem}.{name}", FORMATS[name](transcript).encode())
+                transcript.write(output_dir / f"{stem}.{name}")
             else:
                 _print(transcript, name, named=len(files) > 1)
     return 1 if failed else 0
 
 
 def expand(paths: tuple[str, ...]) -> tuple[list[str], list[AsrError]]:
-    """Files behind paths, folders and globs, in order, each once; and an error for each path without any."""
+    """The files that paths, folders and globs name, in order, each once; and an error for each that names none."""
     files: list[str] = []
     errors: list[AsrError] = []
     for path in paths:
         if os.path.isdir(path):
-            found = sorted(
+            named = sorted(
                 str(p) for p in Path(path).rglob("*") if p.suffix.lower() in AUDIO_EXTENSIONS and p.is_file()
             )
-            if not found:
+            if not named:
                 errors.append(
                     AudioError(f"{path} holds no audio file; known are {' '.join(sorted(AUDIO_EXTENSIONS))}.")
                 )
         elif not os.path.exists(path) and glob.has_magic(path):
-            found = sorted(name for name in glob.glob(path, recursive=True) if os.path.isfile(name))
-            if not found:
+            named = sorted(name for name in glob.glob(path, recursive=True) if os.path.isfile(name))
+            if not named:
                 errors.append(AudioError(f"no file matches {path}; check the pattern."))
         else:
-            found = [path]
-        files += found
+            named = [path]
+        files += named
     return list(dict.fromkeys(files)), errors
 
 
@@ -124,8 +108,9 @@ def _make_folder(folder: Path) -> None:
 def _transcribe(recognizer: Recognizer, file: str, partial: bool, label: str) -> Transcript:
     progress = Progress(label)
     try:
-        length = audio_info(file).duration
-        return recognizer.transcribe(file, partial, lambda seconds: progress(seconds, length))
+        if file == STDIN:
+            return recognizer.transcribe(sys.stdin.buffer, name="stdin", partial=partial, progress=progress)
+        return recognizer.transcribe(file, partial=partial, progress=progress)
     finally:
         progress.close()
 

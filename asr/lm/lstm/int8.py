@@ -23,6 +23,8 @@ def byte_product(weight: Floats) -> Product:
     """
     import torch
 
+    from asr.nn.torch_threads import torch_threads
+
     if ENGINE not in torch.backends.quantized.supported_engines:
         return single_product(weight)
     values, scales = torch.from_numpy(np.ascontiguousarray(weight)), torch.from_numpy(row_scales(weight))
@@ -31,13 +33,9 @@ def byte_product(weight: Floats) -> Product:
 
     def multiply(vectors: Floats) -> Floats:
         # In this thread alone: utterances are searched in threads, and threads that wait for each other spin.
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with torch_threads(1):
             rows = torch.from_numpy(np.ascontiguousarray(vectors))
             products: Floats = torch.ops.quantized.linear_dynamic(rows, packed, True).numpy()  # True: seven bits
-        finally:
-            torch.set_num_threads(threads)
         return products
 
     return multiply

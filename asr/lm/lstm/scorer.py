@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asr.errors import CheckpointError
 from asr.lm.lstm.folder import LstmLmFolder
+from asr.threads import one_blas_thread
 
 UNKNOWN_ID, END_ID = 1, 0
 
@@ -96,7 +97,6 @@ class LstmScorer:
         except KeyError as error:
             raise CheckpointError(f"{folder.source} lacks {error}; copy the model again.") from None
         self._size = int(config["hidden_size"])
-        _one_blas_thread()
 
     def start(self) -> LstmState:
         """The state at the beginning of a sentence."""
@@ -108,6 +108,10 @@ class LstmScorer:
 
     def score(self, states: Sequence[LstmState], words: Sequence[str]) -> tuple[NDArray[np.float64], list[LstmState]]:
         """ln P of each word after its state, NaN for unknown words, and the states after them."""
+        with one_blas_thread():
+            return self._score(states, words)
+
+    def _score(self, states: Sequence[LstmState], words: Sequence[str]) -> tuple[NDArray[np.float64], list[LstmState]]:
         self._complete(states)
         ids = [self.ids.get(word, UNKNOWN_ID) for word in words]
         after = [state.after(index) for state, index in zip(states, ids, strict=True)]
@@ -212,16 +216,6 @@ def _places(values: Iterable[T]) -> tuple[list[T], list[int]]:
     places: dict[T, int] = {}
     where = [places.setdefault(value, len(places)) for value in values]
     return list(places), where
-
-
-def _one_blas_thread() -> None:
-    """Small products gain nothing from several threads of NumPy's BLAS, which wait for each other by spinning.
-
-    Beside other work on the same cores two threads were six times slower than one. Utterances run in threads instead.
-    """
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(limits=1, user_api="blas")
 
 
 def _sigmoid(values: Floats) -> Floats:

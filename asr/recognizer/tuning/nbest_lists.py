@@ -1,7 +1,7 @@
-"""Hypotheses of a dev set with their errors, and which weights of the search would put those with the fewest first.
+"""N-best lists of a dev set with their errors, and the weights that would rank the best hypotheses first.
 
 Och 2003, "Minimum error rate training in statistical machine translation": the lists of each search are added to those
-before, so that weights far from those of the search are judged by what they would bring up.
+before, so that weights far from those of one search are judged by hypotheses that they would favour.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Floats = NDArray[np.float64]
 
 
 class Weights(NamedTuple):
-    """Of a search."""
+    """Language-model weight, word score and neural share of one search."""
 
     lm_weight: float
     word_score: float
     neural_share: float = 0.0
 
     def near(self, other: Weights) -> bool:
-        """Whether a search with the other would say nothing new: they are neighbours on the grid."""
+        """Whether a search with the other weights would add nothing: they are neighbours on the grid."""
         return (
             self.neural_share == other.neural_share
             and abs(self.lm_weight - other.lm_weight) < 1.5 * (LM_WEIGHTS[1] - LM_WEIGHTS[0])
@@ -43,10 +43,19 @@ class Weights(NamedTuple):
         )
 
 
-class NbestLists:
-    """Best hypotheses of each utterance, each text once.
+class Table(NamedTuple):
+    """N-best lists as arrays (utterance, hypothesis)."""
 
-    references: words of each utterance by id. A neural model scores what is added, for each of the shares that it might
+    errors: Floats
+    words: Floats
+    acoustic: Floats
+    languages: Floats  # (share, utterance, hypothesis)
+
+
+class NbestLists:
+    """The best hypotheses of each utterance, each text once.
+
+    references: words of each utterance by id. A neural model scores each new hypothesis for each of the shares it might
     have; without one the language model's scores are those of the search.
     """
 
@@ -58,12 +67,12 @@ class NbestLists:
         shares: Sequence[float] = (0.0,),
     ) -> None:
         self.references, self.shares, self._lm, self._model = references, tuple(shares), lm, model
-        # Of each text: errors, words, the acoustic score, and the language model's for each share.
-        self._found: dict[str, dict[str, list[float]]] = {name: {} for name in references}
+        # For each text: errors, words, the acoustic score, and the language model's score for each share.
+        self._lists: dict[str, dict[str, list[float]]] = {name: {} for name in references}
 
     def add(self, name: str, hypotheses: Iterable[Hypothesis], weights: Weights) -> None:
-        """Hypotheses of a search by those weights."""
-        known, new = self._found[name], []
+        """Add an utterance's hypotheses from a search with these weights."""
+        known, new = self._lists[name], []
         for hypothesis in hypotheses:
             if hypothesis.text in known:
                 row = known[hypothesis.text]
@@ -77,12 +86,12 @@ class NbestLists:
             known[hypothesis.text] = [count, rewards, hypothesis.acoustic_score, *language]
 
     def best(self, tried: Sequence[Weights]) -> Weights:
-        """The weights within reach of those tried by which the lists have the fewest errors, a point of a grid.
+        """The point of a grid, within reach of the weights tried, with the fewest errors of the top hypotheses.
 
-        Errors are averaged with those of the neighbours on the grid, since single points win by luck; where they are as
-        many, what is nearest to the first of those tried.
+        Errors are averaged with those of the neighbours on the grid, since single points win by luck; ties go to the
+        point nearest to the first weights tried.
         """
-        errors, words, acoustic, *languages = self._padded()
+        table = self._padded()
         near = np.zeros((len(LM_WEIGHTS), len(WORD_SCORES)), bool)
         for weights in tried:
             near |= np.outer(
@@ -91,18 +100,18 @@ class NbestLists:
         distance = np.hypot(
             *np.meshgrid(LM_WEIGHTS - tried[0].lm_weight, WORD_SCORES - tried[0].word_score, indexing="ij")
         )
-        found = []
-        for share, language in zip(self.shares, languages, strict=True):
+        candidates = []
+        for share, language in zip(self.shares, table.languages, strict=True):
             surface = np.full(near.shape, np.inf)
             for row, column in np.argwhere(near):
-                scores = acoustic + LM_WEIGHTS[row] * language + WORD_SCORES[column] * words
+                scores = table.acoustic + LM_WEIGHTS[row] * language + WORD_SCORES[column] * table.words
                 first = scores.argmax(axis=1)[:, None]
-                surface[row, column] = np.take_along_axis(errors, first, axis=1).sum()
+                surface[row, column] = np.take_along_axis(table.errors, first, axis=1).sum()
             smooth = _smoothed(surface) + TIE * distance
             row, column = np.unravel_index(np.argmin(smooth), smooth.shape)
             weights = Weights(round(float(LM_WEIGHTS[row]), 3), round(float(WORD_SCORES[column]), 3), share)
-            found.append((smooth[row, column], weights))
-        return min(found)[1]
+            candidates.append((smooth[row, column], weights))
+        return min(candidates)[1]
 
     def _language(self, hypotheses: Sequence[Hypothesis], lm_weight: float) -> list[list[float]]:
         """The language model's ln P of each text, for each share."""
@@ -110,20 +119,20 @@ class NbestLists:
             return [[hypothesis.lm_score / lm_weight] for hypothesis in hypotheses]
         texts = [[word.word for word in hypothesis.words] for hypothesis in hypotheses]
         fusions = [Fusion(self._model, share) for share in self.shares]
-        found = []
+        rows = []
         for words, neural in zip(texts, sentence_scores(self._model, texts), strict=True):
             ngram = np.array(self._lm.score_sentence(words)) if self._lm is not None else None
-            found.append([float(fusion.mixed(neural, ngram).sum()) for fusion in fusions])
-        return found
+            rows.append([float(fusion.mixed(neural, ngram).sum()) for fusion in fusions])
+        return rows
 
-    def _padded(self) -> Floats:
-        """(errors, words, acoustic, language of each share), each (utterance, hypothesis)."""
-        longest = max(map(len, self._found.values()))
-        table = np.zeros((3 + len(self.shares), len(self._found), longest))
+    def _padded(self) -> Table:
+        """The lists as arrays; what pads a short list has an acoustic score of minus infinity."""
+        longest = max(map(len, self._lists.values()))
+        table = np.zeros((3 + len(self.shares), len(self._lists), longest))
         table[2] = -np.inf
-        for row, known in enumerate(self._found.values()):
+        for row, known in enumerate(self._lists.values()):
             table[:, row, : len(known)] = np.array(list(known.values())).T
-        return table
+        return Table(table[0], table[1], table[2], table[3:])
 
 
 def _smoothed(surface: Floats) -> Floats:

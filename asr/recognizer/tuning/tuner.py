@@ -1,4 +1,4 @@
-"""Finding the search's weights on a dev set, from stored log-probabilities."""
+"""Tunes the weights of a search on a dev set, from stored log-probabilities."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decode.beam import BeamDecoder
+from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
 from asr.decode.hypothesis import UNSURE, Hypothesis
 from asr.errors import TextError
@@ -75,26 +75,26 @@ class Tuner:
 
     def __init__(
         self,
-        decoder: BeamDecoder,
+        decoder: Decoder,
         log_probs: LogProbs,
         reference: Texts,
         threads: int = 1,
         report: Callable[[Trial], None] | None = None,
     ) -> None:
-        lost = [name for name in log_probs if name not in reference.texts]
-        if lost:
+        missing = [name for name in log_probs if name not in reference.texts]
+        if missing:
             raise TextError(
-                f"{len(lost)} utterances have no reference, first '{lost[0]}'; are these files of the same set?"
+                f"{len(missing)} utterances have no reference, first '{missing[0]}'; are these files of the same set?"
             )
         self.decoder, self.log_probs, self.threads, self.report = decoder, log_probs, threads, report
-        self.wanted = Texts({name: reference.texts[name] for name in log_probs}, reference.speakers)
-        self._references = {name: text.split() for name, text in self.wanted.texts.items()}
+        self.reference = Texts({name: reference.texts[name] for name in log_probs}, reference.speakers)
+        self._references = {name: text.split() for name, text in self.reference.texts.items()}
 
     def weights(self, trials: int = 8) -> Tuning:
-        """Search by some weights, fit others to the best hypotheses found so far (`NbestLists`), search by those.
+        """The best weights: each search uses those that fit the best hypotheses of the searches before (`NbestLists`).
 
-        Until the next weights would be near some that were tried, or there were `trials`. The setting without a
-        language model has the word score that is best for it, of a few.
+        It ends when the next weights would be near some that were tried, or after `trials` searches. The comparison
+        without a language model uses the best of a few word scores.
         """
         lists = NbestLists(self._references, self.decoder.lm)
         results = self._rounds(lists, START, trials, self.with_weights)
@@ -104,48 +104,48 @@ class Tuner:
         return Tuning([trial for trial, _ in results], best, score, without, compare(without, score))
 
     def neural(self, best: Trial, model: WordModel, trials: int = NEURAL_TRIALS) -> tuple[Trial, SystemScore]:
-        """The share of a neural model in the search, and weights with it: as `weights`, from the best without it."""
+        """The best share of a neural model and weights to go with it, found like `weights` from the best without it."""
         lists = NbestLists(self._references, self.decoder.lm, model, NEURAL_SHARES)
         start = Weights(best.lm_weight, best.word_score)
         plain, _ = decode_lists(self.with_weights(best), self.log_probs, self.threads, nbest=HYPOTHESES)
         for name, hypotheses in plain.items():
             lists.add(name, hypotheses, start)
 
-        def fused(weights: Weights) -> BeamDecoder:
+        def fused(weights: Weights) -> Decoder:
             return self.with_weights(weights).with_fusion(Fusion(model, weights.neural_share))
 
         return min(self._rounds(lists, lists.best([start]), trials, fused), key=lambda result: result[0].wer)
 
     def _rounds(
-        self, lists: NbestLists, start: Weights, trials: int, decoder: Callable[[Weights], BeamDecoder]
+        self, lists: NbestLists, start: Weights, trials: int, decoder: Callable[[Weights], Decoder]
     ) -> list[tuple[Trial, SystemScore]]:
-        """What the searches gave, each by the weights that the lists of those before ask for."""
+        """The result of each search, run with the weights that the lists of the searches before ask for."""
         results: list[tuple[Trial, SystemScore]] = []
         tried: list[Weights] = []
         weights = start
         while len(results) < trials and not any(weights.near(other) for other in tried):
-            found, _ = decode_lists(decoder(weights), self.log_probs, self.threads, nbest=HYPOTHESES)
-            results.append(self._judged(weights, self._compared({name: best[0] for name, best in found.items()})))
+            nbest, _ = decode_lists(decoder(weights), self.log_probs, self.threads, nbest=HYPOTHESES)
+            results.append(self._judged(weights, self._compared({name: best[0] for name, best in nbest.items()})))
             tried.append(weights)
-            for name, hypotheses in found.items():
+            for name, hypotheses in nbest.items():
                 lists.add(name, hypotheses, weights)
             first = min(range(len(results)), key=lambda number: results[number][0].wer)
             weights = lists.best([tried[first], *tried])
         return results
 
     def beams(self, best: Trial, sizes: Sequence[int]) -> list[BeamTrial]:
-        """What other beam sizes give with the best weights."""
-        found = []
+        """Error rate and time of other beam sizes with the best weights."""
+        results = []
         for size in sizes:
             score, seconds = self._score(self.with_weights(best).with_settings(beam_size=size))
-            found.append(BeamTrial(size, score.words.rate, seconds))
-        return found
+            results.append(BeamTrial(size, score.words.rate, seconds))
+        return results
 
-    def calibration(self, decoder: BeamDecoder) -> Calibration:
-        """Settings of word confidences that fit what is right, by logistic regression (Platt 1999).
+    def calibration(self, decoder: Decoder) -> Calibration:
+        """Settings of word confidence, fitted to which words are right by logistic regression (Platt 1999).
 
-        The expected calibration errors are of words that took no part: each half of the utterances is judged by the fit
-        to the other half.
+        The expected calibration errors are of held-out words: each half of the utterances is judged by the fit to the
+        other half.
         """
         plain = {"confidence_bias": 0.0, "confidence_slope": 1.0, "confidence_evidence": 0.0}
         decoder, names = decoder.with_settings(**plain), list(self.log_probs)
@@ -165,22 +165,22 @@ class Tuner:
             settings, expected_calibration_error(posterior, right), expected_calibration_error(judged, right)
         )
 
-    def _outcomes(self, decoder: BeamDecoder, names: list[str]) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64]]:
-        """Confidence of each word, whether it is right, and to which half its utterance belongs."""
-        found, _ = decode_all(decoder, self.log_probs, self.threads)
-        spoken = [found[name].words for name in names]
+    def _outcomes(self, decoder: Decoder, names: list[str]) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64]]:
+        """Confidence of each word, whether it is right, and which half its utterance belongs to."""
+        best, _ = decode_all(decoder, self.log_probs, self.threads)
+        spoken = [best[name].words for name in names]
         references = [self._references[name] for name in names]
         right = words_right(references, [[word.word for word in words] for words in spoken])
         confidences = [word.confidence for words in spoken for word in words]
         half = [place % 2 for place, words in enumerate(spoken) for _ in words]
         return np.array(confidences), np.array(right, bool), np.array(half)
 
-    def score_with(self, decoder: BeamDecoder) -> SystemScore:
+    def score_with(self, decoder: Decoder) -> SystemScore:
         """The score of any decoder on the dev set."""
         return self._score(decoder)[0]
 
-    def with_weights(self, weights: Weights | Trial) -> BeamDecoder:
-        """The search with those weights, or those of a trial; without a neural model."""
+    def with_weights(self, weights: Weights | Trial) -> Decoder:
+        """The decoder with these weights, or a trial's, without a neural model."""
         return self.decoder.with_settings(lm_weight=weights.lm_weight, word_score=weights.word_score)
 
     def _attempt(self, weights: Weights) -> tuple[Trial, SystemScore]:
@@ -192,12 +192,12 @@ class Tuner:
             self.report(trial)
         return trial, score
 
-    def _score(self, decoder: BeamDecoder) -> tuple[SystemScore, float]:
-        found, seconds = decode_all(decoder, self.log_probs, self.threads)
-        return self._compared(found), seconds
+    def _score(self, decoder: Decoder) -> tuple[SystemScore, float]:
+        best, seconds = decode_all(decoder, self.log_probs, self.threads)
+        return self._compared(best), seconds
 
-    def _compared(self, found: dict[str, Hypothesis]) -> SystemScore:
-        return score_system(self.wanted, Texts({name: hypothesis.text for name, hypothesis in found.items()}))
+    def _compared(self, best: dict[str, Hypothesis]) -> SystemScore:
+        return score_system(self.reference, Texts({name: hypothesis.text for name, hypothesis in best.items()}))
 
 
 def _logit(confidences: Floats) -> Floats:

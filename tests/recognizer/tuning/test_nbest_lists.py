@@ -84,7 +84,7 @@ def test_a_text_found_again_has_its_better_acoustic_score_and_stands_once():
     lists = NbestLists({"x": ["a"]}, None)
     lists.add("x", [_hypothesis("a", -9.0, -1.0, weights), _hypothesis("b", -7.0, -1.0, weights)], weights)
     lists.add("x", [_hypothesis("a", -5.0, -1.0, weights), _hypothesis("a", -8.0, -1.0, weights)], weights)
-    errors, words, acoustic, language = lists._padded()
+    errors, words, acoustic, (language,) = lists._padded()
     assert (errors.tolist(), words.tolist()) == ([[0.0, 1.0]], [[1.0, 1.0]])
     assert (acoustic.tolist(), language.tolist()) == ([[-5.0, -7.0]], [[-1.0, -1.0]])
 
@@ -97,7 +97,7 @@ def test_a_neural_model_s_scores_are_mixed_for_each_share():
     lists.add("x", [_hypothesis("a ab", -9.0, -1.0, weights)], weights)
     ngram = np.array(lm.score_sentence(["a", "ab"]))
     neural = np.array([-1.0, -2.0, -float(len("</s>"))])
-    _, _, _, *languages = lists._padded()
+    languages = lists._padded().languages
     for share, language in zip((0.3, 0.9), languages, strict=True):
         expected = np.log(share * np.exp(neural) + (1 - share) * np.exp(ngram)).sum()
         assert language[0, 0] == pytest.approx(expected)
