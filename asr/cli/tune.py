@@ -10,7 +10,7 @@ import click
 from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, list_bad, note
 from asr.cli.search_options import BeamWidth, beam_threshold_option
-from asr.decode.beam import BeamDecoder
+from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
 from asr.decode.preflight import reference_findings
 from asr.errors import ConfigError
@@ -90,7 +90,7 @@ def command(
     search = search_settings({}, {"beam_size": beam_size, "threshold": beam_threshold})
     decoder = make_decoder(tokens, lexicon, lm, search, note)
     texts = read_texts(reference)
-    if isinstance(decoder, BeamDecoder):  # else the vocabulary is open
+    if decoder.words is not None:  # else the vocabulary is open
         known = None if decoder.lm is None else decoder.lm.ids
         for finding in reference_findings(texts.texts.values(), set(decoder.words), known):
             note(f"warning: {finding}")
@@ -135,7 +135,7 @@ def _tune_neural(tuner: Tuner, found: Tuning, name: str, final: dict[str, float]
     } | {f"neural_{name}": value for name, value in fitted.items()}
 
 
-def _calibrated(tuner: Tuner, decoder: BeamDecoder) -> dict[str, float]:
+def _calibrated(tuner: Tuner, decoder: Decoder) -> dict[str, float]:
     """Settings of word confidences for a search."""
     fitted = tuner.calibration(decoder)
     click.echo(

@@ -18,6 +18,7 @@ from asr.audio.read import read_audio
 from asr.audio.segment import MAX_SEGMENT_SECONDS, cut_at_pauses
 from asr.data.batching import plan_batches
 from asr.data.manifest import BadItem, Utterance, read_manifest
+from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
 from asr.errors import AudioError, TextError
 from asr.recognizer.shipped import model_folder
@@ -89,7 +90,7 @@ def _pieces(utterance: Utterance) -> list[NDArray[np.float32]]:
 
 
 def decode_all(
-    decoder: Any, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None
+    decoder: Decoder, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None
 ) -> tuple[dict[str, Hypothesis], float]:
     """Best hypotheses by id, sorted, and the seconds of wall clock the search took.
 
@@ -100,7 +101,7 @@ def decode_all(
 
 
 def decode_lists(
-    decoder: Any, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None, nbest: int = 1
+    decoder: Decoder, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None, nbest: int = 1
 ) -> tuple[dict[str, list[Hypothesis]], float]:
     """The `nbest` best hypotheses of each utterance, as `decode_all` finds the best."""
     found: dict[str, list[Hypothesis]] = {}

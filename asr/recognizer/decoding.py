@@ -8,15 +8,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from asr.decode.greedy import greedy_tokens
-from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
+from asr.decode.beam import BeamConfig, BeamDecoder
+from asr.decode.decoder import Decoder
+from asr.decode.fusion import Fusion
+from asr.decode.greedy import GreedyDecoder
+from asr.decode.open_vocabulary import TokenDecoder, is_token_model, token_lexicon
 from asr.errors import ConfigError, TextError
+from asr.lm.kenlm_binary import is_kenlm_binary
+from asr.lm.ngram_tables import load_ngram
+from asr.lm.word_model import VocabularyModel, load_word_model
 from asr.recognizer.shipped import NEURAL_LM_FOLDER
 from asr.text.lexicon import Lexicon
-from asr.text.tokens import BOUNDARY, Tokens
+from asr.text.tokens import Tokens
 
 NO_LM = "none"
 AUTO = "auto"
@@ -55,41 +58,9 @@ def search_settings(tuned: dict[str, Any], chosen: dict[str, Any], extras: Extra
     return found | {name: value for name, value in chosen.items() if value is not None}
 
 
-class GreedyDecoder:
-    """Best-path decoding with the interface of the beam: for models without a lexicon, or as a lower bound."""
-
-    def __init__(self, tokens: Tokens) -> None:
-        self.tokens = tokens
-
-    def decode(self, log_probs: NDArray[np.floating], nbest: int = 1, name: str = "log-probs") -> list[Hypothesis]:
-        """One hypothesis; a word's confidence is the geometric mean of its tokens' peak probabilities."""
-        values = check_log_probs(log_probs, len(self.tokens), name)
-        words: list[Word] = []
-        pending: list[tuple[str, int, int, float]] = []
-
-        def close() -> None:
-            if pending:
-                text = ("" if self.tokens.are_characters else " ").join(entry[0] for entry in pending)
-                confidence = float(np.exp(np.mean([entry[3] for entry in pending])))
-                words.append(Word(text, pending[0][1], pending[-1][2], round(confidence, 4)))
-                pending.clear()
-
-        for token, start, end in greedy_tokens(values):
-            if self.tokens.names[token] == BOUNDARY:
-                close()
-            else:
-                pending.append((self.tokens.names[token], start, end, float(values[start:end, token].max())))
-        close()
-        score = float(values.max(axis=1).sum()) if len(values) else 0.0
-        return [Hypothesis(tuple(words), score, score, 0.0, 0.0)]
-
-
-def load_neural_lm(folder: str | Path) -> Any:
-    """A word model for the search, as fast as this machine can. Raises TextError or CheckpointError."""
-    from asr.lm.byte_products import byte_product
-    from asr.lm.word_model import load_word_model
-
-    return load_word_model(folder, byte_product=byte_product)
+def load_neural_lm(folder: str | Path) -> VocabularyModel:
+    """A word model for the search. Raises TextError or CheckpointError."""
+    return load_word_model(folder, quick=True)
 
 
 def make_decoder(
@@ -99,33 +70,26 @@ def make_decoder(
     settings: dict[str, Any] | None = None,
     announce: Announce | None = None,
     extras: Extras | None = None,
-) -> Any:
+) -> Decoder:
     """A decoder for token log-probabilities: a beam search where there is a lexicon or a language model, else greedy.
 
     lm: an ARPA file, a KenLM binary, or None. Without a lexicon the language model's own words are spelled in
-    characters; if its words are the tokens themselves, the vocabulary is open. settings: values of BeamConfig that
-    differ from its defaults. Raises TextError, CheckpointError or ConfigError if the parts do not fit.
+    characters or subwords; if its words are the tokens themselves, the vocabulary is open. settings: values of
+    BeamConfig that differ from its defaults. Raises TextError, CheckpointError or ConfigError if the parts do not fit.
     """
     extras = (extras or Extras()).resolved(None)
     if lexicon is None and lm is None:
         if extras.neural_lm is not None or extras.hotwords:
             raise ConfigError("neural language models and hotwords need the beam search: give a lexicon.")
         return GreedyDecoder(tokens)
-    from asr.decode.beam import BeamConfig, BeamDecoder
-    from asr.decode.fusion import Fusion
-    from asr.decode.open_vocabulary import TokenDecoder, is_token_model, token_lexicon
-    from asr.lm.kenlm_binary import is_kenlm_binary
-    from asr.lm.ngram_tables import load_ngram
-    from asr.lm.word_model import load_word_model
-
     binary = lm is not None and is_kenlm_binary(Path(lm))
     model = load_ngram(lm) if lm is not None and not binary else None
     of_tokens = lexicon is None and model is not None and is_token_model(model, tokens)
     if of_tokens:
         lexicon = token_lexicon(tokens)
     elif lexicon is None and model is not None:
-        if not tokens.are_characters:
-            raise TextError("these tokens are not characters: a lexicon must say how words are spelled in them.")
+        if tokens.kind == "phones":
+            raise TextError("these tokens are phones: a lexicon must say how words are spelled in them.")
         lexicon = Lexicon.of_characters((word for word in model.words if not word.startswith("<")), tokens)
         if not len(lexicon):
             raise TextError(f"no word of {lm} can be spelled in the tokens; is it in another case?")
@@ -135,7 +99,9 @@ def make_decoder(
     config = BeamConfig(**{key: value for key, value in (settings or {}).items() if key in known and value is not None})
     decoder = BeamDecoder(tokens, lexicon, model, config)
     if of_tokens:
-        return TokenDecoder(decoder)
+        if extras.neural_lm is not None:
+            raise ConfigError("a neural language model of words cannot join an n-gram of tokens: give a lexicon.")
+        return TokenDecoder(decoder).with_hotwords(extras.hotwords)
     if extras.hotwords:
         decoder = decoder.with_hotwords(extras.hotwords)
     if binary:

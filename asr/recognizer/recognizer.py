@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from asr.audio.read import SAMPLE_RATE, Samples, read_blocks
 from asr.audio.segment import Segment, cut_at_pauses
+from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
 from asr.recognizer.decoding import NO_LM, Announce, Extras, make_decoder, search_settings
 from asr.recognizer.shipped import model_folder
@@ -35,7 +36,7 @@ class Backend(Protocol):
 class Recognizer:
     """A model, its decoder, and what joins them. Build one with `Recognizer.load`."""
 
-    def __init__(self, backend: Backend, decoder: Any) -> None:
+    def __init__(self, backend: Backend, decoder: Decoder) -> None:
         self.backend, self.decoder = backend, decoder
 
     @classmethod

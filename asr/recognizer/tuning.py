@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decode.beam import BeamDecoder
+from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
 from asr.decode.hypothesis import UNSURE, Hypothesis
 from asr.errors import TextError
@@ -75,7 +75,7 @@ class Tuner:
 
     def __init__(
         self,
-        decoder: BeamDecoder,
+        decoder: Decoder,
         log_probs: LogProbs,
         reference: Texts,
         threads: int = 1,
@@ -111,13 +111,13 @@ class Tuner:
         for name, hypotheses in plain.items():
             lists.add(name, hypotheses, start)
 
-        def fused(weights: Weights) -> BeamDecoder:
+        def fused(weights: Weights) -> Decoder:
             return self.with_weights(weights).with_fusion(Fusion(model, weights.neural_share))
 
         return min(self._rounds(lists, lists.best([start]), trials, fused), key=lambda result: result[0].wer)
 
     def _rounds(
-        self, lists: NbestLists, start: Weights, trials: int, decoder: Callable[[Weights], BeamDecoder]
+        self, lists: NbestLists, start: Weights, trials: int, decoder: Callable[[Weights], Decoder]
     ) -> list[tuple[Trial, SystemScore]]:
         """What the searches gave, each by the weights that the lists of those before ask for."""
         results: list[tuple[Trial, SystemScore]] = []
@@ -141,7 +141,7 @@ class Tuner:
             found.append(BeamTrial(size, score.words.rate, seconds))
         return found
 
-    def calibration(self, decoder: BeamDecoder) -> Calibration:
+    def calibration(self, decoder: Decoder) -> Calibration:
         """Settings of word confidences that fit what is right, by logistic regression (Platt 1999).
 
         The expected calibration errors are of words that took no part: each half of the utterances is judged by the fit
@@ -165,7 +165,7 @@ class Tuner:
             settings, expected_calibration_error(posterior, right), expected_calibration_error(judged, right)
         )
 
-    def _outcomes(self, decoder: BeamDecoder, names: list[str]) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64]]:
+    def _outcomes(self, decoder: Decoder, names: list[str]) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64]]:
         """Confidence of each word, whether it is right, and to which half its utterance belongs."""
         found, _ = decode_all(decoder, self.log_probs, self.threads)
         spoken = [found[name].words for name in names]
@@ -175,11 +175,11 @@ class Tuner:
         half = [place % 2 for place, words in enumerate(spoken) for _ in words]
         return np.array(confidences), np.array(right, bool), np.array(half)
 
-    def score_with(self, decoder: BeamDecoder) -> SystemScore:
+    def score_with(self, decoder: Decoder) -> SystemScore:
         """The score of any decoder on the dev set."""
         return self._score(decoder)[0]
 
-    def with_weights(self, weights: Weights | Trial) -> BeamDecoder:
+    def with_weights(self, weights: Weights | Trial) -> Decoder:
         """The search with those weights, or those of a trial; without a neural model."""
         return self.decoder.with_settings(lm_weight=weights.lm_weight, word_score=weights.word_score)
 
@@ -192,7 +192,7 @@ class Tuner:
             self.report(trial)
         return trial, score
 
-    def _score(self, decoder: BeamDecoder) -> tuple[SystemScore, float]:
+    def _score(self, decoder: Decoder) -> tuple[SystemScore, float]:
         found, seconds = decode_all(decoder, self.log_probs, self.threads)
         return self._compared(found), seconds
 
