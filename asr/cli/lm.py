@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from asr.cli.console import TrainingProgress, note
+from asr.cli.console import Steps, TrainingProgress, note
+from asr.cli.lm_text import text
 from asr.cli.lm_use import interpolate, pack, sample, score
 from asr.config import from_dict, read_toml
 from asr.data.manifest import sentences
@@ -45,15 +47,25 @@ def command() -> None:
     metavar="SHARE",
     help="Leave out n-grams whose absence raises perplexity by less than this share, such as 1e-8.",
 )
+@click.option("--memory", default="4G", show_default=True, metavar="SIZE", help="To use, about; the rest lies on disk.")
+@click.option(
+    "--temporary",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder for what lies on disk: some 60 bytes a word of TEXT.  [default: the system's]",
+)
 @click.option("--decimals", type=click.IntRange(1, 9), help="Of the written log10 values; 3 makes small files.")
 @click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
 def ngram(
     texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None, unseen: bool, prune: str,
-    threshold: float, decimals: int | None, case: str,
+    threshold: float, memory: str, temporary: Path | None, decimals: int | None, case: str,
 ) -> None:  # fmt: skip
-    """Estimate a modified Kneser-Ney model of TEXT…: a sentence a line; plain, .gz, .bz2, .xz, or manifests."""
+    """Estimate a modified Kneser-Ney model of TEXT…: a sentence a line; plain, .gz, .bz2, .xz, or manifests.
+
+    The text may be larger than the memory: n-grams are sorted and counted on disk.
+    """
     from asr.lm.arpa import write_arpa
-    from asr.lm.kneser_ney import Corpus, estimate
+    from asr.lm.disk_arrays import Workspace
+    from asr.lm.kneser_ney import Corpus, estimate_on_disk
 
     try:
         cutoffs = [int(field) for field in prune.replace(",", " ").split()]
@@ -63,13 +75,25 @@ def ngram(
     if unseen and vocab is None:
         raise ConfigError("--unseen adds the words of --vocab; give that list too.")
     allowed = None if vocab is None else [word for line in read_lines(vocab) for word in change(line).split()]
-    note("counting words …")
-    corpus = Corpus((change(line) for path in texts for line in sentences(path)), allowed, unseen)
-    note(f"{len(corpus.tokens)} tokens, {len(corpus.ids)} words; estimating …")
-    model = estimate(corpus, order, cutoffs, note, threshold)
+    note("reading words …")
+    lines = (change(line) for path in texts for line in sentences(path))
+    corpus = Corpus(lines, allowed, unseen, Workspace(_bytes(memory), temporary))
+    note(f"{len(corpus.tokens):,} tokens, {len(corpus.ids):,} words; estimating …")
+    steps = Steps()
+    model = estimate_on_disk(corpus, order, cutoffs, note, threshold, steps)
+    steps.close()
+    note("writing …")
     write_arpa(output, model, decimals)
     shown = " / ".join(f"{len(grams):,}" for grams in model.grams)
     note(f"{output}: {shown} n-grams, {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _bytes(size: str) -> int:
+    """Bytes of a size such as 500M or 4G. Raises ConfigError for another text."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", size.strip().upper())
+    if not match or float(match[1]) == 0:
+        raise ConfigError(f"--memory '{size}' must be a size such as 500M or 4G.")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
 @command.command("train")
@@ -108,5 +132,5 @@ def _epoch_line(entry: dict[str, Any]) -> str:
     return f"loss {entry['loss']:.4f}{known}, {speed:,.0f} words a second"
 
 
-for other in (score, interpolate, sample, pack):
+for other in (text, score, interpolate, sample, pack):
     command.add_command(other)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from asr.atomic_file import replacing
 from asr.errors import TextError
 
 
@@ -38,3 +41,18 @@ def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
 def _open(path: Path) -> IO[bytes]:
     openers = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
     return openers.get(path.suffix, open)(path, "rb")  # type: ignore[operator]
+
+
+@contextmanager
+def line_writer(path: str | Path) -> Iterator[Callable[[str], object]]:
+    """What writes one line to a UTF-8 file, whole or absent at the end; .gz, .bz2 and .xz are packed."""
+    path = Path(path)
+    with replacing(path) as temporary:
+        packers: dict[str, Callable[[], IO[bytes]]] = {
+            ".gz": lambda: gzip.GzipFile("", "wb", 6, temporary.open("wb"), mtime=0),  # type: ignore[dict-item,return-value]
+            ".bz2": lambda: bz2.BZ2File(temporary, "wb"),  # type: ignore[dict-item,return-value]
+            ".xz": lambda: lzma.LZMAFile(temporary, "wb"),  # type: ignore[dict-item,return-value]  # noqa: SIM115 - closed below
+        }
+        packed = packers.get(path.suffix, lambda: temporary.open("wb"))()
+        with packed, io.BufferedWriter(packed, 1 << 20) as file:  # type: ignore[type-var]
+            yield lambda line: file.write(line.encode() + b"\n")

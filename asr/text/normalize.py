@@ -25,6 +25,9 @@ _ORDINAL = re.compile(r"\b(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b")
 _DECADE = re.compile(r"\b(\d{3}0)s\b")
 _INTEGER = re.compile(r"\d+(?:,\d{3})*")
 _APOSTROPHES = re.compile("[\u2018\u2019\u02bc`\u00b4]")
+_PLAIN = re.compile(r"[a-z' ]*")
+_DIGIT = re.compile(r"\d")
+_MAY_BE_ABBREVIATED = re.compile("|".join(re.escape(short) for short in _ABBREVIATIONS))
 _NOT_A_WORD = re.compile(r"[^a-z' ]+")
 _LOOSE_APOSTROPHES = re.compile(r"(?<![a-z])'+(?=[^a-z]|$)|'{2,}")
 _QUOTED = re.compile(r"(?<![a-z])'([a-z][a-z' ]*?[a-z])'(?![a-z])")
@@ -36,18 +39,28 @@ def normalize_english(text: str) -> str:
     Numbers are spelled out ("1455" as a year, "$3.50" as dollars and cents), common titles expanded, accents taken off,
     quotation marks and other punctuation removed. Text that is already in that form stays, but for case.
     """
-    text = _APOSTROPHES.sub("'", text)
-    text = unicodedata.normalize("NFKD", text)
-    text = "".join(character for character in text if not unicodedata.combining(character)).lower()
-    if not re.fullmatch(r"[a-z' ]*", text):
-        text = " ".join(_ABBREVIATIONS.get(word.strip('("[,;'), word) for word in text.split())
-        text = _spell_numbers(text)
+    text = _plain_letters(text)
+    if not _PLAIN.fullmatch(text):
+        if _MAY_BE_ABBREVIATED.search(text):
+            text = " ".join(_ABBREVIATIONS.get(word.strip('("[,;'), word) for word in text.split())
+        if _DIGIT.search(text):
+            text = _spell_numbers(" ".join(text.split()))
         for sign, words in _SIGNS.items():
             text = text.replace(sign, words)
         text = _NOT_A_WORD.sub(" ", text)
-        text = _QUOTED.sub(r"\1", text)
-    text = _LOOSE_APOSTROPHES.sub(" ", text)
+        if "'" in text:
+            text = _QUOTED.sub(r"\1", text)
+    if "'" in text:
+        text = _LOOSE_APOSTROPHES.sub(" ", text)
     return " ".join(text.split())
+
+
+def _plain_letters(text: str) -> str:
+    """In lower case, accents off, one kind of apostrophe."""
+    if text.isascii():
+        return text.replace("`", "'").lower()
+    text = unicodedata.normalize("NFKD", _APOSTROPHES.sub("'", text))
+    return "".join(character for character in text if not unicodedata.combining(character)).lower()
 
 
 def _spell_numbers(text: str) -> str:
