@@ -202,7 +202,8 @@ class Collector:
 
 
 def _sampled(runs: Hashes) -> Hashes:
-    return runs[runs % np.uint64(SAMPLED) == 0]
+    sampled: Hashes = runs[runs % np.uint64(SAMPLED) == 0]
+    return sampled
 
 
 def _with_gaps(book: Book, kept: NDArray[np.bool_]) -> tuple[list[str], list[str]]:

@@ -14,13 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compile_cached
+from asr._native import best_chain_path, best_path
 from asr.errors import TextError
 
 BLANK = 0
 BEAM = 150.0  # nats below a frame's best
 WIDER = 8.0  # beams of the second try
-NOWHERE = -np.inf
 
 Spelling = Sequence[int]
 
@@ -44,7 +43,6 @@ class _Graph(NamedTuple):
     sources: NDArray[np.int32]
     starts: NDArray[np.int32]
     ends: NDArray[np.int32]
-    reach: int  # states that an arc may leap
 
 
 def align(
@@ -62,8 +60,8 @@ def align(
     graph = _graph(spellings, boundary)
     values = np.ascontiguousarray(log_probs, np.float32)
     for beam in (BEAM, BEAM * WIDER):
-        path = _best_path(values, graph, beam)
-        if path is not None:
+        path = best_path(values, graph.tokens, graph.first, graph.sources, graph.starts, graph.ends, beam)
+        if len(path):
             return _places(values, graph, path, len(spellings))
     raise TextError(
         f"the text does not fit the audio: its {len(spellings)} words find no way through {len(log_probs)} frames."
@@ -79,36 +77,8 @@ def chain_path(
     """
     if len(log_probs) < np.count_nonzero(~optional):
         raise TextError(f"{len(log_probs)} frames are too few for {np.count_nonzero(~optional)} tokens.")
-    places = _chain_places(np.ascontiguousarray(log_probs, np.float32), tokens, optional)
+    places = best_chain_path(np.ascontiguousarray(log_probs, np.float32), tokens, optional)
     return np.asarray(tokens[places])
-
-
-@compile_cached()
-def _chain_places(log_probs, tokens, optional):  # type: ignore[no-untyped-def]
-    """Where in the chain each frame is; no two optional tokens follow each other."""
-    frames, size = log_probs.shape[0], len(tokens)
-    scores = np.full(size + 2, -np.inf)  # two places before the chain
-    scores[2] = log_probs[0, tokens[0]]
-    if optional[0] and size > 1:
-        scores[3] = log_probs[0, tokens[1]]
-    back = np.zeros((frames, size), np.int8)
-    for frame in range(1, frames):
-        for place in range(size - 1, -1, -1):
-            best, steps = scores[place + 2], 0
-            if scores[place + 1] > best:
-                best, steps = scores[place + 1], 1
-            if place > 0 and optional[place - 1] and scores[place] > best:
-                best, steps = scores[place], 2
-            scores[place + 2] = best + log_probs[frame, tokens[place]]
-            back[frame, place] = steps
-    place = size - 1
-    if optional[place] and size > 1 and scores[place + 1] > scores[place + 2]:
-        place -= 1
-    found = np.empty(frames, np.int32)
-    for frame in range(frames - 1, -1, -1):
-        found[frame] = place
-        place -= back[frame, place]
-    return found
 
 
 def _graph(spellings: Sequence[Sequence[Spelling]], boundary: int | None) -> _Graph:
@@ -140,65 +110,12 @@ def _graph(spellings: Sequence[Sequence[Spelling]], boundary: int | None) -> _Gr
             ends.append(here)
         lasts = ends
         gap = state(BLANK, -1, 0, list(ends))
-    reach = max((target - min(sources) for target, sources in enumerate(arcs) if sources), default=1)
     return _Graph(
         np.array(tokens, np.int32), np.array(words, np.int32), np.array(ways, np.int32),
         np.cumsum([0, *map(len, arcs)]).astype(np.int32),
         np.array([source for sources in arcs for source in sources], np.int32),
-        np.array(starts, np.int32), np.array([*optional, *lasts, gap], np.int32), reach,
+        np.array(starts, np.int32), np.array([*optional, *lasts, gap], np.int32),
     )  # fmt: skip
-
-
-def _best_path(log_probs: NDArray[np.float32], graph: _Graph, beam: float) -> NDArray[np.int32] | None:
-    """The state of each frame (frames,), or None if no end is reached."""
-    frames, size = len(log_probs), len(graph.tokens)
-    if not frames:
-        return None
-    scores, after = np.full(size, NOWHERE), np.full(size, NOWHERE)
-    scores[graph.starts] = log_probs[0, graph.tokens[graph.starts]]
-    low, high = 0, int(graph.starts.max()) + 1
-    came_from: list[tuple[int, NDArray[np.int32]]] = []
-    for row in log_probs[1:]:
-        old_low, old_high = low, high
-        high = min(size, high + graph.reach)
-        back = np.empty(high - low, np.int32)
-        low, high = _advance(scores, after, back, row, graph.tokens, graph.first, graph.sources, low, high, beam)
-        came_from.append((old_low, back))
-        scores[old_low:old_high] = NOWHERE
-        scores, after = after, scores
-    state = int(graph.ends[np.argmax(scores[graph.ends])])
-    if scores[state] == NOWHERE:
-        return None
-    path = np.empty(frames, np.int32)
-    path[-1] = state
-    for frame in range(frames - 2, -1, -1):
-        offset, back = came_from[frame]
-        state = int(back[state - offset])
-        path[frame] = state
-    return path
-
-
-@compile_cached(_nrt=False)
-def _advance(scores, after, back, row, tokens, first, sources, low, high, beam):  # type: ignore[no-untyped-def]
-    """One frame for the states from low to high: the scores after it, where each came from, the states still alive."""
-    best_of_all = -np.inf
-    for state in range(low, high):
-        best, origin = scores[state], state
-        for place in range(first[state], first[state + 1]):
-            source = sources[place]
-            if scores[source] > best:
-                best, origin = scores[source], source
-        best += row[tokens[state]]
-        after[state], back[state - low] = best, origin
-        best_of_all = max(best_of_all, best)
-    limit = best_of_all - beam
-    while low < high - 1 and not after[low] >= limit:
-        after[low] = -np.inf
-        low += 1
-    while high > low + 1 and not after[high - 1] >= limit:
-        high -= 1
-        after[high] = -np.inf
-    return low, high
 
 
 def _places(log_probs: NDArray[np.float32], graph: _Graph, path: NDArray[np.int32], count: int) -> list[AlignedWord]:

@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asr._native import are_log_probs
 from asr.errors import TextError
 
 SUMMED_FRAMES = 50  # checked to sum to one, spread evenly over an utterance
 LOG_SUM_TOLERANCE = 0.1  # nats by which a frame's probabilities may miss a sum of one (float16 storage)
+UNSURE = 1e-4  # a posterior is taken to lie at least that far from 0 and 1
 
 
 class Word(NamedTuple):
@@ -46,10 +48,10 @@ def check_log_probs(log_probs: NDArray[np.floating], num_tokens: int, name: str 
             f"{name}: the shape {log_probs.shape} does not fit (frames, {num_tokens} tokens); is it of other tokens?"
         )
     values = np.ascontiguousarray(log_probs, dtype=np.float32)
+    if are_log_probs(values, SUMMED_FRAMES, LOG_SUM_TOLERANCE):
+        return values
     if np.isnan(values).any():
         raise TextError(f"{name}: it holds NaN; compute it again.")
-    if not len(values):
-        return values
     if values.max() > LOG_SUM_TOLERANCE:
         raise TextError(
             f"{name}: it holds values above 0, so these are no natural-log probabilities; apply log_softmax."

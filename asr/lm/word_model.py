@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,36 +38,6 @@ class VocabularyModel(WordModel, Protocol):
     def knows(self, word: str) -> bool:
         """Whether a word is in the vocabulary."""
         ...
-
-
-def load_word_model(
-    path: str | Path, score_unknown: bool = False, byte_product: Callable[[Any], Any] | None = None
-) -> VocabularyModel:
-    """An LSTM language model's folder, an ARPA file, or a KenLM binary. Raises TextError or CheckpointError.
-
-    score_unknown: words outside the vocabulary get ln P(<unk>) instead of NaN, where the model has it. byte_product:
-    what multiplies by the weights of an LSTM of 8 bits, faster than in single precision (`asr.lm.byte_products`).
-    """
-    path = Path(path)
-    if path.is_dir():
-        from asr.lm.lstm_folder import load_lm
-        from asr.lm.lstm_scorer import LstmScorer, single_product
-
-        folder = load_lm(path)
-        quick = byte_product if folder.in_bytes else None
-        scorer = LstmScorer(folder, score_unknown, quick or single_product)
-        if folder.units is None:
-            return scorer
-        from asr.lm.unit_scorer import UnitScorer
-
-        return UnitScorer(scorer, folder.units)
-    from asr.lm.kenlm_binary import KenlmBinary, is_kenlm_binary
-
-    if is_kenlm_binary(path):
-        return KenlmBinary(path, score_unknown)
-    from asr.lm.ngram_tables import NgramWordModel, load_ngram
-
-    return NgramWordModel(load_ngram(path), score_unknown)
 
 
 def sentence_scores(model: WordModel, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float64]]:

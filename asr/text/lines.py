@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from asr.atomic_file import replacing
 from asr.errors import TextError
+
+LINES_AT_ONCE = 1000  # that are packed at once
 
 
 def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
@@ -40,19 +41,31 @@ def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
 
 def _open(path: Path) -> IO[bytes]:
     openers = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return openers.get(path.suffix, open)(path, "rb")  # type: ignore[operator]
+    return openers.get(path.suffix, open)(path, "rb")  # type: ignore[operator,no-any-return]
 
 
 @contextmanager
 def line_writer(path: str | Path) -> Iterator[Callable[[str], object]]:
     """What writes one line to a UTF-8 file, whole or absent at the end; .gz, .bz2 and .xz are packed."""
     path = Path(path)
-    with replacing(path) as temporary:
-        packers: dict[str, Callable[[], IO[bytes]]] = {
-            ".gz": lambda: gzip.GzipFile("", "wb", 6, temporary.open("wb"), mtime=0),  # type: ignore[dict-item,return-value]
-            ".bz2": lambda: bz2.BZ2File(temporary, "wb"),  # type: ignore[dict-item,return-value]
-            ".xz": lambda: lzma.LZMAFile(temporary, "wb"),  # type: ignore[dict-item,return-value]  # noqa: SIM115 - closed below
-        }
-        packed = packers.get(path.suffix, lambda: temporary.open("wb"))()
-        with packed, io.BufferedWriter(packed, 1 << 20) as file:  # type: ignore[type-var]
-            yield lambda line: file.write(line.encode() + b"\n")
+    with replacing(path) as temporary, temporary.open("wb") as raw, ExitStack() as files:
+        packed: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile | BinaryIO = raw
+        if path.suffix == ".gz":
+            packed = files.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))
+        elif path.suffix == ".bz2":
+            packed = files.enter_context(bz2.BZ2File(raw, "wb"))
+        elif path.suffix == ".xz":
+            packed = files.enter_context(lzma.LZMAFile(raw, "wb"))
+        pending: list[str] = []
+
+        def write(line: str) -> None:
+            pending.append(line)
+            if len(pending) == LINES_AT_ONCE:
+                flush()
+
+        def flush() -> None:
+            packed.write("".join(f"{line}\n" for line in pending).encode())
+            pending.clear()
+
+        yield write
+        flush()

@@ -7,13 +7,13 @@ from itertools import groupby, product
 import numpy as np
 import pytest
 
-from asr.decode import session as session_module
+from asr._native import SearchSession
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.decode.fusion import Fusion, rescore
-from asr.decode.session import Session
+from asr.decode.search.session import BeamSession
 from asr.errors import ConfigError, TextError
-from asr.lm.kneser_ney import Corpus, estimate
-from asr.lm.ngram_tables import build_tables
+from asr.lm.ngram.kneser_ney import Corpus, estimate
+from asr.lm.ngram.tables import build_tables
 from asr.text.tokens import Tokens
 from tests.decode.test_beam import BOUNDED, EXHAUSTIVE, TEXT, _log_probs
 
@@ -186,29 +186,33 @@ def test_no_history_is_scored_twice():
 def test_pieces_give_what_the_whole_gives(size):
     log_probs = _log_probs(150, 4, 5)
     decoder = BeamDecoder(TOKENS, BOUNDED, MODEL, BeamConfig(0.7, beam_size=20))
-    whole = decoder.decode(log_probs)[0]
-    session = decoder.session()
+    session = decoder.start()
     for start in range(0, len(log_probs), size):
         session.feed(log_probs[start : start + size])
-    assert decoder.hypotheses(session)[0] == whole
+    assert session.finish(5) == decoder.decode(log_probs, 5)
 
 
-def test_forgetting_dead_histories_changes_nothing(monkeypatch):
+def test_forgetting_dead_histories_changes_nothing():
     log_probs = _log_probs(2000, 4, 6, sharpness=1.0)
     decoder = BeamDecoder(TOKENS, BOUNDED, MODEL, BeamConfig(0.7, beam_size=40))
-    monkeypatch.setattr(session_module, "FIRST_ROOM", 1 << 20)
-    never = decoder.decode(log_probs, nbest=5)
-    monkeypatch.setattr(session_module, "FIRST_ROOM", 16)
-    often = decoder.decode(log_probs, nbest=5)
+    found = []
+    for rows in (1 << 20, 16):
+        session = decoder.start()
+        session.search = SearchSession(session.graph, rows)
+        session.feed(log_probs)
+        found.append((session.finish(5), session.search.rows))
+    (never, untouched), (often, grown) = found
     assert often == never
+    assert grown < untouched
 
 
 def test_memory_does_not_grow_with_the_frames_beyond_the_result():
     decoder = BeamDecoder(TOKENS, BOUNDED, MODEL, BeamConfig(0.7, beam_size=40))
-    session: Session = decoder.session()
+    session: BeamSession = decoder.start()
+    first = session.search.rows
     session.feed(_log_probs(20_000, 4, 7))
-    tokens = sum(len(word.tokens) for word in decoder.hypotheses(session)[0].words)
-    assert len(session.state.histories) < 4 * max(tokens, session_module.FIRST_ROOM)
+    tokens = sum(len(word.tokens) for word in session.finish()[0].words)
+    assert session.search.rows < 4 * max(tokens, first)
 
 
 def test_tokens_of_a_word_have_their_frames():

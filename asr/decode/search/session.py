@@ -1,0 +1,87 @@
+"""One utterance in the beam search, fed in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr._native import Confidence, DecodingGraph, SearchSession, Transcription
+from asr.decode.fusion import FusedSession, Fusion, rescore
+from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
+from asr.decode.search.settings import BeamConfig
+from asr.lm.ngram.tables import NgramModel
+from asr.text.tokens import Tokens
+
+
+class BeamSession:
+    """A `DecodingSession` of the beam search."""
+
+    def __init__(
+        self, graph: DecodingGraph, config: BeamConfig, tokens: Tokens, names: Sequence[str], name: str = "log-probs"
+    ) -> None:
+        """names: of the graph's words, by index, the last that of unknown words. name: of the utterance, for errors."""
+        self.search = SearchSession(graph)
+        self.graph, self._config, self._tokens, self._names, self._name = graph, config, tokens, names, name
+        self._fused: FusedSession | None = None
+        self._rescoring: tuple[Fusion, NgramModel | None, int] | None = None
+        self._finished = False
+        self._confidence = Confidence(
+            scale=config.confidence_scale,
+            bias=config.confidence_bias,
+            slope=config.confidence_slope,
+            evidence=config.confidence_evidence,
+        )
+
+    def join(self, fusion: Fusion) -> None:
+        """Let a word model take part in the search; to be called before anything is fed."""
+        config, graph = self._config, self.graph
+        self._fused = FusedSession(self.search, fusion, self._names, config.lm_weight, graph.has_ngram)
+
+    def rescore(self, fusion: Fusion, lm: NgramModel | None, hypotheses: int) -> None:
+        """Let a word model score that many best hypotheses at the end."""
+        self._rescoring = fusion, lm, hypotheses
+
+    def feed(self, log_probs: NDArray[np.floating]) -> None:
+        """Search on through the next piece (frames, tokens). Raises TextError if these are no log-probabilities."""
+        if self._finished:
+            raise RuntimeError("the utterance has ended: start a new session.")
+        values = check_log_probs(log_probs, len(self._tokens), self._name)
+        if self._fused is not None:
+            self._fused.feed(values)
+        else:
+            self.search.advance(values)
+
+    def partial(self) -> Hypothesis:
+        """The best hypothesis so far, as if the utterance ended here; the word model's last scores are not in yet."""
+        return self._hypotheses(1, [])[0]
+
+    def finish(self, nbest: int = 1) -> list[Hypothesis]:
+        """The `nbest` best hypotheses of the utterance, best first; at least one."""
+        self._finished = True
+        if self._fused is not None:
+            return self._hypotheses(nbest, self._fused.final_gains())
+        if self._rescoring is None:
+            return self._hypotheses(nbest, [])
+        fusion, lm, hypotheses = self._rescoring
+        return rescore(self._hypotheses(max(nbest, hypotheses), []), fusion, lm, self._config.lm_weight)[:nbest]
+
+    def _hypotheses(self, nbest: int, gains: list[float]) -> list[Hypothesis]:
+        return [self._hypothesis(spoken) for spoken in self.search.results(self._confidence, nbest, gains)]
+
+    def _hypothesis(self, spoken: Transcription) -> Hypothesis:
+        tokens, rows = spoken.tokens, spoken.words
+        ends = [word.first_token for word in rows[1:]] + [len(tokens)]
+        words = []
+        for word, end in zip(rows, ends, strict=False):
+            spelling = tuple(tokens[word.first_token : end])
+            known = word.word < len(self._names) - 1
+            name = self._names[word.word] if known else self._spelled(spelling)
+            words.append(Word(name, word.first_frame, word.end_frame, round(word.confidence, 4), spelling))
+        reward = self._config.word_score * len(words)
+        total = spoken.acoustic + spoken.other
+        return Hypothesis(tuple(words), total, spoken.acoustic, spoken.other - reward, reward)
+
+    def _spelled(self, spelling: tuple[tuple[int, int], ...]) -> str:
+        return "".join(self._tokens.names[token] for token, _ in spelling if token != self._tokens.boundary)

@@ -1,0 +1,83 @@
+"""A lexicon as a prefix tree of tokens on flat arrays."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr import _native
+from asr.cache_folder import Arrays, cached_arrays, pack_words, unpack_words
+from asr.errors import TextError
+from asr.text.lexicon import Lexicon
+from asr.text.tokens import Tokens
+
+TREE_VERSION = "3"
+
+
+class TrieArrays(NamedTuple):
+    """Nodes of the tree, numbered breadth first: node 0 is the root, and siblings lie side by side.
+
+    The children of node i have the places from child_starts[i] to child_starts[i + 1]; that at place p is node p + 1.
+    Its words have the places from word_starts[i] to word_starts[i + 1].
+    """
+
+    child_starts: NDArray[np.int32]  # (nodes + 1,)
+    child_tokens: NDArray[np.int32]  # (nodes - 1,)
+    word_starts: NDArray[np.int32]  # (nodes + 1,)
+    words: NDArray[np.int32]  # indices of the words that end at a node
+
+    def compiled(self, token_count: int, word_count: int) -> _native.Trie:
+        """The tree as the compiled search reads it. Raises TextError if the arrays are no tree."""
+        try:
+            return _native.Trie(*self, token_count, word_count)
+        except ValueError as error:
+            raise TextError(f"{error}; remove the lexicon's cache and try again.") from None
+
+
+def load_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, list[str]]:
+    """As `build_trie`, from an earlier run's cache where the lexicon is a file."""
+    if lexicon.source is None:
+        return build_trie(lexicon, tokens)
+
+    def make() -> Arrays:
+        trie, words = build_trie(lexicon, tokens)
+        return {**trie._asdict(), "names": pack_words(words)}
+
+    arrays = dict(cached_arrays(lexicon.source, "lexicon", f"{TREE_VERSION} {tokens.digest}", make))
+    words = unpack_words(arrays.pop("names"))
+    return TrieArrays(**arrays), words
+
+
+def build_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, list[str]]:
+    """The prefix tree of a lexicon and its words (a word's place is its index in the tree).
+
+    Raises TextError naming the first words that are spelled with what is no token.
+    """
+    words: list[str] = []
+    flat: list[int] = []
+    offsets: list[int] = [0]
+    owners: list[int] = []
+    bad: list[str] = []
+    ids = tokens.ids
+    for word, ways in lexicon.spellings.items():
+        for way in ways:
+            try:
+                flat.extend([ids[name] for name in way])
+            except KeyError as error:
+                bad.append(f"'{word}' ({error.args[0]})")
+                continue
+            offsets.append(len(flat))
+            owners.append(len(words))
+        words.append(word)
+    if bad:
+        raise TextError(
+            f"{len(bad)} lexicon spellings use what is no token of the model, first {', '.join(bad[:3])}; "
+            "is the lexicon, or its case, of another model?"
+        )
+    child_starts, child_tokens, ends = _native.build_trie(np.array(flat, np.int32), np.array(offsets, np.int64))
+    counts = np.bincount(ends, minlength=len(child_starts) - 1)
+    word_starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    by_end = np.argsort(ends, kind="stable")
+    return TrieArrays(child_starts, child_tokens, word_starts, np.array(owners, np.int32)[by_end]), words
