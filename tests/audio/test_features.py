@@ -123,7 +123,10 @@ def test_speech_normalisation_does_not_depend_on_pauses():
     config = FeatureConfig(normalize="speech")
     noise = np.random.default_rng(5)
     piece = (speech_like(1.0) + 0.01 * noise.standard_normal(16000)).astype(np.float32)
-    alone, paused = _batch([piece], config)[0], _batch([np.concatenate([piece, np.zeros(16000, np.float32)])], config)[0]
+    alone, paused = (
+        _batch([piece], config)[0],
+        _batch([np.concatenate([piece, np.zeros(16000, np.float32)])], config)[0],
+    )
     within = len(alone)
     assert (paused[:within] - alone).abs().mean() < 0.1  # frames that reach into the pause count a little
     assert torch.all(paused[within + 5 :] == -4.0)
@@ -134,9 +137,7 @@ def test_speech_normalisation_does_not_depend_on_pauses():
 def test_speech_normalisation_equals_its_definition():
     quiet = 1e-4 * np.random.default_rng(5).standard_normal(8000)
     pieces = [np.concatenate([speech_like(1.0), quiet]).astype(np.float32), speech_like(0.5, seed=3)]
-    for features, raw in zip(
-        _batch(pieces, FeatureConfig(normalize="speech")), _batch(pieces, FBANK), strict=True
-    ):
+    for features, raw in zip(_batch(pieces, FeatureConfig(normalize="speech")), _batch(pieces, FBANK), strict=True):
         levels = np.log(np.exp(raw.double().numpy()).sum(axis=1))
         loud = raw.double().numpy()[levels >= levels.max() - 12.0]
         assert 0 < len(loud) < len(raw) or len(raw) < 60
