@@ -1,16 +1,19 @@
-"""`asr data`: import, check, describe and split corpora."""
+"""`asr data`: import, check, describe, split, augment and join corpora."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
 from asr.cli.console import Progress, list_bad, note
+from asr.config import from_dict, read_toml, with_overrides
 from asr.data.download import ARCHIVES, download_corpus
 from asr.data.importers import import_corpus, keep_where
 from asr.data.manifest import Manifest, read_manifest, write_manifest
@@ -206,3 +209,64 @@ def read_heard(path: Path) -> dict[str, tuple[str, list[float]]]:
     except (OSError, ValueError, KeyError, TypeError):
         pass  # another form, or an error that the reader of texts can name
     return {name: (text, []) for name, text in read_texts(path).texts.items()}
+
+
+@command.command("augment")
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML with a section [augment].")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Such as augment.telephone_probability=1.")
+@click.option("--seed", default=1, show_default=True)
+def augment(manifest: Path, output: Path, config_path: Path | None, overrides: tuple[str, ...], seed: int) -> int:
+    """Write the utterances of MANIFEST with noise, in rooms, through telephones, as [augment] of a configuration says.
+
+    Other sections of the configuration are not looked at. The same seed gives the same audio; speeds are 1 unless the
+    configuration names some.
+
+    \b
+    Example: asr data augment dev.jsonl --set augment.telephone_probability=1 --output dev-telephone
+    """
+    from asr.audio.augment import AugmentConfig
+    from asr.data.derived import write_augmented
+
+    values = _section(config_path, overrides, "augment")
+    config = from_dict(AugmentConfig, {"speeds": [], **values}, "augment.")
+    return _derived(manifest, output, lambda given, progress: write_augmented(given, config, seed, output, progress))
+
+
+@command.command("join")
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML with a section [join].")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Such as join.share=1.")
+@click.option("--seed", default=1, show_default=True)
+def join(manifest: Path, output: Path, config_path: Path | None, overrides: tuple[str, ...], seed: int) -> int:
+    """Put utterances of MANIFEST one after the other, with pauses, as long recordings have them.
+
+    The manifest written holds the joined examples and the utterances that were left single.
+
+    \b
+    Example: asr data join train.jsonl --set join.share=0.3 --output train-joined
+    """
+    from asr.data.derived import write_joined
+    from asr.data.joining import JoinConfig
+
+    config = from_dict(JoinConfig, _section(config_path, overrides, "join"), "join.")
+    return _derived(manifest, output, lambda given, progress: write_joined(given, config, seed, output, progress))
+
+
+def _section(path: Path | None, overrides: tuple[str, ...], name: str) -> dict[str, Any]:
+    values = (with_overrides({}, overrides) if path is None else read_toml(path, overrides)).get(name, {})
+    if not isinstance(values, dict):
+        raise ConfigError(f"{name} must be a section: [{name}].")
+    return values
+
+
+def _derived(manifest: Path, output: Path, make: Callable[[Manifest, Progress], Manifest]) -> int:
+    progress = Progress("writing audio")
+    made = make(read_manifest(manifest, check_audio=True), progress)
+    progress.close()
+    write_manifest(output / "manifest.jsonl", made.utterances)
+    list_bad(made.bad)
+    note(f"{output / 'manifest.jsonl'}: {len(made.utterances)} utterances, {made.seconds / 3600:.2f} h")
+    return 1 if made.bad else 0
