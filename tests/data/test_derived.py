@@ -46,7 +46,7 @@ def test_joined_examples_take_their_share_and_use_every_utterance_once(share):
     done = sum(part.duration for group in joined for part in group.utterances)
     assert done / total == pytest.approx(share, abs=0.12)
     for group in joined:
-        assert len(group.utterances) >= 2 and len(group.gaps) == len(group.utterances) - 1
+        assert len(group.utterances) == len(group.gaps) + 1 >= 2
         assert group.seconds <= 20.0
         assert all(0.2 <= gap <= 0.8 for gap in group.gaps)
         assert group.text == " ".join(part.text for part in group.utterances)
