@@ -17,6 +17,7 @@ from asr.errors import ConfigError
 
 QUIET_FRAME_SECONDS = 0.02
 QUIET_QUANTILE = 0.1  # of an utterance's frames by power: what is taken for its background
+TRIES = 200  # utterances looked at for what may follow in one example
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _gather(
     limit = random.uniform(min(first.duration, config.max_seconds), config.max_seconds)
     group, gaps, seconds = [first], [], first.duration
     start = int(random.integers(len(pool)))
-    for place in range(min(len(pool), 50)):
+    for place in range(min(len(pool), TRIES)):
         other = pool[(start + place) % len(pool)]
         gap = float(random.uniform(config.gap_seconds[0], config.gap_seconds[-1]))
         if other.id not in waiting or seconds + gap + other.duration > max(limit, 0.6 * config.max_seconds):
