@@ -35,7 +35,10 @@ def command() -> None:
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Manifest to write (JSON lines).")
 @click.option(
-    "--kind", default="auto", show_default=True, help="auto, librispeech, manifest, nemo, csv, kaldi, an4 or fsdd."
+    "--kind",
+    default="auto",
+    show_default=True,
+    help="auto, librispeech, manifest, nemo, csv, kaldi, an4, fsdd or sounds.",
 )
 @click.option("--where", "conditions", multiple=True, help="Keep only items with KEY=VALUE, such as split=test.")
 @click.option(
@@ -253,6 +256,32 @@ def join(manifest: Path, output: Path, config_path: Path | None, overrides: tupl
 
     config = from_dict(JoinConfig, _section(config_path, overrides, "join"), "join.")
     return _derived(manifest, output, lambda given, progress: write_joined(given, config, seed, output, progress))
+
+
+@command.command("sounds")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
+@click.option("--number", default=200, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--kind", "kinds", multiple=True, help="noise, swelling, hum, tone, music, clicks, silence.  [default: all]"
+)
+@click.option("--seconds", nargs=2, default=(2.0, 9.0), show_default=True, help="Length, drawn evenly between.")
+@click.option("--seed", default=1, show_default=True)
+def sounds(output: Path, number: int, kinds: tuple[str, ...], seconds: tuple[float, float], seed: int) -> None:
+    """Make sounds in which no word is said, with empty texts: to train a model, or to test it, not to hear words there.
+
+    \b
+    Example: asr data sounds --number 5 --kind noise --seconds 60 60 --output five-minutes
+    """
+    from asr.audio.sounds import KINDS
+    from asr.data.derived import write_sounds
+
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown or not 0 < seconds[0] <= seconds[1]:
+        wrong = f"kinds {', '.join(unknown)}" if unknown else f"lengths {seconds}"
+        raise ConfigError(f"there are no {wrong}; kinds are {', '.join(KINDS)}, lengths above 0 and rising.")
+    made = write_sounds(kinds or tuple(KINDS), number, seconds, seed, output)
+    write_manifest(output / "manifest.jsonl", made)
+    note(f"{output / 'manifest.jsonl'}: {number} sounds, {sum(sound.duration for sound in made) / 3600:.2f} h")
 
 
 def _section(path: Path | None, overrides: tuple[str, ...], name: str) -> dict[str, Any]:

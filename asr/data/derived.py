@@ -6,7 +6,7 @@ What an utterance becomes depends on the seed and its id alone, not on those bes
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import soundfile
 from asr.atomic_file import replacing
 from asr.audio.augment import AugmentConfig, augment_samples
 from asr.audio.read import SAMPLE_RATE, Samples, read_audio
+from asr.audio.sounds import draw_sound
 from asr.data.joining import JoinConfig, Joined, join_samples, plan_joined
 from asr.data.manifest import BadItem, Manifest, Utterance
 from asr.errors import AudioError
@@ -77,6 +78,21 @@ def _described(name: str, path: Path, samples: Samples, group: Joined) -> Uttera
     extra = {"parts": [part.id for part in group.utterances], "gaps": [round(gap, 3) for gap in group.gaps]}
     speaker = speakers.pop() if len(speakers) == 1 else None
     return Utterance(name, str(path), len(samples) / SAMPLE_RATE, group.text, speaker, extra=extra)
+
+
+def write_sounds(
+    kinds: Sequence[str], number: int, seconds: tuple[float, float], seed: int, folder: Path
+) -> list[Utterance]:
+    """`number` sounds without speech, their texts empty, of `kinds` in turn, written to `folder`/audio."""
+    made = []
+    for index in range(number):
+        kind = kinds[index % len(kinds)]
+        name = f"{kind}-{index:05d}"
+        random = generator(seed, name)
+        samples = draw_sound(kind, float(random.uniform(*seconds)), SAMPLE_RATE, random)
+        path = write_flac(folder, name, samples)
+        made.append(Utterance(name, str(path), len(samples) / SAMPLE_RATE, "", extra={"kind": kind}))
+    return made
 
 
 def generator(seed: int, name: str) -> np.random.Generator:

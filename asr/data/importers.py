@@ -56,12 +56,13 @@ def detect_format(source: Path) -> str:
 def import_corpus(source: str | Path, kind: str = "auto", progress: Progress | None = None) -> Manifest:
     """Read a corpus; every item's audio header is checked, items that cannot be used are listed with the reason.
 
-    kind: auto, librispeech, manifest (jsonl with or without a folder; NeMo's too), csv (tsv too), kaldi, an4, fsdd.
+    kind: auto, librispeech, manifest (jsonl with or without a folder; NeMo's too), csv (tsv too), kaldi, an4, fsdd;
+    sounds (never found by auto): folders of audio without speech, whose texts are empty.
     Raises ManifestError if the corpus cannot be read or nothing in it can be used.
     """
     source = Path(source)
     kind = detect_format(source) if kind == "auto" else kind
-    readers = {"librispeech": _librispeech, "csv": _csv, "kaldi": _kaldi, "an4": _an4, "fsdd": _fsdd}
+    readers = {"librispeech": _librispeech, "csv": _csv, "kaldi": _kaldi, "an4": _an4, "fsdd": _fsdd, "sounds": _sounds}
     if kind in ("manifest", "nemo"):
         return read_manifest(
             source / "manifest.jsonl" if source.is_dir() else source, check_audio=True, progress=progress
@@ -137,6 +138,14 @@ def _fsdd(source: Path) -> Iterator[Candidate | BadItem]:
         split = "test" if int(fields[2]) < 5 else "train"
         text = digits[int(fields[0])]
         yield Candidate(str(path), Utterance(path.stem, str(path), 0.0, text, fields[1], extra={"split": split}))
+
+
+def _sounds(source: Path) -> Iterator[Candidate | BadItem]:
+    """`KIND/FILE`, audio in which no word is said: the text is empty, `kind` is the folder's name."""
+    for path in sorted(source.glob("*/*")):
+        if path.suffix.lower() in AUDIO_EXTENSIONS:
+            kind = path.parent.name
+            yield Candidate(str(path), Utterance(f"{kind}-{path.stem}", str(path), 0.0, "", extra={"kind": kind}))
 
 
 def _csv(source: Path) -> Iterator[Candidate | BadItem]:

@@ -8,6 +8,7 @@ import soundfile
 from click.testing import CliRunner
 
 from asr.audio.read import read_audio
+from asr.audio.sounds import KINDS, draw_sound
 from asr.cli.data import command
 from asr.data.joining import JoinConfig, background_level, join_samples, plan_joined
 from asr.data.manifest import Utterance, read_manifest, write_manifest
@@ -133,3 +134,63 @@ def test_asr_data_augment_gives_the_same_audio_for_the_same_seed_whatever_stands
         same = read_audio(again[name].audio_filepath)
         assert np.array_equal(same, read_audio(first[name].audio_filepath))
         assert not np.array_equal(same, read_audio(other[name].audio_filepath))
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_sounds_have_the_length_and_level_asked_for_and_differ_by_seed(kind):
+    peaks = []
+    for seed in range(6):
+        sound = draw_sound(kind, 1.5, RATE, np.random.default_rng(seed))
+        assert sound.dtype == np.float32
+        assert len(sound) == 24000
+        peaks.append(float(np.abs(sound).max()))
+    if kind == "silence":
+        assert peaks == [0.0] * 6
+        return
+    assert len(set(peaks)) == 6
+    assert 10 ** (-60 / 20) - 1e-6 <= min(peaks) < max(peaks) <= 10 ** (-8 / 20) + 1e-6
+
+
+def test_sounds_are_what_their_names_say():
+    def spectrum(kind, seed):
+        return np.abs(np.fft.rfft(KINDS[kind](2 * RATE, RATE, np.random.default_rng(seed)))) ** 2
+
+    for seed in range(4):
+        mains = spectrum("hum", seed)
+        base = 2 * min((50, 60), key=lambda frequency: -mains[2 * frequency])  # bins of half a hertz
+        others = np.delete(mains, [place + shift for place in range(base, 9 * base, base) for shift in (-1, 0, 1)])
+        assert mains[base] > 100 * others.max()
+        notes = np.sort(spectrum("music", seed))[::-1]
+        assert notes[:400].sum() > 0.8 * notes.sum()  # power in few frequencies
+        white = KINDS["noise"](2 * RATE, RATE, _Fixed(seed, 0.0))
+        halves = np.abs(np.fft.rfft(white)) ** 2
+        assert halves[:8000].sum() == pytest.approx(halves[8000:16000].sum(), rel=0.1)
+
+
+class _Fixed(np.random.Generator):
+    """A generator whose `uniform` gives one value."""
+
+    def __init__(self, seed, value):
+        super().__init__(np.random.PCG64(seed))
+        self.value = value
+
+    def uniform(self, *_):
+        return self.value
+
+
+def test_asr_data_sounds_and_import_give_empty_texts(tmp_path):
+    arguments = ["sounds", "--number", "6", "--kind", "tone", "--kind", "noise", "--seconds", "0.5", "1"]
+    result = CliRunner().invoke(command, [*arguments, "--output", str(tmp_path / "made")])
+    assert result.exit_code == 0, result.output
+    made = read_manifest(tmp_path / "made" / "manifest.jsonl", check_audio=True).utterances
+    assert [utterance.extra["kind"] for utterance in made] == ["tone", "noise"] * 3
+    assert all(utterance.text == "" and 0.5 <= utterance.duration <= 1 for utterance in made)
+    refused = CliRunner().invoke(command, ["sounds", "--kind", "speech", "--output", str(tmp_path / "none")])
+    assert isinstance(refused.exception, ConfigError)
+    for kind in ("rain", "dog"):
+        (tmp_path / "noise" / kind).mkdir(parents=True)
+        soundfile.write(tmp_path / "noise" / kind / "1.flac", speech_like(0.5), RATE)
+    arguments = ["import", str(tmp_path / "noise"), "--kind", "sounds", "--where", "kind=rain"]
+    assert CliRunner().invoke(command, [*arguments, "--output", str(tmp_path / "rain.jsonl")]).exit_code == 0
+    only = read_manifest(tmp_path / "rain.jsonl").utterances
+    assert [(utterance.id, utterance.text) for utterance in only] == [("rain-1", "")]
