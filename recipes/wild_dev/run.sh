@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Word error rates of a model on speech as people record it: one table, a line a condition.
-#   ./run.sh --data FOLDER [--model english] [--name NAME] [--neural-lm auto] [--limit 0] [--work exp] [--stage 1] [--stop-stage 5]
+#   ./run.sh --data FOLDER [--model english] [--title NAME] [--neural-lm auto] [--limit 0] [--work exp] [--stage 1] [--stop-stage 5]
 # FOLDER holds commonvoice-part, vctk-part and noise, as the README of data says; LibriSpeech/dev-clean-part if it is there.
 # Conditions (all but the first made by `asr data augment`, the same audio each time): clean; noise of kinds that no model
 # is trained on at 20 to 5 dB; simulated rooms; a telephone (300 to 3400 Hz, 8 kHz, mu-law); 20 dB louder, and cut off at
@@ -8,9 +8,9 @@
 # The model is anything that `asr decode --model` takes; NAME is what its results are called. `--neural-lm none` is faster.
 # Equal spellings (conf/spellings.txt) are scored as one in the table's second figure.
 
-model=english name= neural_lm=auto limit=0 threads=1
+model=english title= neural_lm=auto limit=0 threads=1
 cd "$(dirname "$0")"; . ../stages.sh
-name="${name:-$(basename "$model")}"
+title="${title:-$(basename "$model")}"
 held_out='["dog-bark", "helicopter", "sea-waves"]'  # recipes/mini_librispeech/conf/wide.toml trains on the others
 parts="cv vctk" conditions="clean noise20 noise15 noise10 noise5 room telephone loud soft" gaps="0 0.2 0.6"
 
@@ -50,15 +50,15 @@ if at 2 "conditions"; then
 fi
 if at 3 "decode"; then
   for part in $parts; do
-    for condition in $conditions; do decode "$(manifest "$part" "$condition")" "$work/$name.$part-$condition.trn"; done
+    for condition in $conditions; do decode "$(manifest "$part" "$condition")" "$work/$title.$part-$condition.trn"; done
   done
 fi
 if at 4 "table"; then
-  printf '%-12s' "$name"; for part in $parts; do printf '%10s %10s' "$part" spellings; done; echo
+  printf '%-12s' "$title"; for part in $parts; do printf '%10s %10s' "$part" spellings; done; echo
   for condition in $conditions; do
     printf '%-12s' "$condition"
     for part in $parts; do
-      set -- "$(manifest "$part" "$condition")" "$work/$name.$part-$condition.trn"
+      set -- "$(manifest "$part" "$condition")" "$work/$title.$part-$condition.trn"
       printf '%10s %10s' "$(rate "$@")" "$(rate "$@" --spellings conf/spellings.txt)"
     done
     echo
@@ -67,12 +67,12 @@ fi
 if at 5 "long files" && [ -d "$data/LibriSpeech/dev-clean-part" ]; then
   asr data import "$data/LibriSpeech/dev-clean-part" --output "$work/dev-clean-part.jsonl"
   asr data split "$work/dev-clean-part.jsonl" --by utterance --dev 0.0855 --output "$work/rest.jsonl" "$work/apart.jsonl"
-  decode "$work/apart.jsonl" "$work/$name.apart.trn"
-  echo "apart       $(rate "$work/apart.jsonl" "$work/$name.apart.trn")"
+  decode "$work/apart.jsonl" "$work/$title.apart.trn"
+  echo "apart       $(rate "$work/apart.jsonl" "$work/$title.apart.trn")"
   for gap in $gaps; do
     [ -f "$work/joined-$gap/manifest.jsonl" ] || asr data join "$work/apart.jsonl" --set join.share=1 --set join.one_speaker_share=0 \
       --set join.max_seconds=3600 --set "join.gap_seconds=[$gap]" --set join.silent_share=1 --output "$work/joined-$gap"
-    decode "$work/joined-$gap/manifest.jsonl" "$work/$name.joined-$gap.trn"
-    printf '%-12s%s\n' "gaps of $gap" "$(rate "$work/joined-$gap/manifest.jsonl" "$work/$name.joined-$gap.trn")"
+    decode "$work/joined-$gap/manifest.jsonl" "$work/$title.joined-$gap.trn"
+    printf '%-12s%s\n' "gaps of $gap" "$(rate "$work/joined-$gap/manifest.jsonl" "$work/$title.joined-$gap.trn")"
   done
 fi
