@@ -1,68 +1,97 @@
-"""Where the code that Numba compiles for training is kept: one folder for each state of the sources.
+"""Functions compiled by Numba, whose machine code later runs read from the user's cache folder.
 
-Numba's own cache looks at the time stamp of the file a function stands in, not of those it calls into. The folder's
-name holds a hash of all compiled modules, so that a change in any of them compiles anew and never mixes with old code.
+Numba's own cache looks at the file that a function stands in, not at those that it calls into. Here the folder's name
+holds a hash of all modules with compiled functions, so that a change in any of them compiles all again and never mixes
+with old code. Where nothing can be stored (no home, a read-only or full disk), each run compiles for itself.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
-import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-# Modules with compiled functions, below asr/
-SOURCES = ("acoustic/crf_passes.py", "nn/mixed_lstm.py")
+from asr.cache_folder import cache_folder
+
+Function = Callable[..., Any]  # compiled functions take what Numba infers
 
 
-def user_cache() -> Path:
-    """The user's cache folder for this program (XDG_CACHE_HOME, else ~/.cache), not necessarily existing."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "lstm-asr"
-
-
-def writable(folder: Path) -> bool:
-    """Whether files can be made in `folder`, which is created if need be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
-
-
-def _cache_folder() -> Path | None:
-    import numba
-
-    digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
-    package = Path(__file__).parent
-    for source in SOURCES:
-        digest.update((package / source).read_bytes())
-    folder = user_cache() / f"numba-{digest.hexdigest()[:16]}"
-    return folder if writable(folder) else None
-
-
-_FOLDER: list[Path | None] = []  # found on first use
-
-
-def _folder() -> Path | None:
-    if not _FOLDER:
-        _FOLDER.append(_cache_folder())
-    return _FOLDER[0]
-
-
-def compile_cached(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit(nogil=True)` with its cache in the folder above, or without a cache where none can be written.
+def compile_cached(**options: Any) -> Callable[[Function], Function]:
+    """A decorator: `numba.njit(nogil=True)` with a cache that never fails.
 
     `_nrt=False` is for functions that allocate nothing: without it, every call counts the references of every array it
     passes, atomically.
     """
     import numba
 
-    folder = _folder()
-    if folder is not None:
-        numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
-    return numba.njit(nogil=True, cache=folder is not None, **options)
+    compiling = numba.njit(nogil=True, **options)
+
+    def compiled(function: Function) -> Function:
+        dispatcher = compiling(function)
+        folder = _code_folder()
+        if folder is not None:
+            _attach_cache(dispatcher, folder)
+        result: Function = dispatcher
+        return result
+
+    return compiled
+
+
+def compiled_modules() -> list[Path]:
+    """The package's modules that have compiled functions."""
+    modules = sorted(Path(__file__).parent.rglob("*.py"))
+    return [path for path in modules if path != Path(__file__) and b"compile_cached" in path.read_bytes()]
+
+
+@cache
+def _code_folder() -> Path | None:
+    """The folder for machine code of these sources, this Python and this Numba; None where there can be none."""
+    import numba
+
+    digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
+    for path in compiled_modules():
+        digest.update(path.read_bytes())
+    return cache_folder(f"numba-{digest.hexdigest()[:16]}")
+
+
+@cache
+def _forgiving_cache() -> Any:
+    """Numba's cache of functions as a class whose failures to read or write are no errors."""
+    from numba.core.caching import FunctionCache
+
+    class ForgivingCache(FunctionCache):
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            numba_cache: Any = super()
+            try:
+                return numba_cache.load_overload(sig, target_context)
+            except Exception:  # a damaged file: unpickling raises whatever it meets
+                with suppress(Exception):
+                    numba_cache.flush()
+                return None
+
+        def save_overload(self, sig: Any, data: Any) -> None:
+            numba_cache: Any = super()
+            with suppress(OSError):  # a full disk: the function is compiled all the same
+                numba_cache.save_overload(sig, data)
+
+    return ForgivingCache
+
+
+def _attach_cache(dispatcher: Any, folder: Path) -> None:
+    """Let a compiled function keep its machine code in `folder`, leaving Numba's settings as the process has them."""
+    import numba
+
+    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    try:
+        kept = _forgiving_cache()(dispatcher.py_func)
+    except (OSError, RuntimeError):
+        return  # not writable: Numba says so with a RuntimeError
+    finally:
+        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+    if Path(kept.cache_path).is_relative_to(folder):  # else Numba would write into the package
+        dispatcher._cache = kept

@@ -1,4 +1,4 @@
-"""Configuration as data: frozen dataclasses, read from TOML, overridden with ``key=value``, written as JSON."""
+"""Configuration as data: frozen dataclasses, read from TOML, overridden by ``key=value``, written as JSON."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ T = TypeVar("T")
 
 
 def from_dict(cls: type[T], values: dict[str, Any], where: str = "") -> T:
-    """Build the dataclass `cls` from nested dictionaries.
+    """The dataclass `cls`, made from nested dictionaries.
 
-    Raises ConfigError for a key that the dataclass lacks (naming the nearest ones) or a value of another type.
+    where: prefix of the keys in messages. Raises ConfigError for a key that the dataclass lacks (naming those it has)
+    or a value of the wrong type.
     """
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
@@ -56,7 +57,8 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
 
 def to_dict(config: Any) -> dict[str, Any]:
     """The dataclass as plain dictionaries and lists, ready for JSON."""
-    return _plain(dataclasses.asdict(config))
+    plain: dict[str, Any] = _plain(dataclasses.asdict(config))
+    return plain
 
 
 def _plain(value: Any) -> Any:
@@ -68,9 +70,9 @@ def _plain(value: Any) -> Any:
 
 
 def read_toml(path: str | Path, overrides: typing.Sequence[str] = ()) -> dict[str, Any]:
-    """A TOML file as dictionaries, with ``section.key=value`` overrides applied in order.
+    """The content of a TOML file as dictionaries, with ``section.key=value`` overrides applied in order.
 
-    Raises ConfigError when the file is missing, is not TOML, or an override is not ``key=value``.
+    Raises ConfigError if the file is missing or not TOML, or an override is not ``key=value``.
     """
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -82,7 +84,7 @@ def read_toml(path: str | Path, overrides: typing.Sequence[str] = ()) -> dict[st
 
 
 def with_overrides(values: dict[str, Any], overrides: typing.Sequence[str]) -> dict[str, Any]:
-    """`values`, changed by ``section.key=value`` overrides in order. Raises ConfigError for one of another form."""
+    """`values` after ``section.key=value`` overrides in order. Raises ConfigError for an override of another form."""
     for override in overrides:
         _apply_override(values, override)
     return values
@@ -91,7 +93,7 @@ def with_overrides(values: dict[str, Any], overrides: typing.Sequence[str]) -> d
 def _apply_override(values: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key.strip():
-        raise ConfigError(f"'--set {override}' must have the form section.key=value.")
+        raise ConfigError(f"the override '{override}' must have the form section.key=value.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -101,5 +103,5 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     for section in sections:
         table = table.setdefault(section, {})
         if not isinstance(table, dict):
-            raise ConfigError(f"'--set {override}': '{section}' is a value, not a section.")
+            raise ConfigError(f"the override '{override}' cannot be applied: '{section}' is a value, not a section.")
     table[last] = value

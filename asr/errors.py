@@ -1,14 +1,18 @@
-"""The exceptions a user may see. Each message is one sentence: what is wrong, with what, and the remedy."""
+"""The exceptions that users may see.
+
+Each message is one sentence: what is wrong, with which file or value, and the remedy. A message that advises a
+parameter writes its Python name in backquotes; the command line replaces the name with the option of that name.
+"""
 
 from __future__ import annotations
 
 
 class AsrError(Exception):
-    """Something asked for could not be done; the command line prints the message and exits with 1."""
+    """Base class: a request that could not be carried out. The command line prints the message and exits with 1."""
 
 
 class AudioError(AsrError):
-    """An audio file is missing, empty, not audio, cut short, or holds values that are not numbers."""
+    """An audio file is missing, empty, not audio, truncated, or holds values that are not numbers."""
 
 
 class ManifestError(AsrError):
@@ -16,16 +20,20 @@ class ManifestError(AsrError):
 
 
 class TextError(AsrError):
-    """A text, token file, lexicon or language model does not fit what it is used with."""
+    """A text, token file, lexicon or language model does not fit its use."""
 
 
 class CheckpointError(AsrError):
-    """A checkpoint folder is missing, cut short, or made by another version."""
-
-
-class ConfigError(AsrError):
-    """A configuration names an unknown key or an impossible value (exit code 2: wrong usage)."""
+    """A checkpoint folder is missing, incomplete, or made by another version."""
 
 
 class DataError(AsrError):
-    """A table of data is missing, damaged, or holds what it should not."""
+    """A data table is missing, damaged, or has unexpected content."""
+
+
+class MissingPackageError(AsrError):
+    """An optional package that the request needs is not installed."""
+
+
+class ConfigError(AsrError):
+    """A parameter or configuration key is unknown or has an impossible value. The command line exits with 2."""

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
-from asr.atomic_file import write_atomically
+from asr.atomic_file import replacing, write_atomically
 from asr.errors import CheckpointError
 
 FORMAT = 1
+BITS = {"float32": 32, "float16": 16, "int8": 8}  # of weights, by the name of how they are stored
 SCALE = ".scale"  # added to the name of an 8-bit array: what its rows are multiplied by
 
 
@@ -77,3 +80,19 @@ def from_stored(stored: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.floa
         if name + SCALE in stored:
             value *= stored[name + SCALE].astype(np.float32).reshape(-1, *[1] * (value.ndim - 1))
     return arrays
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays by name as safetensors, atomically."""
+    with replacing(path) as temporary:
+        save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, temporary)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays by name from safetensors. Raises CheckpointError if the file is missing, cut short or damaged."""
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} does not exist; is {path.parent} a model folder?") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is cut short or damaged ({error}); copy it again.") from None

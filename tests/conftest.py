@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
-from asr.acoustic.checkpoint import AcousticCheckpoint, save_checkpoint
-from asr.acoustic.model import AcousticConfig, AcousticModel
-from asr.audio.features import FeatureConfig
+from asr.acoustic.checkpoint import save_checkpoint
+from asr.acoustic.config import AcousticConfig
+from asr.acoustic.network import AcousticModel
+from asr.audio.feature_config import FeatureConfig
 from asr.cli.main import main
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
@@ -58,7 +60,15 @@ def make_wav(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def tiny_checkpoint(characters: str = "'abcdefghijklmnopqrstuvwxyz", **sizes: int) -> AcousticCheckpoint:
+class TinyModel(NamedTuple):
+    """What `save_checkpoint` writes."""
+
+    model: AcousticModel
+    tokens: Tokens
+    lexicon: Lexicon
+
+
+def tiny_checkpoint(characters: str = "'abcdefghijklmnopqrstuvwxyz", **sizes: int) -> TinyModel:
     """A small untrained character model with a lexicon of a few words."""
     torch.manual_seed(0)
     tokens = Tokens.characters(characters)
@@ -66,16 +76,14 @@ def tiny_checkpoint(characters: str = "'abcdefghijklmnopqrstuvwxyz", **sizes: in
         hidden_size=8, num_layers=1, input_size=8, conv_channels=2, **sizes, features=FeatureConfig(num_mel_bins=20)
     )
     words = [word for word in ("a", "cab", "bad", "dab") if set(word) <= set(characters)]
-    return AcousticCheckpoint(
-        AcousticModel(config, len(tokens)).eval(), tokens, Lexicon.of_characters(words, tokens), {}
-    )
+    return TinyModel(AcousticModel(config, len(tokens)).eval(), tokens, Lexicon.of_characters(words, tokens))
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny untrained model."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    save_checkpoint(folder, tiny_checkpoint())
+    save_checkpoint(folder, *tiny_checkpoint())
     return folder
 
 

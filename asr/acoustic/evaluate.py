@@ -1,10 +1,11 @@
-"""Figures on a dev set while training: token error rate, and word error rate where tokens spell words."""
+"""Figures on validation data: token error rate, and word error rate where tokens spell words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asr.data.manifest import Utterance
 from asr.decode.beam import BeamDecoder
@@ -12,39 +13,35 @@ from asr.decode.greedy import greedy_tokens
 from asr.score.edit_distance import count
 from asr.text.tokens import Tokens
 
+Items = Sequence[tuple[Utterance, list[int]]]
+LogProbs = Mapping[str, NDArray[np.float32]]
 
-def greedy_evaluator(
-    dev: Sequence[tuple[Utterance, list[int]]], tokens: Tokens
-) -> Callable[[dict[str, np.ndarray]], dict[str, float]]:
-    """A function from log-probabilities by id to `ter` (tokens without boundary) and, for characters, `wer`.
 
-    Both are of best-path decoding, as fractions. An utterance without log-probabilities counts as empty.
+def best_path_metric(tokens: Tokens) -> str:
+    """The figure of `best_path_figures` that says which weights are best."""
+    return "wer" if tokens.are_characters else "ter"
+
+
+def best_path_figures(log_probs: LogProbs, dev: Items, tokens: Tokens) -> dict[str, float]:
+    """`ter` (tokens without the boundary) and, for characters, `wer` of best-path decoding, as fractions.
+
+    An utterance without log-probabilities counts as empty.
     """
-
-    def evaluate(log_probs: dict[str, np.ndarray]) -> dict[str, float]:
-        empty = np.zeros((0, len(tokens)), np.float32)
-        found = [[token for token, _, _ in greedy_tokens(log_probs.get(item[0].id, empty))] for item in dev]
-        wanted = [target for _, target in dev]
-        figures = {"ter": count(*(_names(side, tokens) for side in (wanted, found))).rate}
-        if tokens.are_characters and tokens.boundary is not None:
-            texts = [[tokens.join(ids).split() for ids in side] for side in (wanted, found)]
-            figures["wer"] = count(texts[0], texts[1]).rate
-        return {name: round(value, 5) for name, value in figures.items()}
-
-    return evaluate
+    empty = np.zeros((0, len(tokens)), np.float32)
+    paths = [[token for token, _, _ in greedy_tokens(log_probs.get(item[0].id, empty))] for item in dev]
+    wanted = [target for _, target in dev]
+    figures = {"ter": count(*(_names(side, tokens) for side in (wanted, paths))).rate}
+    if tokens.are_characters and tokens.boundary is not None:
+        texts = [[tokens.join(ids).split() for ids in side] for side in (wanted, paths)]
+        figures["wer"] = count(texts[0], texts[1]).rate
+    return {name: round(value, 5) for name, value in figures.items()}
 
 
-def search_evaluator(
-    dev: Sequence[tuple[Utterance, list[int]]], decoder: BeamDecoder
-) -> Callable[[dict[str, np.ndarray]], dict[str, float]]:
-    """A function from log-probabilities by id to `wer` of a beam search."""
-
-    def evaluate(log_probs: dict[str, np.ndarray]) -> dict[str, float]:
-        wanted = [(item.text or "").split() for item, _ in dev]
-        found = [decoder.decode(log_probs[item.id])[0].text.split() if item.id in log_probs else [] for item, _ in dev]
-        return {"wer": round(count(wanted, found).rate, 5)}
-
-    return evaluate
+def search_figures(log_probs: LogProbs, dev: Items, decoder: BeamDecoder) -> dict[str, float]:
+    """`wer` of a beam search, as a fraction. An utterance without log-probabilities counts as empty."""
+    wanted = [(item.text or "").split() for item, _ in dev]
+    texts = [decoder.decode(log_probs[item.id])[0].text.split() if item.id in log_probs else [] for item, _ in dev]
+    return {"wer": round(count(wanted, texts).rate, 5)}
 
 
 def _names(side: Sequence[Sequence[int]], tokens: Tokens) -> list[list[str]]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from asr.audio.feature_config import FeatureConfig
 from asr.errors import ConfigError
 
 INT16_SCALE = 32768.0  # files hold float samples within [-1, 1]; Kaldi's features are of int16 values
@@ -22,60 +22,10 @@ DELTA_REACH = 2  # frames to each side, as Kaldi's add-deltas
 LOG_FLOOR = torch.finfo(torch.float32).eps
 LIBROSA_FLOOR, LIBROSA_TOP_DB = 1e-10, 80.0
 VARIANCE_FLOOR = 1e-5
+SPEECH_RANGE = 12.0  # nats (52 dB) below the loudest frame, within which a frame counts as speech
+LOWEST_NORMALIZED = -4.0  # standard deviations, at which pauses without any sound are cut off
 BLOCK_ROWS = 64  # frames that go through the spectral kernels at a time
 RUNNING_FRAMES = 600  # Kaldi's default window of online cepstral mean normalisation
-
-
-@dataclass(frozen=True)
-class FeatureConfig:
-    """What the front end computes. Lengths in milliseconds, frequencies in Hz."""
-
-    kind: str = "fbank"  # fbank or mfcc
-    convention: str = "kaldi"  # kaldi or librosa (mfcc as librosa.feature.mfcc, fbank as power_to_db(melspectrogram))
-    sample_rate: int = 16000
-    num_mel_bins: int = 80
-    num_ceps: int = 13
-    frame_length_ms: float = 25.0
-    frame_shift_ms: float = 10.0
-    low_freq: float = 20.0
-    high_freq: float = 0.0  # 0 or below: that much under half the sample rate
-    deltas: int = 0  # 0, 1 or 2 orders, appended
-    # utterance: zero mean and unit variance of each value over an utterance; level: of all its values together, so that
-    # its loudness is gone and its spectrum stays, for utterances of a word or two; running: over frames before; none
-    normalize: str = "utterance"
-
-    def __post_init__(self) -> None:
-        for name, value, known in (
-            ("kind", self.kind, ("fbank", "mfcc")),
-            ("convention", self.convention, ("kaldi", "librosa")),
-            ("normalize", self.normalize, ("none", "utterance", "level", "running")),
-            ("deltas", self.deltas, (0, 1, 2)),
-        ):
-            if value not in known:
-                raise ConfigError(f"features.{name} must be one of {', '.join(map(str, known))}, not {value!r}.")
-        if self.kind == "mfcc" and self.num_ceps > self.num_mel_bins:
-            raise ConfigError("features.num_ceps cannot exceed features.num_mel_bins.")
-        if self.normalize == "level" and (self.kind == "mfcc" or self.deltas):
-            raise ConfigError("features.normalize = 'level' is for filterbanks without deltas.")
-
-    @property
-    def dim(self) -> int:
-        """Values per frame."""
-        return (self.num_ceps if self.kind == "mfcc" else self.num_mel_bins) * (1 + self.deltas)
-
-    @property
-    def frame_length(self) -> int:
-        """Samples per frame."""
-        return int(self.sample_rate * self.frame_length_ms / 1000)
-
-    @property
-    def frame_shift(self) -> int:
-        """Samples from frame to frame."""
-        return int(self.sample_rate * self.frame_shift_ms / 1000)
-
-    @property
-    def fft_size(self) -> int:
-        return 1 << (self.frame_length - 1).bit_length()
 
 
 class Features(nn.Module):
@@ -112,6 +62,8 @@ class Features(nn.Module):
             features = normalize_level(features, mask)
         elif self.config.normalize == "running":
             features = normalize_running(features)
+        elif self.config.normalize == "speech":
+            features = normalize_speech(features, mask)
         return features * mask[:, :, None], frame_lengths
 
     def frame_lengths(self, sample_lengths: Tensor) -> Tensor:
@@ -240,6 +192,22 @@ def normalize_utterances(features: Tensor, mask: Tensor) -> Tensor:
     centred = (features - (features * weights).sum(dim=1, keepdim=True) / count) * weights
     variance = centred.square().sum(dim=1, keepdim=True) / count
     return centred / variance.clamp(min=VARIANCE_FLOOR).sqrt()
+
+
+def normalize_speech(features: Tensor, mask: Tensor) -> Tensor:
+    """Filterbank features by mean and variance of each value over the loud frames of each utterance.
+
+    features: (batch, frames, dim), natural logarithms of energies; mask: (batch, frames), true where there is speech
+    data. Frames whose energy, summed over the bins, lies within `SPEECH_RANGE` of the loudest one's count; what is
+    quieter is normalised by them too, and cut off at `LOWEST_NORMALIZED`.
+    """
+    levels = features.logsumexp(dim=2).masked_fill(~mask, -math.inf)  # (batch, frames)
+    loud = mask & (levels >= levels.amax(dim=1, keepdim=True) - SPEECH_RANGE)
+    weights = loud[:, :, None].to(features.dtype)
+    count = weights.sum(dim=1, keepdim=True).clamp(min=1.0)
+    centred = features - (features * weights).sum(dim=1, keepdim=True) / count
+    variance = (centred * weights).square().sum(dim=1, keepdim=True) / count
+    return (centred / variance.clamp(min=VARIANCE_FLOOR).sqrt()).clamp(min=LOWEST_NORMALIZED)
 
 
 def normalize_level(features: Tensor, mask: Tensor) -> Tensor:

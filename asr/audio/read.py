@@ -18,6 +18,7 @@ import soxr
 from numpy.typing import NDArray
 
 from asr.errors import AudioError
+from asr.extras import install_command
 
 SAMPLE_RATE = 16000
 BLOCK_SECONDS = 30.0
@@ -134,7 +135,7 @@ def _not_audio(path: Path, error: Exception) -> AudioError:
 def _ends_early(path: Path, promised: float, found: float) -> AudioError:
     return AudioError(
         f"{path} ends early: its header promises {promised:.2f} s and {found:.2f} s can be read; "
-        "copy it again, or use what is there with --partial."
+        "copy it again, or set `partial` to use what is there."
     )
 
 
@@ -212,7 +213,7 @@ def _av_module(path: Path) -> Any:
     try:
         import av
     except ImportError:
-        raise AudioError(f"{path} needs PyAV to be read; install it with: pip install 'lstm-asr[av]'.") from None
+        raise AudioError(f"{path} can only be read with PyAV; install it with: {install_command('av')}") from None
     return av
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import click
 
 from asr.data.manifest import BadItem
+from asr.train.log import EpochLog, FinalLog, StepLog
 
 REDRAW_SECONDS = 0.2
 SHOWN_BAD_ITEMS = 20
@@ -50,20 +50,20 @@ class Progress:
 class TrainingProgress:
     """Shows a training run as the training loop reports it: a bar for the steps, a line for each epoch.
 
-    line: what is said of an epoch's entry.
+    line: what is said of an epoch.
     """
 
-    def __init__(self, line: Callable[[dict[str, Any]], str], label: str = "training") -> None:
+    def __init__(self, line: Callable[[EpochLog], str], label: str = "training") -> None:
         self._line, self._bar = line, Progress(label)
 
-    def __call__(self, entry: dict[str, Any]) -> None:
-        if entry["kind"] == "step":
-            speed = f" {entry['speed']:.0f} s/s" if entry["speed"] else ""
-            self._bar(entry["step"], entry["total"], f"epoch {entry['epoch']} loss {entry['loss']:.3f}{speed}")
-        elif entry["kind"] == "epoch":
+    def __call__(self, entry: StepLog | EpochLog | FinalLog) -> None:
+        if isinstance(entry, StepLog):
+            speed = "" if entry.speed is None else f" {entry.speed}"
+            self._bar(entry.step, entry.total, f"epoch {entry.epoch} loss {entry.loss:.3f}{speed}")
+        elif isinstance(entry, EpochLog):
             self._bar.close()
             if said := self._line(entry):
-                note(f"epoch {entry['epoch']}: {said}")
+                note(f"epoch {entry.epoch}: {said}")
 
     def close(self) -> None:
         """Remove the bar."""

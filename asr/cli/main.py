@@ -1,36 +1,36 @@
-"""The command `asr`: subcommands are imported only when they are called, so that each starts light."""
+"""The command `asr`. A subcommand is imported only when it is called, so that each starts quickly."""
 
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from importlib.metadata import version
-from typing import Any
 
 import click
 
 from asr.errors import AsrError, ConfigError
 
 COMMANDS = {
-    "transcribe": ("asr.cli.transcribe", "Turn audio files into text, subtitles or word times."),
-    "train": ("asr.cli.train", "Train an acoustic model."),
-    "decode": ("asr.cli.decode", "Decode a manifest, or stored log-probabilities of any CTC system."),
-    "tune": ("asr.cli.tune", "Find the search's weights on a dev set."),
-    "align": ("asr.cli.align", "Find when the words of a known text are said."),
-    "score": ("asr.cli.score", "Word and character error rates with intervals and a paired test."),
-    "lm": ("asr.cli.lm", "Make language models."),
-    "tokens": ("asr.cli.tokens", "Make token sets and lexicons."),
-    "features": ("asr.cli.features", "Compute filterbank or MFCC features of a file."),
-    "data": ("asr.cli.data", "Import, check, describe and split corpora."),
-    "nlp": ("asr.cli.nlp", "Classify texts, and judge it beside a baseline."),
-    "forecast": ("asr.cli.forecast", "Forecast a series, and judge forecasts honestly."),
-    "inspect": ("asr.cli.inspect", "Look into recurrent networks: gates, attributions, gradients, memory."),
-    "checkpoint": ("asr.cli.checkpoint", "Describe, average and pack model folders."),
+    "transcribe": ("asr.cli.speech.transcribe", "Turn audio files into text, subtitles or word times."),
+    "train": ("asr.cli.speech.train", "Train an acoustic model."),
+    "decode": ("asr.cli.speech.decode", "Decode a manifest, or stored log-probabilities of any CTC model."),
+    "tune": ("asr.cli.speech.tune", "Tune the weights of the search on a dev set."),
+    "align": ("asr.cli.speech.align", "Align a known text with its recording: when each word is spoken."),
+    "score": ("asr.cli.speech.score", "Compute word and character error rates, with intervals and a paired test."),
+    "lm": ("asr.cli.lm.make", "Train, evaluate, combine and pack language models."),
+    "tokens": ("asr.cli.data.tokens", "Make token sets, word lists and lexicons."),
+    "features": ("asr.cli.data.features", "Compute filterbank or MFCC features of an audio file."),
+    "data": ("asr.cli.data.corpora", "Download, import, check, describe and split corpora."),
+    "nlp": ("asr.cli.nlp", "Train and evaluate text classifiers, beside a baseline."),
+    "forecast": ("asr.cli.forecast.series", "Forecast time series and evaluate forecasts."),
+    "inspect": ("asr.cli.inspect.networks", "Inspect recurrent networks: gates, attributions, gradients, memory."),
+    "checkpoint": ("asr.cli.models", "Describe, average and pack model folders."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group that imports a subcommand's module only when it is used; help texts come from `COMMANDS`."""
+    """A group that imports a subcommand's module when the subcommand is called; help texts come from `COMMANDS`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -41,6 +41,14 @@ class LazyGroup(click.Group):
         module, _ = COMMANDS[cmd_name]
         command: click.Command = importlib.import_module(module).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The called command. Raises click's NoSuchCommand with the nearest names for an unknown one."""
+        if not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise click.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -60,7 +68,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 )
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:
-    """Speech recognition with LSTMs: transcribe audio, train and compare models.
+    """Speech recognition with LSTMs: transcribe audio files, train and compare models.
 
     \b
     Example: asr transcribe talk.mp3 --format srt
@@ -69,15 +77,12 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: exit code 0 all done, 1 something could not be done, 2 wrong usage."""
+    """Run the command line and exit: with 0 if all was done, 1 if something could not be done, 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        result: Any = cli.main(arguments, prog_name="asr", standalone_mode=False)
+        result: object = cli.main(arguments, prog_name="asr", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
-    except click.exceptions.Abort:
-        click.echo("asr: stopped.", err=True)
-        sys.exit(130)
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("asr: stopped.", err=True)
         sys.exit(130)
     except click.ClickException as error:
@@ -86,13 +91,24 @@ def main(arguments: list[str] | None = None) -> None:
     except (AsrError, OSError) as error:
         if "--debug" in arguments:
             raise
-        click.echo(f"asr: {describe(error)}", err=True)
+        click.echo(f"asr: {describe(error, called_command(arguments))}", err=True)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
 
 
-def describe(error: Exception) -> str:
-    """An error as one sentence."""
+def called_command(arguments: list[str]) -> click.Command:
+    """The innermost command that the arguments name."""
+    command: click.Command = cli
+    for argument in arguments:
+        if not isinstance(command, click.Group):
+            break
+        command = command.get_command(click.Context(command), argument) or command
+    return command
+
+
+def describe(error: Exception, command: click.Command) -> str:
+    """An error as one sentence, in which a parameter in backquotes becomes the option of `command` of that name."""
     if isinstance(error, OSError) and not isinstance(error, AsrError):
         target = f" {error.filename}" if error.filename else ""
         return f"cannot use{target}: {error.strerror or error}; check the path, its permissions and the space left."
-    return str(error)
+    options = {parameter.name: parameter.opts[0] for parameter in command.params if isinstance(parameter, click.Option)}
+    return re.sub(r"`(\w+)`", lambda name: options.get(name[1], name[0]), str(error))

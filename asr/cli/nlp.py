@@ -12,6 +12,7 @@ import click
 from asr.atomic_file import write_atomically, write_text
 from asr.cli.console import TrainingProgress, note
 from asr.cli.figures import new_figure, save_figure
+from asr.train.log import EpochLog
 
 SHOWN_WORDS = 6
 
@@ -65,10 +66,15 @@ def train(
     texts = read_table(file, text_col, label_col, lines, encoding)
     held = read_table(dev, dev_text_col or text_col, label_col, lines, encoding) if dev else None
     note(f"{len(texts)} texts, {len(set(texts.labels))} classes")
-    progress = TrainingProgress(lambda entry: f"loss {entry['loss']:.4f}, error {entry.get('error', float('nan')):.2%}")
+    progress = TrainingProgress(_epoch_line)
     final = train_classifier(config, texts, held, output, resume, progress)
     progress.close()
-    note(f"{output}: {final['weights']}, accuracy {1 - final['error']:.2%} on the validation texts")
+    note(f"{output}: {final.weights}, accuracy {1 - final.figures['error']:.2%} on the validation texts")
+
+
+def _epoch_line(entry: EpochLog) -> str:
+    error = f", error {entry.figures['error']:.2%}" if entry.figures else ""
+    return f"loss {entry.loss:.4f}{error}, {entry.speed}"
 
 
 @command.command("text")

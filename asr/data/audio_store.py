@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from asr.audio.read import SAMPLE_RATE, Samples, read_audio
 from asr.data.manifest import Utterance
+from asr.errors import AudioError
 
 INT16_MAX = 32767.0
 
@@ -24,6 +25,15 @@ class AudioStore:
         self._room = int(budget_seconds * sample_rate)
         self._kept: dict[str, NDArray[np.int16]] = {}
         self._lock = threading.Lock()
+        self.unreadable: dict[str, str] = {}  # reasons by utterance id
+
+    def try_read(self, utterance: Utterance) -> Samples | None:
+        """Samples (time,) in [-1, 1], or None for an utterance that cannot be read: it is named in `unreadable`."""
+        try:
+            return self.read(utterance)
+        except AudioError as error:
+            self.unreadable[utterance.id] = str(error)
+            return None
 
     def read(self, utterance: Utterance) -> Samples:
         """Samples (time,) in [-1, 1]. Raises AudioError."""

@@ -6,16 +6,14 @@ import hashlib
 import tarfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.callbacks import Progress
 from asr.errors import AsrError
 
 BLOCK = 1 << 18
 TIMEOUT_SECONDS = 60
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

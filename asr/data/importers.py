@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.audio.read import AUDIO_EXTENSIONS
+from asr.callbacks import Progress
 from asr.data.manifest import BadItem, Manifest, Utterance, check_utterance, read_manifest
 from asr.errors import AudioError, ManifestError
-
-Progress = Callable[[int, int], None]
 
 PATH_COLUMNS = ("audio_filepath", "path", "file", "filename", "audio", "wav", "wav_filename")
 TEXT_COLUMNS = ("text", "sentence", "transcript", "transcription")

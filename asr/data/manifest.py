@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from asr.atomic_file import replacing
 from asr.audio.read import audio_info
+from asr.callbacks import Progress
 from asr.errors import AudioError, ManifestError
 from asr.text.lines import read_lines
 
@@ -66,9 +67,7 @@ class Manifest:
         return sum(utterance.duration for utterance in self.utterances)
 
 
-def read_manifest(
-    path: str | Path, check_audio: bool = False, progress: Callable[[int, int], None] | None = None
-) -> Manifest:
+def read_manifest(path: str | Path, check_audio: bool = False, progress: Progress | None = None) -> Manifest:
     """Read a manifest; bad lines are left out and listed, never silently.
 
     `check_audio` also opens every file's header: missing files and offsets past the end become bad items. Relative

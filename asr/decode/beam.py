@@ -18,8 +18,8 @@ from asr.decode.search.session import BeamSession
 from asr.decode.search.settings import BeamConfig
 from asr.decode.search.trie import load_trie
 from asr.errors import ConfigError
-from asr.lm.arpa import LN10, MISSING_LOG10
-from asr.lm.ngram_tables import NgramModel
+from asr.lm.ngram.arpa import LN10, MISSING_LOG10
+from asr.lm.ngram.tables import NgramModel
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 

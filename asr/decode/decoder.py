@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from asr.decode.fusion import Fusion
 from asr.decode.hypothesis import Hypothesis
 from asr.decode.search.settings import BeamConfig
-from asr.lm.ngram_tables import NgramModel
+from asr.lm.ngram.tables import NgramModel
 from asr.text.tokens import Tokens
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from asr._native import SearchSession
 from asr.decode.hypothesis import Hypothesis
 from asr.errors import ConfigError
-from asr.lm.ngram_tables import NgramModel
+from asr.lm.ngram.tables import NgramModel
 from asr.lm.word_model import END, WordModel, sentence_scores
 
 Floats = NDArray[np.float64]

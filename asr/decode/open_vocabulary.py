@@ -17,7 +17,7 @@ from asr.decode.fusion import Fusion
 from asr.decode.hypothesis import Hypothesis, Word
 from asr.decode.search.session import BeamSession
 from asr.errors import ConfigError
-from asr.lm.ngram_tables import NgramModel
+from asr.lm.ngram.tables import NgramModel
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import BOUNDARY, Tokens
 

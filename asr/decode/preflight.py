@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from asr.errors import TextError
-from asr.lm.ngram_tables import NgramModel
+from asr.lm.ngram.tables import NgramModel
 
 MIN_SHARE = 0.5  # fewer known words mean another case or language
 NAMED = 5

@@ -1,18 +1,19 @@
 """Judging forecasters: a fixed split, a rolling origin, intervals from past errors, a test against the best baseline.
 
-Nothing of what is forecast is seen before: a method learns from the training part alone, and a forecast from the values
+No method sees the values that it is judged on: it is fitted to the training part, and a forecast uses only the values
 before its origin.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.callbacks import Note
 from asr.errors import AsrError, DataError
 from asr.forecast.methods import Forecaster
 from asr.score.forecast_errors import (
@@ -27,22 +28,21 @@ from asr.score.forecast_errors import (
 )
 
 Floats = NDArray[np.float64]
-Report = Callable[[str], None]
 
-INTERVAL = 0.9  # share of values that an interval should hold
-CALIBRATION_ORIGINS = 40  # past forecasts that intervals are made from, at most
+INTERVAL = 0.9  # nominal coverage of the intervals
+CALIBRATION_ORIGINS = 40  # past forecasts that the intervals are computed from, at most
 SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
 class Result:
-    """Forecasts of one method (origins, horizon), with the actual values, and its errors."""
+    """The forecasts of one method (origins, horizon), the actual values, and its errors."""
 
     name: str
     forecasts: Floats
     actual: Floats
     errors: dict[str, float]
-    note: str = ""  # why there is none
+    note: str = ""  # why there are no forecasts
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Verdict:
 
 
 def errors_of(forecasts: Floats, actual: Floats, history: Floats, season: int) -> dict[str, float]:
-    """All point errors; `history` is what MASE is scaled by."""
+    """All point errors by name; MASE is scaled by `history`."""
     return {
         "mae": mae(actual, forecasts),
         "mse": mse(actual, forecasts),
@@ -79,11 +79,11 @@ def check_length(values: Floats, horizon: int) -> None:
 
 
 def fixed_split(
-    values: Floats, horizon: int, season: int, methods: Sequence[Forecaster], report: Report | None = None
+    values: Floats, horizon: int, season: int, methods: Sequence[Forecaster], note: Note | None = None
 ) -> list[Result]:
-    """Learn from all but the last `horizon` steps, forecast those. values: (time, columns), the target first."""
+    """The results of fitting to all but the last `horizon` steps. values: (time, columns), the target first."""
     check_length(values, horizon)
-    return rolling_origin(values, horizon, season, methods, 1, 1, report)
+    return rolling_origin(values, horizon, season, methods, 1, 1, note)
 
 
 def rolling_origin(
@@ -93,13 +93,13 @@ def rolling_origin(
     methods: Sequence[Forecaster],
     origins: int,
     step: int = 1,
-    report: Report | None = None,
+    note: Note | None = None,
     refit_every: int = 0,
 ) -> list[Result]:
-    """Forecast from `origins` points, `step` apart, the last one `horizon` before the end.
+    """The results of forecasting from `origins` points, `step` apart, the last one `horizon` before the end.
 
-    Methods learn from what lies before the first origin, and again every `refit_every` origins (0: never). A method
-    that cannot learn from this series gives a result without forecasts whose note says why.
+    Methods are fitted to the values before the first origin, and again every `refit_every` origins (0: never). The
+    result of a method that cannot be fitted has no forecasts, and a note with the reason.
     """
     check_length(values, horizon)
     first = len(values) - horizon - (origins - 1) * step
@@ -109,12 +109,12 @@ def rolling_origin(
     actual = np.stack([values[place : place + horizon, 0] for place in places])
     results = []
     for method in methods:
-        if report is not None:
-            report(method.name)
+        if note is not None:
+            note(method.name)
         rows = []
         try:
             for number, place in enumerate(places):
-                history = values[:place].copy()  # a view would let a method read on into what it is to forecast
+                history = values[:place].copy()  # a view would let a method read the values that it is to forecast
                 if number == 0 or (refit_every and number % refit_every == 0):
                     method.fit(history, horizon, season)
                 rows.append(method.forecast(history))
@@ -127,7 +127,7 @@ def rolling_origin(
 
 
 def verdict(result: Result, baselines: Sequence[Result], horizon: int) -> Verdict:
-    """A sentence on a method against the baseline with the least squared error, by Diebold & Mariano's test."""
+    """A method compared with the baseline of the least squared error, by the test of Diebold & Mariano."""
     best = min(baselines, key=lambda other: other.errors["mse"])
     gain = 1 - result.errors["mse"] / best.errors["mse"] if best.errors["mse"] > 0 else 0.0
     how = f"squared error {abs(gain):.1%} {'below' if gain > 0 else 'above'} that of {best.name}"
@@ -148,9 +148,9 @@ def verdict(result: Result, baselines: Sequence[Result], horizon: int) -> Verdic
 
 
 def interval_widths(method: Forecaster, values: Floats, horizon: int, share: float = INTERVAL) -> Floats:
-    """Half widths (horizon,) that held `share` of past errors of a fitted method (split conformal prediction).
+    """Half widths (horizon,) that covered `share` of a fitted method's past errors (split conformal prediction).
 
-    The errors are of the last forecasts within `values`; NaN where there are too few.
+    The errors are those of forecasts of the second half of `values`; NaN if there are too few.
     """
     least = max(2, len(values) // 2)
     places = np.unique(np.linspace(least, len(values) - horizon, CALIBRATION_ORIGINS).astype(int))
@@ -163,5 +163,5 @@ def interval_widths(method: Forecaster, values: Floats, horizon: int, share: flo
 
 
 def interval_coverage(result: Result, widths: Floats) -> float:
-    """Share of actual values within the intervals."""
+    """The share of actual values within the intervals."""
     return coverage(result.actual, result.forecasts - widths, result.forecasts + widths)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from asr.errors import ConfigError
 from asr.forecast.linear import LinearForecaster
@@ -10,13 +10,13 @@ from asr.forecast.methods import BASELINES, Forecaster
 
 LINEAR = ("ridge", "nlinear", "dlinear")
 RECURRENT = ("lstm", "gru", "segrnn")
-SIMPLE = ("last-value", "seasonal-naive", "drift", "theta")  # what every comparison carries
+SIMPLE = ("last-value", "seasonal-naive", "drift", "theta")  # the baselines of every comparison
 DEFAULT = (*SIMPLE, "ets", "arima", *LINEAR, *RECURRENT)
-SEGMENT = 12  # values of a step of segrnn, at most a quarter of the horizon's
+SEGMENT = 12  # values of a segment of segrnn, at most a quarter of the horizon
 
 
 def names() -> list[str]:
-    """All known methods."""
+    """The names of all methods."""
     return [*BASELINES, *LINEAR, *RECURRENT]
 
 
@@ -30,13 +30,15 @@ def _recurrent(name: str, horizon: int, seed: int) -> Forecaster:
 
 
 def make(chosen: Sequence[str], horizon: int, seed: int = 1) -> list[Forecaster]:
-    """Forecasters of those names. Raises ConfigError for an unknown one."""
-    makers: dict[str, Callable[[], Forecaster]] = dict(BASELINES)
-    for name in LINEAR:
-        makers[name] = lambda name=name: LinearForecaster(name)  # type: ignore[misc]
-    for name in RECURRENT:
-        makers[name] = lambda name=name: _recurrent(name, horizon, seed)  # type: ignore[misc]
-    unknown = [name for name in chosen if name not in makers]
-    if unknown:
-        raise ConfigError(f"unknown method '{unknown[0]}'; known: {', '.join(names())}.")
-    return [makers[name]() for name in dict.fromkeys(chosen)]
+    """A forecaster for each name, without repetition. Raises ConfigError for an unknown name."""
+    return [_make(name, horizon, seed) for name in dict.fromkeys(chosen)]
+
+
+def _make(name: str, horizon: int, seed: int) -> Forecaster:
+    if name in BASELINES:
+        return BASELINES[name]()
+    if name in LINEAR:
+        return LinearForecaster(name)
+    if name in RECURRENT:
+        return _recurrent(name, horizon, seed)
+    raise ConfigError(f"unknown method '{name}'; known: {', '.join(names())}.")

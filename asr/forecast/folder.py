@@ -1,4 +1,4 @@
-"""Fitted forecasters as folders: config.json, and model.safetensors where a method has learned numbers."""
+"""Fitted forecasters as folders: config.json, and model.safetensors for a method with weights."""
 
 from __future__ import annotations
 
@@ -8,30 +8,35 @@ from typing import Any
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError
 from asr.forecast.choose import make
-from asr.forecast.methods import Forecaster
+from asr.forecast.methods import Forecaster, TrainedForecaster
 from asr.forecast.series import Series
 from asr.model_folder import read_config, write_config
 
 TYPE = "forecaster"
+# Settings of the first edition with the only values that its commands gave them.
+RETIRED: tuple[tuple[str, Any], ...] = (("normalize", "last"), ("quantiles", []), ("loss", "mae"))
 
 
 def save_forecaster(folder: Path, method: Forecaster, series: Series, horizon: int, season: int) -> None:
-    """Write a fitted method; those without learned numbers are fitted anew to the data they are given later."""
+    """Write a fitted method. A method without weights is stored by name and fitted again when it is used."""
     folder.mkdir(parents=True, exist_ok=True)
     values: dict[str, Any] = {
         "method": method.name, "horizon": horizon, "season": season, "columns": list(series.columns),
     }  # fmt: skip
-    if hasattr(method, "state"):
+    if isinstance(method, TrainedForecaster):
         from asr.train.checkpoint import write_tensors
 
         tensors, numbers = method.state()
         write_tensors(folder / "model.safetensors", tensors)
-        values |= {"network": to_dict(method.config), "numbers": numbers}  # type: ignore[attr-defined]
+        values |= {"network": to_dict(method.config), "numbers": numbers}
     write_config(folder, TYPE, values)
 
 
 def load_forecaster(folder: Path) -> tuple[Forecaster, dict[str, Any]]:
-    """The method and what it was fitted with (method, horizon, season, columns). Raises CheckpointError."""
+    """The method, and what it was fitted with (method, horizon, season, columns).
+
+    Raises CheckpointError if something is missing, damaged, or does not fit.
+    """
     values = read_config(folder, TYPE)
     try:
         if "network" not in values:
@@ -39,8 +44,9 @@ def load_forecaster(folder: Path) -> tuple[Forecaster, dict[str, Any]]:
         from asr.forecast.recurrent import RecurrentConfig, RecurrentForecaster
         from asr.train.checkpoint import read_tensors
 
-        found = RecurrentForecaster(from_dict(RecurrentConfig, values["network"]), values["method"])
-        found.restore(read_tensors(folder / "model.safetensors"), values["numbers"])
+        settings = {key: value for key, value in values["network"].items() if (key, value) not in RETIRED}
+        forecaster = RecurrentForecaster(from_dict(RecurrentConfig, settings), values["method"])
+        forecaster.restore(read_tensors(folder / "model.safetensors"), values["numbers"])
     except (KeyError, ConfigError, RuntimeError) as error:
         raise CheckpointError(f"{folder} cannot be loaded ({error}); fit it again.") from None
-    return found, values
+    return forecaster, values

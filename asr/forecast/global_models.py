@@ -1,38 +1,40 @@
-"""One model for many series: exponential smoothing for level and season, a network for what is left (a hybrid in the
-spirit of ES-RNN, Smyl 2020), and ridge regressions.
+"""One model for many series: a hybrid of exponential smoothing and a network, and ridge regressions.
 
-For the network each series is divided by its season's factors where it has a season; windows of logarithms are taken
-relative to the level at their end; what follows is foretold relative to that level, and multiplied back.
+The hybrid follows ES-RNN (Smyl 2020): smoothing gives level and season, a recurrent network predicts the rest.
+
+For the network each seasonal series is divided by its seasonal factors. Windows of logarithms are taken relative to the
+level at their end; the network predicts what follows relative to that level, and the factors are multiplied back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.callbacks import Note
 from asr.errors import DataError
 from asr.forecast.linear import LinearForecaster, window_starts
 from asr.forecast.methods import deseasonalized
+from asr.train.log import EpochLog, FinalLog, StepLog
 
 Floats = NDArray[np.float64]
-Report = Callable[[str], None]
 
 GLOBAL = ("hybrid", "global-ridge")
-SEEDS = 3  # networks of a hybrid, their forecasts averaged in logarithms
+SEEDS = 3  # networks of a hybrid, whose forecasts are averaged in logarithms
 BATCH, MOST_STEPS = 256, 6000  # of training a network
-LONGEST_SEASONS = 14  # seasons that a window sees, at most
-UNSEASONAL_STEPS = 26  # steps that a window sees where there is no season, at most
+LONGEST_SEASONS = 14  # most seasons in a window
+UNSEASONAL_STEPS = 26  # most steps in a window without a season
 LONGEST_WINDOW = 336
-RIDGE_WINDOWS = 400  # of a series, its last ones, that the ridge regression learns from
-LEAST_CHANGE = 1e-4  # in logarithms, that a window is divided by
+RIDGE_WINDOWS = 400  # most windows of a series, its last ones, for the ridge regression
+LEAST_CHANGE = 1e-4  # in logarithms, added to the scale of a window
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Logarithms of all series one after another, seasons taken out."""
+    """The logarithms of all series, one after another, seasonally adjusted."""
 
     logs: Floats  # (time,)
     ends: NDArray[np.int64]  # (series,): one past the last step of each
@@ -41,26 +43,26 @@ class Prepared:
 
 
 def forecast_all(
-    name: str, histories: Sequence[Floats], horizon: int, season: int, seed: int = 1, report: Report | None = None
+    name: str, histories: Sequence[Floats], horizon: int, season: int, seed: int = 1, note: Note | None = None
 ) -> Floats:
-    """What follows each history (series, horizon). Raises DataError for values that are not above zero."""
+    """The forecasts (series, horizon) after each history. Raises DataError for values that are not above zero."""
     if any((history <= 0).any() for history in histories):
         raise DataError(f"'{name}' works on logarithms: all values must be above zero.")
     if name == "global-ridge":
         return np.asarray(np.exp(_by_ridge(histories, horizon, season)))
-    # A season that windows see several times is left to the network, others are taken out.
+    # The network learns a season that windows hold several times; other seasons are adjusted for.
     look_back = _window(histories, horizon, season)
     seen = look_back >= 2 * season > 2
     made = _prepare(histories, horizon, 1 if seen else season)
     centred = season if seen else 1
     lasts = np.stack([_last_window(values, look_back) for values in np.split(made.logs, made.ends[:-1])])
     starts = window_starts(made.lengths.tolist(), look_back + horizon)
-    found = _by_networks(made, starts, lasts, look_back, horizon, centred, season if seen else 1, seed, report)
-    return np.asarray(np.exp(found) * made.factors)
+    logs = _by_networks(made, starts, lasts, look_back, horizon, centred, season if seen else 1, seed, note)
+    return np.asarray(np.exp(logs) * made.factors)
 
 
 def _window(histories: Sequence[Floats], horizon: int, season: int) -> int:
-    """Steps of a window: as many as most series have with their horizon, within limits."""
+    """The steps of a window: as many as nine in ten series allow, within limits."""
     usual = int(np.quantile([len(history) for history in histories], 0.1)) - horizon
     wanted = min(LONGEST_WINDOW, LONGEST_SEASONS * season) if season > 1 else UNSEASONAL_STEPS
     return max(2, min(wanted, usual // 2 if season == 1 else usual - 1))
@@ -74,15 +76,15 @@ def _prepare(histories: Sequence[Floats], horizon: int, season: int) -> Prepared
 
 
 def _last_window(values: Floats, look_back: int) -> Floats:
-    """The window that a forecast is made from; the first value is repeated where the series is shorter."""
+    """The window that a forecast starts from; in a shorter series the first value is repeated."""
     return np.concatenate([np.full(max(0, look_back - len(values)), values[0]), values[-look_back:]])
 
 
 def _by_ridge(histories: Sequence[Floats], horizon: int, season: int) -> Floats:
-    """The mean over windows of several lengths, in logarithms (series, horizon).
+    """The mean forecast from windows of several lengths, in logarithms (series, horizon).
 
-    A window less its last value is divided by its mean change from step to step, so that calm and lively series teach
-    alike.
+    A window less its last value is divided by its mean change from step to step, so that series of different volatility
+    count alike.
     """
     logs = [np.log(history) for history in histories]
     longest = int(np.median([len(values) for values in logs])) - 2 * horizon  # half of the series have it, and teach
@@ -126,7 +128,7 @@ def _ridge(logs: Sequence[Floats], horizon: int, look_back: int) -> Floats:
 
 def _by_networks(
     made: Prepared, starts: list[NDArray[np.int64]], lasts: Floats, look_back: int, horizon: int, centred: int,
-    segment: int, seed: int, report: Report | None,
+    segment: int, seed: int, note: Note | None,
 ) -> Floats:  # fmt: skip
     import torch
 
@@ -136,20 +138,20 @@ def _by_networks(
     held = np.concatenate([part[-1:] for part in starts])
     kind, size = ("gru", 128) if segment > 1 else ("lstm", 64)
     steps = training_steps(len(everything), BATCH, MOST_STEPS)
-    found = []
+    forecasts = []
     for number in range(SEEDS):
         config = RecurrentConfig(
             kind, segment, hidden_size=size, centre_steps=centred, batch=BATCH, steps=steps, epochs=8,
             learning_rate=2e-3, dropout=0.1, seed=seed + number,
         )  # fmt: skip
 
-        def show(entry: dict[str, float], number: int = number) -> None:
-            if report is not None and entry["kind"] == "epoch":
-                loss = entry["loss_held_out"]
-                report(f"hybrid {number + 1} of {SEEDS}: epoch {entry['epoch']}, held-out loss {loss:.4f}")
+        def show(entry: StepLog | EpochLog | FinalLog, number: int = number) -> None:
+            if note is not None and isinstance(entry, EpochLog):
+                loss = entry.figures["loss_held_out"]
+                note(f"hybrid {number + 1} of {SEEDS}: epoch {entry.epoch}, held-out loss {loss:.4f}")
 
         network = train_network(config, made.logs[:, None], everything, held, look_back, horizon, show)
         with torch.inference_mode():
-            output = network(torch.from_numpy(lasts).float()[:, :, None])[:, :, 0]
-        found.append(output.double().numpy())
-    return np.asarray(np.mean(found, axis=0))
+            output = network(torch.from_numpy(lasts).float()[:, :, None])
+        forecasts.append(output.double().numpy())
+    return np.asarray(np.mean(forecasts, axis=0))

@@ -12,12 +12,12 @@ from asr.errors import DataError
 Floats = NDArray[np.float64]
 
 TREND_WINDOW = 25  # of DLinear's moving average (Zeng et al. 2023)
-RIDGES = np.geomspace(1e-4, 1e3, 8)  # tried, relative to the windows' mean square
-HELD_OUT = 0.2  # of the windows, the last ones, that choose the ridge
+RIDGES = np.geomspace(1e-4, 1e3, 8)  # candidates, relative to the mean square of the windows
+HELD_OUT = 0.2  # share of the windows, the last ones, that choose the ridge
 
 
 def choose_look_back(length: int, horizon: int, season: int) -> int:
-    """How many last values to look at: at least a season and the horizon, at most a third of the history."""
+    """The number of last values to use: two seasons or the horizon, at most a third of the history."""
     return max(1, min(max(2 * season, horizon, 12), length // 3, (length - horizon) // 2))
 
 
@@ -28,7 +28,7 @@ def windows(values: Floats, look_back: int, horizon: int) -> tuple[Floats, Float
 
 
 def window_starts(lengths: Sequence[int], length: int) -> list[NDArray[np.int64]]:
-    """Where the windows of each series begin, when series of those lengths stand one after another."""
+    """The first steps of each series' windows, for series of those lengths one after another."""
     ends = np.cumsum(lengths)
     return [np.arange(end - own, end - length + 1) for end, own in zip(ends, lengths, strict=True)]
 
@@ -36,9 +36,9 @@ def window_starts(lengths: Sequence[int], length: int) -> list[NDArray[np.int64]
 class LinearForecaster:
     """Ridge regression on a window of last values.
 
-    kind: `ridge` takes the window as it is, less its mean; `nlinear` less its last value (NLinear); `dlinear` in two
-    parts, moving average and rest, less the last value (DLinear; Zeng et al. 2023, here fitted exactly, not by
-    gradient steps); `level` the window as it is. look_back: 0 chooses one by season and horizon.
+    kind: `ridge` subtracts the window's mean; `nlinear` its last value (NLinear); `dlinear` the last value, then splits
+    the window into moving average and remainder (DLinear; Zeng et al. 2023, here fitted exactly rather than by gradient
+    steps); `level` takes the window as it is. look_back: 0 chooses one by season and horizon.
     """
 
     def __init__(self, kind: str = "ridge", look_back: int = 0) -> None:
@@ -60,7 +60,7 @@ class LinearForecaster:
         self.learn(left, right)
 
     def choose_ridge(self, left: Floats, right: Floats, held_left: Floats, held_right: Floats) -> None:
-        """Take the ridge with which windows (windows, look_back) and what follows them best foretell held ones."""
+        """Choose the ridge that, fitted to windows (windows, look_back), best predicts the held-out ones."""
         inputs, centres = self._inputs(left)
         held, held_centres = self._inputs(held_left)
         outputs, wanted = right - centres, held_right - held_centres
@@ -68,12 +68,12 @@ class LinearForecaster:
         self._ridge = RIDGES[int(np.argmin(errors))]
 
     def learn(self, left: Floats, right: Floats) -> None:
-        """Fit to windows (windows, look_back) and what follows them (windows, horizon)."""
+        """Fit to windows (windows, look_back) and the values after them (windows, horizon)."""
         inputs, centres = self._inputs(left)
         self._weights = _solve(inputs, right - centres, self._ridge)
 
     def forecast_windows(self, left: Floats) -> Floats:
-        """(windows, look_back) to (windows, horizon)."""
+        """The forecasts (windows, horizon) after windows (windows, look_back)."""
         inputs, centres = self._inputs(left)
         return np.asarray(inputs @ self._weights + centres)
 
@@ -81,7 +81,7 @@ class LinearForecaster:
         return np.asarray(self.forecast_windows(history[-self.look_back :, 0][None])[0])
 
     def _inputs(self, left: Floats) -> tuple[Floats, Floats]:
-        """What is multiplied by the weights (windows, values), and what is added back (windows, 1)."""
+        """The regressors (windows, values), and what is added to the output (windows, 1)."""
         if self.name == "level":
             return left, np.zeros((len(left), 1))
         centres = left.mean(axis=1, keepdims=True) if self.name == "ridge" else left[:, -1:]
@@ -93,7 +93,7 @@ class LinearForecaster:
 
 
 def moving_average(values: Floats, window: int) -> Floats:
-    """Along the last axis, edges repeated, so that the length stays."""
+    """The moving average along the last axis, of the same length: the edges are repeated."""
     window = min(window, 2 * values.shape[-1] - 1)
     before = (window - 1) // 2
     padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(before, window - 1 - before)], mode="edge")

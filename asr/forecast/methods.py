@@ -1,29 +1,34 @@
-"""Forecasters that learn little or nothing: what every other method is measured against."""
+"""Forecasters with few parameters or none: the baselines of all other methods."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.errors import DataError
+from asr.extras import require
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from asr.forecast.recurrent import RecurrentConfig
 
 Floats = NDArray[np.float64]
 
-MOST_HISTORY = 2000
-LONGEST_SEASON = 24  # steps, that statsforecast's models learn in seconds
-SEASONALITY_LIMIT = 1.645  # of the autocorrelation, in standard errors: M4's and Theta's 90% test
+MOST_HISTORY = 2000  # last values that statsforecast's models are fitted to, as their time grows with the length
+LONGEST_SEASON = 24  # steps; statsforecast's models take seconds up to it
+SEASONALITY_LIMIT = 1.645  # of the autocorrelation, in standard errors: the 90% test of M4 and Theta
 
 
 class Forecaster(Protocol):
-    """Learns from a training part, then forecasts from any history that ends where the forecast begins."""
+    """A method that is fitted to a training part, then forecasts from any history that ends before the forecast."""
 
     name: str
 
     def fit(self, history: Floats, horizon: int, season: int) -> None:
-        """Learn from `history` (time, columns), the target first, to forecast `horizon` steps."""
+        """Fit to `history` (time, columns), the target first, for forecasts of `horizon` steps."""
         ...
 
     def forecast(self, history: Floats) -> Floats:
@@ -31,8 +36,22 @@ class Forecaster(Protocol):
         ...
 
 
+@runtime_checkable
+class TrainedForecaster(Forecaster, Protocol):
+    """A forecaster with weights, which a folder stores."""
+
+    @property
+    def config(self) -> RecurrentConfig:
+        """Its settings."""
+        ...
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Its weights, and the other values of its training."""
+        ...
+
+
 class _Direct:
-    """A forecaster that computes its forecast from the target's history alone, anew each time."""
+    """A forecaster whose forecast is a function of the target's history."""
 
     def __init__(self, name: str, function: Callable[[Floats, int, int], Floats]) -> None:
         self.name, self._function = name, function
@@ -64,7 +83,7 @@ def drift(history: Floats, horizon: int, season: int) -> Floats:
 
 
 def is_seasonal(history: Floats, season: int) -> bool:
-    """Whether the autocorrelation at one season is beyond the 90% limit of what the earlier lags allow."""
+    """Whether the autocorrelation at the season exceeds its 90% limit, given the earlier lags."""
     if season < 2 or len(history) < 3 * season:
         return False
     centred = history - history.mean()
@@ -79,7 +98,7 @@ def is_seasonal(history: Floats, season: int) -> bool:
 def seasonal_indices(history: Floats, season: int) -> Floats:
     """Factors (season,) of the classical multiplicative decomposition, by a centred moving average; their mean is 1.
 
-    The first is of the history's first value. As in the M4 competition's evaluation code.
+    The first belongs to the history's first value. Equals the M4 competition's evaluation code.
     """
     weights = (np.ones(season) if season % 2 else np.r_[0.5, np.ones(season - 1), 0.5]) / season
     trend = np.convolve(history, weights, "valid")
@@ -93,7 +112,7 @@ def seasonal_indices(history: Floats, season: int) -> Floats:
 
 
 def deseasonalized(history: Floats, horizon: int, season: int) -> tuple[Floats, Floats]:
-    """The history without its season, and the season's factors of the steps to come."""
+    """The history divided by its seasonal factors, and the factors (horizon,) of the steps to come."""
     if not is_seasonal(history, season) or (history <= 0).any():
         return history, np.ones(horizon)
     indices = seasonal_indices(history, season)
@@ -102,7 +121,7 @@ def deseasonalized(history: Floats, horizon: int, season: int) -> tuple[Floats, 
 
 
 def naive2(history: Floats, horizon: int, season: int) -> Floats:
-    """The last value of the seasonally adjusted history, with the season put back (M4's Naive2)."""
+    """The last value of the seasonally adjusted history, times the seasonal factors (M4's Naive2)."""
     adjusted, factors = deseasonalized(history, horizon, season)
     return np.asarray(adjusted[-1] * factors)
 
@@ -123,7 +142,7 @@ def theta(history: Floats, horizon: int, season: int) -> Floats:
 
 
 def _smoothed(history: Floats) -> tuple[float, float]:
-    """Last level and rate of simple exponential smoothing, the rate that forecasts one step ahead best."""
+    """The last level and the rate of simple exponential smoothing, with the best rate for one step ahead."""
     from scipy.optimize import minimize_scalar
     from scipy.signal import lfilter
 
@@ -138,11 +157,10 @@ def _smoothed(history: Floats) -> tuple[float, float]:
     return float(levels(alpha)[-1]), alpha
 
 
-class Kept:
-    """A model of statsforecast: chosen on the training part, applied to each history with what was chosen; both on the
-    last `MOST_HISTORY` values, as time grows with them.
+class StatsforecastModel:
+    """A model of statsforecast, selected on the training part and applied with its parameters to each history.
 
-    Raises DataError if statsforecast is not installed.
+    Raises MissingPackageError if statsforecast is not installed.
     """
 
     def __init__(self, name: str, model: str) -> None:
@@ -151,16 +169,13 @@ class Kept:
         self._horizon = 1
 
     def fit(self, history: Floats, horizon: int, season: int) -> None:
-        try:
-            from statsforecast import models
-        except ImportError:
-            raise DataError(f"'{self.name}' needs statsforecast: pip install 'lstm-asr[forecast]'.") from None
+        models = require("forecast", "statsforecast.models", "the models of statsforecast")
         self._horizon = horizon
         length = season if len(history) >= 3 * season and season <= LONGEST_SEASON else 1
         self._fitted = getattr(models, self._model)(season_length=length).fit(self._last(history))
 
     def fitted_forecast(self) -> Floats:
-        """What follows the history it was fitted to; quicker than `forecast`."""
+        """The forecast after the history that it was fitted to; faster than `forecast`."""
         assert self._fitted is not None
         return np.asarray(self._fitted.predict(h=self._horizon)["mean"], np.float64)
 
@@ -179,6 +194,6 @@ BASELINES: dict[str, Callable[[], Forecaster]] = {
     "drift": lambda: _Direct("drift", drift),
     "naive2": lambda: _Direct("naive2", naive2),
     "theta": lambda: _Direct("theta", theta),
-    "ets": lambda: Kept("ets", "AutoETS"),
-    "arima": lambda: Kept("arima", "AutoARIMA"),
+    "ets": lambda: StatsforecastModel("ets", "AutoETS"),
+    "arima": lambda: StatsforecastModel("arima", "AutoARIMA"),
 }

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.callbacks import Note
 from asr.errors import ConfigError, DataError
 from asr.forecast.global_models import GLOBAL, forecast_all
-from asr.forecast.methods import BASELINES, LONGEST_SEASON, Forecaster, Kept, deseasonalized
+from asr.forecast.methods import BASELINES, LONGEST_SEASON, Forecaster, StatsforecastModel, deseasonalized
 from asr.score.forecast_errors import mase, owa, smape
 
 Floats = NDArray[np.float64]
-Report = Callable[[str], None]
 
-COMBINATIONS = ("average", "median")  # of the methods named before, but the naive ones
+COMBINATIONS = ("average", "median")  # of the methods named before them, without the naive ones
 NAIVE = ("last-value", "seasonal-naive", "naive2")
-MORE_KEPT = {"ces": "AutoCES", "dotm": "DynamicOptimizedTheta"}
+STATSFORECAST = {"ces": "AutoCES", "dotm": "DynamicOptimizedTheta"}  # beside those of `BASELINES`
+METHODS = (*BASELINES, *STATSFORECAST, *GLOBAL, *COMBINATIONS)
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,18 @@ class Panel:
 
     ids: list[str]
     histories: list[Floats]
-    actual: list[Floats]  # (horizon,) each; empty where it is not known
+    actual: list[Floats]  # (horizon,) each; empty if unknown
     horizon: int
-    season: int  # of the errors' scale and of Naive2
-    cycle: int = 0  # season that the other methods look for; 0: the same
+    season: int  # of MASE and of Naive2
+    cycle: int = 0  # season of the other methods; 0: the same
 
     @property
-    def sought(self) -> int:
-        """The season that methods other than the naive ones look for."""
+    def model_season(self) -> int:
+        """The season of all methods but the naive ones."""
         return self.cycle or self.season
 
     def held_out(self) -> Panel:
-        """The last `horizon` values of the histories in place of what follows them: what choices are made on."""
+        """A panel for choosing methods: the last `horizon` values of the histories in place of what follows them."""
         long = [place for place, history in enumerate(self.histories) if len(history) > self.horizon + 2]
         return Panel(
             [self.ids[place] for place in long],
@@ -55,8 +56,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class PanelResult:
-    """Forecasts (series, horizon) of one method, and its errors where what follows is known: means over series of sMAPE
-    and MASE, and OWA."""
+    """The forecasts (series, horizon) of one method, and its errors if the actual values are known.
+
+    The errors are sMAPE and MASE, averaged over series, and OWA.
+    """
 
     name: str
     forecasts: Floats
@@ -66,9 +69,9 @@ class PanelResult:
 
 
 def read_m4(train: Path, test: Path | None, season: int, horizon: int = 0, cycle: int = 0) -> Panel:
-    """Rows of an id and its values, a header above them, the series' ends empty (as the M4 competition's files).
+    """The series of files like the M4 competition's: a header, then in each row an id and values, empty at the end.
 
-    Raises DataError naming the row for what is no number, and for ids that the two files do not share.
+    Raises DataError naming the row of a cell that is not a number, and for ids that only one of the files has.
     """
     histories = _rows(train)
     follow = _rows(test) if test is not None else {}
@@ -76,16 +79,16 @@ def read_m4(train: Path, test: Path | None, season: int, horizon: int = 0, cycle
         raise DataError(f"{test} does not hold the series of {train}: their ids differ.")
     length = horizon or max((len(values) for values in follow.values()), default=0)
     if length < 1:
-        raise ConfigError("without a test file, --horizon says how many steps to forecast.")
+        raise ConfigError("without a test file, set `horizon` to the number of steps to forecast.")
     empty = np.empty(0)
     after = [follow.get(name, empty) for name in histories]
     return Panel(list(histories), list(histories.values()), after, length, season, cycle)
 
 
 def read_m3(path: Path, period: str) -> Panel:
-    """The series of one period of the M3 competition from the file of all: sn, period, …, frequency, h, split, values.
+    """The series of one period from the M3 competition's table: sn, period, …, frequency, h, split, values.
 
-    Raises DataError for another file, or a period that it has not.
+    Raises DataError for another file, or a period that the table does not have.
     """
     rows = _table(path)
     names = rows[0]
@@ -109,15 +112,15 @@ def read_m3(path: Path, period: str) -> Panel:
 
 
 def _rows(path: Path) -> dict[str, Floats]:
-    found = {}
+    series = {}
     for number, row in enumerate(_table(path)[1:], 2):
         cells = row[1:]
         while cells and not cells[-1].strip():
             cells.pop()
-        found[row[0]] = _numbers(cells, f"{path} line {number}")
-    if not found:
-        raise DataError(f"{path} holds no series below its header.")
-    return found
+        series[row[0]] = _numbers(cells, f"{path} line {number}")
+    if not series:
+        raise DataError(f"{path} has no series below its header.")
+    return series
 
 
 def _table(path: Path) -> list[list[str]]:
@@ -139,55 +142,54 @@ def _numbers(cells: Sequence[str], where: str) -> Floats:
     except ValueError as error:
         raise DataError(f"{where}: {error}; series need numbers without gaps.") from None
     if not len(values) or not np.isfinite(values).all():
-        raise DataError(f"{where} holds no finite numbers, or others too.")
+        raise DataError(f"{where} must hold finite numbers only.")
     return values
 
 
-def evaluate(panel: Panel, methods: Sequence[str], seed: int = 1, report: Report | None = None) -> list[PanelResult]:
-    """Forecasts and errors of each method; Naive2, which OWA is relative to, is always the first.
+def evaluate(panel: Panel, methods: Sequence[str], seed: int = 1, note: Note | None = None) -> list[PanelResult]:
+    """The forecasts and errors of each method; Naive2, to which OWA is relative, comes first.
 
     Raises ConfigError for an unknown method, DataError for a series of one value.
     """
     for name, history in zip(panel.ids, panel.histories, strict=True):
         if len(history) < 2:
             raise DataError(f"series {name} has a single value; forecasting needs at least two.")
-    found: dict[str, Floats] = {}
+    by_method: dict[str, Floats] = {}
     for name in dict.fromkeys(["naive2", *methods]):
-        if report is not None:
-            report(name)
+        if note is not None:
+            note(name)
         if name in COMBINATIONS:
-            parts = [forecasts for other, forecasts in found.items() if other not in (*NAIVE, *COMBINATIONS)]
+            parts = [forecasts for other, forecasts in by_method.items() if other not in (*NAIVE, *COMBINATIONS)]
             if not parts:
-                raise ConfigError(f"'{name}' is of the methods named before it; there is none.")
-            found[name] = np.mean(parts, axis=0) if name == "average" else np.median(parts, axis=0)
+                raise ConfigError(f"'{name}' combines the methods named before it; there are none.")
+            by_method[name] = np.mean(parts, axis=0) if name == "average" else np.median(parts, axis=0)
         elif name in GLOBAL:
-            found[name] = forecast_all(name, panel.histories, panel.horizon, panel.sought, seed, report)
+            by_method[name] = forecast_all(name, panel.histories, panel.horizon, panel.model_season, seed, note)
         else:
-            found[name] = _one_by_one(name, panel, report)
-    return _judged(panel, found)
+            by_method[name] = _one_by_one(name, panel, note)
+    return _judged(panel, by_method)
 
 
-def _judged(panel: Panel, found: dict[str, Floats]) -> list[PanelResult]:
+def _judged(panel: Panel, by_method: dict[str, Floats]) -> list[PanelResult]:
     if not all(len(after) for after in panel.actual):
-        return [PanelResult(name, forecasts) for name, forecasts in found.items()]
+        return [PanelResult(name, forecasts) for name, forecasts in by_method.items()]
     pairs: dict[str, tuple[float, float]] = {}
-    for name, forecasts in found.items():
+    for name, forecasts in by_method.items():
         rows = list(zip(panel.actual, forecasts, panel.histories, strict=True))
         errors = [smape(after, row) for after, row, _ in rows]
         scaled = [mase(after, row, history, panel.season) for after, row, history in rows]
         pairs[name] = float(np.mean(errors)), float(np.nanmean(scaled))
-    return [PanelResult(name, found[name], *pair, owa(*pair, *pairs["naive2"])) for name, pair in pairs.items()]
+    return [PanelResult(name, by_method[name], *pair, owa(*pair, *pairs["naive2"])) for name, pair in pairs.items()]
 
 
-def _one_by_one(name: str, panel: Panel, report: Report | None) -> Floats:
-    """A method that knows one series at a time; where it cannot learn, Naive2 stands in."""
-    if name not in BASELINES and name not in MORE_KEPT:
-        known = ", ".join([*BASELINES, *MORE_KEPT, *GLOBAL, *COMBINATIONS])
-        raise ConfigError(f"unknown method '{name}'; known: {known}.")
-    season = panel.season if name in NAIVE else panel.sought
+def _one_by_one(name: str, panel: Panel, note: Note | None) -> Floats:
+    """The forecasts of a method for each series alone; Naive2 replaces it where it cannot be fitted."""
+    if name not in BASELINES and name not in STATSFORECAST:
+        raise ConfigError(f"unknown method '{name}'; known: {', '.join(METHODS)}.")
+    season = panel.season if name in NAIVE else panel.model_season
     rows = []
     for number, history in enumerate(panel.histories, 1):
-        method = Kept(name, MORE_KEPT[name]) if name in MORE_KEPT else BASELINES[name]()
+        method = StatsforecastModel(name, STATSFORECAST[name]) if name in STATSFORECAST else BASELINES[name]()
         columns = history[:, None]
         try:
             row = _forecast(method, columns, panel.horizon, season)
@@ -198,18 +200,18 @@ def _one_by_one(name: str, panel: Panel, report: Report | None) -> Floats:
             naive.fit(columns, panel.horizon, panel.season)
             row = naive.forecast(columns)
         rows.append(row)
-        if report is not None and number % 100 == 0:
-            report(f"{name}: {number} of {len(panel.histories)}")
+        if note is not None and number % 100 == 0:
+            note(f"{name}: {number} of {len(panel.histories)}")
     return np.stack(rows)
 
 
 def _forecast(method: Forecaster, columns: Floats, horizon: int, season: int) -> Floats:
-    if not isinstance(method, Kept):
+    if not isinstance(method, StatsforecastModel):
         method.fit(columns, horizon, season)
         return method.forecast(columns)
     if season <= LONGEST_SEASON:
         method.fit(columns, horizon, season)
         return method.fitted_forecast()
-    adjusted, factors = deseasonalized(columns[:, 0], horizon, season)  # longer ones those models cannot learn
+    adjusted, factors = deseasonalized(columns[:, 0], horizon, season)  # those models cannot fit longer seasons
     method.fit(adjusted[:, None], horizon, 1)
     return method.fitted_forecast() * factors

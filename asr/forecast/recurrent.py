@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asr.errors import ConfigError, DataError
-from asr.forecast.linear import choose_look_back, window_starts
+from asr.forecast.linear import choose_look_back
 from asr.nn import Dropout, Recurrent
 from asr.train.config import TrainConfig
+from asr.train.log import Report, SpeedUnit
 from asr.train.loop import Trainer
-from asr.train.task import Report
 
 Floats = NDArray[np.float64]
 
 SMALLEST_SCALE = 1e-6
 VALIDATED = 1024  # windows at once
-LEAST_STEPS, MOST_PASSES = 100, 20  # of training
+LEAST_STEPS, MOST_PASSES = 100, 20  # of training: steps, and passes over the windows
 HELD_OUT = 0.15  # of the windows, the last ones, that choose the epoch
 
 
@@ -37,10 +37,7 @@ class RecurrentConfig:
     hidden_size: int = 48
     num_layers: int = 1
     dropout: float = 0.1
-    normalize: str = "last"  # a window's values less its last ones, or by its mean and deviation (Kim et al. 2022): std
-    centre_steps: int = 1  # last values whose mean is taken off
-    quantiles: tuple[float, ...] = ()  # forecast these too; the loss is then the quantile loss
-    loss: str = "mae"  # or mse
+    centre_steps: int = 1  # number of last values whose mean is subtracted from a window
     batch: int = 64  # windows
     steps: int = 1200  # of training, whatever the number of windows
     epochs: int = 12  # parts of the steps, each validated
@@ -48,21 +45,16 @@ class RecurrentConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.normalize not in ("last", "std"):
-            raise ConfigError(f"normalize must be last or std, not '{self.normalize}'.")
-        if self.loss not in ("mae", "mse"):
-            raise ConfigError(f"loss must be mae or mse, not '{self.loss}'.")
-        if self.segment < 1 or any(not 0 < quantile < 1 for quantile in self.quantiles):
-            raise ConfigError("segment must be 1 or more and quantiles lie between 0 and 1.")
+        if self.segment < 1 or self.centre_steps < 1:
+            raise ConfigError("segment and centre_steps must be at least 1.")
 
 
 class RecurrentNetwork(nn.Module):
-    """Windows (batch, look_back, columns) to forecasts of the first column (batch, horizon, outputs)."""
+    """Windows (batch, look_back, columns) to forecasts of the first column (batch, horizon)."""
 
     def __init__(self, config: RecurrentConfig, columns: int, look_back: int, horizon: int) -> None:
         super().__init__()
         self.config, self.horizon, self.look_back = config, horizon, look_back
-        self.outputs = len(config.quantiles) or 1
         size = config.hidden_size
         width = columns * config.segment
         self.enter = nn.Linear(width, size) if config.segment > 1 else nn.Identity()
@@ -72,30 +64,28 @@ class RecurrentNetwork(nn.Module):
         self.dropout = Dropout(config.dropout)
         if config.segment > 1:
             self.places = nn.Parameter(0.02 * torch.randn(-(-horizon // config.segment), size))
-            self.leave = nn.Linear(self.recurrent.output_size, config.segment * self.outputs)
+            self.leave = nn.Linear(self.recurrent.output_size, config.segment)
         else:
-            self.leave = nn.Linear(self.recurrent.output_size, horizon * self.outputs)
+            self.leave = nn.Linear(self.recurrent.output_size, horizon)
 
     def forward(self, windows: Tensor) -> Tensor:
-        last = windows[:, -self.config.centre_steps :] if self.config.normalize == "last" else windows
-        centre = last.mean(dim=1, keepdim=True)
-        scale = torch.ones_like(centre)
-        if self.config.normalize == "std":
-            scale = windows.std(dim=1, keepdim=True, unbiased=False).clamp(min=SMALLEST_SCALE)
-        values = (windows - centre) / scale
-        found = self._segments(values) if self.config.segment > 1 else self._direct(values)
-        return found * scale[:, :, :1] + centre[:, :, :1]
+        centre = windows[:, -self.config.centre_steps :].mean(dim=1, keepdim=True)
+        values = windows - centre
+        changes = self._segments(values) if self.config.segment > 1 else self._direct(values)
+        return changes + centre[:, :, 0]
 
     def _direct(self, values: Tensor) -> Tensor:
+        """The whole horizon (batch, horizon) from the last output."""
         outputs, _ = self.recurrent(values, return_states=False)
-        return self.leave(self.dropout(outputs[:, -1])).reshape(len(values), self.horizon, self.outputs)
+        forecasts: Tensor = self.leave(self.dropout(outputs[:, -1]))
+        return forecasts
 
     def _segments(self, values: Tensor) -> Tensor:
-        """Encode segment by segment, then decode all segments of the horizon at once from the last state."""
+        """The horizon (batch, horizon) in segments, all decoded at once from the state after the last one encoded."""
         batch, size = len(values), self.config.segment
-        lack = -values.shape[1] % size
-        if lack:
-            values = torch.cat([values[:, :1].expand(-1, lack, -1), values], dim=1)
+        missing = -values.shape[1] % size
+        if missing:
+            values = torch.cat([values[:, :1].expand(-1, missing, -1), values], dim=1)
         steps = torch.relu(self.enter(values.reshape(batch, -1, size * values.shape[2])))
         _, states = self.recurrent(steps)
         assert states is not None
@@ -103,8 +93,8 @@ class RecurrentNetwork(nn.Module):
         spread = tuple(state.repeat_interleave(count, dim=1) for state in states)
         queries = self.places.repeat(batch, 1)[:, None]
         outputs, _ = self.recurrent(queries, states=spread, return_states=False)
-        found = self.leave(self.dropout(outputs[:, 0])).reshape(batch, count * size, self.outputs)
-        return found[:, : self.horizon]
+        segments: Tensor = self.leave(self.dropout(outputs[:, 0])).reshape(batch, count * size)
+        return segments[:, : self.horizon]
 
 
 @dataclass
@@ -117,6 +107,7 @@ class _WindowTask:
     held: NDArray[np.int64]  # those that validate
     config: RecurrentConfig
     metric: str = "loss_held_out"
+    speed_unit = SpeedUnit("windows", "windows_per_second", "windows a second")
 
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
         random = np.random.default_rng([self.config.seed, epoch])
@@ -125,18 +116,14 @@ class _WindowTask:
         return list(np.concatenate(rounds)[:wanted].reshape(-1, self.config.batch))
 
     def prepare(self, plan: NDArray[np.int64], epoch: int, device: torch.device) -> Tensor:
-        """(batch, look_back + horizon, columns)"""
+        """Windows with what follows them (batch, look_back + horizon, columns)."""
         length = self.model.look_back + self.model.horizon
         return self.values[torch.from_numpy(plan)[:, None] + torch.arange(length)].to(device)
 
     def loss(self, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
-        left, right = batch[:, : self.model.look_back], batch[:, self.model.look_back :, :1]
-        gaps = right - self.model(left)
-        if not self.config.quantiles:
-            loss = gaps.abs().mean() if self.config.loss == "mae" else gaps.square().mean()
-            return loss, {"windows": float(len(batch))}
-        levels = torch.tensor(self.config.quantiles, device=gaps.device)
-        return torch.maximum(levels * gaps, (levels - 1) * gaps).mean(), {"windows": float(len(batch))}
+        """The mean absolute error of the scaled target."""
+        left, right = batch[:, : self.model.look_back], batch[:, self.model.look_back :, 0]
+        return (right - self.model(left)).abs().mean(), {"windows": float(len(batch))}
 
     def validate(self, device: torch.device) -> dict[str, float]:
         parts = [self.held[first : first + VALIDATED] for first in range(0, len(self.held), VALIDATED)]
@@ -153,9 +140,9 @@ def train_network(
     horizon: int,
     report: Report | None = None,
 ) -> RecurrentNetwork:
-    """A network trained on windows of `values` (time, columns) that begin at the steps `train`.
+    """A network trained on the windows of `values` (time, columns) that begin at the steps `train`.
 
-    Those that begin at `held` choose the epoch.
+    The windows that begin at `held` choose the epoch.
     """
     torch.manual_seed(config.seed)
     network = RecurrentNetwork(config, values.shape[1], look_back, horizon)
@@ -170,7 +157,7 @@ def train_network(
 
 
 class RecurrentForecaster:
-    """A `RecurrentNetwork` trained on the windows of a history (or of many series at once: a global model)."""
+    """A `RecurrentNetwork` trained on the windows of a history."""
 
     def __init__(self, config: RecurrentConfig, name: str = "") -> None:
         self.config, self.name = config, name or config.kind
@@ -178,43 +165,30 @@ class RecurrentForecaster:
         self._centre, self._scale = np.zeros(1), np.ones(1)
 
     def fit(self, history: Floats, horizon: int, season: int) -> None:
-        """Raises DataError for a history too short for a few windows."""
-        self.fit_many([history], horizon, season)
-
-    def fit_many(self, histories: list[Floats], horizon: int, season: int) -> None:
-        """One model for all series; each is scaled by its own deviation if there are several."""
-        shortest = min(len(history) for history in histories)
-        look_back = self.config.look_back or choose_look_back(shortest, horizon, season)
-        if look_back < 1 or shortest < look_back + horizon + 1:
-            raise DataError(f"{shortest} values are too few for a horizon of {horizon}; shorten it.")
-        together = np.concatenate(histories)
-        self._centre, self._scale = together.mean(axis=0), np.maximum(together.std(axis=0), SMALLEST_SCALE)
-        starts = window_starts([len(history) for history in histories], look_back + horizon)
-        # The latest windows choose the epoch; of a single series none that overlaps them is learned from.
-        order = np.concatenate(starts)[np.argsort(np.concatenate([s - s[-1] for s in starts]), kind="stable")]
-        cut = max(1, int(HELD_OUT * len(order)))
-        train = order[: max(1, len(order) - cut - (horizon if len(histories) == 1 else 0))]
-        self.network = train_network(self.config, self._scaled(together), train, order[-cut:], look_back, horizon)
+        """Train on `history` (time, columns). Raises DataError for a history too short for a few windows."""
+        look_back = self.config.look_back or choose_look_back(len(history), horizon, season)
+        if look_back < 1 or len(history) < look_back + horizon + 1:
+            raise DataError(f"{len(history)} values are too few for a horizon of {horizon}; shorten it.")
+        self._centre, self._scale = history.mean(axis=0), np.maximum(history.std(axis=0), SMALLEST_SCALE)
+        starts = np.arange(len(history) - look_back - horizon + 1)
+        # The latest windows choose the epoch; those whose targets overlap them are not trained on.
+        held = max(1, int(HELD_OUT * len(starts)))
+        train = starts[: max(1, len(starts) - held - horizon)]
+        self.network = train_network(self.config, self._scaled(history), train, starts[-held:], look_back, horizon)
 
     def _scaled(self, history: Floats) -> Floats:
         return np.asarray((history - self._centre) / self._scale)
 
     def forecast(self, history: Floats) -> Floats:
-        """The target (horizon,); of a quantile model its middle quantile."""
-        found = self.forecast_quantiles(history)
-        middle = int(np.argmin(np.abs(np.array(self.config.quantiles or (0.5,)) - 0.5)))
-        return np.asarray(found[:, middle])
-
-    def forecast_quantiles(self, history: Floats) -> Floats:
-        """(horizon, quantiles), rising; one column where there are none."""
+        """The target (horizon,) after `history`."""
         assert self.network is not None
         window = torch.from_numpy(self._scaled(history[-self.network.look_back :])).float()[None]
         with torch.inference_mode():
-            found = self.network.eval()(window)[0].double().numpy()
-        return np.asarray(np.sort(found, axis=1) * self._scale[0] + self._centre[0])
+            values = self.network.eval()(window)[0].double().numpy()
+        return np.asarray(values * self._scale[0] + self._centre[0])
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and values that `restore` needs."""
+        """The tensors and values that `restore` takes."""
         assert self.network is not None
         values = {
             "centre": self._centre.tolist(), "scale": self._scale.tolist(), "horizon": self.network.horizon,
@@ -223,19 +197,19 @@ class RecurrentForecaster:
         return self.network.state_dict(), values
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Take up what `state` gave."""
+        """Load what `state` returned."""
         self._centre, self._scale = np.array(values["centre"]), np.array(values["scale"])
         self.network = RecurrentNetwork(self.config, len(self._centre), values["look_back"], values["horizon"])
         self.network.load_state_dict(tensors)
 
 
 def training_steps(windows: int, batch: int, most: int) -> int:
-    """Steps of training: at most so many, fewer where windows are few and would be seen too often."""
+    """The number of training steps: at most `most`, fewer if that would repeat the windows too often."""
     return int(min(most, max(LEAST_STEPS, MOST_PASSES * windows / batch)))
 
 
 def window_config(name: str, look_back: int, horizon: int, season: int, windows: int, seed: int) -> RecurrentConfig:
-    """Settings for the many windows of long series. Raises ConfigError for a name that is none of lstm, gru, segrnn."""
+    """Settings for the many windows of long series. Raises ConfigError for a name other than lstm, gru and segrnn."""
     steps = training_steps(windows, 256, 2400)
     if name == "segrnn":
         segment = max(2, min(season, look_back, horizon) if season > 1 else min(12, look_back, horizon))
@@ -254,7 +228,4 @@ def window_config(name: str, look_back: int, horizon: int, season: int, windows:
         return RecurrentConfig(
             name, hidden_size=64, dropout=0.2, batch=256, steps=steps, epochs=12, learning_rate=2e-3, seed=seed
         )
-    raise ConfigError(
-        f"unknown method '{name}'; known: last-value, seasonal-naive, ridge, nlinear, dlinear, lstm, gru, segrnn, "
-        "average."
-    )
+    raise ConfigError(f"unknown recurrent method '{name}'; known: lstm, gru, segrnn.")

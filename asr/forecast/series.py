@@ -80,7 +80,7 @@ def read_series(
     Raises DataError naming the row for text in a number column, infinite values, or times that are out of order.
     """
     if missing not in MISSING_CHOICES:
-        raise ConfigError(f"--missing must be one of {', '.join(MISSING_CHOICES)}, not '{missing}'.")
+        raise ConfigError(f"`missing` must be one of {', '.join(MISSING_CHOICES)}, not '{missing}'.")
     table = _read(Path(path))
     target = target or table.header[-1]
     names = [target, *(name for name in inputs if name != target)]
@@ -156,7 +156,7 @@ def _fill(values: Floats, names: Sequence[str], missing: str, source: str, notes
         if missing == "error":
             raise DataError(
                 f"{source}, column '{name}': {int(lost.sum())} values are missing, the first in data row {first + 1}; "
-                "choose --missing interpolate or --missing last."
+                "set `missing` to interpolate or last."
             )
         if lost.all():
             raise DataError(f"{source}, column '{name}' holds no value at all.")

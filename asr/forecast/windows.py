@@ -1,8 +1,8 @@
-"""The protocol of long-horizon forecasting: every window of the test part of a table of series, on one scale.
+"""The protocol of long-horizon forecasting: all windows of the test part of a table of series, on one scale.
 
-As in Informer (Zhou et al. 2021) and what followed it: the series are scaled by mean and deviation of the training
-part; each column is forecast from its own window (channel-independent; Nie et al. 2023) by one model for all columns;
-errors are means over all windows, steps and columns, none dropped for not filling a batch.
+As in Informer (Zhou et al. 2021) and its successors, the series are scaled by mean and deviation of the training part.
+One model forecasts each column from that column's own window (channel-independent; Nie et al. 2023). Errors are means
+over all windows, steps and columns; no window is dropped because it does not fill a batch.
 """
 
 from __future__ import annotations
@@ -13,21 +13,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.callbacks import Note
 from asr.errors import ConfigError, DataError
+from asr.forecast.choose import LINEAR, RECURRENT
 from asr.forecast.linear import LinearForecaster
 from asr.forecast.methods import seasonal_naive
+from asr.train.log import EpochLog, FinalLog, StepLog
 
 Floats = NDArray[np.float64]
-Report = Callable[[str], None]
 WindowModel = Callable[[Floats], Floats]  # (windows, look_back) to (windows, horizon)
 
+NAIVE = ("last-value", "seasonal-naive")
 AVERAGE = "average"  # of the learned methods before it
+METHODS = (*NAIVE, *LINEAR, *RECURRENT, AVERAGE)
 AT_ONCE = 4096  # windows
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Scaled series and where their windows begin."""
+    """Scaled series, and where their windows begin."""
 
     values: Floats  # (columns, time)
     train: NDArray[np.int64]  # (windows,): first steps
@@ -37,7 +41,7 @@ class Parts:
     horizon: int
 
     def windows(self, starts: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """Windows and what follows them, of all columns: (columns * starts, look_back), (columns * starts, horizon)."""
+        """All columns' windows (columns * starts, look_back), and the values after them (columns * starts, horizon)."""
         length = self.look_back + self.horizon
         cut = np.lib.stride_tricks.sliding_window_view(self.values, length, axis=1)[:, starts]
         cut = cut.reshape(-1, length)
@@ -46,7 +50,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class WindowErrors:
-    """Of one method: errors of each test window, means over its steps and columns (windows,)."""
+    """The errors of one method: of each test window the mean over steps and columns (windows,)."""
 
     name: str
     squared: Floats
@@ -64,7 +68,7 @@ class WindowErrors:
 
 
 def divide(values: Floats, sizes: Sequence[int], look_back: int, horizon: int) -> Parts:
-    """values: (time, columns); sizes: steps for training, validation and test, of which later parts may be missing.
+    """The parts of values (time, columns), with so many steps (`sizes`) for training, validation and test.
 
     Validation and test windows look back into the part before theirs. Raises DataError where a part is too short.
     """
@@ -88,49 +92,51 @@ def divide(values: Floats, sizes: Sequence[int], look_back: int, horizon: int) -
 
 
 def evaluate(
-    parts: Parts, methods: Sequence[str], season: int, seed: int = 1, report: Report | None = None
+    parts: Parts, methods: Sequence[str], season: int, seed: int = 1, note: Note | None = None
 ) -> list[WindowErrors]:
-    """Train each method on the training windows and try it on all test windows.
+    """The errors on all test windows of each method, fitted to the training windows.
 
     Raises ConfigError for an unknown method.
     """
-    found: list[WindowErrors] = []
+    results: list[WindowErrors] = []
     learned: list[Floats] = []
     left, right = parts.windows(parts.test)
     columns = len(parts.values)
     for name in methods:
-        if report is not None:
-            report(name)
+        if note is not None:
+            note(name)
         if name == AVERAGE:
             if not learned:
-                raise ConfigError("'average' is of the learned methods named before it; there is none.")
+                raise ConfigError("'average' combines the learned methods named before it; there are none.")
             forecasts = np.mean(learned, axis=0)
         else:
-            model = _model(name, parts, season, seed, report)
+            model = _model(name, parts, season, seed, note)
             forecasts = np.concatenate([model(left[at : at + AT_ONCE]) for at in range(0, len(left), AT_ONCE)])
-            if name not in ("last-value", "seasonal-naive"):
+            if name not in NAIVE:
                 learned.append(forecasts)
         gaps = (forecasts - right).reshape(columns, len(parts.test), -1)
-        found.append(WindowErrors(name, np.square(gaps).mean(axis=(0, 2)), np.abs(gaps).mean(axis=(0, 2))))
-    return found
+        results.append(WindowErrors(name, np.square(gaps).mean(axis=(0, 2)), np.abs(gaps).mean(axis=(0, 2))))
+    return results
 
 
-def _model(name: str, parts: Parts, season: int, seed: int, report: Report | None) -> WindowModel:
+def _model(name: str, parts: Parts, season: int, seed: int, note: Note | None) -> WindowModel:
     horizon = parts.horizon
     if name == "last-value":
         return lambda left: np.repeat(left[:, -1:], horizon, axis=1)
     if name == "seasonal-naive":
         return lambda left: np.stack([seasonal_naive(row, horizon, season) for row in left])
-    if name in ("ridge", "nlinear", "dlinear"):
+    if name in LINEAR:
         linear = LinearForecaster(name, parts.look_back)
         train = parts.windows(parts.train)
         linear.choose_ridge(*train, *parts.windows(parts.held))
         linear.learn(*train)
         return linear.forecast_windows
-    return _recurrent(name, parts, season, seed, report)
+    if name not in RECURRENT:
+        raise ConfigError(f"unknown method '{name}'; known: {', '.join(METHODS)}.")
+    return _recurrent(name, parts, season, seed, note)
 
 
-def _recurrent(name: str, parts: Parts, season: int, seed: int, report: Report | None) -> WindowModel:
+def _recurrent(name: str, parts: Parts, season: int, seed: int, note: Note | None) -> WindowModel:
     import torch
 
     from asr.forecast.recurrent import train_network, window_config
@@ -140,14 +146,15 @@ def _recurrent(name: str, parts: Parts, season: int, seed: int, report: Report |
     train, held = ((shifts + starts).reshape(-1) for starts in (parts.train, parts.held))
     config = window_config(name, parts.look_back, parts.horizon, season, len(train), seed)
 
-    def show(entry: dict[str, float]) -> None:
-        if report is not None and entry["kind"] == "epoch":
-            report(f"{name}: epoch {entry['epoch']} of {config.epochs}, held-out loss {entry['loss_held_out']:.4f}")
+    def show(entry: StepLog | EpochLog | FinalLog) -> None:
+        if note is not None and isinstance(entry, EpochLog):
+            loss = entry.figures["loss_held_out"]
+            note(f"{name}: epoch {entry.epoch} of {config.epochs}, held-out loss {loss:.4f}")
 
     network = train_network(config, parts.values.reshape(-1, 1), train, held, parts.look_back, parts.horizon, show)
 
     def forecast(left: Floats) -> Floats:
         with torch.inference_mode():
-            return np.asarray(network(torch.from_numpy(left.copy()).float()[:, :, None])[:, :, 0].double().numpy())
+            return np.asarray(network(torch.from_numpy(left.copy()).float()[:, :, None]).double().numpy())
 
     return forecast

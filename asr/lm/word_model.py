@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,33 +38,6 @@ class VocabularyModel(WordModel, Protocol):
     def knows(self, word: str) -> bool:
         """Whether a word is in the vocabulary."""
         ...
-
-
-def load_word_model(path: str | Path, score_unknown: bool = False, quick: bool = False) -> VocabularyModel:
-    """An LSTM language model's folder, an ARPA file, or a KenLM binary. Raises TextError or CheckpointError.
-
-    score_unknown: words outside the vocabulary get ln P(<unk>) instead of NaN, where the model has it. quick: let an
-    LSTM whose weights are stored in 8 bits multiply in 8 bits, in a third of single precision's time.
-    """
-    path = Path(path)
-    if path.is_dir():
-        from asr.lm.lstm_folder import load_lm
-        from asr.lm.lstm_scorer import LstmScorer
-
-        folder = load_lm(path)
-        scorer = LstmScorer(folder, score_unknown, in_bytes=quick and folder.in_bytes)
-        if folder.units is None:
-            return scorer
-        from asr.lm.unit_scorer import UnitScorer
-
-        return UnitScorer(scorer, folder.units)
-    from asr.lm.kenlm_binary import KenlmBinary, is_kenlm_binary
-
-    if is_kenlm_binary(path):
-        return KenlmBinary(path, score_unknown)
-    from asr.lm.ngram_tables import NgramWordModel, load_ngram
-
-    return NgramWordModel(load_ngram(path), score_unknown)
 
 
 def sentence_scores(model: WordModel, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float64]]:

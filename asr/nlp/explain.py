@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from asr.nlp.model import TextClassifier
-from asr.nn.attribution import STEPS, integrated_gradients
+from asr.nn.integrated_gradients import STEPS, integrated_gradients
 
 
 def attributions(model: TextClassifier, words: list[int], number: int, steps: int = STEPS) -> list[float]:

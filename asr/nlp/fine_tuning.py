@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from asr.errors import ConfigError
-from asr.lm.lstm_folder import load_lm
+from asr.lm.lstm.folder import load_lm
 from asr.nlp.model import ClassifierConfig, TextClassifier
 from asr.nlp.words import PADDING, UNKNOWN, Vocabulary
 

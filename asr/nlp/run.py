@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +18,8 @@ from asr.nlp.table import Table
 from asr.nlp.task import BatchConfig, ClassifierTask, FineTuneConfig
 from asr.nlp.words import STOP_WORDS, Vocabulary, read_vectors, words_of
 from asr.train.config import TrainConfig
+from asr.train.log import FinalLog, Report
 from asr.train.loop import Trainer
-from asr.train.task import Report
 
 DEV_SHARE = 0.1
 
@@ -67,7 +66,7 @@ def train_classifier(
     output: Path,
     resume: bool = False,
     report: Report | None = None,
-) -> dict[str, Any]:
+) -> FinalLog:
     """Train on a table (validated on a tenth of it unless `dev` is given), write the folder, return final figures.
 
     Raises DataError for fewer than two classes.

@@ -61,12 +61,12 @@ def read_table(
     for number, row in enumerate(rows, 1):
         if row.get(text_col) is None:
             known = ", ".join(str(name) for name in row)
-            raise DataError(f"{path} row {number} has no column '{text_col}'; it has {known}. Name it with --text-col.")
+            raise DataError(f"{path} row {number} has no column '{text_col}'; it has {known}. Name it with `text_col`.")
         label = None if label_col is None else row.get(label_col)
         if label_col is not None and label is None:
             known = ", ".join(str(name) for name in row)
             raise DataError(
-                f"{path} row {number} has no column '{label_col}'; it has {known}. Name it with --label-col."
+                f"{path} row {number} has no column '{label_col}'; it has {known}. Name it with `label_col`."
             )
         texts.append(str(row[text_col]))
         labels.append(None if label is None else str(label).strip())

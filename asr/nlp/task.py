@@ -12,8 +12,10 @@ from torch.nn.functional import cross_entropy
 
 from asr.errors import ConfigError
 from asr.nlp.model import TextClassifier
+from asr.nn.lengths import padded
+from asr.train.log import SpeedUnit
 
-LENGTH_NOISE = 0.1
+LENGTH_NOISE = 0.1  # relative jitter added to lengths before sorting, so that batches differ from epoch to epoch
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class ClassifierTask:
     seed: int = 1
     metric: str = "error"
     fine_tune: FineTuneConfig | None = None
+    speed_unit = SpeedUnit("texts", "texts_per_second", "texts a second")
 
     def pace(self, name: str, epoch: int) -> float:
         """What the learning rate of a parameter is multiplied by."""
@@ -89,15 +92,6 @@ def _depth(name: str, layers: int) -> int:
     if name.startswith("recurrent."):
         return layers - int(name.split(".")[2])
     return 0
-
-
-def padded(texts: list[list[int]]) -> tuple[Tensor, Tensor]:
-    """Ids (batch, time) with zeros behind, and lengths (batch,)."""
-    lengths = torch.tensor([len(words) for words in texts])
-    out = torch.zeros(len(texts), int(lengths.max()), dtype=torch.long)
-    for row, words in enumerate(texts):
-        out[row, : len(words)] = torch.tensor(words)
-    return out, lengths
 
 
 def probabilities(

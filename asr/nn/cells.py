@@ -1,8 +1,8 @@
 """One step of each recurrent cell, written as its equations.
 
 These are for reading and checking, not for speed: each kind of `Recurrent` is tested against its function here in
-double precision. s is the logistic function, * goes element by element. Everywhere x is (batch, input), h and c are
-(batch, hidden), a W is (hidden, input), a U is (hidden, hidden), b is (hidden,).
+double precision. s is the logistic function, * is the product element by element. Everywhere x is (batch, input), h and
+c are (batch, hidden), a W is (hidden, input), a U is (hidden, hidden), b is (hidden,).
 
 `Gate` holds W, U and b of one gate.
 """
@@ -17,7 +17,7 @@ from torch.nn.functional import layer_norm
 
 
 class Gate(NamedTuple):
-    """Weights of one gate: from the input, from the last output, and its bias."""
+    """The weights of one gate: of the input, of the last output, and the bias."""
 
     from_input: Tensor
     from_hidden: Tensor
@@ -48,8 +48,8 @@ def lstm_step(
     c' = f * c + i * g              h' = o * tanh(c')
     """
     hidden, cell = state
-    kept = torch.sigmoid(forget_gate(inputs, hidden)) * cell
-    cell = kept + torch.sigmoid(input_gate(inputs, hidden)) * torch.tanh(candidate(inputs, hidden))
+    remembered = torch.sigmoid(forget_gate(inputs, hidden)) * cell
+    cell = remembered + torch.sigmoid(input_gate(inputs, hidden)) * torch.tanh(candidate(inputs, hidden))
     return torch.sigmoid(output_gate(inputs, hidden)) * torch.tanh(cell), cell
 
 
@@ -63,13 +63,13 @@ def article_lstm_step(
     output_from_hidden: Tensor,
     output_bias: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """The LSTM as the article that the project starts from prints it.
+    """The LSTM as printed in the article that the project started from.
 
     f = s(W_f [h, x])   c' = (1 - f) * c + i * tanh(W_c [h, x])
     i = s(W_i [h, x])   o = s(W_o [tanh(c'), h])   h' = o * tanh(c')
 
-    Its f says how much is forgotten: 1 - f is the standard forget gate, so that f is the standard one with its sign
-    turned. Its output gate sees the new cell instead of the input.
+    Here f is the share that is forgotten: 1 - f is the standard forget gate, so this gate is the standard one with the
+    sign of its weights reversed. The output gate reads the new cell instead of the input.
     """
     hidden, cell = state
     forgotten = torch.sigmoid(forget_gate(inputs, hidden))
@@ -88,7 +88,7 @@ def peephole_lstm_step(
     output_gate: Gate,
     peepholes: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """The LSTM whose gates see the cell (Gers & Schmidhuber 2000, "Recurrent nets that time and count").
+    """The LSTM whose gates read the cell (Gers & Schmidhuber 2000, "Recurrent nets that time and count").
 
     i = s(W_i x + U_i h + p_i * c + b_i)   f = s(W_f x + U_f h + p_f * c + b_f)
     c' = f * c + i * tanh(W_g x + U_g h + b_g)
@@ -98,8 +98,8 @@ def peephole_lstm_step(
     """
     hidden, cell = state
     entry = torch.sigmoid(input_gate(inputs, hidden) + peepholes[0] * cell)
-    kept = torch.sigmoid(forget_gate(inputs, hidden) + peepholes[1] * cell)
-    cell = kept * cell + entry * torch.tanh(candidate(inputs, hidden))
+    forget = torch.sigmoid(forget_gate(inputs, hidden) + peepholes[1] * cell)
+    cell = forget * cell + entry * torch.tanh(candidate(inputs, hidden))
     return torch.sigmoid(output_gate(inputs, hidden) + peepholes[2] * cell) * torch.tanh(cell), cell
 
 
@@ -179,8 +179,3 @@ def esn_step(inputs: Tensor, hidden: Tensor, gate: Gate, leak: float) -> Tensor:
     h' = (1 - a) * h + a * tanh(W x + U h + b), W, U and b drawn once and never trained; leak: a.
     """
     return (1 - leak) * hidden + leak * torch.tanh(gate(inputs, hidden))
-
-
-def zoneout(before: Tensor, after: Tensor, mask: Tensor) -> Tensor:
-    """Units keep their value where the mask is true (Krueger et al. 2017, equation 2)."""
-    return torch.where(mask, before, after)

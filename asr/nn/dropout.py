@@ -1,4 +1,4 @@
-"""Dropout whose masks cost little on the CPU, where drawing them took a seventh of a training step."""
+"""Dropout with cheap masks on the CPU, where drawing them took a seventh of a training step."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ LEVELS = 256  # a mask's element is one random byte
 
 
 def dropout(values: Tensor, share: float, training: bool = True) -> Tensor:
-    """Values with a share of them set to zero and the others scaled to the same mean (Srivastava et al. 2014).
+    """The values, a share of them set to zero and the others scaled so that the mean stays (Srivastava et al. 2014).
 
-    As `torch.nn.functional.dropout`, whose masks take a random number of 32 bits an element. On the CPU an element
-    takes a byte here, so the share is the nearest of 256ths. Drawn from torch's generator.
+    Like `torch.nn.functional.dropout`, which draws 32 random bits for each element. On the CPU this draws one byte, so
+    the share is rounded to 256ths. The bytes come from torch's generator.
     """
     if not training or share <= 0.0:
         return values
@@ -21,17 +21,17 @@ def dropout(values: Tensor, share: float, training: bool = True) -> Tensor:
     if values.device.type != "cpu" or least >= LEVELS:
         return functional.dropout(values, share)
     words = torch.empty((values.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)  # all 64 bits
-    kept = words.view(torch.uint8)[: values.numel()].view(values.shape) >= least
-    return values * (kept.to(values.dtype) * (LEVELS / (LEVELS - least)))
+    mask = words.view(torch.uint8)[: values.numel()].view(values.shape) >= least
+    return values * (mask.to(values.dtype) * (LEVELS / (LEVELS - least)))
 
 
 class Dropout(nn.Module):
-    """`dropout` in training, nothing else."""
+    """`dropout` in training; the values themselves in evaluation."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
         if not 0.0 <= share <= 1.0:
-            raise ValueError(f"a share of dropout lies between 0 and 1, not at {share}")
+            raise ValueError(f"the share of dropout must lie between 0 and 1, not {share}")
         self.share = share
 
     def forward(self, values: Tensor) -> Tensor:

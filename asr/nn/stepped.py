@@ -1,4 +1,4 @@
-"""Layers of the cells that torch has no kernel for: one direction, a step at a time."""
+"""Layers of the cells that torch has no fused layer for: one direction, one step at a time."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from torch.nn.functional import layer_norm, linear
 
 States = tuple[Tensor, ...]
 
-GATES = {"lstm": 4, "lstm-article": 3, "lstm-peephole": 4, "lstm-coupled": 3, "lstm-layernorm": 4, "esn": 1}
+GATES = {"lstm-article": 3, "lstm-peephole": 4, "lstm-coupled": 3, "lstm-layernorm": 4, "esn": 1}
 
 
 class SteppedLayer(nn.Module):
-    """One direction of one layer; a kind says what happens in `step`.
+    """One direction of one layer; each kind defines `step`.
 
-    What the input adds to the gates is computed for all steps at once; `step` gets it (batch, gates * hidden) with the
-    state, and returns the new state, whose first tensor is the output. zoneout: share of units that keep their value in
-    training; in evaluation they take the mean instead.
+    The inputs' part of the gates is computed for all steps at once; `step` takes it (batch, gates * hidden) with the
+    state, and returns the new state, whose first tensor is the output.
     """
 
     num_states = 2
 
-    def __init__(self, kind: str, input_size: int, hidden_size: int, zoneout: float = 0.0) -> None:
+    def __init__(self, kind: str, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.hidden_size, self.zoneout = hidden_size, zoneout
+        self.hidden_size = hidden_size
         width = GATES[kind] * hidden_size
         self.weight_ih = nn.Parameter(torch.empty(width, input_size))
         self.weight_hh = nn.Parameter(torch.empty(width, hidden_size))
@@ -33,13 +32,13 @@ class SteppedLayer(nn.Module):
         self.reset()
 
     def reset(self) -> None:
-        """Draw the weights as torch draws those of its own recurrent layers."""
+        """Draw the weights from the distribution of torch's recurrent layers."""
         bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
 
     def project(self, inputs: Tensor) -> Tensor:
-        """(batch, time, input) to what the input adds to the gates, (batch, time, gates * hidden)."""
+        """The inputs' part of the gates (batch, time, gates * hidden), for inputs (batch, time, input)."""
         return linear(inputs, self.weight_ih, self.bias)
 
     def step(self, projected: Tensor, state: States, weight_hh: Tensor) -> States:
@@ -53,7 +52,7 @@ class SteppedLayer(nn.Module):
         lengths: Tensor | None = None,
         weight_hh: Tensor | None = None,
     ) -> tuple[Tensor, States]:
-        """(batch, time, input) to outputs (batch, time, hidden) and the states after the last step.
+        """Outputs (batch, time, hidden) for inputs (batch, time, input), and the states after the last step.
 
         lengths: if given, each row's states are those after its own last step. weight_hh: used instead of the layer's.
         """
@@ -63,39 +62,19 @@ class SteppedLayer(nn.Module):
         outputs = []
         for time, projected in enumerate(self.project(inputs).unbind(1)):
             after = self.step(projected, state, recurrent)
-            if self.zoneout:
-                after = tuple(self._zoned(old, new) for old, new in zip(state, after, strict=True))
             if lengths is not None:
-                inside = (time < lengths)[:, None]
-                after = tuple(torch.where(inside, new, old) for old, new in zip(state, after, strict=True))
+                going_on = (time < lengths)[:, None]
+                after = tuple(torch.where(going_on, new, old) for old, new in zip(state, after, strict=True))
             state = after
             outputs.append(state[0])
         return torch.stack(outputs, dim=1) if outputs else inputs.new_zeros(len(inputs), 0, self.hidden_size), state
-
-    def _zoned(self, before: Tensor, after: Tensor) -> Tensor:
-        if not self.training:
-            return self.zoneout * before + (1 - self.zoneout) * after
-        return torch.where(torch.rand_like(before) < self.zoneout, before, after)
-
-
-class SteppedLstm(SteppedLayer):
-    """The standard LSTM by steps: what zoneout needs."""
-
-    def __init__(self, input_size: int, hidden_size: int, zoneout: float = 0.0) -> None:
-        super().__init__("lstm", input_size, hidden_size, zoneout)
-
-    def step(self, projected: Tensor, state: States, weight_hh: Tensor) -> States:
-        gates = torch.addmm(projected, state[0], weight_hh.t())
-        entry, forget, candidate, output = gates.chunk(4, dim=1)
-        cell = torch.sigmoid(forget) * state[1] + torch.sigmoid(entry) * torch.tanh(candidate)
-        return torch.sigmoid(output) * torch.tanh(cell), cell
 
 
 class ArticleLstm(SteppedLayer):
     """`cells.article_lstm_step`; gates i, f, candidate, and the output gate's own weights."""
 
-    def __init__(self, input_size: int, hidden_size: int, zoneout: float = 0.0) -> None:
-        super().__init__("lstm-article", input_size, hidden_size, zoneout)
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__("lstm-article", input_size, hidden_size)
         self.output_weight = nn.Parameter(torch.empty(hidden_size, 2 * hidden_size))  # of [tanh(c'), h]
         self.output_bias = nn.Parameter(torch.empty(hidden_size))
         self.reset()
@@ -112,8 +91,8 @@ class ArticleLstm(SteppedLayer):
 class PeepholeLstm(SteppedLayer):
     """`cells.peephole_lstm_step`; gates i, f, candidate, o."""
 
-    def __init__(self, input_size: int, hidden_size: int, zoneout: float = 0.0) -> None:
-        super().__init__("lstm-peephole", input_size, hidden_size, zoneout)
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__("lstm-peephole", input_size, hidden_size)
         self.peepholes = nn.Parameter(torch.empty(3, hidden_size))  # of i, f, o
         self.reset()
 
@@ -128,8 +107,8 @@ class PeepholeLstm(SteppedLayer):
 class CoupledLstm(SteppedLayer):
     """`cells.coupled_lstm_step`; gates i, candidate, o."""
 
-    def __init__(self, input_size: int, hidden_size: int, zoneout: float = 0.0) -> None:
-        super().__init__("lstm-coupled", input_size, hidden_size, zoneout)
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__("lstm-coupled", input_size, hidden_size)
 
     def step(self, projected: Tensor, state: States, weight_hh: Tensor) -> States:
         gate, candidate, output = torch.addmm(projected, state[0], weight_hh.t()).chunk(3, dim=1)
@@ -140,8 +119,8 @@ class CoupledLstm(SteppedLayer):
 class LayerNormLstm(SteppedLayer):
     """`cells.layernorm_lstm_step`; gates i, f, candidate, o."""
 
-    def __init__(self, input_size: int, hidden_size: int, zoneout: float = 0.0) -> None:
-        super().__init__("lstm-layernorm", input_size, hidden_size, zoneout)
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__("lstm-layernorm", input_size, hidden_size)
         self.input_gain = nn.Parameter(torch.ones(4 * hidden_size))
         self.hidden_gain = nn.Parameter(torch.ones(4 * hidden_size))
         self.cell_gain = nn.Parameter(torch.ones(hidden_size))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from asr.audio.read import SAMPLE_RATE, read_blocks
-from asr.audio.segment import cut_at_pauses
+from asr.audio.source import AudioSource, open_audio
+from asr.backends import Backend, open_backend
+from asr.callbacks import Note, Progress
 from asr.decode.alignment import align
+from asr.decode.build import choose_lexicon
 from asr.errors import AudioError, TextError
-from asr.recognizer.recognizer import Backend, segment_batches
-from asr.recognizer.shipped import model_folder
-from asr.recognizer.transcript import TimedWord, Transcript
+from asr.recognizer.segments import SegmentLogProbs
+from asr.recognizer.transcript import Transcript, Word
+from asr.shipped import model_folder
 from asr.text.letter_to_sound import LetterToSound
 from asr.text.lexicon import Lexicon
 from asr.text.normalize import normalize_english
@@ -22,18 +22,16 @@ from asr.text.tokens import BOUNDARY, Tokens
 
 LEARNED_FROM = 20_000  # lexicon entries that letter-to-sound is learned from: seconds instead of a minute
 
-Note = Callable[[str], None]
-
 
 class Speller:
-    """Token ids of words: as the lexicon has them, else by characters, else by rules learned from the lexicon."""
+    """Spells words in tokens: by the lexicon, else by characters, else by rules learned from the lexicon."""
 
     def __init__(self, tokens: Tokens, lexicon: Lexicon | None, note: Note | None = None) -> None:
         self.tokens, self.lexicon, self._note = tokens, lexicon, note
         self._rules: LetterToSound | None = None
 
     def spell(self, word: str) -> list[list[int]]:
-        """All spellings of a word. Raises TextError if it has a letter that nothing explains."""
+        """All spellings of a word, as token ids. Raises TextError for a word that cannot be spelled."""
         ways = self.lexicon.spellings.get(word) if self.lexicon is not None else None
         if ways:
             return [[self.tokens.ids[name] for name in way] for way in ways]
@@ -58,57 +56,70 @@ class Speller:
 
 
 class Aligner:
-    """An acoustic model that finds the words of a text in a recording. Build one with `Aligner.load`."""
+    """An acoustic model that places the words of a text in a recording. Open one with `Aligner.load`.
+
+    An aligner may be used from several threads at once.
+    """
 
     def __init__(self, backend: Backend, speller: Speller) -> None:
         self.backend, self.speller = backend, speller
 
     @classmethod
     def load(
-        cls, model: str | Path | None = None, device: str = "auto", threads: int = 0, note: Note | None = None
+        cls,
+        model: str | Path | None = None,
+        *,
+        lexicon: Lexicon | str | Path | None = None,
+        backend: str = "auto",
+        device: str = "auto",
+        threads: int = 0,
+        note: Note | None = None,
     ) -> Aligner:
-        """Load a model folder, a shipped model by name, or the default one. Raises CheckpointError or ConfigError."""
-        from asr.recognizer.torch_backend import TorchBackend
+        """An aligner for a model folder, a shipped model by name, or the default model.
 
-        backend = TorchBackend(model_folder(model), device, threads)
-        return cls(backend, Speller(backend.checkpoint.tokens, backend.checkpoint.lexicon, note))
+        lexicon: its file, "none", or None for the model's own. backend: auto, onnx or torch. device: auto, cpu or cuda.
+        threads: of the CPU for the acoustic model, 0 for all cores. note: called with lines for the user. Raises
+        CheckpointError or ConfigError for what cannot be used.
+        """
+        runner = open_backend(model_folder(model), backend=backend, device=device, threads=threads)
+        package = runner.package
+        return cls(runner, Speller(package.tokens, choose_lexicon(package, lexicon), note))
 
-    def align(self, path: str | Path, text: str, progress: Callable[[float], None] | None = None) -> Transcript:
+    def align(
+        self,
+        source: AudioSource,
+        text: str,
+        *,
+        rate: int | None = None,
+        name: str | None = None,
+        progress: Progress | None = None,
+    ) -> Transcript:
         """The text's words, as `normalize_english` writes them, with times in seconds and confidence.
 
-        Confidence is the geometric mean of the model's probabilities over a word's frames. progress: called with the
-        seconds heard so far. Raises AudioError for a file that cannot be read or is silent, TextError for a text
-        without words, with words that cannot be spelled, or too long for the audio.
+        Confidence is the geometric mean of the model's probabilities over a word's frames. source, rate, name: as in
+        `Recognizer.transcribe`. progress: called with the seconds done and the seconds in all.
+
+        Raises AudioError for audio that cannot be read or is silent, TextError for a text without words, with words
+        that cannot be spelled, or too long for the audio.
         """
         words = normalize_english(text).split()
         if not words:
             raise TextError("the text holds no word to align.")
         spelled = [self.speller.spell(word) for word in words]
-        log_probs, times, duration = self._hear(path, progress)
-        if not len(times):
-            raise AudioError(f"{path} is silent; there is nothing to align the text with.")
         frame = self.backend.seconds_per_frame
-        boundary = self.speller.tokens.boundary
-        placed = align(log_probs, spelled, boundary)
+        rows: list[np.ndarray] = []
+        times: list[np.ndarray] = []
+        with open_audio(source, rate=rate, name=name, sample_rate=self.backend.sample_rate) as audio:
+            segments = SegmentLogProbs(self.backend, audio, progress)
+            for start, log_probs in segments:
+                rows.append(log_probs)
+                times.append(start + frame * np.arange(len(log_probs)))
+        if not sum(map(len, rows)):
+            raise AudioError(f"{audio.name} is silent; there is nothing to align the text with.")
+        begins = np.concatenate(times)
+        placed = align(np.concatenate(rows), spelled, self.speller.tokens.boundary)
         timed = [
-            TimedWord(word, float(times[at.start]), float(times[at.end - 1]) + frame, float(np.exp(at.log_prob)))
+            Word(word, float(begins[at.start]), float(begins[at.end - 1]) + frame, float(np.exp(at.log_prob)))
             for word, at in zip(words, placed, strict=True)
         ]
-        return Transcript(os.fspath(path), duration, tuple(timed))
-
-    def _hear(self, path: str | Path, progress: Callable[[float], None] | None) -> tuple[np.ndarray, np.ndarray, float]:
-        """Log-probabilities (frames, tokens) of all that is not silent, the second each frame begins at, the length."""
-        frame = self.backend.seconds_per_frame
-        rows: list[np.ndarray] = [np.zeros((0, len(self.speller.tokens)), np.float32)]
-        times: list[np.ndarray] = [np.zeros(0)]
-        done = 0
-        for batch in segment_batches(cut_at_pauses(read_blocks(path))):
-            heard = [segment for segment in batch if not segment.is_silent]
-            found = self.backend.log_probs([segment.samples for segment in heard])
-            for segment, values in zip(heard, found, strict=True):
-                rows.append(values)
-                times.append(segment.start / SAMPLE_RATE + frame * np.arange(len(values)))
-            done = batch[-1].start + len(batch[-1].samples)
-            if progress is not None:
-                progress(done / SAMPLE_RATE)
-        return np.concatenate(rows), np.concatenate(times), done / SAMPLE_RATE
+        return Transcript(audio.name, segments.seconds, tuple(timed))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 import zipfile
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,55 +16,94 @@ from numpy.typing import NDArray
 from asr.atomic_file import replacing
 from asr.audio.read import read_audio
 from asr.audio.segment import MAX_SEGMENT_SECONDS, cut_at_pauses
+from asr.backends import Backend, open_backend
+from asr.callbacks import Progress
 from asr.data.batching import plan_batches
 from asr.data.manifest import BadItem, Utterance, read_manifest
 from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
 from asr.errors import AudioError, TextError
-from asr.recognizer.shipped import model_folder
+from asr.shipped import model_folder
 
 BATCH_SECONDS = 160.0
+FRAME_KEY = "seconds_per_frame"  # in the comment of an .npz archive, which other readers do not see
 
 LogProbs = dict[str, NDArray[np.floating]]
-Progress = Callable[[int, int], None]
 
 
-def read_log_probs(path: Path, limit: int = 0) -> LogProbs:
-    """Arrays of an .npz by id, sorted, the first `limit` of them. Raises TextError if the file is damaged."""
+@dataclass(frozen=True)
+class StoredLogProbs:
+    """Log-probabilities (frames, tokens) by utterance id, sorted, and the seconds between frames where known."""
+
+    arrays: LogProbs
+    seconds_per_frame: float | None
+
+
+@dataclass(frozen=True)
+class ComputedLogProbs:
+    """Log-probabilities (frames, tokens) by utterance id, sorted; what could not be read; and the model that ran."""
+
+    arrays: LogProbs
+    bad: list[BadItem]
+    backend: Backend
+
+
+def read_log_probs(path: Path, limit: int = 0) -> StoredLogProbs:
+    """The log-probabilities in an .npz, the first `limit` by id. Raises TextError if the file is damaged."""
     try:
         with np.load(path) as file:
             names = sorted(file.files)[: limit or None]
-            return {name: file[name] for name in names}
+            arrays = {name: file[name] for name in names}
+        with zipfile.ZipFile(path) as archive:
+            comment = archive.comment
     except FileNotFoundError:
         raise TextError(f"{path} does not exist; check the path.") from None
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
         raise TextError(f"{path} is no .npz of log-probs, or is damaged ({error}).") from None
+    return StoredLogProbs(arrays, _frame_of(comment))
 
 
-def write_log_probs(path: Path, log_probs: LogProbs) -> None:
-    """Store arrays by id as compressed float16 .npz."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **{name: array.astype(np.float16) for name, array in log_probs.items()})  # type: ignore[arg-type]
+def write_log_probs(path: Path, log_probs: LogProbs, seconds_per_frame: float | None = None) -> None:
+    """Store arrays by id as compressed float16 .npz.
+
+    The seconds between frames go into the archive's comment, so that the file holds one array for each utterance and
+    nothing else.
+    """
+    with replacing(path) as temporary:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **{name: array.astype(np.float16) for name, array in log_probs.items()})  # type: ignore[arg-type]
+        if seconds_per_frame is not None:
+            with zipfile.ZipFile(temporary, "a") as archive:
+                archive.comment = json.dumps({FRAME_KEY: seconds_per_frame}).encode()
+
+
+def _frame_of(comment: bytes) -> float | None:
+    try:
+        value = float(json.loads(comment)[FRAME_KEY])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return value if 0 < value < float("inf") else None
 
 
 def compute_log_probs(
     model: str | Path | None,
     manifest_path: Path,
+    *,
     device: str = "auto",
+    backend: str = "auto",
     limit: int = 0,
     progress: Progress | None = None,
-) -> tuple[LogProbs, list[BadItem], Any]:
-    """Log-probs of a manifest's utterances by id, sorted; those that cannot be read, with reasons; the backend used.
+) -> ComputedLogProbs:
+    """Log-probabilities of a manifest's utterances, of the first `limit` by id.
 
-    Utterances longer than a segment are cut at pauses, so that memory is bounded for any length.
+    Utterances longer than a segment are cut at pauses, so that memory is bounded for any length. progress: called with
+    the utterances done and their number.
     """
-    from asr.recognizer.torch_backend import TorchBackend
-
     manifest = read_manifest(manifest_path, check_audio=True)
-    backend = TorchBackend(model_folder(model), device)
+    runner = open_backend(model_folder(model), backend=backend, device=device)
     utterances = sorted(manifest.utterances, key=lambda utterance: utterance.id)[: limit or None]
     bad = list(manifest.bad)
-    found: LogProbs = {}
+    arrays: LogProbs = {}
     durations = [min(utterance.duration, MAX_SEGMENT_SECONDS) for utterance in utterances]
     done = 0
     for batch in plan_batches(durations, BATCH_SECONDS, shuffle=False).batches:
@@ -72,39 +111,39 @@ def compute_log_probs(
         for index in batch:
             done += 1
             try:
-                pieces += [(utterances[index].id, piece) for piece in _pieces(utterances[index])]
+                pieces += [(utterances[index].id, piece) for piece in _pieces(utterances[index], runner.sample_rate)]
             except AudioError as error:
                 bad.append(BadItem(utterances[index].id, str(error).rstrip(".")))
         for start in range(0, len(pieces), max(1, len(batch))):  # long utterances bring more pieces than the plan knows
             part = pieces[start : start + max(1, len(batch))]
-            for (name, _), array in zip(part, backend.log_probs([piece for _, piece in part]), strict=True):
-                found[name] = np.concatenate([found[name], array]) if name in found else array
+            for (name, _), array in zip(part, runner.log_probs([piece for _, piece in part]), strict=True):
+                arrays[name] = np.concatenate([arrays[name], array]) if name in arrays else array
         if progress is not None:
             progress(done, len(utterances))
-    return dict(sorted(found.items())), bad, backend
+    return ComputedLogProbs(dict(sorted(arrays.items())), bad, runner)
 
 
-def _pieces(utterance: Utterance) -> list[NDArray[np.float32]]:
-    samples = read_audio(utterance.audio_filepath, utterance.offset, utterance.duration or None)
-    return [segment.samples for segment in cut_at_pauses([samples])]
+def _pieces(utterance: Utterance, rate: int) -> list[NDArray[np.float32]]:
+    samples = read_audio(utterance.audio_filepath, utterance.offset, utterance.duration or None, rate)
+    return [segment.samples for segment in cut_at_pauses([samples], rate)]
 
 
 def decode_all(
     decoder: Decoder, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None
 ) -> tuple[dict[str, Hypothesis], float]:
-    """Best hypotheses by id, sorted, and the seconds of wall clock the search took.
+    """Best hypotheses by id, sorted, and the seconds of wall clock that the search took.
 
     The result does not depend on `threads`.
     """
-    found, seconds = decode_lists(decoder, log_probs, threads, progress)
-    return {name: hypotheses[0] for name, hypotheses in found.items()}, seconds
+    lists, seconds = decode_lists(decoder, log_probs, threads, progress)
+    return {name: hypotheses[0] for name, hypotheses in lists.items()}, seconds
 
 
 def decode_lists(
     decoder: Decoder, log_probs: LogProbs, threads: int = 1, progress: Progress | None = None, nbest: int = 1
 ) -> tuple[dict[str, list[Hypothesis]], float]:
-    """The `nbest` best hypotheses of each utterance, as `decode_all` finds the best."""
-    found: dict[str, list[Hypothesis]] = {}
+    """The `nbest` best hypotheses of each utterance by id, and the seconds, as from `decode_all`."""
+    lists: dict[str, list[Hypothesis]] = {}
     waiting = deque(log_probs)
 
     def work(report: Progress | None = None) -> None:
@@ -113,9 +152,9 @@ def decode_lists(
                 name = waiting.popleft()  # atomic: threads need no lock
             except IndexError:
                 return
-            found[name] = decoder.decode(log_probs[name], nbest, name)
+            lists[name] = decoder.decode(log_probs[name], nbest, name)
             if report is not None:
-                report(len(found), len(log_probs))
+                report(len(lists), len(log_probs))
 
     started = time.perf_counter()
     with ThreadPoolExecutor(max(1, threads - 1)) as pool:
@@ -127,4 +166,4 @@ def decode_lists(
         for other in others:
             other.result()
     seconds = time.perf_counter() - started
-    return {name: found[name] for name in log_probs}, seconds
+    return {name: lists[name] for name in log_probs}, seconds

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from asr.audio.read import SAMPLE_RATE, Samples, read_blocks
-from asr.audio.segment import Segment, cut_at_pauses
+from asr.audio.source import AudioSource, open_audio
+from asr.backends import Backend, open_backend
+from asr.callbacks import Note, Progress
+from asr.decode.build import HOTWORD_BOOST, SearchOptions, open_decoder
 from asr.decode.decoder import Decoder
-from asr.decode.hypothesis import Hypothesis
-from asr.recognizer.decoding import NO_LM, Announce, Extras, make_decoder, search_settings
-from asr.recognizer.shipped import model_folder
-from asr.recognizer.transcript import TimedWord, Transcript
+from asr.decode.timed import Word, timed_words
+from asr.recognizer.segments import SegmentLogProbs
+from asr.recognizer.transcript import Transcript
+from asr.shipped import model_folder, neural_lm_path
+from asr.text.lexicon import Lexicon
 
-BATCH_SEGMENTS = 4  # of a long file, through the network at once
-
-__all__ = ["Recognizer", "TimedWord", "Transcript"]
-
-
-class Backend(Protocol):
-    """Runs an acoustic model."""
-
-    seconds_per_frame: float
-
-    def log_probs(self, pieces: list[Samples]) -> list[NDArray[np.float32]]:
-        """Log-probabilities (frames, tokens) of each piece of 16 kHz samples."""
-        ...
+Hotwords = Mapping[str, float] | Iterable[str]
+"""Phrases to favour, each with its boost in nats or with the default one."""
 
 
 class Recognizer:
-    """A model, its decoder, and what joins them. Build one with `Recognizer.load`."""
+    """A model, its decoder, and what joins them. Open one with `Recognizer.load`.
+
+    A recognizer holds nothing of the recordings it has transcribed and may be used from several threads at once.
+    """
 
     def __init__(self, backend: Backend, decoder: Decoder) -> None:
         self.backend, self.decoder = backend, decoder
@@ -43,65 +33,91 @@ class Recognizer:
     def load(
         cls,
         model: str | Path | None = None,
+        *,
         lm: str | Path | None = None,
+        neural_lm: str | Path | None = None,
+        lexicon: Lexicon | str | Path | None = None,
+        hotwords: Hotwords | None = None,
+        neural_share: float | None = None,
+        rescore: int = 0,
+        settings: Mapping[str, float | None] | None = None,
+        greedy: bool = False,
+        backend: str = "auto",
         device: str = "auto",
         threads: int = 0,
-        settings: dict[str, Any] | None = None,
-        announce: Announce | None = None,
-        extras: Extras | None = None,
+        note: Note | None = None,
     ) -> Recognizer:
-        """Load a model: a folder, a shipped model's name, or the default one.
+        """A recognizer for a model folder, a shipped model by name, or the default model.
 
-        lm: an ARPA file, "none", or None for the model's own. device: auto, cpu or cuda. threads: 0 for all cores.
-        settings: of the search (lm_weight, word_score, beam_size, …), over those the model was tuned to.
-        extras: a neural language model and hotwords; by default the model's own neural one, unless `lm` is chosen.
+        lm: an ARPA file, "none", or None for the model's own. neural_lm: the folder of an LSTM language model,
+        "shipped", "none", or None for the model's own, which is left out where `lm` or `lexicon` is given. lexicon: its
+        file, "none", or None for the model's own. hotwords: phrases to favour. neural_share: of the neural model in the
+        mixture. rescore: let the neural model score that many best hypotheses instead of joining the search. settings:
+        of the search (`lm_weight`, `word_score`, `beam_size`, `threshold`, ...), over those the model was tuned to.
+        greedy: take the best path, without lexicon and language model. backend: auto, onnx or torch. device: auto, cpu
+        or cuda. threads: of the CPU for the acoustic model, 0 for all cores. note: called with lines for the user.
+
         Raises CheckpointError, TextError or ConfigError for what cannot be used.
         """
-        from asr.recognizer.torch_backend import TorchBackend
+        options = SearchOptions(
+            lexicon=lexicon,
+            lm=lm,
+            neural_lm=neural_lm_path(neural_lm),
+            neural_share=neural_share,
+            rescore=rescore,
+            hotwords=boosts(hotwords),
+            settings=settings or {},
+            greedy=greedy,
+        )
+        return cls.from_options(model, options, backend=backend, device=device, threads=threads, note=note)
 
-        folder = model_folder(model)
-        backend = TorchBackend(folder, device, threads)
-        checkpoint = backend.checkpoint
-        chosen = None if lm == NO_LM else (lm or checkpoint.lm_path)
-        extras = (extras or Extras()).resolved(folder if lm is None else None)
-        tuned = search_settings(checkpoint.decoding, settings or {}, extras)
-        return cls(backend, make_decoder(checkpoint.tokens, checkpoint.lexicon, chosen, tuned, announce, extras))
+    @classmethod
+    def from_options(
+        cls,
+        model: str | Path | None,
+        options: SearchOptions,
+        *,
+        backend: str = "auto",
+        device: str = "auto",
+        threads: int = 0,
+        note: Note | None = None,
+    ) -> Recognizer:
+        """`load` with the choices for the search as one object."""
+        runner = open_backend(model_folder(model), backend=backend, device=device, threads=threads)
+        return cls(runner, open_decoder(runner.package, options, note=note))
+
+    def with_hotwords(self, hotwords: Hotwords) -> Recognizer:
+        """This recognizer favouring other phrases; model and tables are shared. Raises TextError or ConfigError."""
+        return Recognizer(self.backend, self.decoder.with_hotwords(boosts(hotwords)))
 
     def transcribe(
-        self, path: str | Path, partial: bool = False, progress: Callable[[float], None] | None = None
+        self,
+        source: AudioSource,
+        *,
+        rate: int | None = None,
+        name: str | None = None,
+        partial: bool = False,
+        progress: Progress | None = None,
     ) -> Transcript:
-        """Transcribe a file of any length; long ones are cut at pauses and never held whole.
+        """The transcript of a recording of any length. Long ones are cut at pauses and never held in memory whole.
 
-        partial: take what can be read of a file that ends early. progress: called with the seconds done so far.
-        Raises AudioError for a file that cannot be read.
+        source: a path, the bytes of an audio file, an open binary file, or samples (time,) or (time, channels). rate:
+        of samples, in Hz. name: what to call the audio in the transcript; by default its path. partial: take what can
+        be read of a file that ends early. progress: called with the seconds done and the seconds in all.
+
+        Raises AudioError for audio that cannot be read.
         """
-        words: list[TimedWord] = []
-        done = 0
-        for batch in segment_batches(cut_at_pauses(read_blocks(path, partial=partial))):
-            heard = [segment for segment in batch if not segment.is_silent]
-            arrays = self.backend.log_probs([segment.samples for segment in heard])
-            for segment, log_probs in zip(heard, arrays, strict=True):
-                words += self._timed(self.decoder.decode(log_probs)[0], segment.start / SAMPLE_RATE)
-            done = batch[-1].start + len(batch[-1].samples)
-            if progress is not None:
-                progress(done / SAMPLE_RATE)
-        return Transcript(os.fspath(path), done / SAMPLE_RATE, tuple(words))
-
-    def _timed(self, hypothesis: Hypothesis, offset: float) -> list[TimedWord]:
-        frame = self.backend.seconds_per_frame
-        return [
-            TimedWord(word.word, offset + word.start_frame * frame, offset + word.end_frame * frame, word.confidence)
-            for word in hypothesis.words
-        ]
+        words: list[Word] = []
+        at = self.backend.sample_rate
+        with open_audio(source, rate=rate, name=name, sample_rate=at, partial=partial) as audio:
+            segments = SegmentLogProbs(self.backend, audio, progress)
+            for start, log_probs in segments:
+                words += timed_words(self.decoder.decode(log_probs)[0], self.backend.seconds_per_frame, start)
+        return Transcript(audio.name, segments.seconds, tuple(words))
 
 
-def segment_batches(segments: Iterator[Segment]) -> Iterator[list[Segment]]:
-    """Segments in groups that go through the network at once."""
-    batch: list[Segment] = []
-    for segment in segments:
-        batch.append(segment)
-        if len(batch) == BATCH_SEGMENTS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def boosts(hotwords: Hotwords | None) -> Mapping[str, float]:
+    """Phrases with their boosts in nats."""
+    if hotwords is None:
+        return {}
+    return hotwords if isinstance(hotwords, Mapping) else dict.fromkeys(hotwords, HOTWORD_BOOST)

@@ -7,6 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.atomic_file import write_text
+from asr.decode.timed import Word
+from asr.errors import ConfigError
+
+__all__ = ["FORMATS", "Cue", "Transcript", "Word", "cues"]
+
 CUE_CHARACTERS = 84  # two subtitle lines of 42
 CUE_SECONDS = 6.0
 CUE_PAUSE = 0.8  # a pause this long begins a new subtitle
@@ -14,26 +20,66 @@ CUE_MIN_SECONDS = 0.6
 
 
 @dataclass(frozen=True)
-class TimedWord:
-    """A word with its times in seconds of the file and its confidence, 0..1."""
-
-    word: str
-    start: float
-    end: float
-    confidence: float
-
-
-@dataclass(frozen=True)
 class Transcript:
-    """What was said in a file. `file` is as the caller gave it, `duration` in seconds."""
+    """What was said in a recording. `file` is as the caller gave it, `duration` in seconds."""
 
     file: str
     duration: float
-    words: tuple[TimedWord, ...]
+    words: tuple[Word, ...]
 
     @property
     def text(self) -> str:
+        """The words, separated by spaces."""
         return " ".join(word.word for word in self.words)
+
+    def to_txt(self) -> str:
+        """The text in one line."""
+        return self.text + "\n"
+
+    def to_json(self) -> str:
+        """An object in one line: `file`, `text`, `duration` and `words` with `start`, `end` and `confidence`."""
+        words = [
+            {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3), "confidence": round(w.confidence, 4)}
+            for w in self.words
+        ]
+        values = {"file": self.file, "text": self.text, "duration": round(self.duration, 3), "words": words}
+        return json.dumps(values, ensure_ascii=False) + "\n"
+
+    def to_srt(self) -> str:
+        """Subtitles in SubRip's form."""
+        return "".join(
+            f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{cue.text}\n\n"
+            for number, cue in enumerate(cues(self.words), 1)
+        )
+
+    def to_vtt(self) -> str:
+        """Subtitles in WebVTT's form."""
+        body = "".join(
+            f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{cue.text}\n\n" for cue in cues(self.words)
+        )
+        return f"WEBVTT\n\n{body}"
+
+    def to_tsv(self) -> str:
+        """A table with a header: start, end, word, confidence."""
+        lines = [f"{w.start:.3f}\t{w.end:.3f}\t{w.word}\t{w.confidence:.4f}\n" for w in self.words]
+        return "start\tend\tword\tconfidence\n" + "".join(lines)
+
+    def to_ctm(self) -> str:
+        """NIST's time-marked form: recording, channel, begin, duration, word, confidence."""
+        name = Path(self.file).stem.replace(" ", "_")
+        return "".join(
+            f"{name} 1 {w.start:.3f} {max(0.0, w.end - w.start):.3f} {w.word} {w.confidence:.4f}\n" for w in self.words
+        )
+
+    def write(self, path: str | Path, format: str | None = None) -> None:
+        """Write the transcript to a file, whole or not at all. format: one of `FORMATS`; by default the path's ending.
+
+        Raises ConfigError for an unknown format, OSError where the file cannot be written.
+        """
+        name = format if format is not None else Path(path).suffix.removeprefix(".").lower()
+        if name not in FORMATS:
+            raise ConfigError(f"'{name}' is no transcript format; choose one of {', '.join(FORMATS)}.")
+        write_text(Path(path), FORMATS[name](self))
 
 
 @dataclass(frozen=True)
@@ -45,9 +91,9 @@ class Cue:
     text: str
 
 
-def cues(words: tuple[TimedWord, ...]) -> list[Cue]:
-    """Words in subtitles of at most two lines and six seconds, divided at pauses."""
-    groups: list[list[TimedWord]] = []
+def cues(words: tuple[Word, ...]) -> list[Cue]:
+    """Subtitles of at most two lines and six seconds, divided at pauses."""
+    groups: list[list[Word]] = []
     for word in words:
         group = groups[-1] if groups else []
         length = sum(len(other.word) + 1 for other in group) + len(word.word)
@@ -60,58 +106,12 @@ def cues(words: tuple[TimedWord, ...]) -> list[Cue]:
             groups.append([word])
         else:
             group.append(word)
-    found = []
+    subtitles = []
     for index, group in enumerate(groups):
         limit = groups[index + 1][0].start if index + 1 < len(groups) else float("inf")
         end = min(max(group[-1].end, group[0].start + CUE_MIN_SECONDS), max(limit, group[-1].end))
-        found.append(Cue(group[0].start, end, " ".join(word.word for word in group)))
-    return found
-
-
-def _txt(transcript: Transcript) -> str:
-    return transcript.text + "\n"
-
-
-def _json(transcript: Transcript) -> str:
-    words = [
-        {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3), "confidence": round(w.confidence, 4)}
-        for w in transcript.words
-    ]
-    values = {
-        "file": transcript.file,
-        "text": transcript.text,
-        "duration": round(transcript.duration, 3),
-        "words": words,
-    }
-    return json.dumps(values, ensure_ascii=False) + "\n"
-
-
-def _srt(transcript: Transcript) -> str:
-    return "".join(
-        f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{cue.text}\n\n"
-        for number, cue in enumerate(cues(transcript.words), 1)
-    )
-
-
-def _vtt(transcript: Transcript) -> str:
-    body = "".join(
-        f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{cue.text}\n\n" for cue in cues(transcript.words)
-    )
-    return f"WEBVTT\n\n{body}"
-
-
-def _tsv(transcript: Transcript) -> str:
-    lines = [f"{w.start:.3f}\t{w.end:.3f}\t{w.word}\t{w.confidence:.4f}\n" for w in transcript.words]
-    return "start\tend\tword\tconfidence\n" + "".join(lines)
-
-
-def _ctm(transcript: Transcript) -> str:
-    """NIST's time-marked form: recording, channel, begin, duration, word, confidence."""
-    name = Path(transcript.file).stem.replace(" ", "_")
-    return "".join(
-        f"{name} 1 {w.start:.3f} {max(0.0, w.end - w.start):.3f} {w.word} {w.confidence:.4f}\n"
-        for w in transcript.words
-    )
+        subtitles.append(Cue(group[0].start, end, " ".join(word.word for word in group)))
+    return subtitles
 
 
 def _clock(seconds: float, point: str) -> str:
@@ -121,5 +121,6 @@ def _clock(seconds: float, point: str) -> str:
 
 
 FORMATS: dict[str, Callable[[Transcript], str]] = {
-    "txt": _txt, "json": _json, "srt": _srt, "vtt": _vtt, "tsv": _tsv, "ctm": _ctm,
+    "txt": Transcript.to_txt, "json": Transcript.to_json, "srt": Transcript.to_srt, "vtt": Transcript.to_vtt,
+    "tsv": Transcript.to_tsv, "ctm": Transcript.to_ctm,
 }  # fmt: skip

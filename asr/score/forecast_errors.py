@@ -48,12 +48,6 @@ def owa(smape_value: float, mase_value: float, naive2_smape: float, naive2_mase:
     return 0.5 * (smape_value / naive2_smape + mase_value / naive2_mase)
 
 
-def pinball(actual: ArrayLike, quantile_forecast: ArrayLike, quantile: float) -> float:
-    """Mean quantile loss (Koenker & Bassett 1978) of forecasts of one quantile in 0..1."""
-    gap = np.asarray(actual, float) - np.asarray(quantile_forecast, float)
-    return float(np.maximum(quantile * gap, (quantile - 1) * gap).mean())
-
-
 def coverage(actual: ArrayLike, low: ArrayLike, high: ArrayLike) -> float:
     """Share of actual values within their interval."""
     values = np.asarray(actual, float)

@@ -1,4 +1,4 @@
-"""The C library's memory allocator, told to keep what training returns to it."""
+"""A setting of the C library's memory allocator for training."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ TOP_PAD_BYTES = 64 << 20
 
 
 def keep_memory() -> bool:
-    """Serve large blocks from the heap and give back to the system only what exceeds 1 GiB; whether that was possible.
+    """Whether the allocator now takes large blocks from the heap, and returns only what exceeds 1 GiB to the system.
 
-    By default glibc maps every block of 32 MB or more anew and returns it at once, so that each training step pays for
-    fresh pages of all its activations: 84 against 122 seconds of audio a second for a 3 x 256 model on two cores.
+    By default glibc maps every block of 32 MB or more from the system and unmaps it when it is freed, so each training
+    step pays for fresh pages of all its activations: 84 against 122 seconds of audio a second for a 3 x 256 model on
+    two cores. The setting is the process's, which is why only training makes it.
     """
     if not sys.platform.startswith("linux"):
         return False

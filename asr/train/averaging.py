@@ -1,4 +1,4 @@
-"""Averages of weights: over epochs, and over all steps from some step on."""
+"""Averages of weights: over epochs, and over all steps from a given one."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 @dataclass
 class RunningMean:
-    """The mean of a model's floating-point weights over steps (Polyak & Juditsky 1992), others as they are now."""
+    """The mean of a model's floating-point weights over steps (Polyak & Juditsky 1992); other values are the last."""
 
     tensors: dict[str, Tensor]
     steps: int = 1
 
     @classmethod
     def of(cls, model: nn.Module) -> RunningMean:
-        """Begin with the weights as they are."""
+        """A mean over one step: the weights as they are."""
         return cls({name: value.detach().clone() for name, value in model.state_dict().items()})
 
     def add(self, model: nn.Module) -> None:
-        """Take in the weights of one more step."""
+        """Add the weights of one more step."""
         self.steps += 1
         for name, value in model.state_dict().items():
             if value.is_floating_point():
@@ -31,12 +31,12 @@ class RunningMean:
                 self.tensors[name].copy_(value)
 
     def to(self, device: torch.device) -> RunningMean:
-        """The same on another device."""
+        """A copy on another device."""
         return RunningMean({name: value.to(device) for name, value in self.tensors.items()}, self.steps)
 
 
 def average_tensors(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of several state dictionaries of like keys and shapes."""
+    """The mean of several state dictionaries with the same keys and shapes."""
     return {
         name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)
         for name, value in states[0].items()

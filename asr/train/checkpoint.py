@@ -1,4 +1,4 @@
-"""Training states and weights on disk, whole or absent; never pickled."""
+"""Training states and weights on disk: whole or absent, never pickled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATE_PREFIX = "step-"
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write tensors as safetensors, atomically. Tied weights are written once for each of their names."""
+    """Write tensors as safetensors, atomically. Tied weights are written under each of their names."""
     written: dict[str, Tensor] = {}
     places = set()
     for name, tensor in tensors.items():
@@ -42,7 +42,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def save_state(folder: Path, step: int, tensors: dict[str, Tensor], values: dict[str, Any], keep: int = 1) -> None:
-    """Save a training state as `folder/step-N/`, then remove all but the newest `keep`."""
+    """Save a training state as `folder/step-N/`, then remove all but the newest `keep` states."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".tmp-{step}-{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -91,7 +91,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` took out."""
+    """Load what `optimizer_tensors` returned."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimizer."):

@@ -1,4 +1,4 @@
-"""How to train: the numbers, the device, the learning rate's way."""
+"""The settings of training, its device, and the schedule of the learning rate."""
 
 from __future__ import annotations
 
@@ -7,39 +7,46 @@ from dataclasses import dataclass
 
 import torch
 
+from asr import device
 from asr.errors import ConfigError
 from asr.train import processes
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train; see `configs` in the recipes for examples."""
+    """How to train; `recipes/*/conf` has examples."""
 
     epochs: int = 20
-    stop_epoch: int = 0  # end there, as the schedule of all epochs has it; 0: do not
+    stop_epoch: int = 0  # stop after this epoch of the schedule; 0: train all epochs
     peak_lr: float = 2e-3
-    final_lr_share: float = 0.02  # the cosine ends at this share of the peak
+    final_lr_share: float = 0.02  # of the peak, at the end of the cosine
     warmup_share: float = 0.1  # of all steps, linear
     weight_decay: float = 1e-2
     betas: tuple[float, ...] = (0.9, 0.98)
     optimizer: str = "adamw"  # adamw or sgd
-    # Validations without a better figure before the weights of all further steps are averaged (with sgd: NT-ASGD of
-    # Merity et al. 2018); 0: they are not.
+    # After this many validations without improvement, average the weights of all further steps (with sgd: NT-ASGD of
+    # Merity et al. 2018); 0: never.
     average_after: int = 0
     clip_norm: float = 1.0
-    accumulate: int = 1  # batches per optimiser step; several processes share them out
+    accumulate: int = 1  # batches per optimiser step; several processes divide them among them
     precision: str = "fp32"  # fp32, or bf16 (autocast: GPUs, and CPUs with avx512_bf16 or AMX)
+    # Single precision throughout on a GPU, where fp32 otherwise multiplies in 16-bit halves (this package's kernels for
+    # LSTMs) or in TF32 (torch's own). It is slower; by how much has not been measured. ASR_KERNELS=off turns off only
+    # the kernels.
+    exact: bool = False
     device: str = "auto"  # auto, cpu, cuda
-    threads: int = 0  # of each process; 0: as many as the machine has for each
+    threads: int = 0  # of each process; 0: the machine's cores divided by the processes
     seed: int = 1
     checkpoint_seconds: float = 120.0  # between saved training states
-    average: int = 5  # weights of the last epochs averaged at the end; 1: none
+    average: int = 5  # number of last epochs whose weights are averaged at the end; 1: none
     validate_every: int = 1  # epochs
-    patience: int = 0  # validations without a better figure before stopping; 0: never stop early
+    patience: int = 0  # validations without improvement before stopping; 0: never stop early
 
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16"):
             raise ConfigError(f"train.precision must be fp32 or bf16, not {self.precision!r}.")
+        if self.exact and self.precision != "fp32":
+            raise ConfigError("train.exact is single precision throughout; leave it out with train.precision = 'bf16'.")
         if self.optimizer not in ("adamw", "sgd"):
             raise ConfigError(f"train.optimizer must be adamw or sgd, not {self.optimizer!r}.")
         if min(self.epochs, self.accumulate, self.average, self.validate_every) < 1:
@@ -49,20 +56,12 @@ class TrainConfig:
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is the GPU where there is one. Raises ConfigError for a device that is not there."""
-    if name == "auto":
-        return torch.device("cuda", processes.local_rank()) if torch.cuda.is_available() else torch.device("cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"unknown device '{name}'; use auto, cpu or cuda.") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device '{name}' was asked for, but no GPU can be used here; use --device cpu.")
-    return device
+    """The device of that name; `auto` is this process's GPU where there is one. Raises ConfigError."""
+    return device.choose_device(name, processes.local_rank())
 
 
 def learning_rate(step: int, total: int, config: TrainConfig) -> float:
-    """Linear warm-up, then half a cosine down to `final_lr_share` of the peak."""
+    """The rate of a step: linear warm-up, then half a cosine down to `final_lr_share` of the peak."""
     warmup = max(1, round(config.warmup_share * total))
     if step < warmup:
         return config.peak_lr * (step + 1) / warmup

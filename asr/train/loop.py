@@ -3,11 +3,11 @@
 A task says what to train and on what (`Task`); the loop does the rest: optimiser, schedule, gradient accumulation,
 mixed precision, checkpoints, exact resume, validation, averaging, early stop, log and progress.
 
-Exactness of a resume rests on one rule: nothing random is carried from step to step. The order of batches follows from
-(seed, epoch), augmentation from (seed, epoch, utterance), dropout from (seed, step, batch). A run that was killed goes
-on from its last checkpoint and repeats the lost steps bit for bit (on the CPU with the same number of threads and
-processes). Several processes share out the batches of a step (`processes.py`): what each batch gives does not depend on
-who computes it, so that their number changes nothing but the order in which gradients are summed.
+An exact resume rests on one rule: nothing random is carried from step to step. The order of batches follows from
+(seed, epoch), augmentation from (seed, epoch, utterance), dropout from (seed, step, batch). A run that was killed
+continues from its last checkpoint and repeats the lost steps bit for bit (on the CPU, with the same number of threads
+and processes). Several processes divide the batches of a step among them (`processes.py`): the result of a batch does
+not depend on the process that computes it, so their number changes only the order in which gradients are summed.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from asr.errors import CheckpointError, ConfigError
+from asr.nn.kernels import exact_arithmetic
 from asr.train import processes
 from asr.train.allocator import keep_memory
 from asr.train.averaging import RunningMean, average_tensors
@@ -38,15 +39,17 @@ from asr.train.checkpoint import (
     write_tensors,
 )
 from asr.train.config import TrainConfig, choose_device, learning_rate
+from asr.train.log import EpochLog, FinalLog, Report, Speed, StepLog, Validation
 from asr.train.optimizer import make_optimizer
 from asr.train.steps import Share, Steps
-from asr.train.task import Carrying, Report, Task
+from asr.train.task import Carrying, Task
 
 
 class Trainer:
-    """Runs a task under a configuration, in a folder: `training/state/`, `training/epochs/`, `training/log.jsonl`."""
+    """Trains a task in a folder, where it writes `training/state/`, `training/epochs/` and `training/log.jsonl`."""
 
     def __init__(self, task: Task, config: TrainConfig, folder: Path, report: Report | None = None) -> None:
+        """Raises ConfigError for a device that is not there, or processes that the batches of a step do not suit."""
         self.task, self.config = task, config
         self.folder = folder / "training"
         self.report = report or (lambda _: None)
@@ -54,8 +57,8 @@ class Trainer:
         self.rank = processes.rank()
         if config.accumulate % processes.count():
             raise ConfigError(
-                f"{processes.count()} processes share out the batches of a step: train.accumulate must be a multiple "
-                f"of that, not {config.accumulate}."
+                f"{processes.count()} processes divide the batches of a step: train.accumulate must be a multiple of "
+                f"that number, not {config.accumulate}."
             )
         self.cores = os.cpu_count() or 1
         self.threads = config.threads or max(1, self.cores // processes.count())
@@ -65,31 +68,35 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.model = task.model.to(self.device)
         if isinstance(task, Carrying) and max(processes.count(), config.accumulate) > 1:
-            raise ConfigError("a text that runs on from batch to batch needs one process and train.accumulate = 1.")
+            raise ConfigError("running text needs one process and train.accumulate = 1: each batch continues the last.")
         self.optimizer = make_optimizer(self.model, task, config)
-        self.mean: RunningMean | None = None  # of the weights, once it has begun
+        self.mean: RunningMean | None = None  # of the weights, once averaging has begun
         self.step = self.epoch = self.next_batch = 0
-        self.history: list[dict[str, Any]] = []  # one entry a validated epoch
-        self._sums: dict[str, float] = {}
+        self.history: list[Validation] = []
+        self._sums: dict[str, float] = {}  # over the epoch's steps
         self.steps = Steps(task, config.accumulate, self.device)
         self.steps_of = [len(self.steps.of_epoch(epoch)) for epoch in range(config.epochs)]
         self.total = sum(self.steps_of)
 
-    def run(self, resume: bool = False) -> dict[str, Any]:
-        """Train to the end, leave the best weights in the model, return the last log entry.
+    def run(self, resume: bool = False) -> FinalLog:
+        """Train to the end and leave the best weights in the model; returns which they are, with their figures.
 
-        Raises CheckpointError when the folder holds another run and `resume` is false, or a damaged state.
+        Of several processes only the first one returns figures. Raises CheckpointError when the folder holds another
+        run and `resume` is false, or a damaged state.
         """
         processes.join(self.device)
         self._start(resume)
         processes.same_start(self.model)
-        with closing(self.steps.shares(self.epoch, self.next_batch, self._last_epoch)) as shares:
+        with (
+            exact_arithmetic(self.config.exact),
+            closing(self.steps.shares(self.epoch, self.next_batch, self._last_epoch)) as shares,
+        ):
             while self.epoch < self._last_epoch and not self._out_of_patience():
                 self._run_epoch(shares)
-        return self._finish()
+            return self._finish()
 
     def _run_epoch(self, shares: Iterator[Share]) -> None:
-        """The steps that are left of the epoch, with a checkpoint now and then."""
+        """Train the epoch's remaining steps, saving the state every `checkpoint_seconds`."""
         saved_at = time.monotonic()
         for share in islice(shares, self.steps_of[self.epoch] - self.next_batch):
             self._train_step(share)
@@ -115,7 +122,7 @@ class Trainer:
             torch.manual_seed((self.config.seed << 32) + self.step * self.config.accumulate + place)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
                 loss, counts = self.task.loss(batch)
-            (loss / share.of).backward()
+            torch.autograd.backward(loss / share.of)
             counts["loss"] = float(loss.detach()) / share.of
             for key, value in counts.items():
                 figures[key] = figures.get(key, 0.0) + value
@@ -130,20 +137,19 @@ class Trainer:
         elapsed = time.monotonic() - started
         for key, value in {**figures, "wall": elapsed, "steps": 1.0, "norm": norm}.items():
             self._sums[key] = self._sums.get(key, 0.0) + value
-        self.report(
-            {"kind": "step", "step": self.step, "total": self.total, "epoch": self.epoch + 1, "loss": figures["loss"],
-             "speed": figures.get("seconds", 0.0) / max(elapsed, 1e-9)}
-        )  # fmt: skip
+        self.report(StepLog(self.step, self.total, self.epoch + 1, figures["loss"], self._speed(figures, elapsed)))
+
+    def _speed(self, counts: Mapping[str, float], seconds: float) -> Speed | None:
+        """What the task counted for each second, in its own unit."""
+        unit = self.task.speed_unit
+        return None if unit is None else Speed(counts.get(unit.counted, 0.0) / max(seconds, 1e-9), unit)
 
     def _end_epoch(self) -> None:
-        """Log, keep the weights for averaging, validate, and save the state that begins the next epoch."""
+        """Log, store the weights for averaging, validate, and save the state in which the next epoch begins."""
         sums, self._sums = self._sums, {}
         steps = max(1.0, sums.pop("steps", 1.0))
-        entry: dict[str, Any] = {"kind": "epoch", "epoch": self.epoch + 1, "step": self.step}
-        entry["loss"] = sums.pop("loss", 0.0) / steps
-        entry["gradient_norm"] = sums.pop("norm", 0.0) / steps
-        entry |= {key: round(value, 3) for key, value in sums.items()}
-        entry["audio_seconds_per_second"] = round(sums.get("seconds", 0.0) / max(sums.get("wall", 0.0), 1e-9), 1)
+        loss, norm = sums.pop("loss", 0.0) / steps, sums.pop("norm", 0.0) / steps
+        entry = EpochLog(self.epoch + 1, self.step, loss, norm, sums, self._speed(sums, sums.get("wall", 0.0)))
         self.epoch, self.next_batch = self.epoch + 1, 0
         if self.rank > 0:
             self.history = processes.gather(None)[0]
@@ -152,9 +158,9 @@ class Trainer:
         write_tensors(self._weights_path(self.epoch), weights)
         self._weights_path(self.epoch - self.config.average).unlink(missing_ok=True)
         if self.epoch % self.config.validate_every == 0 or self.epoch == self._last_epoch:
-            entry |= self._validate_with(weights)
-            self.history.append(entry)
-            if entry[self.task.metric] <= min(past[self.task.metric] for past in self.history):
+            entry = replace(entry, figures=self._validate_with(weights))
+            self.history.append(Validation(self.epoch, entry.figures))
+            if self._metrics()[-1] <= min(self._metrics()):
                 write_tensors(self.folder / "best.safetensors", weights)
             self._begin_mean()
         self._log(entry)
@@ -162,17 +168,21 @@ class Trainer:
         self.report(entry)
         processes.gather(self.history)
 
+    def _metrics(self) -> list[float]:
+        """The deciding figure of each validation so far; lower is better."""
+        return [validation.figures[self.task.metric] for validation in self.history]
+
     def _best_guess(self) -> dict[str, Tensor]:
-        """The running mean of the weights where there is one, else the weights."""
+        """The running mean of the weights if there is one, else the weights."""
         return self.mean.tensors if self.mean is not None else self.model.state_dict()
 
     def _begin_mean(self) -> None:
-        """Begin the running mean once the figures have not become better for a while."""
+        """Begin the running mean once no validation has improved for `average_after` of them."""
         after = self.config.average_after
         if not after or self.mean is not None or len(self.history) <= after:
             return
-        figures = [entry[self.task.metric] for entry in self.history]
-        if figures[-1] > min(figures[:-after]):
+        metrics = self._metrics()
+        if metrics[-1] > min(metrics[:-after]):
             self.mean = RunningMean.of(self.model)
 
     def _validate_with(self, weights: dict[str, Tensor]) -> dict[str, float]:
@@ -186,7 +196,7 @@ class Trainer:
             self.model.load_state_dict(own)
 
     def _validate(self) -> dict[str, float]:
-        """Figures of the first process, which takes all cores for it: the others are waiting."""
+        """The task's figures; only the first process validates, on all cores, while the others wait."""
         self.model.eval()
         torch.set_num_threads(self.config.threads or self.cores)
         try:
@@ -198,30 +208,24 @@ class Trainer:
     def _out_of_patience(self) -> bool:
         if not self.config.patience or not self.history:
             return False
-        figures = [entry[self.task.metric] for entry in self.history]
-        return len(figures) - 1 - figures.index(min(figures)) >= self.config.patience
+        metrics = self._metrics()
+        return len(metrics) - 1 - metrics.index(min(metrics)) >= self.config.patience
 
-    def _finish(self) -> dict[str, Any]:
-        """Compare the average of the last epochs with the best epoch, and keep the better in the model.
+    def _finish(self) -> FinalLog:
+        """Compare the average of the last epochs with the best epoch, and leave the better one in the model.
 
-        Only the first process does so: the others' models stay as the last step left them.
+        Only the first process does so: the models of the others stay as the last step left them.
         """
         if self.rank > 0:
-            return {}
+            return FinalLog(self.step, "", {})
         if not self.history:  # stopped before the first validation
-            self.history = [{"kind": "epoch", "epoch": self.epoch, "step": self.step} | self._validate()]
+            self.history = [Validation(self.epoch, self._validate())]
             write_tensors(self.folder / "best.safetensors", self.model.state_dict())
-        best = min(self.history, key=lambda entry: entry[self.task.metric])
-        weights = [path for path in map(self._weights_path, range(1, self.epoch + 1)) if path.exists()]
-        final = {"kind": "final", "step": self.step, "weights": f"epoch {best['epoch']}"}
-        final |= {key: value for key, value in best.items() if key not in ("kind", "step", "epoch")}
-        if len(weights) > 1:
-            self.model.load_state_dict(average_tensors([read_tensors(path) for path in weights]))
-            averaged = self._validate()
-            if averaged[self.task.metric] <= best[self.task.metric]:
-                final |= averaged | {"weights": f"average of epochs {self.epoch - len(weights) + 1}-{self.epoch}"}
-            else:
-                self.model.load_state_dict(read_tensors(self.folder / "best.safetensors"))
+        best = min(self.history, key=lambda validation: validation.figures[self.task.metric])
+        final = FinalLog(self.step, f"epoch {best.epoch}", best.figures)
+        averaged = self._average_epochs()
+        if averaged is not None and averaged.figures[self.task.metric] <= best.figures[self.task.metric]:
+            final = averaged
         else:
             self.model.load_state_dict(read_tensors(self.folder / "best.safetensors"))
         self.model.eval()
@@ -229,18 +233,28 @@ class Trainer:
         self.report(final)
         return final
 
+    def _average_epochs(self) -> FinalLog | None:
+        """Put the average of the last epochs' weights in the model and validate it; None if there is one epoch only."""
+        paths = [path for path in map(self._weights_path, range(1, self.epoch + 1)) if path.exists()]
+        if len(paths) < 2:
+            return None
+        self.model.load_state_dict(average_tensors([read_tensors(path) for path in paths]))
+        first = self.epoch - len(paths) + 1
+        return FinalLog(self.step, f"average of epochs {first}-{self.epoch}", self._validate())
+
     def _weights_path(self, epoch: int) -> Path:
         return self.folder / "epochs" / f"epoch-{epoch:04d}.safetensors"
 
-    def _log(self, entry: dict[str, Any]) -> None:
+    def _log(self, entry: EpochLog | FinalLog) -> None:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+            file.write(json.dumps(entry.to_dict()) + "\n")
 
     def _save(self) -> None:
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         values = {
-            "step": self.step, "epoch": self.epoch, "next_batch": self.next_batch, "history": self.history,
-            "sums": self._sums, "total": self.total, "seed": self.config.seed,
+            "step": self.step, "epoch": self.epoch, "next_batch": self.next_batch, "sums": self._sums,
+            "history": [validation.to_dict() for validation in self.history], "total": self.total,
+            "seed": self.config.seed,
         }  # fmt: skip
         if self.mean is not None:
             tensors |= {f"mean.{name}": value for name, value in self.mean.tensors.items()}
@@ -250,53 +264,54 @@ class Trainer:
         save_state(self.folder / "state", self.step, tensors | optimizer_tensors(self.optimizer), values)
 
     def _start(self, resume: bool) -> None:
-        """Begin at the beginning, or where the newest state in the folder stands."""
-        found = load_state(self.folder / "state")
-        if found is None:
+        """Begin at the first step, or at the newest state in the folder."""
+        state = load_state(self.folder / "state")
+        if state is None:
             if self.rank == 0 and (self.folder / "log.jsonl").exists():
                 (self.folder / "log.jsonl").unlink()  # left by a run that was killed before its first state
             self.folder.mkdir(parents=True, exist_ok=True)
             return
         if not resume:
             raise CheckpointError(
-                f"{self.folder.parent} holds a training run; add --resume to go on with it, or choose another --output."
+                f"{self.folder.parent} holds a training run; set `resume` to continue it, or choose another `output`."
             )
-        tensors, values = found
+        tensors, values = state
         if values["seed"] != self.config.seed or values["total"] != self.total:
             raise CheckpointError(
                 f"{self.folder.parent} was trained with another seed, schedule or data; use the same configuration "
-                "and manifests to resume, or choose another --output."
+                "and manifests to resume, or choose another `output`."
             )
         try:
-            self.model.load_state_dict(_beginning(tensors, "model."))
+            self.model.load_state_dict(_with_prefix(tensors, "model."))
         except RuntimeError:
             raise CheckpointError(
-                f"{self.folder.parent} holds a model of other sizes; choose another --output."
+                f"{self.folder.parent} holds a model of other sizes; choose another `output`."
             ) from None
         restore_optimizer(self.optimizer, tensors)
         if "mean_steps" in values:
-            self.mean = RunningMean(_beginning(tensors, "mean."), values["mean_steps"]).to(self.device)
+            self.mean = RunningMean(_with_prefix(tensors, "mean."), values["mean_steps"]).to(self.device)
         if isinstance(self.task, Carrying):
-            self.task.carry_on(_beginning(tensors, "carried."))
+            self.task.carry_on(_with_prefix(tensors, "carried."))
         self.step, self.epoch, self.next_batch = values["step"], values["epoch"], values["next_batch"]
-        self.history, self._sums = values["history"], values["sums"]
+        self.history = [Validation.from_dict(entry) for entry in values["history"]]
+        self._sums = values["sums"]
         if self.rank == 0:
             self._trim_log()
 
     def _trim_log(self) -> None:
-        """Drop entries of steps after the state, which will be made again, and a half-written last line."""
+        """Remove entries of steps after the state, which are repeated, and a last line that was half written."""
         path = self.folder / "log.jsonl"
-        kept = []
+        valid = []
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
             try:
                 entry = json.loads(line)
             except ValueError:
                 continue
             if entry["kind"] != "final" and entry["step"] <= self.step:
-                kept.append(line)
-        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+                valid.append(line)
+        path.write_text("".join(f"{line}\n" for line in valid), encoding="utf-8")
 
 
-def _beginning(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, by the rest of their names."""
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, which is removed."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

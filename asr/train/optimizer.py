@@ -1,20 +1,19 @@
-"""The optimiser of a run, its parameters grouped by the pace at which they learn."""
+"""The optimiser of a run, its parameters grouped by how fast they learn."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    from asr.train.config import TrainConfig
-    from asr.train.task import Task
+from asr.train.config import TrainConfig
+from asr.train.task import Paced, Task
 
 
 def make_optimizer(model: nn.Module, task: Task, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW or plain SGD. Each group holds in `paces`, for every epoch, what its learning rate is multiplied by."""
-    pace = getattr(task, "pace", None)
+    """AdamW or plain SGD. The list `paces` of each group has the factor of its learning rate in every epoch."""
+    pace = task.pace if isinstance(task, Paced) else None
     grouped: dict[tuple[float, ...], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         paces = tuple(1.0 if pace is None else float(pace(name, epoch)) for epoch in range(config.epochs))
@@ -23,5 +22,5 @@ def make_optimizer(model: nn.Module, task: Task, config: TrainConfig) -> torch.o
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.peak_lr, weight_decay=config.weight_decay, fused=True)
     betas = (config.betas[0], config.betas[1])
-    # Fused: the passes over memory of the plain one took a quarter of the time of a language model's step.
+    # Fused, since the unfused one's passes over memory took a quarter of a language model's step.
     return torch.optim.AdamW(groups, lr=config.peak_lr, betas=betas, weight_decay=config.weight_decay, fused=True)

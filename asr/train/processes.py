@@ -1,8 +1,8 @@
 """Several processes that train one model together, each on its share of every step's batches.
 
-They are told who they are by the variables of `torchrun` (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), so
-that `torchrun --nproc-per-node N -m asr train …` works; `helpers` starts them on one machine without it. On the CPU two
-processes of one thread each train faster than one of two: recurrent steps are too short to share out among threads.
+The variables of `torchrun` (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT) number them, so that `torchrun
+--nproc-per-node N -m asr train …` works; `helpers` starts them on one machine without it. On the CPU two processes of
+one thread each train faster than one of two: recurrent steps are too short to be divided among threads.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-PATIENCE = timedelta(hours=2)  # for the others, which wait while the first one validates
+PATIENCE = timedelta(hours=2)  # of the other processes while the first one validates
 
 
 def rank() -> int:
-    """This process's number, from 0; 0 as well where there is only one."""
+    """This process's number, from 0."""
     return int(os.environ.get("RANK", "0"))
 
 
 def count() -> int:
-    """How many processes train together."""
+    """The number of processes that train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def local_rank() -> int:
-    """This process's number on its machine: the GPU it takes."""
+    """This process's number on its machine, which is also the number of its GPU."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def join(device: torch.device) -> None:
-    """Meet the other processes; does nothing where there are none."""
+    """Connect to the other processes; does nothing if there are none."""
     if count() > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
 
 
 def leave() -> None:
-    """Close the connections that `join` made: left open, their threads may abort this process as it ends."""
+    """Close the connections that `join` made: left open, their threads may abort this process at its end."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
@@ -58,13 +58,13 @@ def same_start(model: nn.Module) -> None:
 
 
 def add_gradients(parameters: Sequence[nn.Parameter], figures: dict[str, float]) -> dict[str, float]:
-    """Sum gradients over the processes, in place, and figures, which are returned; keys may differ."""
+    """The sums of `figures` over the processes, whose keys may differ; gradients are summed in place."""
     if count() == 1:
         return figures
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
     dist.all_reduce(flat)
-    for parameter, piece in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+    for parameter, piece in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
         parameter.grad = piece.view_as(parameter)
     total: dict[str, float] = {}
     for other in gather(figures):
@@ -84,10 +84,10 @@ def gather(value: Any) -> list[Any]:
 
 @contextmanager
 def helpers(wanted: int, command: Sequence[str] | None = None) -> Iterator[None]:
-    """Run this very command (`asr` with its arguments, or `command`) in `wanted` processes: this one becomes the first.
+    """Run this command (`asr` with its arguments, or `command`) in `wanted` processes, of which this is the first.
 
-    Does nothing where it is one of several already. If a helper dies, the next exchange with it fails here; if this
-    process is killed, the helpers fail the same way: none is left behind.
+    Does nothing in a process that is one of several already. If a helper dies, the next exchange with it fails here; if
+    this process is killed, the helpers fail in the same way, so none is left behind.
     """
     if wanted <= 1 or count() > 1:
         try:

@@ -1,4 +1,4 @@
-"""What a run's steps are made of: the batches of each, and which of them are this process's."""
+"""The steps of a run: the batches of each, and which of them this process computes."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from asr.train import processes
 from asr.train.task import Task
 
 Futures = list[tuple[int, Future[Any]]]
-MOST_WORKERS = 8  # threads that prepare batches for a GPU, and steps that they are ahead
+MOST_WORKERS = 8  # threads that prepare batches for a GPU, and how many steps they work ahead
 
 
 @dataclass
 class Share:
-    """What this process does of one step: batches with their places among the step's, and how many those are."""
+    """This process's batches of one step, each with its place in the step, and how many batches the step has."""
 
     batches: Iterable[tuple[int, Any]]
     of: int
 
 
 class Steps:
-    """The steps of all epochs, each of up to `accumulate` batches that several processes share out."""
+    """The steps of all epochs, each of up to `accumulate` batches, which several processes divide among them."""
 
     def __init__(self, task: Task, accumulate: int, device: torch.device) -> None:
         self.task, self.accumulate, self.device = task, accumulate, device
 
     def of_epoch(self, epoch: int) -> list[list[Any]]:
-        """The plans of each step's batches. Raises AsrError if there are none."""
+        """The plans of the batches of each step. Raises AsrError if there are none."""
         plans = list(self.task.plan(epoch))
         if not plans:
             raise AsrError("there is nothing to train on: no usable item is left after checking the data.")
         return [plans[start : start + self.accumulate] for start in range(0, len(plans), self.accumulate)]
 
     def shares(self, epoch: int, step: int, end: int) -> Generator[Share]:
-        """This process's share of each step, from one step of an epoch until the epoch `end`.
+        """This process's share of each step, from step `step` of epoch `epoch` up to epoch `end`, which is excluded.
 
-        On the CPU batches are made when they are asked for: threads would take cores from the kernels, whose threads
-        wait for each other. For a GPU they are made in threads, some steps ahead, the next epoch's too.
+        On the CPU a batch is prepared when it is needed: threads would take cores from the kernels, whose threads wait
+        for each other. For a GPU threads prepare batches some steps ahead, across the end of an epoch.
         """
         wanted = self._wanted(epoch, step, end)
         if self.device.type == "cpu":

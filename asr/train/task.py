@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-Report = Callable[[dict[str, Any]], None]  # called with an entry for each step, epoch, and at the end
+from asr.train.log import SpeedUnit
 
 
 class Task(Protocol):
-    """What a training run trains. Everything here must depend on its arguments alone, not on earlier calls."""
+    """What a training run trains. Everything here must depend on its arguments alone, not on earlier calls.
+
+    Plans and batches are the task's own: the loop only hands them on.
+    """
 
     @property
     def model(self) -> nn.Module:
-        """What is trained."""
+        """The network to train."""
         ...
 
     @property
@@ -24,20 +27,25 @@ class Task(Protocol):
         """The key of `validate` that says which weights are best; lower is better."""
         ...
 
+    @property
+    def speed_unit(self) -> SpeedUnit | None:
+        """How the speed of training is measured, or None."""
+        ...
+
     def plan(self, epoch: int) -> Sequence[Any]:
         """The batches of an epoch, in order, cheap to make."""
         ...
 
     def prepare(self, plan: Any, epoch: int, device: torch.device) -> Any:
-        """One batch with its data; runs in another thread ahead of the training."""
+        """One batch with its data; may run in another thread, ahead of the training."""
         ...
 
     def loss(self, batch: Any) -> tuple[Tensor, dict[str, float]]:
-        """The mean loss of a batch, and figures to sum up for the log (`seconds`: seconds of audio, shown as speed)."""
+        """The mean loss of a batch, and counts that are summed for the log."""
         ...
 
     def validate(self, device: torch.device) -> dict[str, float]:
-        """Figures on the validation data, with the model in evaluation mode."""
+        """Figures on the validation data; the model is in evaluation mode."""
         ...
 
 
@@ -50,14 +58,14 @@ class Carrying(Protocol):
         ...
 
     def carry_on(self, carried: dict[str, Tensor]) -> None:
-        """Go on from that."""
+        """Continue from what `carried` returned."""
         ...
 
 
 @runtime_checkable
 class Paced(Protocol):
-    """A task whose parameters learn at rates of their own."""
+    """A task whose parameters learn at different rates."""
 
     def pace(self, name: str, epoch: int) -> float:
-        """What the learning rate of the model's parameter `name` is multiplied by in an epoch from 0; 0 freezes it."""
+        """The factor of the learning rate of the parameter `name` in an epoch (from 0); 0 freezes it."""
         ...

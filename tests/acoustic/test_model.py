@@ -8,13 +8,19 @@ import pytest
 import torch
 from torch.nn.functional import ctc_loss
 
-from asr.acoustic.blocks import CONTEXT, FeedForward, SelfAttention
-from asr.acoustic.checkpoint import AcousticCheckpoint, load_checkpoint, save_checkpoint
-from asr.acoustic.model import AcousticConfig, AcousticModel
-from asr.acoustic.task import CriterionConfig, CtcTask, DataConfig, batch_log_probs, disagreement, frames_needed
+from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
+from asr.acoustic.config import AcousticConfig
+from asr.acoustic.criteria.consistency import Consistency, disagreement
+from asr.acoustic.criteria.ctc import Ctc, frames_needed
+from asr.acoustic.encoders import CONTEXT, FeedForward, SelfAttention
+from asr.acoustic.inference import batch_log_probs
+from asr.acoustic.network import AcousticModel
+from asr.acoustic.task import CtcTask
 from asr.atomic_file import write_text
 from asr.audio.augment import AugmentConfig
-from asr.audio.features import FeatureConfig
+from asr.audio.feature_config import FeatureConfig
+from asr.data.audio_store import AudioStore
+from asr.data.config import DataConfig
 from asr.data.manifest import Utterance
 from asr.errors import CheckpointError, ConfigError, TextError
 from asr.text.lexicon import Lexicon
@@ -61,7 +67,7 @@ def test_models_of_every_make_ignore_padding_and_are_read_back(tmp_path, setting
         assert np.abs(found - alone).max() < 1e-5
         frames = (len(piece) - 400) // 160 + 1
         assert len(found) == -(-frames // sizes.get("subsampling", 4))
-    save_checkpoint(tmp_path / "m", AcousticCheckpoint(model, Tokens.characters("abc"), None, {}))
+    save_checkpoint(tmp_path / "m", model, Tokens.characters("abc"))
     again = batch_log_probs(load_checkpoint(tmp_path / "m").model, pieces[:1], CPU)[0]
     assert np.abs(again - together[0]).max() < 1e-5
 
@@ -91,7 +97,7 @@ def _task(tmp_path, make_wav, texts, seconds=1.0):
     for number, text in enumerate(texts):
         path = make_wav(f"{number}.wav", seconds)
         items.append((Utterance(str(number), str(path), seconds, text), checkpoint.tokens.encode(text)))
-    return CtcTask(checkpoint.model, items, items, DataConfig(), AugmentConfig(speeds=()), lambda found: {"ter": 1.0})
+    return CtcTask(checkpoint.model, items, items, DataConfig(), AugmentConfig(speeds=()), Ctc(checkpoint.tokens))
 
 
 def test_the_loss_is_torchs_ctc_loss_per_token(tmp_path, make_wav):
@@ -102,7 +108,7 @@ def test_the_loss_is_torchs_ctc_loss_per_token(tmp_path, make_wav):
     loss, figures = task.loss(batch)
     total = 0.0
     for index in (0, 1):
-        samples = torch.from_numpy(task.read(task.train[index][0]))[None]
+        samples = torch.from_numpy(AudioStore(0).read(task.train[index][0]))[None]
         log_probs, lengths = task.model.log_probs(samples, torch.tensor([samples.shape[1]]))
         target = torch.tensor([task.train[index][1]])
         total += float(
@@ -141,13 +147,13 @@ def test_a_file_lost_while_training_is_named_and_left_out(tmp_path, make_wav):
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 0.0), ("float16", 2e-3)])
 def test_a_checkpoint_survives_writing_and_reading(tmp_path, dtype, tolerance):
     checkpoint = tiny_checkpoint()
-    checkpoint.decoding = {"lm_weight": 0.5}
-    save_checkpoint(tmp_path / "m", checkpoint, dtype)
+    save_checkpoint(tmp_path / "m", *checkpoint, search={"lm_weight": 0.5}, lm="lm.arpa", dtype=dtype)
     again = load_checkpoint(tmp_path / "m")
     assert again.model.config == checkpoint.model.config
-    assert again.tokens.names == checkpoint.tokens.names
-    assert again.lexicon.spellings == checkpoint.lexicon.spellings
-    assert again.decoding == {"lm_weight": 0.5}
+    assert again.package.tokens.names == checkpoint.tokens.names
+    assert again.package.lexicon.spellings == checkpoint.lexicon.spellings
+    assert again.package.search == {"lm_weight": 0.5}
+    assert again.package.lm_path == tmp_path / "m" / "lm.arpa"
     pairs = zip(checkpoint.model.state_dict().values(), again.model.state_dict().values(), strict=True)
     assert max(float((a - b).abs().max()) for a, b in pairs) <= tolerance
 
@@ -161,21 +167,21 @@ def test_a_folder_keeps_a_packed_lexicon_packed_and_never_two(tmp_path):
         (Lexicon.read(tmp_path / "words.gz"), packed, plain),
         (checkpoint.lexicon, plain, packed),
     ]:
-        save_checkpoint(tmp_path / "m", dataclasses.replace(checkpoint, lexicon=lexicon))
+        save_checkpoint(tmp_path / "m", checkpoint.model, checkpoint.tokens, lexicon)
         assert there.exists()
         assert not away.exists()
-        again = load_checkpoint(tmp_path / "m").lexicon
+        again = load_checkpoint(tmp_path / "m").package.lexicon
         assert again.source == there
         assert again.spellings == checkpoint.lexicon.spellings
     packed.write_bytes(b"cut")
     plain.unlink()
     with pytest.raises(TextError, match=r"lexicon\.txt\.gz"):
-        _ = load_checkpoint(tmp_path / "m").lexicon.spellings
+        _ = load_checkpoint(tmp_path / "m").package.lexicon.spellings
 
 
 def test_a_checkpoint_in_bytes_is_off_by_half_a_step_of_each_row_at_most(tmp_path):
     checkpoint = tiny_checkpoint()
-    save_checkpoint(tmp_path / "m", checkpoint, "int8")
+    save_checkpoint(tmp_path / "m", *checkpoint, dtype="int8")
     again = load_checkpoint(tmp_path / "m").model.state_dict()
     for name, value in checkpoint.model.state_dict().items():
         if value.ndim > 1:
@@ -218,7 +224,7 @@ def _other_tokens(folder):
 )
 def test_harmed_checkpoints_are_named(tmp_path, harm, message):
     folder = tmp_path / "m"
-    save_checkpoint(folder, tiny_checkpoint())
+    save_checkpoint(folder, *tiny_checkpoint())
     harm(folder)
     with pytest.raises(CheckpointError, match=message) as caught:
         load_checkpoint(folder)
@@ -229,7 +235,7 @@ def test_harmed_checkpoints_are_named(tmp_path, harm, message):
 def test_a_block_adds_its_layer_its_attention_and_its_convolution_to_what_it_reads(heads):
     torch.manual_seed(0)
     config = AcousticConfig(hidden_size=6, num_layers=2, input_size=8, block_kernel=3, attention_heads=heads)
-    stack = AcousticModel(config, 3).recurrent.double().eval()
+    stack = AcousticModel(config, 3).encoder.double().eval()
     hidden, lengths = torch.randn(1, 9, 8).double(), torch.tensor([9])
     # Each part by its equation, the convolution as a sum over its taps.
     outputs, _ = stack.layers[0](torch.nn.functional.layer_norm(hidden, (8,)))
@@ -246,7 +252,7 @@ def test_a_block_adds_its_layer_its_attention_and_its_convolution_to_what_it_rea
     around = sum(padded[:, tap : tap + 9] * taps[:, tap] for tap in range(3)) + part.depthwise.bias
     around = torch.nn.functional.layer_norm(around, (8,))
     expected = read + (around * around.sigmoid()) @ part.mix.weight.T + part.mix.bias
-    found = stack.read_by(1, hidden, lengths)
+    found = stack.input_of_layer(1, hidden, lengths)
     assert torch.allclose(found, torch.nn.functional.layer_norm(expected, (8,)), atol=1e-12)
 
 
@@ -291,18 +297,18 @@ def test_attention_put_into_a_trained_model_changes_nothing_at_first(settings):
     config = dataclasses.replace(trained.config, attention_heads=2)
     model = AcousticModel(config, 5).eval()
     assert np.abs(_of_speech(model) - _of_speech(trained)).max() > 0.01
-    model.take(trained.state_dict())
+    model.start_from(trained.state_dict())
     assert np.array_equal(_of_speech(model), _of_speech(trained))
     again = AcousticModel(config, 5).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.1  # its attention says something now, and is taken over as it is
-    again.take(model.state_dict())
+    again.start_from(model.state_dict())
     assert np.array_equal(_of_speech(again), _of_speech(model))
     with pytest.raises(RuntimeError):
-        trained.take(model.state_dict())
+        trained.start_from(model.state_dict())
     with pytest.raises(RuntimeError):
-        model.take({name: value for name, value in trained.state_dict().items() if name != "head.bias"})
+        model.start_from({name: value for name, value in trained.state_dict().items() if name != "head.bias"})
 
 
 def _of_speech(model):
@@ -312,7 +318,7 @@ def _of_speech(model):
 def test_impossible_sizes_are_named():
     with pytest.raises(ConfigError, match="subsampling"):
         AcousticConfig(subsampling=5)
-    with pytest.raises(ConfigError, match="feedforward, gaussian, not 'transformer'"):
+    with pytest.raises(ConfigError, match="feedforward, or gaussian, not 'transformer'"):
         AcousticConfig(kind="transformer")
     with pytest.raises(ConfigError, match="width of 640"):
         AcousticConfig(attention_heads=7)
@@ -340,7 +346,7 @@ def test_disagreement_is_the_divergence_from_the_other_view():
 
 
 def _with_views(task, weight=0.5):
-    return dataclasses.replace(task, criterion=CriterionConfig(consistency=weight))
+    return dataclasses.replace(task, criterion=Consistency(task.criterion, weight))
 
 
 def test_two_equal_views_give_the_loss_of_one(tmp_path, make_wav):
@@ -367,3 +373,42 @@ def test_views_differ_in_what_is_hidden_and_their_disagreement_counts(tmp_path, 
     heavier, _ = _with_views(one, 1000.5).loss(batch)
     assert figures["disagreement"] > 0
     assert float(heavier - loss) == pytest.approx(1000 * figures["disagreement"], rel=1e-3)
+
+
+def test_utterances_longer_than_a_batch_are_named(tmp_path, make_wav):
+    task = _task(tmp_path, make_wav, ["cab", "bad"])
+    longer = Utterance("long", str(make_wav("long.wav", 2.0)), 2.0, "cab")
+    items = [*task.train, (longer, task.train[0][1])]
+    short = dataclasses.replace(task, train=items, data=DataConfig(batch_seconds=1.5))
+    assert [utterance.id for utterance, _ in short.train] == ["0", "1"]
+    assert [(bad.where, "data.batch_seconds" in bad.reason) for bad in short.too_long] == [("long", True)]
+    assert sorted(index for batch in short.plan(3) for index in batch) == [0, 1]
+    all_of_them = dataclasses.replace(task, train=items)
+    assert all_of_them.too_long == []
+    assert sorted(index for batch in all_of_them.plan(3) for index in batch) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"attention_heads": 4},
+        {"block_kernel": 3},
+        {"kind": "feedforward"},
+        {"kind": "feedforward", "attention_heads": 2},
+    ],
+)
+def test_files_call_every_encoder_recurrent(settings):
+    sizes = {"hidden_size": 8, "num_layers": 1, "input_size": 8, "conv_channels": 2} | settings
+    model = AcousticModel(AcousticConfig(**sizes, features=FeatureConfig(num_mel_bins=20)), 5).eval()
+    state = model.state_dict()
+    own = [name for name, _ in model.named_parameters()]
+    parts = {name.split(".")[0] for name in state}
+    assert parts == {"front", "recurrent", "head"} | ({"attention"} if "attention_heads" in settings else set())
+    assert len(state) == len(own)
+    for (name, value), parameter in zip(state.items(), model.parameters(), strict=True):
+        assert torch.equal(value, parameter), name  # the order of the parameters is that of the names
+    holder = torch.nn.ModuleDict({"a": model, "b": torch.nn.Linear(1, 1)})
+    nested = holder.state_dict()
+    assert {name.split(".")[1] for name in nested if name.startswith("a.")} == parts
+    holder.load_state_dict(nested)

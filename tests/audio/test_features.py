@@ -8,13 +8,8 @@ import torch
 import torchaudio.compliance.kaldi as kaldi
 from torchaudio.functional import compute_deltas
 
-from asr.audio.features import (
-    FeatureConfig,
-    Features,
-    StreamingFeatures,
-    append_deltas,
-    normalize_running,
-)
+from asr.audio.feature_config import FeatureConfig
+from asr.audio.features import Features, StreamingFeatures, append_deltas, normalize_running
 from asr.audio.read import read_audio
 from asr.errors import ConfigError
 from tests.conftest import speech_like
@@ -117,6 +112,36 @@ def test_level_normalisation_takes_the_loudness_away_and_leaves_the_spectrum():
         assert torch.allclose(features, softer, atol=1e-3)
     with pytest.raises(ConfigError, match="filterbanks"):
         FeatureConfig(kind="mfcc", num_mel_bins=23, normalize="level")
+
+
+def test_speech_normalisation_does_not_depend_on_pauses():
+    config = FeatureConfig(normalize="speech")
+    noise = np.random.default_rng(5)
+    piece = (speech_like(1.0) + 0.01 * noise.standard_normal(16000)).astype(np.float32)
+    alone, paused = (
+        _batch([piece], config)[0],
+        _batch([np.concatenate([piece, np.zeros(16000, np.float32)])], config)[0],
+    )
+    within = len(alone)
+    assert (paused[:within] - alone).abs().mean() < 0.1  # frames that reach into the pause count a little
+    assert torch.all(paused[within + 5 :] == -4.0)
+    utterance = _batch([np.concatenate([piece, np.zeros(16000, np.float32)])], FeatureConfig())[0]
+    assert (utterance[:within] - _batch([piece], FeatureConfig())[0]).abs().mean() > 0.3  # what the setting is for
+
+
+def test_speech_normalisation_equals_its_definition():
+    quiet = 1e-4 * np.random.default_rng(5).standard_normal(8000)
+    pieces = [np.concatenate([speech_like(1.0), quiet]).astype(np.float32), speech_like(0.5, seed=3)]
+    for features, raw in zip(_batch(pieces, FeatureConfig(normalize="speech")), _batch(pieces, FBANK), strict=True):
+        levels = np.log(np.exp(raw.double().numpy()).sum(axis=1))
+        loud = raw.double().numpy()[levels >= levels.max() - 12.0]
+        assert 0 < len(loud) < len(raw) or len(raw) < 60
+        expected = (raw.numpy() - loud.mean(axis=0)) / np.sqrt(np.maximum(loud.var(axis=0), 1e-5))
+        assert np.allclose(features.numpy(), np.maximum(expected, -4.0), atol=2e-3)
+    with pytest.raises(ConfigError, match="filterbanks"):
+        FeatureConfig(normalize="speech", deltas=1)
+    with pytest.raises(ConfigError, match="convention"):
+        FeatureConfig(normalize="speech", convention="librosa")
 
 
 def test_running_normalisation_equals_its_definition():

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from asr.audio.segment import cut_at_pauses
+from asr.audio.segment import PauseCutter, cut_at_pauses
 from tests.conftest import speech_like
 
 
@@ -29,3 +31,19 @@ def test_silence_and_nothing_are_silent_and_speech_is_not():
     assert next(iter(cut_at_pauses([np.zeros(1, np.float32)]))).is_silent
     assert next(iter(cut_at_pauses([]))).is_silent
     assert not next(iter(cut_at_pauses([speech_like(1.0)]))).is_silent
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 5), sizes=st.lists(st.integers(1, 40000), min_size=1, max_size=12))
+def test_cuts_do_not_depend_on_the_blocks(seed, sizes):
+    samples = speech_like(11.0, rate=8000, seed=seed)
+    whole = list(cut_at_pauses([samples], 8000, 8.0))
+    cutter, found, at = PauseCutter(8000, 8.0), [], 0
+    while at < len(samples):
+        size = sizes[at % len(sizes)]
+        found += cutter.push(samples[at : at + size])
+        at += size
+    found += cutter.finish()
+    assert len(whole) == 2
+    assert [segment.start for segment in found] == [segment.start for segment in whole]
+    assert all(np.array_equal(a.samples, b.samples) for a, b in zip(found, whole, strict=True))

@@ -16,13 +16,14 @@ import torch
 from safetensors.torch import load_file
 from torchaudio.functional import forced_align
 
-from asr.acoustic.checkpoint import AcousticCheckpoint, save_checkpoint
-from asr.acoustic.model import AcousticConfig, AcousticModel
+from asr.acoustic.checkpoint import save_checkpoint
+from asr.acoustic.config import AcousticConfig
+from asr.acoustic.network import AcousticModel
 from asr.acoustic.run import AcousticRun, AcousticRunConfig
 from asr.cli.main import COMMANDS
 from asr.data.manifest import read_manifest
 from asr.errors import TextError
-from asr.lm.arpa import read_arpa
+from asr.lm.ngram.arpa import read_arpa
 from asr.text.lexicon import read_spelled
 from asr.text.tokens import Tokens
 from tests.conftest import speech_like, tiny_checkpoint
@@ -138,7 +139,7 @@ def test_an_output_folder_that_cannot_be_written_is_named(run, make_wav, tmp_pat
 
 def test_harmed_models_are_named(run, make_wav, tmp_path):
     folder = tmp_path / "model"
-    save_checkpoint(folder, tiny_checkpoint())
+    save_checkpoint(folder, *tiny_checkpoint())
     data = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(data[:-10])
     code, _, err = run("transcribe", make_wav(), "--model", folder)
@@ -419,7 +420,7 @@ def test_the_pronunciation_that_was_said_is_chosen_and_trained_on(run, make_wav,
     model = AcousticModel(config, 5).eval()
     with torch.no_grad():
         model.head.weight.mul_(20)  # outputs that tell the tokens apart
-    save_checkpoint(tmp_path / "m", AcousticCheckpoint(model, tokens, None, {}))
+    save_checkpoint(tmp_path / "m", model, tokens)
     (tmp_path / "tokens.txt").write_text(tokens.to_text())
     (tmp_path / "lexicon.txt").write_text("x\tA B |\nx\tC |\ny\tB |\ny\tC A |\nz\tA |\n")
     samples = speech_like(0.9)

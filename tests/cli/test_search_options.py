@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from asr.config import to_dict
-from asr.lm.arpa import write_arpa
-from asr.lm.kneser_ney import Corpus, estimate
-from asr.lm.lstm_folder import save_lm
-from asr.lm.lstm_model import LstmLanguageModel, LstmLmConfig
-from asr.recognizer.decoding import Extras, search_settings
+from asr.lm.lstm.folder import save_lm
+from asr.lm.lstm.network import LstmLanguageModel, LstmLmConfig
+from asr.lm.ngram.arpa import write_arpa
+from asr.lm.ngram.kneser_ney import Corpus, estimate
 from tests.decode.test_beam import _log_probs
 
 TEXT = ["a b ab", "a b", "b b", "ab a", "a a a b"] * 4
@@ -94,17 +93,6 @@ def test_tuning_prints_surface_beams_calibration_and_what_a_neural_model_brings(
     assert "1600:16" in errors
 
 
-def test_settings_tuned_for_a_neural_model_apply_only_with_one():
-    tuned = {"lm_weight": 0.8, "word_score": -1.0, "neural_lm_weight": 0.9, "neural_word_score": 0.5, "threshold": 16.0}
-    assert search_settings(tuned, {"beam_size": None})["lm_weight"] == 0.8
-    found = search_settings(tuned, {"word_score": 2.0}, Extras(neural_lm="lstm"))
-    assert (found["lm_weight"], found["word_score"], found["threshold"]) == (0.9, 2.0, 16.0)
-    tuned |= {"neural_threshold": 15.0, "confidence_slope": 0.2, "neural_confidence_slope": 0.4}
-    assert search_settings(tuned, {}, Extras(neural_lm="lstm"))["confidence_slope"] == 0.4
-    assert search_settings(tuned, {}, Extras(neural_lm="lstm"))["threshold"] == 15.0
-    assert search_settings(tuned, {"threshold": 9.0}, Extras(neural_lm="lstm"))["threshold"] == 9.0
-
-
 def test_a_recogniser_packed_with_a_neural_model_uses_it(run, neural, tiny_model, make_wav, tmp_path):
     write_arpa(tmp_path / "lm.arpa", estimate(Corpus(["a cab", "bad dab a"] * 4), 2))
     (tmp_path / "tuned.json").write_text(json.dumps({"neural_share": 0.7, "lm_weight": 0.5, "neural_lm_weight": 0.6}))
@@ -131,10 +119,3 @@ def test_a_recogniser_packed_with_a_neural_model_uses_it(run, neural, tiny_model
         for options in ([], ["--neural-lm", lstm], ["--neural-lm", "none"], ["--lm", tmp_path / "lm.arpa"])
     ]
     assert scores[0] == scores[1] != scores[2] == scores[3]
-
-
-def test_without_a_choice_the_model_s_own_neural_model_is_taken(neural):
-    assert Extras().resolved(neural.parent).neural_lm == neural
-    assert Extras().resolved(neural).neural_lm is None  # a folder without one
-    assert Extras().resolved(None).neural_lm is None
-    assert Extras(neural_lm=None).resolved(neural.parent).neural_lm is None

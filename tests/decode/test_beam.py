@@ -9,8 +9,8 @@ import pytest
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.decode.greedy import greedy_tokens
 from asr.errors import ConfigError, TextError
-from asr.lm.kneser_ney import Corpus, estimate
-from asr.lm.ngram_tables import build_tables
+from asr.lm.ngram.kneser_ney import Corpus, estimate
+from asr.lm.ngram.tables import build_tables
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 

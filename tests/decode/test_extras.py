@@ -12,8 +12,8 @@ from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.decode.fusion import Fusion, rescore
 from asr.decode.search.session import BeamSession
 from asr.errors import ConfigError, TextError
-from asr.lm.kneser_ney import Corpus, estimate
-from asr.lm.ngram_tables import build_tables
+from asr.lm.ngram.kneser_ney import Corpus, estimate
+from asr.lm.ngram.tables import build_tables
 from asr.text.tokens import Tokens
 from tests.decode.test_beam import BOUNDED, EXHAUSTIVE, TEXT, _log_probs
 

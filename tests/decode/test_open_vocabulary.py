@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from asr.decode.beam import BeamConfig, BeamDecoder
+from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.open_vocabulary import TokenDecoder, is_token_model, token_lexicon
-from asr.lm.arpa import write_arpa
-from asr.lm.kneser_ney import Corpus, estimate
-from asr.lm.ngram_tables import build_tables
-from asr.recognizer.decoding import make_decoder
+from asr.lm.ngram.arpa import write_arpa
+from asr.lm.ngram.kneser_ney import Corpus, estimate
+from asr.lm.ngram.tables import build_tables
 from tests.decode.test_beam import EXHAUSTIVE, TEXT, _log_probs
 from tests.decode.test_extras import MODEL, TOKENS, _totals
 
@@ -37,8 +37,8 @@ def test_a_model_over_tokens_opens_the_vocabulary(tmp_path):
     assert not is_token_model(MODEL, TOKENS)  # words such as ab
     write_arpa(tmp_path / "tokens.arpa", estimate(Corpus(SPELLED), 2))
     write_arpa(tmp_path / "words.arpa", estimate(Corpus(TEXT), 2))
-    assert isinstance(make_decoder(TOKENS, None, tmp_path / "tokens.arpa"), TokenDecoder)
-    assert isinstance(make_decoder(TOKENS, None, tmp_path / "words.arpa"), BeamDecoder)
+    assert open_decoder(TOKENS, SearchOptions(lm=tmp_path / "tokens.arpa")).words is None
+    assert set(open_decoder(TOKENS, SearchOptions(lm=tmp_path / "words.arpa")).words or ()) == {"a", "b", "ab", "aa"}
 
 
 def test_words_have_the_times_of_their_tokens():

@@ -9,11 +9,9 @@ import pytest
 import torch
 from torchaudio.functional import forced_align
 
-from asr.recognizer.decoding import make_decoder
-from asr.recognizer.torch_backend import TorchBackend
+from asr.backends import open_backend
+from asr.decode.build import SearchOptions, open_decoder
 from tests.conftest import DATA
-
-FRAME = 0.04
 
 
 def _forced_starts(log_probs: np.ndarray, tokens: list[int]) -> list[int]:
@@ -30,17 +28,18 @@ def _forced_starts(log_probs: np.ndarray, tokens: list[int]) -> list[int]:
 @pytest.mark.skipif(not (DATA / "LibriSpeech").is_dir(), reason="needs the speech corpora: set ASR_DATA")
 def test_token_times_agree_with_forced_alignment():
     from asr.audio.read import read_audio
-    from asr.recognizer.shipped import model_folder
+    from asr.shipped import model_folder
 
-    backend = TorchBackend(model_folder(None))
-    checkpoint = backend.checkpoint
-    decoder = make_decoder(checkpoint.tokens, checkpoint.lexicon, checkpoint.lm_path, checkpoint.decoding)
+    backend = open_backend(model_folder(None))
+    frame_seconds = backend.package.seconds_per_frame
+    decoder = open_decoder(backend.package, SearchOptions(neural_lm="none"))
     differences = []
     for path in sorted(Path(DATA / "LibriSpeech" / "dev-full-band").glob("*/*/*.opus"))[:12]:
         log_probs = backend.log_probs([read_audio(path)])[0]
         tokens = [token for word in decoder.decode(log_probs)[0].words for token in word.tokens]
         forced = _forced_starts(log_probs, [token for token, _ in tokens])
-        differences += [abs(start - frame) * FRAME for start, (_, frame) in zip(forced, tokens, strict=True)]
+        differences += [abs(start - frame) * frame_seconds for start, (_, frame) in zip(forced, tokens, strict=True)]
     assert len(differences) > 500
-    assert np.median(differences) < 0.04
+    assert frame_seconds == pytest.approx(0.03)
+    assert np.median(differences) <= frame_seconds + 1e-9
     assert np.quantile(differences, 0.9) < 0.1

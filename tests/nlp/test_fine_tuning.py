@@ -7,8 +7,8 @@ import torch
 
 from asr.config import to_dict
 from asr.errors import ConfigError
-from asr.lm.lstm_folder import save_lm
-from asr.lm.lstm_model import LstmLanguageModel, LstmLmConfig
+from asr.lm.lstm.folder import save_lm
+from asr.lm.lstm.network import LstmLanguageModel, LstmLmConfig
 from asr.nlp.fine_tuning import from_language_model
 from asr.nlp.folder import load_classifier
 from asr.nlp.model import ClassifierConfig

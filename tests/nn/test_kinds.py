@@ -205,23 +205,6 @@ def test_dropped_recurrent_weights_are_whole_again_in_evaluation(kind):
     assert torch.allclose(stack(inputs, LENGTHS, return_states=False)[0], plain(inputs, LENGTHS)[0], atol=1e-9)
 
 
-def test_zoneout_keeps_units_in_training_and_mixes_in_evaluation():
-    stack, inputs = _stack("lstm", zoneout=0.4), _inputs()
-    layer = stack.forwards[0]
-    state = tuple(torch.randn(4, HIDDEN, dtype=torch.float64) for _ in range(2))
-    stepped = cells.lstm_step(inputs[:, 0], state, *_gates(layer, 4))
-    _, (hidden, _) = stack(inputs[:, :1], states=tuple(part[None] for part in state))
-    assert torch.allclose(hidden[0], 0.4 * state[0] + 0.6 * stepped[0], atol=1e-12)
-    stack.train()
-    _, (hidden, _) = stack(inputs[:, :1], states=tuple(part[None] for part in state))
-    kept, moved = hidden[0] == state[0], torch.isclose(hidden[0], stepped[0])
-    assert torch.all(kept | moved)
-    assert kept.any()
-    assert moved.any()
-    mask = torch.tensor([[True, False]])
-    assert cells.zoneout(torch.zeros(1, 2), torch.ones(1, 2), mask).tolist() == [[0.0, 1.0]]
-
-
 def test_a_reservoir_has_its_spectral_radius_and_sparsity():
     stack = Recurrent("esn", 3, 200)
     weights = stack.forwards[0].weight_hh
@@ -235,7 +218,6 @@ def test_a_reservoir_has_its_spectral_radius_and_sparsity():
     [
         ({"kind": "lstm", "projection_size": 2}, "projection"),
         ({"kind": "lstm-projected", "projection_size": 6}, "projection"),
-        ({"kind": "gru", "zoneout": 0.1}, "zoneout"),
     ],
 )
 def test_options_that_a_kind_has_not_are_refused(options, message):

@@ -9,7 +9,7 @@ import pytest
 from asr.acoustic.run import AcousticRunConfig
 from asr.config import from_dict, read_toml
 from asr.data.importers import import_corpus, keep_where
-from asr.lm.lstm_run import LmRunConfig
+from asr.lm.lstm.run import LmRunConfig
 from asr.nlp.run import ClassifierRunConfig
 from asr.nlp.table import read_table
 from asr.score.report import score_system

@@ -3,12 +3,12 @@ from __future__ import annotations
 import itertools
 import json
 
-from asr.recognizer.transcript import FORMATS, TimedWord, Transcript, cues
+from asr.recognizer.transcript import FORMATS, Transcript, Word, cues
 
 WORDS = (
-    TimedWord("hello", 0.5, 0.9, 0.98765),
-    TimedWord("there", 1.0, 1.25, 0.5),
-    TimedWord("later", 62.0, 62.52, 1.0),
+    Word("hello", 0.5, 0.9, 0.98765),
+    Word("there", 1.0, 1.25, 0.5),
+    Word("later", 62.0, 62.52, 1.0),
 )
 TRANSCRIPT = Transcript("dir/my talk.wav", 63.0, WORDS)
 
@@ -43,7 +43,7 @@ def test_nothing_said_is_legal_in_every_format():
 
 
 def test_subtitles_stay_short_and_in_order():
-    words = tuple(TimedWord(f"word{i:02d}", 0.4 * i, 0.4 * i + 0.35, 1.0) for i in range(100))
+    words = tuple(Word(f"word{i:02d}", 0.4 * i, 0.4 * i + 0.35, 1.0) for i in range(100))
     found = cues(words)
     assert " ".join(cue.text for cue in found) == " ".join(word.word for word in words)
     assert all(len(cue.text) <= 84 and cue.end - cue.start <= 6.01 for cue in found)

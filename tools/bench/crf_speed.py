@@ -14,7 +14,7 @@ import time
 import numpy as np
 import torch
 
-from asr.acoustic.crf import TokenTrigrams, _Passes, log_partition
+from asr.acoustic.criteria.crf import TokenTrigrams, _Passes, log_partition
 
 FRAMES, BATCH, TOKENS = 480, 24, 41
 

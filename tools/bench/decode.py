@@ -63,13 +63,12 @@ class Project:
     prunings = tuple(itertools.product((25.0, 15.0, 12.0, 10.0, 8.0), (12.0, 9.0, 7.0, 5.0)))
 
     def __init__(self, inputs: Inputs) -> None:
-        from asr.recognizer.decoding import make_decoder
-        from asr.text.lexicon import Lexicon
+        from asr.decode.build import SearchOptions, open_decoder
         from asr.text.tokens import Tokens
 
         tokens = Tokens.read(inputs.folder / "tokens.txt")
-        lexicon = Lexicon.later(inputs.folder / "lexicon.txt")
-        self._decoder = make_decoder(tokens, lexicon, inputs.folder / "lm.arpa.gz")
+        options = SearchOptions(lexicon=inputs.folder / "lexicon.txt", lm=inputs.folder / "lm.arpa.gz")
+        self._decoder = open_decoder(tokens, options)
 
     def decoder(self, beam: int, weights: tuple[float, float], pruning: tuple[float, float] = prunings[0]) -> Decode:
         decoder = self._decoder.with_settings(

@@ -13,12 +13,14 @@ import statistics
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from asr.decode.build import SearchOptions, open_decoder
+from asr.decode.decoder import Decoder
 from asr.recognizer.bulk import decode_all
-from asr.recognizer.decoding import Extras, make_decoder
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 
@@ -27,29 +29,31 @@ LENGTHS = (5, 60, 600, 3600)  # seconds of audio, concatenated
 HOTWORDS = 1000
 START = """
 import time; started = time.perf_counter()
-from asr.recognizer.decoding import make_decoder
-from asr.text.lexicon import Lexicon
+from asr.decode.build import SearchOptions, open_decoder
 from asr.text.tokens import Tokens
 import sys, numpy as np
 folder = sys.argv[1]
-decoder = make_decoder(Tokens.read(folder + "/tokens.txt"), Lexicon.later(folder + "/lexicon.txt"), sys.argv[2])
+options = SearchOptions(lexicon=folder + "/lexicon.txt", lm=sys.argv[2])
+decoder = open_decoder(Tokens.read(folder + "/tokens.txt"), options)
 decoder.decode(np.log(np.full((2, len(decoder.tokens)), 1 / len(decoder.tokens), np.float32)))
 print(time.perf_counter() - started)
 """
 
 
-def timed(decoder: object, arrays: list[np.ndarray], threads: int = 1) -> float:
+def timed(decoder: Decoder, arrays: list[np.ndarray], threads: int = 1) -> float:
     return decode_all(decoder, {str(place): array for place, array in enumerate(arrays)}, threads)[1]
 
 
-def paired(first: object, second: object, arrays: list[np.ndarray], rounds: int, threads: int = 1) -> tuple[float, ...]:
+def paired(
+    first: Decoder, second: Decoder, arrays: list[np.ndarray], rounds: int, threads: int = 1
+) -> tuple[float, ...]:
     """Median seconds of two decoders run in turn, the second with `threads`, and the median ratio second / first."""
     times = [(timed(first, arrays), timed(second, arrays, threads)) for _ in range(rounds)]
     ratio = statistics.median(right / left for left, right in times)
     return *(statistics.median(column) for column in zip(*times, strict=True)), ratio
 
 
-def growth(decoder: object, arrays: list[np.ndarray]) -> None:
+def growth(decoder: Decoder, arrays: list[np.ndarray]) -> None:
     everything = np.concatenate(arrays * (1 + int(LENGTHS[-1] / FRAME_SECONDS) // sum(map(len, arrays))))
     print("\n| seconds of audio | search seconds | per hour of audio | MB beyond the log-probs |\n|---|---|---|---|")
     for seconds in LENGTHS:
@@ -74,8 +78,8 @@ def main() -> None:
     with np.load(folder / "log_probs.npz") as stored:
         arrays = [stored[name].astype(np.float32) for name in sorted(stored.files)]
     tokens, lexicon = Tokens.read(folder / "tokens.txt"), Lexicon.later(folder / "lexicon.txt")
-    settings = {"beam_size": options.beam}
-    decoder = make_decoder(tokens, lexicon, lm, settings)
+    search = SearchOptions(lexicon=lexicon, lm=lm, settings={"beam_size": options.beam})
+    decoder = open_decoder(tokens, search)
     decoder.decode(arrays[0])
     audio = sum(map(len, arrays)) * FRAME_SECONDS
     print(f"{len(arrays)} utterances, {audio:.0f} s, beam {options.beam}, medians of {options.rounds} rounds\n")
@@ -83,11 +87,11 @@ def main() -> None:
     print(f"threads: one {one:.2f} s, two {two:.2f} s: {1 / ratio:.2f} times as fast")
     words = np.random.default_rng(1).permutation(sorted(lexicon.spellings))
     phrases = {" ".join(words[2 * place : 2 * place + 1 + place % 2]): 3.0 for place in range(HOTWORDS)}
-    hot = make_decoder(tokens, lexicon, lm, settings, extras=Extras(hotwords=phrases))
+    hot = open_decoder(tokens, replace(search, hotwords=phrases))
     plain, favoured, ratio = paired(decoder, hot, arrays, options.rounds)
     print(f"{len(phrases)} hotwords: {plain:.2f} s without, {favoured:.2f} s with: {ratio - 1:+.1%}")
     if options.neural_lm:
-        fused = make_decoder(tokens, lexicon, lm, settings, extras=Extras(options.neural_lm))
+        fused = open_decoder(tokens, replace(search, neural_lm=options.neural_lm))
         some = arrays[::4]
         took = timed(fused, some)
         seconds = sum(map(len, some)) * FRAME_SECONDS

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from asr.lm.lstm_model import LstmLanguageModel, LstmLmConfig
-from asr.lm.lstm_task import TextConfig
-from asr.lm.running_task import RunningTask
+from asr.lm.lstm.network import LstmLanguageModel, LstmLmConfig
+from asr.lm.lstm.running_task import RunningTask
+from asr.lm.lstm.sentence_task import TextConfig
 from asr.train.config import TrainConfig
 from asr.train.loop import Trainer
 

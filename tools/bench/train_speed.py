@@ -18,17 +18,21 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from asr.acoustic.model import AcousticConfig, AcousticModel
-from asr.acoustic.task import CtcBatch, CtcTask, DataConfig
+from asr.acoustic.config import AcousticConfig
+from asr.acoustic.criteria.ctc import Ctc
+from asr.acoustic.network import AcousticModel
+from asr.acoustic.task import CtcBatch, CtcTask
 from asr.audio.augment import AugmentConfig
-from asr.nn import mixed_lstm
+from asr.data.config import DataConfig
+from asr.nn.kernels import bf16_lstm
+from asr.text.tokens import Tokens
 from asr.train.allocator import keep_memory
 
 PHONES_PER_SECOND = 15
 TOKENS = 41
-WAYS = {  # whether in bfloat16, and the largest batch for which the layer of `asr.nn.mixed_lstm` is taken
+WAYS = {  # whether in bfloat16, and the largest batch for which the layer of `asr.nn.kernels.bf16_lstm` is taken
     "single precision": (False, 0),
-    "bfloat16": (True, mixed_lstm.MOST_ROWS),
+    "bfloat16": (True, bf16_lstm.MOST_ROWS),
     "bfloat16, oneDNN's LSTM": (True, 0),
 }
 
@@ -51,13 +55,13 @@ def main() -> None:
         subsampling=options.subsampling,
     )
     model = AcousticModel(config, TOKENS).train()
-    task = CtcTask(model, [], [], DataConfig(), AugmentConfig(), lambda _: {})
+    task = CtcTask(model, [], [], DataConfig(), AugmentConfig(), Ctc(Tokens.characters()))
     optimizer = torch.optim.AdamW(model.parameters())
     batches = [_batch(seed, config, options.utterances) for seed in range(options.steps)]
     speeds: dict[str, list[float]] = {way: [] for way in WAYS}
     for batch in [batches[0], *batches]:
         for way, (bfloat16, rows) in WAYS.items():
-            mixed_lstm.MOST_ROWS = rows
+            bf16_lstm.MOST_ROWS = rows
             started = time.perf_counter()
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
                 loss, figures = task.loss(batch)

@@ -11,7 +11,7 @@ from asr._native import Confidence, DecodingGraph, SearchSession, Transcription
 from asr.decode.fusion import FusedSession, Fusion, rescore
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
 from asr.decode.search.settings import BeamConfig
-from asr.lm.ngram_tables import NgramModel
+from asr.lm.ngram.tables import NgramModel
 from asr.text.tokens import Tokens
 
 

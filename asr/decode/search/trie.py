@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr import _native
+from asr.cache_folder import Arrays, cached_arrays, pack_words, unpack_words
 from asr.errors import TextError
-from asr.lm.table_cache import Arrays, cached_arrays, pack_words, unpack_words
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 

@@ -1,0 +1,62 @@
+"""Settings of the features that the front end computes; read without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asr.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """What the front end computes. Lengths in milliseconds, frequencies in Hz."""
+
+    kind: str = "fbank"  # fbank or mfcc
+    convention: str = "kaldi"  # kaldi or librosa (mfcc as librosa.feature.mfcc, fbank as power_to_db(melspectrogram))
+    sample_rate: int = 16000
+    num_mel_bins: int = 80
+    num_ceps: int = 13
+    frame_length_ms: float = 25.0
+    frame_shift_ms: float = 10.0
+    low_freq: float = 20.0
+    high_freq: float = 0.0  # 0 or below: that much under half the sample rate
+    deltas: int = 0  # 0, 1 or 2 orders, appended
+    # utterance: zero mean and unit variance of each value over an utterance; level: of all its values together, so that
+    # its loudness is gone and its spectrum stays, for utterances of a word or two; running: over frames before; speech:
+    # as utterance, by mean and variance of the loud frames alone, so that pauses do not matter; none
+    normalize: str = "utterance"
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("kind", self.kind, ("fbank", "mfcc")),
+            ("convention", self.convention, ("kaldi", "librosa")),
+            ("normalize", self.normalize, ("none", "utterance", "level", "running", "speech")),
+            ("deltas", self.deltas, (0, 1, 2)),
+        ):
+            if value not in known:
+                raise ConfigError(f"features.{name} must be one of {', '.join(map(str, known))}, not {value!r}.")
+        if self.kind == "mfcc" and self.num_ceps > self.num_mel_bins:
+            raise ConfigError("features.num_ceps cannot exceed features.num_mel_bins.")
+        if self.normalize in ("level", "speech") and (self.kind == "mfcc" or self.deltas):
+            raise ConfigError(f"features.normalize = '{self.normalize}' is for filterbanks without deltas.")
+        if self.normalize == "speech" and self.convention != "kaldi":
+            raise ConfigError("features.normalize = 'speech' needs features.convention = 'kaldi'.")
+
+    @property
+    def dim(self) -> int:
+        """Values per frame."""
+        return (self.num_ceps if self.kind == "mfcc" else self.num_mel_bins) * (1 + self.deltas)
+
+    @property
+    def frame_length(self) -> int:
+        """Samples per frame."""
+        return int(self.sample_rate * self.frame_length_ms / 1000)
+
+    @property
+    def frame_shift(self) -> int:
+        """Samples from frame to frame."""
+        return int(self.sample_rate * self.frame_shift_ms / 1000)
+
+    @property
+    def fft_size(self) -> int:
+        return 1 << (self.frame_length - 1).bit_length()

@@ -1,0 +1,188 @@
+"""Audio from wherever a caller has it: a path, the bytes of a file, an open file, or samples."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.audio.read import BLOCK_SECONDS, SAMPLE_RATE, Samples, audio_info, read_blocks, resample
+from asr.errors import AudioError, ConfigError
+
+AudioSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | NDArray[np.generic]
+"""A path; the content of an audio file, as bytes or as an open binary file; or samples (time,) or (time, channels)."""
+
+UNNAMED = "audio"
+MAX_CHANNELS = 64
+LOUDEST = 8.0  # samples of floating point beyond are integers that were not scaled
+
+_FTYP, _EBML, _ADTS = b"ftyp", b"\x1a\x45\xdf\xa3", (b"\xff\xf1", b"\xff\xf9")
+
+
+@dataclass(frozen=True)
+class OpenAudio:
+    """Audio that is ready to be read once.
+
+    name: as the caller gave it. duration: in seconds as far as the header says, 0 if it does not. blocks: mono samples
+    (time,), in order.
+    """
+
+    name: str
+    duration: float
+    blocks: Iterator[Samples]
+
+
+def load_audio(
+    source: AudioSource, *, rate: int | None = None, sample_rate: int = SAMPLE_RATE, partial: bool = False
+) -> Samples:
+    """Mono samples (time,) at `sample_rate` Hz, as float32 in -1..1.
+
+    rate: of samples that are passed in, in Hz. partial: take what can be read of a file that ends early. Raises
+    AudioError for what cannot be read.
+    """
+    with open_audio(source, rate=rate, sample_rate=sample_rate, partial=partial) as audio:
+        blocks = list(audio.blocks)
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+@contextmanager
+def open_audio(
+    source: AudioSource,
+    *,
+    rate: int | None = None,
+    name: str | None = None,
+    sample_rate: int = SAMPLE_RATE,
+    partial: bool = False,
+) -> Iterator[OpenAudio]:
+    """Audio of any source, read block by block at `sample_rate` Hz.
+
+    rate: of samples that are passed in, in Hz. name: what to call the audio in results and messages. partial: take what
+    can be read of a file that ends early.
+
+    Bytes and open files go through a temporary file, which only the user can read and which is removed afterwards: thus
+    they have every format and every check that files have, and a long recording never lies in memory as a whole.
+    """
+    if isinstance(source, str | os.PathLike):
+        _refuse_rate(rate)
+        path = Path(source)
+        if _is_stream(path):
+            with path.open("rb") as file, _spooled(file, name or str(source)) as copy:
+                yield _opened(copy, name or str(source), sample_rate, partial)
+        else:
+            yield _opened(path, name or os.fspath(source), sample_rate, partial)
+    elif isinstance(source, bytes | bytearray | memoryview):
+        _refuse_rate(rate)
+        with _spooled(bytes(source), name or UNNAMED) as copy:
+            yield _opened(copy, name or UNNAMED, sample_rate, partial)
+    elif not isinstance(source, np.ndarray) and hasattr(source, "read"):
+        _refuse_rate(rate)
+        given = getattr(source, "name", None)
+        label = name or (given if isinstance(given, str) else UNNAMED)
+        with _spooled(source, label) as copy:
+            yield _opened(copy, label, sample_rate, partial)
+    else:
+        label = name or UNNAMED
+        samples = _mono(np.asarray(source), rate, label)
+        assert rate is not None
+        resampled = resample(samples, rate, sample_rate)
+        yield OpenAudio(label, len(samples) / rate, _blocks(resampled, sample_rate))
+
+
+def _opened(path: Path, name: str, sample_rate: int, partial: bool) -> OpenAudio:
+    if str(path) == name:
+        return OpenAudio(name, audio_info(path).duration, read_blocks(path, sample_rate=sample_rate, partial=partial))
+    with _named(path, name):
+        duration = audio_info(path).duration
+    return OpenAudio(name, duration, _named_blocks(path, name, sample_rate, partial))
+
+
+def _named_blocks(path: Path, name: str, sample_rate: int, partial: bool) -> Iterator[Samples]:
+    with _named(path, name):
+        yield from read_blocks(path, sample_rate=sample_rate, partial=partial)
+
+
+@contextmanager
+def _named(path: Path, name: str) -> Iterator[None]:
+    """Errors that speak of the caller's audio, not of the temporary file it lies in."""
+    try:
+        yield
+    except AudioError as error:
+        raise AudioError(str(error).replace(str(path), name)) from None
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path is a pipe or a device such as /dev/stdin, which can be read once and has no size."""
+    try:
+        return path.exists() and not path.is_file() and not path.is_dir()
+    except OSError:
+        return False
+
+
+@contextmanager
+def _spooled(content: bytes | BinaryIO, name: str) -> Iterator[Path]:
+    """A temporary file with some content, its ending chosen by what the content is."""
+    with tempfile.TemporaryDirectory(prefix="asr-") as folder:
+        path = Path(folder) / "audio"
+        with path.open("wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                try:
+                    shutil.copyfileobj(content, file)
+                except TypeError:
+                    raise AudioError(f"{name} is open as text; open it in binary mode ('rb').") from None
+        ending = _ending(path)
+        yield path.rename(path.with_suffix(ending)) if ending else path
+
+
+def _ending(path: Path) -> str:
+    """The ending that says how a file must be read, or nothing where its content says so."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] == _FTYP:
+        return ".m4a"
+    if head[:4] == _EBML:
+        return ".webm"
+    return ".aac" if head[:2] in _ADTS else ""
+
+
+def _refuse_rate(rate: int | None) -> None:
+    if rate is not None:
+        raise ConfigError("`rate` is for samples; an audio file says its sample rate itself.")
+
+
+def _mono(values: NDArray[np.generic], rate: int | None, name: str) -> Samples:
+    """Samples of any kind as mono float32 in -1..1."""
+    if values.dtype.kind not in "fiu":
+        raise AudioError(f"{name} is neither a path, bytes, an open file nor an array of samples.")
+    if rate is None:
+        raise ConfigError("samples need their sample rate in Hz: give `rate`.")
+    if rate != int(rate) or rate <= 0:
+        raise ConfigError(f"`rate` must be a whole number of Hz above 0, not {rate}.")
+    if values.ndim not in (1, 2) or (values.ndim == 2 and not 0 < values.shape[1] <= MAX_CHANNELS):
+        raise AudioError(f"{name} has the shape {values.shape}; samples must be (time,) or (time, channels).")
+    if values.dtype.kind == "f":
+        samples = values.astype(np.float32)
+        if not np.isfinite(samples).all():
+            raise AudioError(f"{name} holds NaN or infinite samples.")
+        if np.abs(samples).max(initial=0.0) > LOUDEST:
+            raise AudioError(f"{name} has samples far beyond -1..1; divide integers by their full scale.")
+    else:
+        full = 2.0 ** (8 * values.dtype.itemsize - 1)
+        middle = full if values.dtype.kind == "u" else 0.0
+        samples = ((values.astype(np.float64) - middle) / full).astype(np.float32)
+    return samples if samples.ndim == 1 else np.asarray(samples.mean(axis=1, dtype=np.float32))
+
+
+def _blocks(samples: Samples, sample_rate: int) -> Iterator[Samples]:
+    step = int(BLOCK_SECONDS * sample_rate)
+    for start in range(0, len(samples), step):
+        yield samples[start : start + step]

@@ -1,0 +1,185 @@
+"""Where caches lie, and arrays derived from a file that later runs read from there.
+
+Everything lies in the user's cache folder (`$XDG_CACHE_HOME/lstm-asr`, else `~/.cache/lstm-asr`), nothing beside the
+user's files or in the package. Compiled code trusts what it reads from a cache, so a cache is used only if the folder
+and the file belong to this user and nobody else may write to them, and if its checksum is right. Where there is no such
+folder (no home, a read-only or full disk), arrays stay in memory and are made again by the next run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import mmap
+import os
+import stat
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.errors import TextError
+
+Arrays = dict[str, Any]  # of NumPy arrays; callers know their element types
+
+NAME = "lstm-asr"
+# A cache: MAGIC, the CRC-32 of all that follows (4 bytes), the header's length (4 bytes), the header (JSON: the stamp,
+# and type, shape and offset of each array), the arrays.
+MAGIC = b"ASRCACHE"
+PREFIX = len(MAGIC) + 8
+ALIGNMENT = 64  # bytes; each array begins at a multiple of it
+SUFFIX = ".tables"
+UNUSED_SECONDS = 90 * 86400.0  # caches not used for so long are removed
+TOUCH_SECONDS = 86400.0  # a cache's time stamp is renewed at most this often
+
+
+def cache_folder(*parts: str) -> Path | None:
+    """The folder `parts` within the user's cache folder, created if need be, or None where there can be none.
+
+    Each folder of the program is created for the user alone. None is returned for one that belongs to somebody else or
+    that others may write to.
+    """
+    base = _base()
+    if base is None:
+        return None
+    folder = base
+    for part in (NAME, *parts):
+        folder = folder / part
+        try:
+            folder.mkdir(mode=0o700, parents=folder.parent == base, exist_ok=True)
+            if not _is_private(folder.stat()):
+                return None
+        except OSError:
+            return None
+    return folder
+
+
+def cached_arrays(path: Path, what: str, version: str, make: Callable[[], Arrays]) -> Arrays:
+    """What `make` returns for the file at `path`, read from an earlier run's cache where there is one.
+
+    what: names the kind of file in an error. version: of the arrays' meaning; a cache of another version is not used.
+    Arrays from a cache are mapped into memory; writing to them changes neither the cache nor other processes.
+    Raises TextError if the file is missing, and whatever `make` raises.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        raise TextError(f"{what} {path} does not exist; check the path.") from None
+    stamp = {"version": version, "size": status.st_size, "changed": status.st_mtime_ns}
+    folder = cache_folder()
+    if folder is None:
+        return make()
+    place = folder / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]}{SUFFIX}"
+    arrays = _read(place, stamp)
+    if arrays is None:
+        arrays = make()
+        _write(place, stamp, arrays)
+    return arrays
+
+
+def pack_words(words: list[str]) -> NDArray[np.uint8]:
+    """The words, none with a line break, as one array of bytes."""
+    return np.frombuffer("\n".join(words).encode(), np.uint8)
+
+
+def unpack_words(packed: NDArray[np.uint8]) -> list[str]:
+    """The words that `pack_words` packed."""
+    return packed.tobytes().decode("utf-8").split("\n")
+
+
+def _base() -> Path | None:
+    """The folder in which programs keep their caches (XDG Base Directory Specification), perhaps not existing yet."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(given):
+        return Path(given)
+    try:
+        home = Path.home()
+    except RuntimeError:  # no HOME, and no entry in the password file
+        return None
+    return home / ".cache" if home.is_dir() else None
+
+
+def _is_private(status: os.stat_result) -> bool:
+    """Whether a file or folder is this user's and nobody else may write to it."""
+    if not hasattr(os, "getuid"):
+        return True  # Windows: profiles are the user's own
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _read(place: Path, stamp: dict[str, Any]) -> Arrays | None:
+    """The arrays of a cache, or None if it is missing, not private, damaged, or of another state of its file."""
+    try:
+        descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+        with open(descriptor, "rb"):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or not _is_private(status):
+                return None
+            data = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
+        checked = len(MAGIC) + 4
+        with memoryview(data) as view:
+            if view[: len(MAGIC)] != MAGIC or zlib.crc32(view[checked:]) != int.from_bytes(view[len(MAGIC) : checked]):
+                return None
+            length = int.from_bytes(view[checked:PREFIX])
+            header = json.loads(bytes(view[PREFIX : PREFIX + length]))
+        if header["stamp"] != stamp:
+            return None
+        start = PREFIX + length
+        arrays = {
+            name: np.frombuffer(data, dtype, math.prod(shape), start + offset).reshape(shape)
+            for name, (dtype, shape, offset) in header["arrays"].items()
+        }
+        if time.time() - status.st_mtime > TOUCH_SECONDS:
+            os.utime(place)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # it is made again
+    return arrays
+
+
+def _write(place: Path, stamp: dict[str, Any], arrays: Arrays) -> None:
+    """Write a cache, whole or not at all; a disk that is full or read-only is no error."""
+    parts: list[bytes] = []
+    table: dict[str, tuple[str, list[int], int]] = {}
+    size = 0
+    for name, value in arrays.items():
+        array = np.asarray(value)
+        table[name] = (array.dtype.str, list(array.shape), size)
+        parts.append(_padded(array.tobytes(), 0))
+        size += len(parts[-1])
+    header = _padded(json.dumps({"stamp": stamp, "arrays": table}).encode(), PREFIX)
+    parts = [len(header).to_bytes(4), header, *parts]
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".tmp")  # mode 0600
+        with open(descriptor, "wb") as file:
+            file.writelines([MAGIC, checksum.to_bytes(4), *parts])
+        os.replace(temporary, place)
+    except OSError:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        return
+    _remove_unused(place.parent)
+
+
+def _padded(data: bytes, before: int) -> bytes:
+    """The bytes, filled up so that what follows begins at a multiple of `ALIGNMENT` where they begin at `before`."""
+    return data + b" " * (-(before + len(data)) % ALIGNMENT)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove caches that no run has used for months, and what killed runs left."""
+    for path in [*folder.glob(f"*{SUFFIX}"), *folder.glob(".*.tmp")]:
+        limit = UNUSED_SECONDS if path.suffix == SUFFIX else TOUCH_SECONDS
+        try:
+            if time.time() - path.stat().st_mtime > limit:
+                path.unlink()
+        except OSError:
+            continue  # another process was faster

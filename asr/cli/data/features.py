@@ -1,0 +1,79 @@
+"""`asr features`: filterbank or MFCC features of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from asr.atomic_file import replacing
+from asr.audio.read import read_audio
+from asr.cli.console import note
+from asr.cli.figures import new_figure, save_figure
+from asr.errors import AsrError
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), help="Where to write.  [default: FILE's stem with .npy]")
+@click.option("--kind", type=click.Choice(["fbank", "mfcc"]), default="fbank", show_default=True)
+@click.option("--convention", type=click.Choice(["kaldi", "librosa"]), default="kaldi", show_default=True)
+@click.option("--mel-bins", default=80, show_default=True, help="Mel filters.")
+@click.option("--ceps", default=13, show_default=True, help="Cepstral coefficients of MFCC.")
+@click.option("--high-freq", default=0.0, show_default=True, help="Upper edge in Hz; 0: half the sample rate.")
+@click.option("--deltas", default=0, show_default=True, type=click.IntRange(0, 2), help="Orders of time derivatives.")
+@click.option(
+    "--normalize",
+    type=click.Choice(["none", "utterance", "level", "running", "speech"]),
+    default="none",
+    show_default=True,
+)
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw a picture (.png).")
+def command(
+    file: Path, output: Path | None, kind: str, convention: str, mel_bins: int, ceps: int, high_freq: float,
+    deltas: int, normalize: str, plot: Path | None,
+) -> None:  # fmt: skip
+    """Compute the features of an audio FILE as a NumPy array (frames, values), float32.
+
+    \b
+    Example: asr features talk.wav --kind mfcc --deltas 2 --plot talk.png
+    """
+    import torch
+
+    from asr.audio.feature_config import FeatureConfig
+    from asr.audio.features import Features
+
+    config = FeatureConfig(
+        kind=kind, convention=convention, num_mel_bins=mel_bins, num_ceps=ceps, high_freq=high_freq, deltas=deltas,
+        normalize=normalize,
+    )  # fmt: skip
+    samples = read_audio(file)
+    features, lengths = Features(config)(torch.from_numpy(samples)[None])
+    array = features[0, : int(lengths[0])].numpy()
+    if not len(array):
+        raise AsrError(
+            f"{file} is shorter than one frame of {config.frame_length_ms:g} ms; there is nothing to compute."
+        )
+    target = output or Path(f"{file.stem}.npy")
+    with replacing(target) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array)
+    note(f"{target}: {array.shape[0]} frames of {array.shape[1]} values, one every {config.frame_shift_ms:g} ms")
+    if plot is not None:
+        _draw(plot, samples, array, config.frame_shift_ms / 1000, file.name)
+        note(f"{plot}: picture")
+
+
+def _draw(path: Path, samples: Any, array: Any, frame_seconds: float, title: str) -> None:
+    figure = new_figure(12, 6)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1, 3))
+    seconds = len(array) * frame_seconds
+    top.plot(np.arange(len(samples)) / 16000, samples, linewidth=0.4)
+    top.set_title(title)
+    top.set_ylabel("amplitude")
+    image = bottom.imshow(array.T, origin="lower", aspect="auto", extent=(0, seconds, 0, array.shape[1]))
+    bottom.set_xlabel("seconds")
+    bottom.set_ylabel("value")
+    figure.colorbar(image, ax=(top, bottom))
+    save_figure(figure, path)

@@ -1,0 +1,343 @@
+"""`asr forecast`: forecast a series from a CSV file, and measure how good forecasts of it are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from asr.atomic_file import write_text
+from asr.cli.console import note
+from asr.cli.figures import new_figure, save_figure
+from asr.cli.forecast.many import many, windows
+from asr.errors import ConfigError
+from asr.forecast.backtest import (
+    INTERVAL,
+    Result,
+    check_length,
+    fixed_split,
+    interval_coverage,
+    interval_widths,
+    rolling_origin,
+    verdict,
+)
+from asr.forecast.choose import DEFAULT, SIMPLE, make, names
+from asr.forecast.folder import load_forecaster, save_forecaster
+from asr.forecast.methods import TrainedForecaster
+from asr.forecast.series import MISSING_CHOICES, Series, future_times, read_series
+
+SHOWN_HISTORY = 4  # horizons of the past in a picture
+METHODS_HELP = f"`all`, or methods with commas between them: {', '.join(names())}."
+
+
+@click.group()
+def command() -> None:
+    """Forecast a series from a CSV file with a header.
+
+    \b
+    Example: asr forecast compare passengers.csv --time-col month --target passengers --horizon 12 --season 12
+    """
+
+
+def series_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options with which every subcommand reads a series."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option(
+            "--missing",
+            type=click.Choice(MISSING_CHOICES),
+            default="error",
+            show_default=True,
+            help="Treatment of missing values: refuse, interpolate in a straight line, or repeat the last one.",
+        ),
+        click.option(
+            "--season",
+            default=0,
+            type=click.IntRange(0),
+            help="Steps of a season.  [default: by the frequency of the times]",
+        ),
+        click.option("--horizon", required=True, type=click.IntRange(1), help="Steps to forecast."),
+        click.option(
+            "--input", "inputs", multiple=True, metavar="COLUMN", help="Further column to use; may be repeated."
+        ),
+        click.option("--target", help="Column to forecast.  [default: the last one]"),
+        click.option("--time-col", help="Column of times: ISO dates, year-month, numbers.  [default: none]"),
+        click.argument("file", type=click.Path(path_type=Path)),
+    ):
+        function = option(function)
+    return function
+
+
+def _read(
+    file: Path,
+    target: str | None,
+    time_col: str | None,
+    inputs: tuple[str, ...],
+    missing: str,
+    season: int,
+    horizon: int,
+) -> tuple[Series, int]:
+    series = read_series(file, target, time_col, inputs, missing)
+    for finding in series.notes:
+        note(f"{file}: {finding}")
+    check_length(series.values, horizon)
+    return series, season or series.season
+
+
+def _chosen(text: str) -> list[str]:
+    return list(DEFAULT) if text == "all" else [name for name in text.replace(",", " ").split() if name]
+
+
+@command.command("compare")
+@series_options
+@click.option("--methods", default="all", show_default=True, help=METHODS_HELP)
+@click.option("--output", type=click.Path(path_type=Path), help="Write all forecasts as CSV.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (PNG).")
+def compare(
+    file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
+    missing: str, as_json: bool, methods: str, output: Path | None, plot: Path | None,
+) -> int:  # fmt: skip
+    """Compare methods on the last HORIZON values, which none of them is fitted to.
+
+    \b
+    Example: asr forecast compare passengers.csv --time-col month --target passengers --horizon 12 --season 12 --json
+    """
+    series, season = _read(file, target, time_col, inputs, missing, season, horizon)
+    chosen = make([*SIMPLE[:2], *_chosen(methods)], horizon)
+    results = fixed_split(series.values, horizon, season, chosen, lambda name: note(f"{name} …"))
+    usable = _usable(results)
+    if output is not None:
+        _write_forecasts(output, list(series.times[-horizon:]) or future_times(series, horizon), usable)
+    if plot is not None:
+        _plot(plot, series, usable, len(series) - horizon)
+    if as_json:
+        shown = {result.name: _rounded(result.errors) for result in usable}
+        click.echo(json.dumps({"horizon": horizon, "methods": shown}))
+    else:
+        _print_table(usable)
+        _print_verdicts(usable, horizon)
+    return 0
+
+
+@command.command("backtest")
+@series_options
+@click.option("--methods", default="all", show_default=True, help=METHODS_HELP)
+@click.option(
+    "--origins", default=20, show_default=True, type=click.IntRange(1), help="Number of points to forecast from."
+)
+@click.option("--step", default=1, show_default=True, type=click.IntRange(1), help="Steps between two origins.")
+@click.option(
+    "--refit-every", default=0, type=click.IntRange(0), help="Fit again every so many origins.  [default: never]"
+)
+@click.option("--returns", is_flag=True, help="Also print errors of changes relative to the last value (for prices).")
+@click.option("--output", type=click.Path(path_type=Path), help="Write all forecasts as CSV.")
+def backtest(
+    file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
+    missing: str, as_json: bool, methods: str, origins: int, step: int, refit_every: int, returns: bool,
+    output: Path | None,
+) -> int:  # fmt: skip
+    """Compare methods from many origins, and test each against the best baseline.
+
+    \b
+    Example: asr forecast backtest aapl.csv --time-col Date --target Close --horizon 1 --origins 1000 --returns
+    """
+    series, season = _read(file, target, time_col, inputs, missing, season, horizon)
+    chosen = make([*SIMPLE[:2], *_chosen(methods)], horizon)
+    results = _usable(
+        rolling_origin(
+            series.values, horizon, season, chosen, origins, step, lambda name: note(f"{name} …"), refit_every
+        )
+    )
+    widths = {
+        method.name: interval_widths(method, series.values[: len(series) - horizon - (origins - 1) * step], horizon)
+        for method in chosen
+        if method.name in {result.name for result in results}
+    }
+    covered = {result.name: interval_coverage(result, widths[result.name]) for result in results}
+    if output is not None:
+        _write_origins(output, results)
+    baselines = [result for result in results if result.name in SIMPLE]
+    verdicts = [verdict(result, baselines, horizon) for result in results if result.name not in SIMPLE]
+    if as_json:
+        shown = {
+            result.name: _rounded(
+                result.errors | {"coverage": covered[result.name]} | _returns(result, series, returns)
+            )
+            for result in results
+        }
+        values = {"horizon": horizon, "origins": origins, "methods": shown, "verdicts": [v.text for v in verdicts]}
+        click.echo(json.dumps(values))
+        return 0
+    _print_table(results, {name: f"{share:9.1%}" for name, share in covered.items()}, f"in {INTERVAL:.0%}")
+    for result in results:
+        for name, value in _returns(result, series, returns).items():
+            click.echo(f"{result.name}: {name} {value:.6g}")
+    for result_verdict in verdicts:
+        click.echo(result_verdict.text)
+    return 0
+
+
+@command.command("fit")
+@series_options
+@click.option("--method", default="lstm", show_default=True, type=click.Choice(names()), help="Method to fit.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
+def fit(
+    file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
+    missing: str, as_json: bool, method: str, output: Path,
+) -> int:  # fmt: skip
+    """Fit one method to the whole series and store it.
+
+    \b
+    Example: asr forecast fit passengers.csv --time-col month --target passengers --horizon 12 --output model
+    """
+    series, season = _read(file, target, time_col, inputs, missing, season, horizon)
+    forecaster = make([method], horizon)[0]
+    forecaster.fit(series.values, horizon, season)
+    save_forecaster(output, forecaster, series, horizon, season)
+    if as_json:
+        click.echo(json.dumps({"method": method, "horizon": horizon, "season": season, "values": len(series)}))
+    note(f"{output}: {method}, {len(series)} values, horizon {horizon}, season {season}")
+    return 0
+
+
+@command.command("predict")
+@series_options
+@click.option("--model", type=click.Path(path_type=Path), help="Folder from `asr forecast fit`.")
+@click.option(
+    "--method", default="theta", show_default=True, type=click.Choice(names()), help="Method to fit, without --model."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Write the forecast as CSV.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (PNG).")
+def predict(
+    file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
+    missing: str, as_json: bool, model: Path | None, method: str, output: Path | None, plot: Path | None,
+) -> int:  # fmt: skip
+    """Forecast the values after the series, with an interval.
+
+    \b
+    Example: asr forecast predict passengers.csv --time-col month --target passengers --horizon 12 --plot out.png
+    """
+    series, season = _read(file, target, time_col, inputs, missing, season, horizon)
+    if model is None:
+        forecaster = make([method], horizon)[0]
+    else:
+        forecaster, values = load_forecaster(model)
+        if values["horizon"] != horizon:
+            raise ConfigError(f"{model} was fitted for a horizon of {values['horizon']}, not {horizon}.")
+        if values["columns"] != list(series.columns):
+            raise ConfigError(f"{model} was fitted to the columns {', '.join(values['columns'])}; give the same.")
+    if model is None or not isinstance(forecaster, TrainedForecaster):
+        forecaster.fit(series.values, horizon, season)
+    forecast = forecaster.forecast(series.values)
+    widths = interval_widths(forecaster, series.values, horizon)
+    rows = [
+        {"time": time, "forecast": _number(value), "low": _number(value - width), "high": _number(value + width)}
+        for time, value, width in zip(future_times(series, horizon), forecast, widths, strict=True)
+    ]
+    if plot is not None:
+        result = Result(forecaster.name, forecast[None], np.zeros((0, horizon)), {})
+        _plot(plot, series, [result], len(series), widths)
+    text = _csv([list(rows[0]), *[["" if value is None else value for value in row.values()] for row in rows]])
+    if output is not None:
+        write_text(output, text)
+    if as_json:
+        click.echo(json.dumps({"method": forecaster.name, "horizon": horizon, "interval": INTERVAL, "forecast": rows}))
+    elif output is None:
+        click.echo(text, nl=False)
+    return 0
+
+
+def _usable(results: list[Result]) -> list[Result]:
+    for result in results:
+        if result.note:
+            note(f"{result.name} is left out: {result.note}")
+    return [result for result in results if not result.note]
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 6) if math.isfinite(value) else None
+
+
+def _rounded(errors: dict[str, float]) -> dict[str, float | None]:
+    return {name: float(f"{value:.8g}") if math.isfinite(value) else None for name, value in errors.items()}
+
+
+def _returns(result: Result, series: Series, wanted: bool) -> dict[str, float]:
+    """Errors of the changes relative to each origin's last value."""
+    if not wanted:
+        return {}
+    count, horizon = result.forecasts.shape
+    places = len(series) - horizon - np.arange(count)[::-1] - 1
+    last = series.target[places][:, None]
+    gaps = (result.forecasts - result.actual) / last
+    return {"mae_returns": float(np.abs(gaps).mean()), "rmse_returns": float(np.sqrt(np.square(gaps).mean()))}
+
+
+def _print_table(results: list[Result], last_column: dict[str, str] | None = None, title: str = "") -> None:
+    click.echo(
+        f"{'method':<16}{'MAE':>12}{'RMSE':>12}{'MSE':>14}{'sMAPE':>9}{'MASE':>9}"
+        + (f"{title:>9}" if last_column else "")
+    )
+    for result in sorted(results, key=lambda result: result.errors["mse"]):
+        errors = result.errors
+        click.echo(
+            f"{result.name:<16}{errors['mae']:12.5g}{errors['rmse']:12.5g}{errors['mse']:14.6g}{errors['smape']:9.3f}"
+            f"{errors['mase']:9.3f}" + (last_column[result.name] if last_column else "")
+        )
+
+
+def _print_verdicts(results: list[Result], horizon: int) -> None:
+    baselines = [result for result in results if result.name in SIMPLE]
+    for result in results:
+        if result.name not in SIMPLE:
+            click.echo(verdict(result, baselines, horizon).text)
+
+
+def _csv(rows: list[list[Any]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
+
+
+def _write_forecasts(path: Path, times: list[str], results: list[Result]) -> None:
+    rows: list[list[Any]] = [["time", *[result.name for result in results]]]
+    for place, time in enumerate(times):
+        rows.append([time, *[f"{r.forecasts[0, place]:.6g}" for r in results]])
+    write_text(path, _csv(rows))
+
+
+def _write_origins(path: Path, results: list[Result]) -> None:
+    rows: list[list[Any]] = [["origin", "step", *[result.name for result in results]]]
+    for origin, step in np.ndindex(results[0].actual.shape):
+        values = [f"{result.forecasts[origin, step]:.6g}" for result in results]
+        rows.append([origin, step + 1, *values])
+    write_text(path, _csv(rows))
+
+
+def _plot(path: Path, series: Series, results: list[Result], start: int, widths: Any = None) -> None:
+    """Draw the end of the series and each method's forecast from step `start` on."""
+    figure = new_figure(9, 4)
+    axes = figure.add_subplot()
+    horizon = results[0].forecasts.shape[1]
+    begin = max(0, start - SHOWN_HISTORY * horizon)
+    axes.plot(range(begin, len(series)), series.target[begin:], color="black", label=series.columns[0])
+    steps = np.arange(start, start + horizon)
+    for result in results:
+        axes.plot(steps, result.forecasts[0], label=result.name)
+        if widths is not None:
+            low, high = result.forecasts[0] - widths, result.forecasts[0] + widths
+            axes.fill_between(steps, low, high, alpha=0.2, label=f"{INTERVAL:.0%} interval")
+    axes.set_xlabel("step")
+    axes.legend(fontsize="small")
+    save_figure(figure, path)
+
+
+command.add_command(windows)
+command.add_command(many)

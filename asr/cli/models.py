@@ -1,0 +1,152 @@
+"""`asr checkpoint`: describe, average and pack model folders."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from asr.atomic_file import replacing, write_atomically
+from asr.cli.console import note
+from asr.errors import CheckpointError, ConfigError
+from asr.shipped import NEURAL_LM_FOLDER
+
+if TYPE_CHECKING:
+    from asr.acoustic.config import AcousticConfig
+    from asr.gmm.config import GaussianConfig
+
+
+@click.group()
+def command() -> None:
+    """Describe, average and pack model folders.
+
+    \b
+    Example: asr checkpoint pack exp/model --output model --lm lm.arpa.gz --lm-weight 0.8 --dtype float16
+    """
+
+
+@command.command("show")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print config.json as it is.")
+def show(folder: Path, as_json: bool) -> None:
+    """What a model folder holds, after checking that it is whole."""
+    from asr.acoustic.checkpoint import load_checkpoint
+    from asr.model_folder import read_config
+
+    checkpoint = load_checkpoint(folder)
+    if as_json:
+        click.echo(json.dumps(read_config(folder)))
+        return
+    parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
+    config = checkpoint.model.config
+    click.echo(f"{_shape(config)}, {parameters / 1e6:.2f} M parameters")
+    package = checkpoint.package
+    features = package.features
+    click.echo(f"{features.num_mel_bins}-bin {features.kind}, {package.seconds_per_frame * 1000:g} ms a frame")
+    click.echo(f"{len(package.tokens)} tokens, {len(package.lexicon) if package.lexicon else 'no'} lexicon words")
+    click.echo(f"search: {json.dumps(package.search)}")
+    click.echo(f"language model: {package.lm_path.name if package.lm_path else 'none'}")
+
+
+def _shape(config: AcousticConfig | GaussianConfig) -> str:
+    from asr.gmm.config import GaussianConfig
+
+    if isinstance(config, GaussianConfig):
+        return f"mixtures of {config.gaussians} Gaussians"
+    if config.kind == "feedforward":
+        return f"{config.num_layers} x {config.hidden_size} feedforward"
+    direction = "bidirectional" if config.bidirectional else "one-directional"
+    return f"{config.num_layers} x {config.hidden_size} {direction} {config.kind}"
+
+
+@command.command("average")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
+def average(folders: tuple[Path, ...], output: Path) -> None:
+    """Average the weights of models of one size and token set."""
+    from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
+    from asr.train.averaging import average_tensors
+
+    models = [load_checkpoint(folder) for folder in folders]
+    for folder, other in zip(folders, models, strict=True):
+        same_tokens = other.package.tokens.digest == models[0].package.tokens.digest
+        if not same_tokens or other.model.config != models[0].model.config:
+            raise CheckpointError(f"{folder} has other tokens or sizes than {folders[0]}; they cannot be averaged.")
+    models[0].model.load_state_dict(average_tensors([other.model.state_dict() for other in models]))
+    package = models[0].package
+    save_checkpoint(output, models[0].model, package.tokens, package.lexicon, package.search)
+    note(f"{output}: average of {len(models)} models")
+
+
+@command.command("pack")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
+@click.option("--lexicon", type=click.Path(path_type=Path), help="Lexicon to put in place of the training one.")
+@click.option("--lm", type=click.Path(path_type=Path), help="ARPA language model to put beside it (.arpa, .arpa.gz).")
+@click.option("--neural-lm", type=click.Path(path_type=Path), help="LSTM language model to put beside it, as lstm/.")
+@click.option(
+    "--decoding", type=click.Path(path_type=Path), help="Settings of the search as JSON, from `asr tune --output`."
+)
+@click.option("--lm-weight", type=float)
+@click.option("--word-score", type=float)
+@click.option("--beam-size", type=click.IntRange(min=1))
+@click.option("--beam-threshold", type=click.FloatRange(min=0), help="Drop hypotheses as many nats below the best.")
+@click.option("--neural-beam-size", type=click.IntRange(min=1), help="With a neural language model in the search.")
+@click.option("--neural-beam-threshold", type=click.FloatRange(min=0), help="The same.")
+@click.option("--card", type=click.Path(path_type=Path), help="Model card, becomes README.md.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16", "int8"]),
+    default="float16",
+    show_default=True,
+    help="Of weights.",
+)
+def pack(
+    folder: Path, output: Path, lexicon: Path | None, lm: Path | None, neural_lm: Path | None,
+    decoding: Path | None, lm_weight: float | None, word_score: float | None, beam_size: int | None,
+    beam_threshold: float | None, neural_beam_size: int | None, neural_beam_threshold: float | None,
+    card: Path | None, dtype: str,
+) -> None:  # fmt: skip
+    """Make a model folder to ship: small weights, with lexicon, language model, tuned settings, card."""
+    from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
+    from asr.lm.lstm.folder import load_lm, save_lm
+    from asr.text.lexicon import Lexicon
+
+    checkpoint = load_checkpoint(folder)
+    package = checkpoint.package
+    search = dict(package.search) | _settings(decoding)
+    given = {
+        "lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size, "threshold": beam_threshold,
+        "neural_beam_size": neural_beam_size, "neural_threshold": neural_beam_threshold,
+    }  # fmt: skip
+    search |= {key: value for key, value in given.items() if value is not None}
+    output.mkdir(parents=True, exist_ok=True)
+    if lm is not None and lm.resolve() != (output / lm.name).resolve():
+        with replacing(output / lm.name) as temporary:
+            shutil.copyfile(lm, temporary)
+    if neural_lm is not None:
+        found = load_lm(neural_lm)
+        save_lm(output / NEURAL_LM_FOLDER, found.arrays, found.config, found.words, bits=8, units=found.units)
+    lm_name = lm.name if lm is not None else package.lm_path.name if package.lm_path is not None else ""
+    spellings = Lexicon.read(lexicon) if lexicon is not None else package.lexicon
+    save_checkpoint(output, checkpoint.model, package.tokens, spellings, search, lm_name, dtype)
+    if card is not None:
+        write_atomically(output / "README.md", card.read_bytes())
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file() and not path.name.startswith("."))
+    note(f"{output}: {size / 1e6:.1f} MB")
+
+
+def _settings(path: Path | None) -> dict[str, float]:
+    """Settings of the search from a JSON file. Raises ConfigError."""
+    if path is None:
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as JSON ({error}).") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold one JSON object, as `asr tune --output` writes it.")
+    return values

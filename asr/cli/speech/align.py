@@ -1,0 +1,51 @@
+"""`asr align`: the times of the words of a known text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from asr.cli.console import Progress, note
+from asr.cli.speech.search_options import MODEL_HELP
+from asr.errors import TextError
+from asr.recognizer.aligner import Aligner
+from asr.recognizer.transcript import FORMATS
+
+
+@click.command()
+@click.argument("audio", type=click.Path(path_type=Path))
+@click.argument("text", type=click.Path(path_type=Path))
+@click.option("--model", help=f"{MODEL_HELP}  [default: english]")
+@click.option("--format", "name", type=click.Choice(list(FORMATS)), default="srt", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), help="Write there instead of printing.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--threads", default=0, help="CPU threads.  [default: all cores]")
+def command(
+    audio: Path, text: Path, model: str | None, name: str, output: Path | None, device: str, threads: int
+) -> None:
+    """Align the words of a text file with a recording, for subtitles or word times of a text that is known.
+
+    The text must cover the recording from beginning to end; it is written in plain lower-case words.
+
+    \b
+    Examples:
+      asr align talk.mp3 talk.txt > talk.srt
+      asr align talk.mp3 talk.txt --format ctm --output talk.ctm
+    """
+    try:
+        content = text.read_text(encoding="utf-8")
+    except OSError as error:
+        raise TextError(f"{text} cannot be read ({error.strerror}); check the path.") from None
+    except UnicodeDecodeError:
+        raise TextError(f"{text} is not UTF-8; convert it first.") from None
+    aligner = Aligner.load(model, device=device, threads=threads, note=note)
+    progress = Progress(audio.name)
+    try:
+        transcript = aligner.align(audio, content, progress=progress)
+    finally:
+        progress.close()
+    if output is None:
+        click.echo(FORMATS[name](transcript), nl=False)
+    else:
+        transcript.write(output, name)

@@ -1,0 +1,127 @@
+"""`asr decode`: a manifest through a model, or stored log-probabilities of any CTC system, to texts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from asr.atomic_file import write_atomically
+from asr.cli.console import Progress, list_bad, note
+from asr.cli.speech.search_options import MODEL_HELP, search_options
+from asr.data.manifest import BadItem
+from asr.decode.build import SearchOptions, open_decoder
+from asr.decode.hypothesis import Hypothesis
+from asr.decode.timed import timed_words
+from asr.errors import ConfigError
+from asr.model_package import ModelPackage
+from asr.recognizer.bulk import LogProbs, compute_log_probs, decode_all, read_log_probs, write_log_probs
+from asr.score.text_files import format_texts
+from asr.text.tokens import Tokens
+
+FRAME_SECONDS = 0.04  # where nothing says how long a frame is
+
+
+@dataclass(frozen=True)
+class Emissions:
+    """Log-probabilities with what is known about them."""
+
+    arrays: LogProbs
+    model: ModelPackage | Tokens
+    seconds_per_frame: float | None
+    bad: list[BadItem]
+
+
+@click.command()
+@click.option("--model", help=f"{MODEL_HELP} It computes the log-probs.")
+@click.option("--manifest", type=click.Path(path_type=Path), help="Utterances to decode with --model.")
+@click.option("--save-log-probs", type=click.Path(path_type=Path), help="Also store the log-probs as .npz (float16).")
+@click.option("--log-probs", "stored", type=click.Path(path_type=Path), help=".npz of (frames, tokens) arrays by id.")
+@click.option("--tokens", "tokens_path", type=click.Path(path_type=Path), help="tokens.txt of --log-probs.")
+@search_options
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Utterances decoded at once.")
+@click.option("--limit", default=0, help="Only the first N utterances by id.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write texts: 'ID text' lines, or .trn by the name.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line for each utterance and one of timing, as JSON.")
+@click.option(
+    "--frame-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help=f"Seconds between frames, for word times.  [default: as stored, or the model's, else {FRAME_SECONDS:g}]",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+def command(
+    model: str | None, manifest: Path | None, save_log_probs: Path | None, stored: Path | None,
+    tokens_path: Path | None, search: SearchOptions, threads: int, limit: int, output: Path | None, as_json: bool,
+    frame_seconds: float | None, device: str,
+) -> int:  # fmt: skip
+    """Decode a manifest with a model, or stored log-probabilities of any CTC system.
+
+    \b
+    Examples:
+      asr decode --model english --manifest dev.jsonl --output dev.trn
+      asr decode --log-probs F.npz --tokens tokens.txt --lexicon lexicon.txt --lm lm.arpa.gz --beam-size 50
+    """
+    if (stored is None) == (model is None):
+        raise ConfigError("give either --model with --manifest, or --log-probs with --tokens.")
+    if stored is not None:
+        emissions = _stored(stored, tokens_path, limit)
+        frame_seconds = frame_seconds or emissions.seconds_per_frame
+        if frame_seconds is None and as_json:
+            note(f"{stored} does not say how long a frame is: {FRAME_SECONDS:g} s is assumed for word times; "
+                 "give --frame-seconds")  # fmt: skip
+    else:
+        emissions = _computed(model, manifest, limit, device)
+        if save_log_probs is not None:
+            write_log_probs(save_log_probs, emissions.arrays, emissions.seconds_per_frame)
+    decoder = open_decoder(emissions.model, search, note=note)
+    progress = Progress("searching")
+    best, seconds = decode_all(decoder, emissions.arrays, threads, progress)
+    progress.close()
+    if as_json:
+        frame = frame_seconds or emissions.seconds_per_frame or FRAME_SECONDS
+        _print_json(best, emissions.arrays, seconds, frame)
+    texts = {name: hypothesis.text for name, hypothesis in best.items()}
+    if output is not None:
+        write_atomically(output, format_texts(texts, output.suffix == ".trn").encode())
+    elif not as_json:
+        click.echo(format_texts(texts, False), nl=False)
+    list_bad(emissions.bad)
+    return 1 if emissions.bad else 0
+
+
+def _stored(path: Path, tokens: Path | None, limit: int) -> Emissions:
+    if tokens is None:
+        raise ConfigError("--log-probs needs --tokens, the file that names its columns.")
+    log_probs = read_log_probs(path, limit)
+    return Emissions(log_probs.arrays, Tokens.read(tokens), log_probs.seconds_per_frame, [])
+
+
+def _computed(model: str | None, manifest: Path | None, limit: int, device: str) -> Emissions:
+    if manifest is None:
+        raise ConfigError("--model needs --manifest, the utterances to decode.")
+    progress = Progress("acoustic model")
+    computed = compute_log_probs(model, manifest, device=device, limit=limit, progress=progress)
+    progress.close()
+    return Emissions(computed.arrays, computed.backend.package, computed.backend.seconds_per_frame, computed.bad)
+
+
+def _print_json(best: dict[str, Hypothesis], log_probs: LogProbs, seconds: float, frame: float) -> None:
+    for name, hypothesis in best.items():
+        words = [
+            {
+                "word": word.word,
+                "start": round(word.start, 3),
+                "end": round(word.end, 3),
+                "confidence": word.confidence,
+            }
+            for word in timed_words(hypothesis, frame)
+        ]
+        score = round(hypothesis.score, 4) if np.isfinite(hypothesis.score) else None
+        click.echo(
+            json.dumps({"id": name, "text": hypothesis.text, "score": score, "words": words}, ensure_ascii=False)
+        )
+    frames = sum(len(array) for array in log_probs.values())
+    click.echo(json.dumps({"decode_seconds": round(seconds, 6), "audio_frames": frames, "utterances": len(best)}))

@@ -1,0 +1,139 @@
+"""Options of the search that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from asr.decode.build import HOTWORD_BOOST, SearchOptions
+from asr.errors import ConfigError
+from asr.shipped import neural_lm_path
+from asr.text.lines import read_lines
+
+MODEL_HELP = "Model folder, or a shipped model by name (english, digits, an4)."
+
+Command = Callable[..., Any]
+
+beam_threshold_option = click.option(
+    "--beam-threshold", type=click.FloatRange(min=0), help="Drop hypotheses this many nats below the best."
+)
+
+_LANGUAGE = (
+    click.option("--lm", help="ARPA language model, or 'none'.  [default: the model's own]"),
+    click.option(
+        "--neural-lm", metavar="FOLDER",
+        help="LSTM language model: a folder, 'shipped', or 'none' (faster).  [default: the model's own, unless another"
+        " n-gram or lexicon is given]",
+    ),
+    click.option(
+        "--neural-share", type=click.FloatRange(0, 1),
+        help="Share of the LSTM in the mixture with the n-gram.  [default: as tuned, else 0.5]",
+    ),
+    click.option(
+        "--rescore", default=0, metavar="N", type=click.IntRange(min=0),
+        help="Let the LSTM score the N best hypotheses instead of joining the search.",
+    ),
+    click.option(
+        "--hotword", "hotwords", multiple=True, metavar="PHRASE[=BOOST]",
+        help=f"Favour a phrase, by BOOST nats (default {HOTWORD_BOOST:g}); may be repeated.",
+    ),
+    click.option(
+        "--hotwords", "hotword_file", type=click.Path(path_type=Path),
+        help="File of such phrases, one a line: PHRASE, or PHRASE<TAB>BOOST.",
+    ),
+    click.option(
+        "--beam-size", type=click.IntRange(min=1), help="Hypotheses kept by the search.  [default: as tuned]"
+    ),
+)  # fmt: skip
+
+_SEARCH = (
+    click.option("--lexicon", help="lexicon.txt, or 'none'.  [default: the model's own]"),
+    click.option("--lm-weight", type=float, help="Weight of the language model's natural logs."),
+    click.option("--word-score", type=float, help="Added for every word, in nats."),
+    beam_threshold_option,
+    click.option("--greedy", is_flag=True, help="Best path only, without lexicon and language model."),
+)
+
+
+def language_options(command: Command) -> Command:
+    """Options of language models and hotwords; the command takes them together, as `search: SearchOptions`."""
+    return _collected(command, _LANGUAGE)
+
+
+def search_options(command: Command) -> Command:
+    """`language_options` and those of lexicon, weights and pruning."""
+    return _collected(command, (*_LANGUAGE, *_SEARCH))
+
+
+def _collected(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    names = ("lexicon", "lm", "neural_lm", "neural_share", "rescore", "hotwords", "hotword_file", "beam_size",
+             "lm_weight", "word_score", "beam_threshold", "greedy")  # fmt: skip
+
+    @wraps(command)
+    def collecting(**values: Any) -> Any:
+        chosen = {name: values.pop(name) for name in names if name in values}
+        return command(search=_options(**chosen), **values)
+
+    decorated: Command = collecting
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
+
+
+def _options(
+    *, lexicon: str | None = None, lm: str | None = None, neural_lm: str | None = None,
+    neural_share: float | None = None, rescore: int = 0, hotwords: Sequence[str] = (), hotword_file: Path | None = None,
+    beam_size: int | None = None, lm_weight: float | None = None, word_score: float | None = None,
+    beam_threshold: float | None = None, greedy: bool = False,
+) -> SearchOptions:  # fmt: skip
+    """The search that the options ask for. Raises ConfigError, CheckpointError or TextError."""
+    phrases = dict(_phrase(text, "=") for text in hotwords)
+    if hotword_file is not None:
+        phrases |= dict(_phrase(line, "\t") for line in read_lines(hotword_file) if line.strip())
+    settings = {
+        "beam_size": beam_size, "lm_weight": lm_weight, "word_score": word_score, "threshold": beam_threshold,
+    }  # fmt: skip
+    return SearchOptions(
+        lexicon=lexicon,
+        lm=lm,
+        neural_lm=neural_lm_path(neural_lm),
+        neural_share=neural_share,
+        rescore=rescore,
+        hotwords=phrases,
+        settings=settings,
+        greedy=greedy,
+    )
+
+
+def _phrase(text: str, separator: str) -> tuple[str, float]:
+    """A phrase and its boost in nats."""
+    phrase, given, boost = text.partition(separator)
+    try:
+        return " ".join(phrase.split()), float(boost) if given else HOTWORD_BOOST
+    except ValueError:
+        raise ConfigError(f"hotword '{text}': its boost must be a number of nats, such as 3.") from None
+
+
+class BeamWidth(click.ParamType):
+    """SIZE or SIZE:NATS, as settings of the search."""
+
+    name = "SIZE[:NATS]"
+
+    def convert(
+        self, value: str | dict[str, float], param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, float]:
+        """The settings `beam_size` and, where given, `threshold`."""
+        if isinstance(value, dict):
+            return value
+        size, _, nats = value.partition(":")
+        try:
+            settings = {"beam_size": int(size)} | ({"threshold": float(nats)} if nats else {})
+        except ValueError:
+            self.fail(f"'{value}' is not a beam size, nor a size and nats such as 1600:16", param, ctx)
+        if min(settings.values()) <= 0:
+            self.fail(f"'{value}' must be above 0", param, ctx)
+        return settings

@@ -1,0 +1,109 @@
+"""`asr train`: train an acoustic model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asr.cli.console import TrainingProgress, list_bad, note
+from asr.config import from_dict, read_toml
+from asr.data.manifest import BadItem, Manifest, read_manifest
+from asr.train.log import EpochLog
+
+if TYPE_CHECKING:
+    from asr.acoustic.run import AcousticRun
+    from asr.gmm.run import GaussianRun
+
+
+@click.command()
+@click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="Configuration (TOML).")
+@click.option("--train", "train_path", required=True, type=click.Path(path_type=Path), help="Manifest to train on.")
+@click.option("--dev", "dev_path", required=True, type=click.Path(path_type=Path), help="Manifest to validate on.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
+@click.option("--resume", is_flag=True, help="Go on with the run that OUTPUT holds; begin if it holds none.")
+@click.option(
+    "--processes",
+    "count",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Processes that share out each step's batches (train.accumulate must be a multiple).",
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
+def command(
+    config_path: Path,
+    train_path: Path,
+    dev_path: Path,
+    output: Path,
+    resume: bool,
+    count: int,
+    overrides: tuple[str, ...],
+) -> None:
+    """Train an acoustic model.
+
+    A run may be killed at any moment: --resume takes it up at its last checkpoint and ends with the same weights.
+
+    \b
+    Example: asr train --config conf/bilstm.toml --train train.jsonl --dev dev.jsonl --output model
+    """
+    from asr.train.processes import helpers
+
+    values = read_toml(config_path, overrides)
+    with helpers(count):
+        _train(values, train_path, dev_path, output, resume)
+
+
+def _run(values: dict[str, Any], train: Manifest, dev: Manifest, output: Path) -> AcousticRun | GaussianRun:
+    """The run that a configuration asks for."""
+    from asr.acoustic.run import AcousticRun, AcousticRunConfig
+    from asr.gmm.config import GAUSSIAN
+    from asr.gmm.run import GaussianRun, GaussianRunConfig
+
+    if values.get("model", {}).get("kind") == GAUSSIAN:
+        return GaussianRun(from_dict(GaussianRunConfig, values), train, dev, output)
+    return AcousticRun(from_dict(AcousticRunConfig, values), train, dev, output)
+
+
+def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Path, resume: bool) -> None:
+    from asr.train.processes import rank
+
+    if rank() > 0:  # the first process speaks for all
+        train, dev = (read_manifest(path, check_audio=True) for path in (train_path, dev_path))
+        _run(values, train, dev, output).train(resume)
+        return
+    train, dev = (_manifest(path) for path in (train_path, dev_path))
+    run = _run(values, train, dev, output)
+    list_bad(run.bad)
+    list_bad(run.cramped, "with an infinite CTC loss at normal speed, not trained on")
+    parameters = sum(parameter.numel() for parameter in run.model.parameters())
+    hours = sum(utterance.duration for utterance in run.trained_on) / 3600
+    note(f"training {parameters / 1e6:.2f} M parameters on {len(run.trained_on)} utterances, {hours:.2f} h")
+    reporter = TrainingProgress(_epoch_line)
+    final = run.train(resume, reporter)
+    reporter.close()
+    list_bad([BadItem(name, reason) for name, reason in run.unreadable.items()], "could not be read")
+    faster = run.cramped_when_faster
+    if faster:
+        note(f"{len(faster)} more had an infinite CTC loss when played faster: {' '.join(faster[:5])}")
+    note(f"{output}: {final.weights}, {_figures(final.figures)}")
+
+
+def _manifest(path: Path) -> Any:
+    manifest = read_manifest(path, check_audio=True)
+    list_bad(manifest.bad)
+    return manifest
+
+
+def _figures(figures: Mapping[str, float]) -> str:
+    shown = [f"{name} {figures[name]:.2%}" for name in ("wer", "ter") if name in figures]
+    return ", ".join([*shown, *(f"dev loss {figures[name]:.4f}" for name in ("crf",) if name in figures)])
+
+
+def _epoch_line(entry: EpochLog) -> str:
+    infeasible = entry.counts.get("infeasible", 0.0)
+    skipped = f", {infeasible:.0f} infinite losses" if infeasible else ""
+    parts = [f"loss {entry.loss:.4f}", _figures(entry.figures), str(entry.speed or "")]
+    return ", ".join(part for part in parts if part) + skipped

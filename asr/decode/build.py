@@ -1,0 +1,253 @@
+"""Opens decoders: the one place that decides which lexicon, language models and settings a search uses."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asr.callbacks import Note
+from asr.decode.decoder import Decoder
+from asr.decode.greedy import GreedyDecoder
+from asr.errors import CheckpointError, ConfigError, TextError
+from asr.lm.word_model import WordModel
+from asr.model_package import ModelPackage
+from asr.text.lexicon import Lexicon
+from asr.text.tokens import Tokens
+
+if TYPE_CHECKING:
+    from asr.decode.beam import BeamConfig
+    from asr.lm.ngram.tables import NgramModel
+
+NONE = "none"
+AUTO = "auto"
+NEURAL_SHARE = 0.5  # of a neural model in the mixture with the n-gram, where nothing was tuned
+HOTWORD_BOOST = 3.0  # nats
+
+TUNED_WITH_NEURAL = (  # settings that a model has tuned twice: as they are, and as neural_… for use with a neural model
+    "lm_weight", "word_score", "beam_size", "threshold", "confidence_bias", "confidence_slope", "confidence_evidence",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """What the caller chooses for a search; the rest is the model's own.
+
+    `lexicon`, `lm` and `neural_lm` are a path, "none", or None (or "auto") for the model's own. A model's own neural
+    language model belongs to its own lexicon and n-gram: where either is replaced, it is left out.
+    """
+
+    lexicon: Lexicon | str | Path | None = None
+    lm: str | Path | None = None  # an ARPA file (gzip welcome) or a KenLM binary
+    neural_lm: str | Path | None = None  # folder of an LSTM language model
+    neural_share: float | None = None  # of the neural model in the mixture, 0..1; None: as tuned, else a half
+    rescore: int = 0  # let it score that many best hypotheses afterwards; 0: it takes part in the search
+    hotwords: Mapping[str, float] = field(default_factory=dict)  # phrases and their boosts, in nats
+    settings: Mapping[str, float | None] = field(default_factory=dict)  # fields of BeamConfig; None: as tuned
+    tuned: bool = True  # start from the settings that the model was tuned to
+    greedy: bool = False  # the best path alone, without lexicon and language model
+
+    def __post_init__(self) -> None:
+        check_settings(self.settings, search_settings_names())
+        if self.neural_share is not None and not 0 <= self.neural_share <= 1:
+            raise ConfigError(f"`neural_share` must lie in 0..1, not {self.neural_share}.")
+        if self.rescore < 0:
+            raise ConfigError(f"`rescore` must be 0 or more, not {self.rescore}.")
+
+
+@dataclass(frozen=True)
+class SearchParts:
+    """What a search is made of, decided but not yet loaded."""
+
+    tokens: Tokens
+    lexicon: Lexicon | None
+    lm: Path | None
+    neural_lm: Path | None
+    neural_share: float
+    settings: Mapping[str, float]  # fields of BeamConfig
+
+
+def open_decoder(
+    model: ModelPackage | Tokens, options: SearchOptions | None = None, *, note: Note | None = None
+) -> Decoder:
+    """A decoder for a model's log-probabilities: a beam search where there is a lexicon or an n-gram, else greedy.
+
+    model: a model's package, or the tokens of log-probabilities of any origin. Without a lexicon the n-gram's words are
+    spelled in characters or subwords; where its words are the tokens themselves, the vocabulary is open.
+
+    Raises ConfigError for settings that do not exist or choices that exclude each other, TextError or CheckpointError
+    for files that cannot be used.
+    """
+    options = options or SearchOptions()
+    parts = choose_parts(model, options)
+    if parts.lexicon is None and parts.lm is None:
+        return _greedy(parts, options, note)
+    from asr.lm.ngram.kenlm_binary import is_kenlm_binary
+
+    if parts.lm is not None and is_kenlm_binary(parts.lm):
+        return _with_kenlm_binary(parts, options, note)
+    return _with_ngram(parts, options)
+
+
+def choose_parts(model: ModelPackage | Tokens, options: SearchOptions) -> SearchParts:
+    """The lexicon, language models and settings of a search.
+
+    Raises CheckpointError for a model folder whose tuned settings have unknown names or whose files are missing, or
+    for a neural language model that does not exist.
+    """
+    package = model if isinstance(model, ModelPackage) else None
+    tokens = model.tokens if isinstance(model, ModelPackage) else model
+    lexicon = None if options.greedy else choose_lexicon(package, options.lexicon)
+    own_lm = package.lm_path if package is not None else None
+    lm = None if options.greedy else _choose_path(options.lm, own_lm)
+    if _is_own(options.neural_lm):
+        whole = not options.greedy and _is_own(options.lm) and _is_own(options.lexicon)
+        neural = package.neural_lm_path if package is not None and whole else None
+    else:
+        neural = _choose_path(options.neural_lm, None)
+    if neural is not None and not neural.exists():
+        raise CheckpointError(f"there is no neural language model at '{neural}'; check the path.")
+    if neural is None and (options.rescore or options.neural_share is not None):
+        name = "rescore" if options.rescore else "neural_share"
+        raise ConfigError(f"`{name}` needs a neural language model, and there is none: give a `neural_lm`.")
+    tuned = _tuned_settings(package, neural is not None) if package is not None and options.tuned else {}
+    share = options.neural_share if options.neural_share is not None else tuned.get("neural_share", NEURAL_SHARE)
+    fields = search_settings_names()
+    chosen = {name: value for name, value in options.settings.items() if value is not None}
+    settings = {name: value for name, value in tuned.items() if name in fields} | chosen
+    return SearchParts(tokens, lexicon, lm, neural, share, settings)
+
+
+def choose_lexicon(package: ModelPackage | None, chosen: Lexicon | str | Path | None = None) -> Lexicon | None:
+    """The lexicon chosen, or the package's own. It is read when it is first used."""
+    if isinstance(chosen, Lexicon):
+        return chosen
+    if _is_own(chosen):
+        return package.lexicon if package is not None else None
+    path = _choose_path(chosen, None)
+    return None if path is None else Lexicon.later(path)
+
+
+def open_neural_lm(path: str | Path) -> WordModel:
+    """A language model for fusion. Raises TextError or CheckpointError."""
+    from asr.lm.open import load_word_model
+
+    return load_word_model(path, quick=True)
+
+
+def search_settings_names() -> Collection[str]:
+    """The names of the settings of a search, the fields of `BeamConfig`."""
+    from asr.decode.beam import BeamConfig
+
+    return [entry.name for entry in dataclasses.fields(BeamConfig)]
+
+
+def check_settings(settings: Mapping[str, object], names: Collection[str]) -> None:
+    """Raise ConfigError for a setting that is not among `names`, with the nearest that is."""
+    for name in settings:
+        if name not in names:
+            near = get_close_matches(name, names, 1, 0.5)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names)}."
+            raise ConfigError(f"the search has no setting '{name}'; {hint}")
+
+
+def _is_own(chosen: object) -> bool:
+    """Whether the caller left a choice to the model."""
+    return chosen is None or chosen == AUTO
+
+
+def _choose_path(chosen: str | Path | None, own: Path | None) -> Path | None:
+    if _is_own(chosen):
+        return own
+    assert chosen is not None
+    return None if str(chosen) == NONE else Path(chosen)
+
+
+def _tuned_settings(package: ModelPackage, neural: bool) -> dict[str, float]:
+    """The settings that a model was tuned to, those for a neural language model in their place if one is used."""
+    known = [*search_settings_names(), *(f"neural_{name}" for name in TUNED_WITH_NEURAL), "neural_share"]
+    try:
+        check_settings(package.search, known)
+    except ConfigError as error:
+        raise CheckpointError(f"{package.folder / 'config.json'}: {error}") from None
+    tuned = dict(package.search)
+    if neural:
+        tuned |= {name: tuned[f"neural_{name}"] for name in TUNED_WITH_NEURAL if f"neural_{name}" in tuned}
+    return tuned
+
+
+def _greedy(parts: SearchParts, options: SearchOptions, note: Note | None) -> Decoder:
+    if parts.neural_lm is not None or options.hotwords:
+        raise ConfigError("neural language models and hotwords need a search: give a `lexicon` or an `lm`.")
+    ignored = [name for name, value in options.settings.items() if value is not None]
+    if ignored and note is not None:
+        note(f"without lexicon and language model the best path is taken: {', '.join(ignored)} has no effect")
+    return GreedyDecoder(parts.tokens)
+
+
+def _with_ngram(parts: SearchParts, options: SearchOptions) -> Decoder:
+    """A search over a lexicon, or over what an n-gram model knows."""
+    from asr.decode.beam import BeamDecoder
+    from asr.decode.fusion import Fusion
+    from asr.decode.open_vocabulary import TokenDecoder, is_token_model, token_lexicon
+    from asr.lm.ngram.tables import load_ngram
+
+    ngram = load_ngram(parts.lm) if parts.lm is not None else None
+    if parts.lexicon is None and ngram is not None and is_token_model(ngram, parts.tokens):
+        if parts.neural_lm is not None or options.hotwords:
+            raise ConfigError(
+                f"{parts.lm} is a model over tokens, with which neural language models and hotwords cannot be used; "
+                "give one over words, or a `lexicon`."
+            )
+        return TokenDecoder(BeamDecoder(parts.tokens, token_lexicon(parts.tokens), ngram, _config(parts)))
+    lexicon = parts.lexicon if parts.lexicon is not None else _spelled_words(parts, ngram)
+    decoder = BeamDecoder(parts.tokens, lexicon, ngram, _config(parts))
+    if options.hotwords:
+        decoder = decoder.with_hotwords(options.hotwords)
+    if parts.neural_lm is None:
+        return decoder
+    fusion = Fusion(open_neural_lm(parts.neural_lm), parts.neural_share)
+    return decoder.with_rescoring(fusion, options.rescore) if options.rescore else decoder.with_fusion(fusion)
+
+
+def _with_kenlm_binary(parts: SearchParts, options: SearchOptions, note: Note | None) -> Decoder:
+    """A search that asks a KenLM binary word by word, since such a file cannot list its words."""
+    from asr.decode.beam import BeamDecoder
+    from asr.decode.fusion import Fusion
+    from asr.lm.open import load_word_model
+
+    assert parts.lm is not None
+    if parts.lexicon is None:
+        raise TextError("a KenLM binary cannot list its words: give a lexicon, or the ARPA file.")
+    if parts.neural_lm is not None:
+        raise ConfigError("a KenLM binary takes the place of a neural model in the search; give the ARPA file.")
+    if note is not None:
+        note(f"{parts.lm} is a KenLM binary, asked word by word: slower than its ARPA file, and without look-ahead")
+    decoder = BeamDecoder(parts.tokens, parts.lexicon, None, _config(parts))
+    if options.hotwords:
+        decoder = decoder.with_hotwords(options.hotwords)
+    return decoder.with_fusion(Fusion(load_word_model(str(parts.lm)), 1.0, every=1))
+
+
+def _spelled_words(parts: SearchParts, ngram: NgramModel | None) -> Lexicon:
+    """The words of an n-gram model, spelled in characters or subwords."""
+    assert ngram is not None
+    if parts.tokens.kind == "phones":
+        raise TextError("these tokens are phones: a lexicon must say how words are spelled in them.")
+    lexicon = Lexicon.of_characters((word for word in ngram.words if not word.startswith("<")), parts.tokens)
+    if not len(lexicon):
+        raise TextError(f"no word of {parts.lm} can be spelled in the tokens; is it in another case?")
+    return lexicon
+
+
+def _config(parts: SearchParts) -> BeamConfig:
+    from asr.decode.beam import BeamConfig
+
+    size = parts.settings.get("beam_size", BeamConfig.beam_size)
+    if size != int(size):
+        raise ConfigError(f"the beam size must be a whole number, not {size}.")
+    others: dict[str, Any] = {name: value for name, value in parts.settings.items() if name != "beam_size"}
+    return dataclasses.replace(BeamConfig(beam_size=int(size)), **others)

@@ -1,0 +1,30 @@
+"""Words with times in seconds, made of a search's frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asr.decode.hypothesis import Hypothesis
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word with its times in seconds of the recording and its confidence, 0..1."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+
+
+def timed_words(hypothesis: Hypothesis, seconds_per_frame: float, start: float = 0.0) -> list[Word]:
+    """A hypothesis's words with times in seconds; `start` is where its first frame begins."""
+    return [
+        Word(
+            word.word,
+            start + word.start_frame * seconds_per_frame,
+            start + word.end_frame * seconds_per_frame,
+            word.confidence,
+        )
+        for word in hypothesis.words
+    ]

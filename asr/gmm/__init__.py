@@ -1,0 +1,1 @@
+"""Hidden Markov models with Gaussian mixtures, the acoustic models before neural networks."""

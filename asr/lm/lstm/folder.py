@@ -1,0 +1,85 @@
+"""LSTM language models as folders: model.safetensors, config.json, words.txt (subwords: units.model too); no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.atomic_file import replacing, write_atomically
+from asr.errors import CheckpointError
+from asr.model_folder import SCALE, from_stored, read_config, to_stored, write_config
+from asr.text.lm_units import Units
+
+TYPE = "lstm-lm"
+UNITS_FILE = "units.model"  # of sentencepiece
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class LstmLmFolder:
+    """What a folder holds: weights as float32, the model's settings, its words by id."""
+
+    arrays: Arrays
+    config: dict[str, Any]
+    words: list[str]
+    source: str
+    units: Units | None = None  # what stands in the list of words in place of them
+    in_bytes: bool = False  # whether the matrices are stored in 8 bits
+
+
+def save_lm(
+    folder: str | Path,
+    arrays: Mapping[str, NDArray[np.floating]],
+    config: dict[str, Any],
+    words: Sequence[str],
+    bits: int = 32,
+    units: Units | None = None,
+) -> None:
+    """Write a folder, each file atomically, the configuration last.
+
+    bits: of the weights, as `to_stored` has them.
+    """
+    from safetensors.numpy import save_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "model.safetensors") as temporary:
+        save_file(to_stored(arrays, bits), temporary)
+    text = "".join(f"{word}\n" for word in words)
+    write_atomically(folder / "words.txt", text.encode())
+    values: dict[str, Any] = {"model": config, "words_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    if units is not None:
+        values["units"] = units.name
+        if units.model:
+            write_atomically(folder / UNITS_FILE, units.model)
+    write_config(folder, TYPE, values)
+
+
+def load_lm(folder: str | Path) -> LstmLmFolder:
+    """Read a folder. Raises CheckpointError if something is missing, damaged, or does not belong to the rest."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    folder = Path(folder)
+    values = read_config(folder, TYPE)
+    try:
+        stored = load_file(folder / "model.safetensors")
+        text = (folder / "words.txt").read_bytes()
+        units = values.get("units")
+        pieces = (folder / UNITS_FILE).read_bytes() if units == "sentencepiece" else b""
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} is not whole or damaged ({error}); copy the model again.") from None
+    if hashlib.sha256(text).hexdigest() != values.get("words_sha256"):
+        raise CheckpointError(f"{folder / 'words.txt'} is not the one the model was trained with; restore it.")
+    words = text.decode().split("\n")[:-1]
+    in_bytes = any(name.endswith(SCALE) for name in stored)
+    return LstmLmFolder(
+        from_stored(stored), values["model"], words, str(folder), Units(units, pieces) if units else None, in_bytes
+    )

@@ -1,0 +1,138 @@
+"""Back-off n-gram models as flat hash tables for the compiled search; every score equals KenLM's.
+
+An n-gram of two or more words is found by a 64-bit hash of its word ids, as in KenLM's probing model (Heafield 2011).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr._native import NgramTables, fill_ngrams
+from asr.cache_folder import Arrays, cached_arrays, pack_words, unpack_words
+from asr.errors import TextError
+from asr.lm.ngram.arpa import LN10, MISSING_LOG10, ArpaModel, read_arpa
+
+MAX_ORDER = 6
+TABLES_VERSION = "3"
+UNKNOWN_WORDS = ("<unk>", "<UNK>")
+
+
+class NgramArrays(NamedTuple):
+    """The tables as they are stored. Scores are natural logs; tables of orders 2, 3, … lie one after the other."""
+
+    order: int
+    unigram_log_probs: NDArray[np.float32]  # (words,)
+    unigram_backoffs: NDArray[np.float32]  # (words,)
+    # (slots, 2): the n-gram's hash, 0 where a slot is empty; log-probability and back-off weight as two float32
+    slots: NDArray[np.uint64]
+    starts: NDArray[np.int64]  # (order,): first slot of order n at n - 2
+
+
+class NgramModel:
+    """An n-gram model: its words and its tables.
+
+    Raises TextError if the model lacks `<s>` or `</s>`, or its tables cannot be used.
+    """
+
+    def __init__(self, words: list[str], arrays: NgramArrays, source: str) -> None:
+        self.words, self.arrays, self.source = words, arrays, source
+        self.ids = {word: index for index, word in enumerate(words)}
+        # The id of the unknown word; -1: the model has none.
+        self.unknown = next((self.ids[name] for name in UNKNOWN_WORDS if name in self.ids), -1)
+        for sign in ("<s>", "</s>"):
+            if sign not in self.ids:
+                raise TextError(f"language model {source} has no {sign}; estimate it on sentences with their ends.")
+
+    @cached_property
+    def tables(self) -> NgramTables:
+        """The tables as the compiled search reads them."""
+        try:
+            return NgramTables(*self.arrays)
+        except ValueError as error:
+            raise TextError(f"the tables of language model {self.source} are damaged ({error}).") from None
+
+    def word_ids(self, words: list[str]) -> NDArray[np.int32]:
+        """Ids of words, the unknown word's for those that the model lacks (-1 if it has no unknown word)."""
+        return np.array([self.ids.get(word, self.unknown) for word in words], np.int32)
+
+    def score_sentence(self, words: list[str], end: bool = True) -> list[float]:
+        """ln P of each word after <s> and those before it, and of </s>; an unknown word of a model without <unk>
+        has KenLM's log10 of -100."""
+        context = [self.ids["<s>"]]
+        scores = []
+        for word in self.word_ids(words).tolist() + ([self.ids["</s>"]] if end else []):
+            if word < 0:
+                scores.append(MISSING_LOG10 * LN10)
+                context = []
+                continue
+            scores.append(self.tables.score(context, word))
+            context = [word, *context][:MAX_ORDER]
+        return scores
+
+
+class NgramWordModel:
+    """An n-gram model as a `WordModel`, whose states are the words so far that matter.
+
+    Unknown words give NaN, or with `score_unknown` ln P(<unk>) where the model has it.
+    """
+
+    def __init__(self, model: NgramModel, score_unknown: bool = False) -> None:
+        self.model, self.score_unknown = model, score_unknown
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is in the vocabulary."""
+        return self.model.ids.get(word, self.model.unknown) != self.model.unknown
+
+    def start(self) -> tuple[int, ...]:
+        """The state at the beginning of a sentence."""
+        return (self.model.ids["<s>"],)
+
+    def score(
+        self, states: Sequence[tuple[int, ...]], words: Sequence[str]
+    ) -> tuple[NDArray[np.float64], list[tuple[int, ...]]]:
+        """ln P of each word after its state, and the states after them."""
+        scores, after = np.full(len(words), np.nan), []
+        for row, (state, word) in enumerate(zip(states, words, strict=True)):
+            index = self.model.ids.get(word, self.model.unknown)
+            if index >= 0 and (self.score_unknown or index != self.model.unknown):
+                scores[row] = self.model.tables.score(list(state), index)
+            after.append((index, *state)[: self.model.arrays.order - 1] if index >= 0 else ())
+        return scores, after
+
+
+def build_tables(model: ArpaModel, source: str = "") -> NgramModel:
+    """Hash tables of an ARPA model. Raises TextError for an order above 6."""
+    if model.order > MAX_ORDER:
+        raise TextError(f"language model {source} has order {model.order}; at most {MAX_ORDER} is supported.")
+    # At most two thirds full, so that lookups are short.
+    sizes = [1 << int(np.ceil(np.log2(max(2, 1.5 * len(grams))))) for grams in model.grams[1:]]
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    slots = np.zeros((int(starts[-1]), 2), np.uint64)
+    for index, (first, end) in enumerate(pairwise(starts.tolist()), 1):
+        fill_ngrams(model.grams[index], model.log_probs[index], model.backoffs[index], slots[first:end])
+    arrays = NgramArrays(model.order, model.log_probs[0], model.backoffs[0], slots, starts)
+    return NgramModel(model.words, arrays, source)
+
+
+def load_ngram(path: str | Path) -> NgramModel:
+    """Tables of an ARPA file (plain, .gz, .bz2), from an earlier run's cache where there is one (`table_cache`).
+
+    Raises TextError for a file that is missing, damaged or no ARPA.
+    """
+    path = Path(path)
+
+    def make() -> Arrays:
+        model = build_tables(read_arpa(path), str(path))
+        fields = {name: value for name, value in model.arrays._asdict().items() if name != "order"}
+        return fields | {"order": np.array([model.arrays.order]), "words": pack_words(model.words)}
+
+    arrays = dict(cached_arrays(path, "language model", TABLES_VERSION, make))
+    words, order = unpack_words(arrays.pop("words")), int(arrays.pop("order")[0])
+    return NgramModel(words, NgramArrays(order=order, **arrays), str(path))

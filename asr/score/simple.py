@@ -1,0 +1,57 @@
+"""Error rates of plain strings, and a paired test between two systems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asr.errors import TextError
+from asr.score.edit_distance import align, count
+from asr.score.statistics import PairedTest, paired_test
+
+Texts = str | Sequence[str]
+
+
+def wer(reference: Texts, hypothesis: Texts) -> float:
+    """The word error rate: substituted, deleted and inserted words by the number of reference words.
+
+    reference, hypothesis: a text, or texts in the same order; words are separated by white space, and nothing is
+    normalised. Equal to `jiwer.wer`, but empty references are legal: their hypotheses' words count as insertions.
+    Without any reference word the rate is 0 if nothing was inserted, else infinite. Raises TextError where the numbers
+    of texts differ.
+    """
+    references, hypotheses = _paired(reference, hypothesis)
+    return count([text.split() for text in references], [text.split() for text in hypotheses]).rate
+
+
+def cer(reference: Texts, hypothesis: Texts) -> float:
+    """The character error rate, spaces between words included: as `wer`, and equal to `jiwer.cer`."""
+    references, hypotheses = _paired(reference, hypothesis)
+    return count([list(text.strip()) for text in references], [list(text.strip()) for text in hypotheses]).rate
+
+
+def compare(reference: Sequence[str], first: Sequence[str], second: Sequence[str]) -> PairedTest:
+    """Whether a second system's word error rate differs from the first's by more than chance.
+
+    reference, first, second: texts of the same utterances in the same order. The result has the difference of the rates
+    (negative: the second is better) with its 95% bootstrap interval, the two-sided p-value of a permutation test, and
+    in how many utterances either is better. Raises TextError where the numbers of texts differ or there are none.
+    """
+    if isinstance(reference, str) or isinstance(first, str) or isinstance(second, str):
+        raise TextError("a paired test needs the texts of many utterances: give lists.")
+    if not len(reference):
+        raise TextError("there is no utterance to compare the systems on.")
+    errors = []
+    for texts in (first, second):
+        _, hypotheses = _paired(reference, texts)
+        errors.append(align([text.split() for text in reference], [text.split() for text in hypotheses]))
+    lengths = [alignment.counts.reference_length for alignment in errors[0]]
+    first_errors, second_errors = ([alignment.counts.errors for alignment in system] for system in errors)
+    return paired_test(first_errors, second_errors, lengths)
+
+
+def _paired(reference: Texts, hypothesis: Texts) -> tuple[Sequence[str], Sequence[str]]:
+    references = [reference] if isinstance(reference, str) else list(reference)
+    hypotheses = [hypothesis] if isinstance(hypothesis, str) else list(hypothesis)
+    if len(references) != len(hypotheses):
+        raise TextError(f"{len(references)} references and {len(hypotheses)} hypotheses; give as many of each.")
+    return references, hypotheses

@@ -1,0 +1,42 @@
+"""The models that lie inside the package, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asr.errors import CheckpointError
+
+DEFAULT = "english"
+NEURAL_LM_FOLDER = "lstm"  # the LSTM language model within a model folder
+_FOLDER = Path(__file__).parent / "models"
+
+
+def available_models() -> list[str]:
+    """The names of the models that come with the package, sorted."""
+    return sorted(path.parent.name for path in _FOLDER.glob("*/config.json"))
+
+
+def model_folder(model: str | Path | None = None) -> Path:
+    """The folder of a model: a path, a shipped model's name, or the default model. Raises CheckpointError."""
+    if model is None:
+        model = DEFAULT
+    if Path(model).is_dir() and ((Path(model) / "config.json").exists() or str(model) not in available_models()):
+        return Path(model)
+    if str(model) in available_models():
+        return _FOLDER / str(model)
+    raise CheckpointError(
+        f"there is no model folder '{model}'; give a folder, or one of the shipped: {', '.join(available_models())}."
+    )
+
+
+def neural_lm_path(name: str | Path | None) -> Path | str | None:
+    """The folder of an LSTM language model that is named by its path or as "shipped", the default model's.
+
+    None, "auto" and "none" are returned as they are. Raises CheckpointError where there is no such model.
+    """
+    if name is None or str(name) in ("auto", "none"):
+        return name
+    path = _FOLDER / DEFAULT / NEURAL_LM_FOLDER if str(name) == "shipped" else Path(name)
+    if not path.exists():
+        raise CheckpointError(f"there is no LSTM language model '{name}'; give its folder, 'shipped' or 'none'.")
+    return path

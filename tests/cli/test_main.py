@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import click
+import pytest
+
+from asr.cli.main import called_command, cli, describe
+from asr.errors import DataError
+
+
+def every_command(
+    command: click.Command = cli, names: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], click.Command]]:
+    """All commands that do something, with the words that call them."""
+    if not isinstance(command, click.Group):
+        return [(names, command)]
+    context = click.Context(command)
+    subcommands = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
+    return [found for name, sub in subcommands if sub for found in every_command(sub, (*names, name))]
+
+
+@pytest.mark.parametrize("names", [names for names, _ in every_command()], ids=" ".join)
+def test_the_innermost_command_of_the_arguments_is_recognised(names):
+    assert called_command([*names, "file", "--option", "3"]) is dict(every_command())[names]
+
+
+def test_a_parameter_in_a_message_becomes_the_option_of_the_command():
+    error = DataError("no column 'x'; name it with `text_col`, see `asr nlp text` or `nothing`.")
+    train = called_command(["nlp", "train"])
+    assert describe(error, train) == "no column 'x'; name it with --text-col, see `asr nlp text` or `nothing`."
+    assert describe(error, cli) == str(error)
+
+
+def test_messages_of_the_library_name_options_on_the_command_line(run, tmp_path):
+    (tmp_path / "table.csv").write_text("words,label\ngood film,1\n")
+    code, _, err = run("nlp", "train", tmp_path / "table.csv", "--label-col", "label", "--output", tmp_path / "out")
+    assert code == 1
+    assert "Name it with --text-col." in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "nearest"),
+    [
+        (["trin"], "train"),
+        (["data", "imprt"], "import"),
+        (["score", "a", "b", "--jsn"], "--json"),
+        (["lm", "ngrm"], "ngram"),
+    ],
+)
+def test_an_unknown_command_or_option_suggests_the_nearest(run, arguments, nearest):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert f"Did you mean '{nearest}'?" in err

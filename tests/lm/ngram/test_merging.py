@@ -1,0 +1,114 @@
+"""Several n-gram models as one: the listed n-grams are the weighted sums, and everything sums to one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+
+import kenlm
+import numpy as np
+import pytest
+
+from asr.errors import TextError
+from asr.lm.ngram.arpa import write_arpa
+from asr.lm.ngram.kneser_ney import Corpus, estimate
+from asr.lm.ngram.merging import merge
+from asr.lm.ngram.tables import build_tables
+
+
+def _text(seed, words, sentences=80):
+    random = np.random.default_rng(seed)
+    return [" ".join(random.choice(list(words), size=random.integers(1, 6))) for _ in range(sentences)]
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """A pruned 3-gram and a bigram, of words that overlap."""
+    return [
+        estimate(Corpus(_text(1, "abcd")), 3, cutoffs=(0, 0, 1)),
+        estimate(Corpus(_text(2, "cdef", 30)), 2),
+    ]
+
+
+def _listed(model):
+    """(ln P, ln back-off) of every n-gram by its words."""
+    return {
+        tuple(model.words[index] for index in row): (float(score), float(after))
+        for grams, scores, backoffs in zip(model.grams, model.log_probs, model.backoffs, strict=True)
+        for row, score, after in zip(grams, scores, backoffs, strict=True)
+    }
+
+
+def _probability(listed, gram):
+    """P(last | the words before) by the definition of a back-off model; 0 of a word that it lacks."""
+    if gram in listed:
+        return math.exp(listed[gram][0])
+    if len(gram) == 1:
+        return 0.0
+    return math.exp(listed.get(gram[:-1], (0.0, 0.0))[1]) * _probability(listed, gram[1:])
+
+
+def test_what_a_model_lists_gets_the_weighted_sum_of_all(parts, tmp_path):
+    merged = _listed(merge(parts, [0.3, 0.7]))
+    one, two = map(_listed, parts)
+    assert set(merged) == set(one) | set(two)
+    for gram, (score, _) in merged.items():
+        if gram != ("<s>",):
+            expected = 0.3 * _probability(one, gram) + 0.7 * _probability(two, gram)
+            assert math.exp(score) == pytest.approx(expected, rel=1e-5)
+
+
+def test_kenlm_reads_it_and_gives_the_same(parts, tmp_path):
+    merged = merge(parts, [0.3, 0.7])
+    write_arpa(tmp_path / "both.arpa", merged)
+    reference, table = kenlm.Model(str(tmp_path / "both.arpa")), build_tables(merged)
+    for sentence in _text(8, "abcdef", 20):
+        scores = [score * math.log(10) for score, _, _ in reference.full_scores(sentence)]
+        assert table.score_sentence(sentence.split()) == pytest.approx(scores, abs=1e-4)
+
+
+def test_the_words_after_every_history_sum_to_one(parts):
+    table = build_tables(merge(parts, [0.5, 0.5]))
+    nexts = [word for word in table.words if word != "<s>"]
+    for history in [(), *itertools.product("abcdef", repeat=1), *itertools.product("abcdef", repeat=2)]:
+        total = sum(
+            math.exp(table.score_sentence([*history, word], end=False)[-1]) for word in nexts if word != "</s>"
+        ) + math.exp(table.score_sentence(list(history))[-1])
+        assert total == pytest.approx(1.0, abs=1e-4)
+
+
+def test_all_weight_on_one_model_is_that_model(parts):
+    alone, merged = build_tables(parts[0]), build_tables(merge(parts, [1.0, 0.0]))
+    for sentence in _text(3, "abcd", 20):
+        assert merged.score_sentence(sentence.split()) == pytest.approx(
+            alone.score_sentence(sentence.split()), abs=1e-4
+        )
+
+
+def test_the_command_finds_weights_and_writes_one_model(tmp_path, run):
+    texts = [_text(4, "abcd", 200), _text(5, "cdef", 200)]
+    for number, lines in enumerate(texts):
+        path = tmp_path / f"{number}.txt"
+        path.write_text("\n".join(lines))
+        assert run("lm", "ngram", path, "--order", 2, "--output", tmp_path / f"{number}.arpa")[0] == 0
+    dev = tmp_path / "dev.txt"
+    dev.write_text("\n".join(_text(6, "abcd", 30) + _text(7, "cdef", 10)))
+    models = (tmp_path / "0.arpa", tmp_path / "1.arpa")
+    both = tmp_path / "both.arpa.gz"
+    code, out, errors = run("lm", "interpolate", *models, "--weights", "0.75,0.25", "--output", both, "--json")
+    assert code == 0, errors
+    assert json.loads(out) == {"weights": [0.75, 0.25]}
+    perplexity = json.loads(run("lm", "score", both, dev, "--json")[1])["perplexity"]
+    alone = [json.loads(run("lm", "score", model, dev, "--json")[1]) for model in models]
+    assert perplexity < 40
+    assert all(figures["unknown"] > 0 for figures in alone)
+    assert run("lm", "interpolate", *models)[0] == 2
+    code, _, errors = run("lm", "interpolate", tmp_path, "--weights", "1", "--output", both)
+    assert code == 2
+    assert "merges n-gram models" in errors
+
+
+def test_weights_must_be_one_for_each(parts):
+    with pytest.raises(TextError, match="one weight for each"):
+        merge(parts, [1.0])

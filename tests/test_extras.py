@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from email.message import Message
+
+import pytest
+
+from asr import extras
+from asr.errors import MissingPackageError
+
+
+class _Installed:
+    """A distribution as `importlib.metadata` describes it, installed from `origin` (the content of direct_url.json)."""
+
+    requires = ["numpy>=1.26", 'av<20,>=14; extra == "av"', "matplotlib<4 ; extra == 'plot'"]  # noqa: RUF012
+
+    def __init__(self, origin: dict | None) -> None:
+        self._origin = origin
+
+    def read_text(self, name: str) -> str | None:
+        assert name == "direct_url.json"
+        return None if self._origin is None else json.dumps(self._origin)
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        ({"url": "file:///home/me/asr", "dir_info": {"editable": True}}, "pip install '.[av]' (in /home/me/asr)"),
+        (
+            {"url": "https://forge.example/asr.git", "vcs_info": {"vcs": "git", "commit_id": "1"}},
+            "pip install 'lstm-asr[av] @ git+https://forge.example/asr.git'",
+        ),
+        ({"url": "file:///tmp/lstm_asr-0.1.0-py3-none-any.whl", "archive_info": {}}, "pip install 'av<20,>=14'"),
+        (None, "pip install 'av<20,>=14'"),
+    ],
+)
+def test_the_install_command_fits_how_the_package_was_installed(monkeypatch, origin, command):
+    monkeypatch.setattr(extras, "distribution", lambda _: _Installed(origin))
+    assert extras.install_command("av") == command
+
+
+def test_every_extra_that_a_message_names_is_declared():
+    """`install_command` of an undeclared extra would advise `pip install` without a package."""
+    metadata: Message = extras.distribution(extras.DISTRIBUTION).metadata
+    assert {"av", "plot", "subwords", "forecast"} <= set(metadata.get_all("Provides-Extra") or ())
+
+
+def test_a_missing_package_is_one_sentence_with_the_command_that_installs_it():
+    assert extras.require("plot", "json.decoder", "pictures") is json.decoder
+    with pytest.raises(MissingPackageError, match=r"^pictures need no_such_package; install it with: pip install '.*"):
+        extras.require("plot", "no_such_package.figure", "pictures")
+
+
+def test_a_package_that_lacks_one_of_its_own_is_not_called_missing(tmp_path):
+    (tmp_path / "half_there.py").write_text("import no_such_package\n")
+    program = "from asr.extras import require\nrequire('plot', 'half_there', 'pictures')"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert "ModuleNotFoundError: No module named 'no_such_package'" in result.stderr
