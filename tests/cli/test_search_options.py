@@ -146,17 +146,7 @@ def test_the_time_between_frames_is_kept_beside_stored_log_probs(run, make_wav, 
     (tmp_path / "m.jsonl").write_text(
         json.dumps({"id": "u", "audio_filepath": str(wav), "duration": 1.5, "text": "one two"}) + "\n"
     )
-    computed = [
-        "--model",
-        "english",
-        "--manifest",
-        tmp_path / "m.jsonl",
-        "--lm",
-        "none",
-        "--lexicon",
-        "none",
-        "--greedy",
-    ]
+    computed = ["--model", "english", "--manifest", tmp_path / "m.jsonl", "--greedy"]
     code, _, errors = run("decode", *computed, "--save-log-probs", tmp_path / "kept.npz", "--json")
     assert code == 0, errors
     with np.load(tmp_path / "kept.npz") as file:
@@ -168,14 +158,15 @@ def test_the_time_between_frames_is_kept_beside_stored_log_probs(run, make_wav, 
     code, assumed, errors = run("decode", *stored, "--json")
     assert code == 0
     assert "0.04 s is assumed" in errors
-    times = [
-        [word["end"] for line in text.splitlines()[:-1] for word in json.loads(line)["words"]]
-        for text in (out, assumed)
-    ]
+    times = [_ends(text) for text in (out, assumed)]
     assert times[0] == pytest.approx([time / 0.04 * 0.5 for time in times[1]], abs=0.02)
     arrays = read_log_probs(stored[1]).arrays
     write_log_probs(tmp_path / "again.npz", arrays, 0.5)
     code, kept, errors = run("decode", "--log-probs", tmp_path / "again.npz", *stored[2:], "--json")
     assert (code, errors) == (0, "")
-    ends = [word["end"] for line in kept.splitlines()[:-1] for word in json.loads(line)["words"]]
-    assert ends == pytest.approx(times[0])
+    assert _ends(kept) == pytest.approx(times[0])
+
+
+def _ends(out: str) -> list[float]:
+    """The end of every word that `asr decode --json` prints, in seconds."""
+    return [word["end"] for line in out.splitlines()[:-1] for word in json.loads(line)["words"]]
