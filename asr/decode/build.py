@@ -78,7 +78,7 @@ def open_decoder(
     """A decoder for a model's log-probabilities: a beam search where there is a lexicon or an n-gram, else greedy.
 
     model: a model's package, or the tokens of log-probabilities of any origin. Without a lexicon the n-gram's words are
-    spelled in characters; where its words are the tokens themselves, the vocabulary is open.
+    spelled in characters or subwords; where its words are the tokens themselves, the vocabulary is open.
 
     Raises ConfigError for settings that do not exist or choices that exclude each other, TextError or CheckpointError
     for files that cannot be used.
@@ -134,9 +134,7 @@ def choose_lexicon(package: ModelPackage | None, chosen: Lexicon | str | Path | 
 
 def open_neural_lm(path: str | Path) -> WordModel:
     """A language model for fusion, as fast as this machine can. Raises TextError or CheckpointError."""
-    from asr.lm.lstm.int8 import byte_product  # imports torch
-
-    return load_word_model(path, byte_product=byte_product)
+    return load_word_model(path, quick=True)
 
 
 def search_settings_names() -> Collection[str]:
@@ -223,9 +221,9 @@ def _with_kenlm_binary(parts: SearchParts, options: SearchOptions, note: Note | 
 
 
 def _spelled_words(parts: SearchParts, ngram: NgramModel | None) -> Lexicon:
-    """The words of an n-gram model, spelled in characters."""
+    """The words of an n-gram model, spelled in characters or subwords."""
     assert ngram is not None
-    if not parts.tokens.are_characters:
+    if parts.tokens.kind == "phones":
         raise TextError("these tokens are not characters: a lexicon must say how words are spelled in them.")
     lexicon = Lexicon.of_characters((word for word in ngram.words if not word.startswith("<")), parts.tokens)
     if not len(lexicon):
