@@ -61,10 +61,26 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+def _print_device(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        from asr.device import choose_device
+
+        click.echo(choose_device("auto").type)
+        ctx.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
+@click.option(
+    "--show-device",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_device,
+    help="Print the device that 'auto' stands for on this machine: cpu or cuda.",
 )
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:
