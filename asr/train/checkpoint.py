@@ -42,7 +42,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def save_state(folder: Path, step: int, tensors: dict[str, Tensor], values: dict[str, Any], keep: int = 1) -> None:
-    """Save a training state as `folder/step-N/`, then remove all but the newest `keep` states."""
+    """Save a training state as `folder/step-N/`, then remove all but the newest `keep` states.
+
+    At every moment the folder has a whole state, once it has one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".tmp-{step}-{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -50,9 +53,7 @@ def save_state(folder: Path, step: int, tensors: dict[str, Tensor], values: dict
     try:
         write_tensors(temporary / "tensors.safetensors", tensors)
         write_atomically(temporary / "values.json", json.dumps(values).encode())
-        target = folder / f"{STATE_PREFIX}{step:09d}"
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
+        temporary.rename(_free_name(folder, step))
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -74,6 +75,15 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         return tensors, json.loads((newest / "values.json").read_text())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"training state {newest} is damaged ({error}); remove it to use an older one.") from None
+
+
+def _free_name(folder: Path, step: int) -> Path:
+    """A name for a state of `step` after all others of that step, so that none need be removed before it is there."""
+    target, number = folder / f"{STATE_PREFIX}{step:09d}", 1
+    while target.exists():
+        number += 1
+        target = folder / f"{STATE_PREFIX}{step:09d}-{number:03d}"
+    return target
 
 
 def _states(folder: Path) -> list[Path]:

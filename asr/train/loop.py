@@ -152,7 +152,7 @@ class Trainer:
         entry = EpochLog(self.epoch + 1, self.step, loss, norm, sums, self._speed(sums, sums.get("wall", 0.0)))
         self.epoch, self.next_batch = self.epoch + 1, 0
         if self.rank > 0:
-            self.history = processes.gather(None)[0]
+            self.history = processes.gather(self.history)[0]
             return
         weights = self._best_guess()
         write_tensors(self._weights_path(self.epoch), weights)

@@ -80,7 +80,7 @@ def test_layers_thaw_from_the_top_and_lower_ones_learn_slower(language_model):
 
 def test_what_does_not_fit_is_named(language_model):
     _, folder = language_model()
-    with pytest.raises(ConfigError, match=r"2 layers that read forward: set model\.bidirectional = false"):
+    with pytest.raises(ConfigError, match=r"2 layers in one direction: set model\.bidirectional = false"):
         from_language_model(folder, ClassifierConfig(), 2)
     with pytest.raises(ConfigError, match=r"model\.kind = 'gru'"):
         from_language_model(folder, ClassifierConfig(kind="gru", bidirectional=False), 2)

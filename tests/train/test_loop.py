@@ -188,6 +188,33 @@ def test_states_are_whole_or_absent(tmp_path):
         load_state(tmp_path / "state")
 
 
+@pytest.mark.parametrize("call", ["rename", "sync_folder", "rmtree"])
+def test_a_death_while_the_same_step_is_saved_again_leaves_a_state(tmp_path, monkeypatch, call):
+    """As at the end of an epoch whose last step was saved already."""
+    folder = tmp_path / "state"
+    save_state(folder, 3, {"a": torch.ones(2)}, {"step": 3, "epoch": 0})
+
+    def die(*_, **__):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        if call == "rename":
+            patch.setattr(Path, "rename", die)
+        elif call == "rmtree":
+            patch.setattr("asr.train.checkpoint.shutil.rmtree", die)
+        else:
+            patch.setattr("asr.train.checkpoint.sync_folder", die)
+        with pytest.raises(Killed):
+            save_state(folder, 3, {"a": torch.ones(2)}, {"step": 3, "epoch": 1})
+    assert load_state(folder)[1]["step"] == 3
+    for epoch in (1, 2):
+        save_state(folder, 3, {"a": torch.ones(2)}, {"step": 3, "epoch": epoch})
+        assert load_state(folder)[1]["epoch"] == epoch
+        assert len(list(folder.iterdir())) == 1
+    save_state(folder, 4, {"a": torch.ones(2)}, {"step": 4, "epoch": 2})
+    assert [path.name for path in folder.iterdir()] == ["step-000000004"]
+
+
 def test_a_write_that_fails_keeps_the_old_file(tmp_path, monkeypatch):
     write_tensors(tmp_path / "w.safetensors", {"a": torch.ones(2)})
 
