@@ -1,21 +1,22 @@
-"""Lines of text files, plain or packed, one block in memory."""
+"""Text files, plain or compressed, line by line; CSV files, row by row."""
 
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
+import io
 import lzma
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
-from asr.errors import TextError
+from asr.errors import DataError, TextError
 
 
 def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
-    """The lines of a UTF-8 file without their ends; .gz, .bz2 and .xz are unpacked.
+    """The lines of a text file without their line ends; .gz, .bz2 and .xz files are unpacked block by block.
 
-    Raises TextError naming the file, and the line if it is not UTF-8 (or the other `encoding`).
+    Raises TextError naming the file, and the line if it is not in the given encoding.
     """
     path = Path(path)
     number = 0
@@ -35,6 +36,33 @@ def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
         raise TextError(f"{path} cannot be read ({error}); is it damaged or cut short?") from None
 
 
-def _open(path: Path) -> IO[bytes]:
-    openers = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return openers.get(path.suffix, open)(path, "rb")  # type: ignore[operator]
+def read_csv(path: str | Path, delimiter: str = ",", encoding: str = "utf-8-sig") -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file that are not empty, each with the number of the line that it ends on; .gz is unpacked.
+
+    Raises DataError naming the file if it is missing, damaged or not in the given encoding.
+    """
+    path = Path(path)
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding=encoding, newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter)
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    yield reader.line_num, row
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; check the path.") from None
+    except LookupError:
+        raise DataError(f"unknown encoding '{encoding}'; use utf-8, latin-1 or another of Python's names.") from None
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as CSV ({error}).") from None
+
+
+def _open(path: Path) -> io.BufferedIOBase:
+    match path.suffix:
+        case ".gz":
+            return gzip.open(path, "rb")
+        case ".bz2":
+            return bz2.open(path, "rb")
+        case ".xz":
+            return lzma.open(path, "rb")
+        case _:
+            return path.open("rb")
