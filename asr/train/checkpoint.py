@@ -53,7 +53,7 @@ def save_state(folder: Path, step: int, tensors: dict[str, Tensor], values: dict
     try:
         write_tensors(temporary / "tensors.safetensors", tensors)
         write_atomically(temporary / "values.json", json.dumps(values).encode())
-        temporary.rename(_free_name(folder, step))
+        temporary.rename(_next_name(folder, step))
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -77,13 +77,11 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         raise CheckpointError(f"training state {newest} is damaged ({error}); remove it to use an older one.") from None
 
 
-def _free_name(folder: Path, step: int) -> Path:
-    """A name for a state of `step` after all others of that step, so that none need be removed before it is there."""
-    target, number = folder / f"{STATE_PREFIX}{step:09d}", 1
-    while target.exists():
-        number += 1
-        target = folder / f"{STATE_PREFIX}{step:09d}-{number:03d}"
-    return target
+def _next_name(folder: Path, step: int) -> Path:
+    """The name for a new state of `step`: it sorts after the others of that step, which are removed only later."""
+    name = f"{STATE_PREFIX}{step:09d}"
+    others = sorted(path.name.removeprefix(name) for path in folder.glob(f"{name}*"))
+    return folder / (f"{name}-{int(others[-1].removeprefix('-') or 1) + 1:06d}" if others else name)
 
 
 def _states(folder: Path) -> list[Path]:

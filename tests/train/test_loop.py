@@ -149,6 +149,21 @@ def test_another_run_is_not_overwritten_and_other_settings_do_not_resume(tmp_pat
         Trainer(LineTask(), TrainConfig(epochs=9, device="cpu"), tmp_path).run(resume=True)
 
 
+def test_a_tasks_rate_factors_slow_and_freeze_parameters(tmp_path):
+    class FineTuned(LineTask):
+        def rate_factor(self, name, epoch):
+            return 0.0 if name.startswith("0.") else 1.0
+
+    plain, tuned = LineTask(), FineTuned()
+    before = [value.clone() for value in tuned.model.parameters()]
+    config = replace(CONFIG, epochs=1, weight_decay=0.0, average=1)
+    for name, task in (("plain", plain), ("tuned", tuned)):
+        Trainer(task, config, tmp_path / name).run()
+    moved = [not torch.equal(*pair) for pair in zip(before, tuned.model.parameters(), strict=True)]
+    assert moved == [False, False, True, True]
+    assert all(not torch.equal(*pair) for pair in zip(before, plain.model.parameters(), strict=True))
+
+
 def test_patience_stops_early(tmp_path):
     task = LineTask()
     task.validate = lambda device: {"error": 1.0}
