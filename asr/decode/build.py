@@ -133,7 +133,7 @@ def choose_lexicon(package: ModelPackage | None, chosen: Lexicon | str | Path | 
 
 
 def open_neural_lm(path: str | Path) -> WordModel:
-    """A language model for fusion, as fast as this machine can. Raises TextError or CheckpointError."""
+    """A language model for fusion. Raises TextError or CheckpointError."""
     return load_word_model(path, quick=True)
 
 
@@ -224,7 +224,7 @@ def _spelled_words(parts: SearchParts, ngram: NgramModel | None) -> Lexicon:
     """The words of an n-gram model, spelled in characters or subwords."""
     assert ngram is not None
     if parts.tokens.kind == "phones":
-        raise TextError("these tokens are not characters: a lexicon must say how words are spelled in them.")
+        raise TextError("these tokens are phones: a lexicon must say how words are spelled in them.")
     lexicon = Lexicon.of_characters((word for word in ngram.words if not word.startswith("<")), parts.tokens)
     if not len(lexicon):
         raise TextError(f"no word of {parts.lm} can be spelled in the tokens; is it in another case?")
