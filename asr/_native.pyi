@@ -256,3 +256,30 @@ def best_chain_path(
 def are_log_probs(values: NDArray[np.float32], checked: int, tolerance: float) -> bool:
     """Whether (frames, tokens) hold no NaN, nothing above `tolerance`, and sums of one, within that many nats, in most
     of `checked` frames spread evenly over them."""
+
+class FloatMatrix:
+    """Weights (outputs, inputs) in single precision, to multiply a few vectors by."""
+
+    def __init__(self, weights: NDArray[np.float32]) -> None: ...
+    def multiply(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Products (rows, outputs) of vectors (rows, inputs); a row's do not depend on the other rows."""
+
+class ByteMatrix:
+    """Weights (outputs, inputs) rounded to -127..127 steps of a scale of each row."""
+
+    def __init__(self, weights: NDArray[np.float32]) -> None: ...
+    def multiply(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Products (rows, outputs) of vectors (rows, inputs), each rounded to 127 steps over its range, 0 among them.
+
+        The sums are of integers: every machine gives the same, and a row's products do not depend on the other rows.
+        """
+
+def log_sums(values: NDArray[np.float32]) -> list[float]:
+    """ln of the sum of exp over each row of (rows, columns)."""
+
+def lstm_step(gates: NDArray[np.float32], cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Outputs (rows, size) of one step of LSTM cells; `cells` (rows, size) go from before the step to after it.
+
+    gates: (rows, 4 * size), input, forget, candidate, output, before they are squashed. Both must be contiguous
+    float32 arrays.
+    """

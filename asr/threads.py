@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
 from types import TracebackType
-from typing import Any
 
 
 class ThreadLimit:
@@ -47,24 +45,3 @@ class ThreadLimit:
             self._entered -= 1
             if not self._entered or self._per_thread:
                 self._write(self._before)
-
-
-@cache
-def one_blas_thread() -> ThreadLimit:
-    """A context in which NumPy's matrix products run on the calling thread alone.
-
-    The small products of a language model gain nothing from several BLAS threads, which wait for each other by
-    spinning: beside other work on the same cores two threads were six times slower than one.
-    """
-    from threadpoolctl import ThreadpoolController
-
-    libraries: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
-
-    def read() -> list[int]:
-        return [int(library.num_threads or 1) for library in libraries]
-
-    def write(counts: Sequence[int]) -> None:
-        for library, count in zip(libraries, counts, strict=True):
-            library.set_num_threads(count)
-
-    return ThreadLimit(read, write, 1)

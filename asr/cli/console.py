@@ -27,7 +27,7 @@ class Progress:
         self.label = label
         self._active = sys.stderr.isatty()
         self._drawn = 0.0
-        self._started = time.monotonic()
+        self.started = time.monotonic()
 
     def __call__(self, done: float, total: float, text: str = "") -> None:
         now = time.monotonic()
@@ -35,7 +35,7 @@ class Progress:
             return
         self._drawn = now
         share = min(1.0, done / total) if total else 1.0
-        left = (now - self._started) * (1 - share) / share if share > 0 else 0.0
+        left = (now - self.started) * (1 - share) / share if share > 0 else 0.0
         bar = "#" * round(share * 30)
         sys.stderr.write(f"\r{self.label} [{bar:<30}] {share:4.0%} {_clock(left)} left {text}\x1b[K")
         sys.stderr.flush()
@@ -45,6 +45,28 @@ class Progress:
         if self._active and self._drawn:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+class Steps:
+    """Progress of work in several steps: a bar for each on a terminal, else a line when a step is done."""
+
+    def __init__(self) -> None:
+        self._label = ""
+        self._bar = Progress("")
+
+    def __call__(self, label: str, done: float, total: float) -> None:
+        """How much of the step `label` is done; another label begins another step."""
+        if label != self._label:
+            self.close()
+            self._label, self._bar = label, Progress(label)
+        self._bar(done, total)
+
+    def close(self) -> None:
+        """End the last step."""
+        self._bar.close()
+        if self._label:
+            note(f"{self._label}: {time.monotonic() - self._bar.started:.0f} s")
+            self._label = ""
 
 
 class TrainingProgress:

@@ -57,12 +57,12 @@ def import_corpus(source: str | Path, kind: str = "auto", progress: Progress | N
     """The utterances of a corpus; every audio header is read, items that cannot be used are listed with the reason.
 
     kind: auto, librispeech, manifest or nemo (JSON lines, or a folder with manifest.jsonl), csv (also TSV), kaldi, an4,
-    fsdd.
+    fsdd; or sounds, which auto never takes: folders of audio without speech, whose texts are empty.
     Raises ManifestError if the corpus cannot be read or has no usable item.
     """
     source = Path(source)
     kind = detect_format(source) if kind == "auto" else kind
-    readers = {"librispeech": _librispeech, "csv": _csv, "kaldi": _kaldi, "an4": _an4, "fsdd": _fsdd}
+    readers = {"librispeech": _librispeech, "csv": _csv, "kaldi": _kaldi, "an4": _an4, "fsdd": _fsdd, "sounds": _sounds}
     if kind in ("manifest", "nemo"):
         return read_manifest(
             source / "manifest.jsonl" if source.is_dir() else source, check_audio=True, progress=progress
@@ -139,6 +139,14 @@ def _fsdd(source: Path) -> Iterator[Candidate | BadItem]:
         split = "test" if int(fields[2]) < 5 else "train"
         text = digits[int(fields[0])]
         yield Candidate(str(path), Utterance(path.stem, str(path), 0.0, text, fields[1], extra={"split": split}))
+
+
+def _sounds(source: Path) -> Iterator[Candidate | BadItem]:
+    """`KIND/FILE`, audio in which no word is said: the text is empty, `kind` is the folder's name."""
+    for path in sorted(source.glob("*/*")):
+        if path.suffix.lower() in AUDIO_EXTENSIONS:
+            kind = path.parent.name
+            yield Candidate(str(path), Utterance(f"{kind}-{path.stem}", str(path), 0.0, "", extra={"kind": kind}))
 
 
 def _csv(source: Path) -> Iterator[Candidate | BadItem]:

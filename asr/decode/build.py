@@ -133,10 +133,9 @@ def choose_lexicon(package: ModelPackage | None, chosen: Lexicon | str | Path | 
 
 def open_neural_lm(path: str | Path) -> WordModel:
     """A language model for fusion, as fast as this machine can. Raises TextError or CheckpointError."""
-    from asr.lm.lstm.int8 import byte_product
     from asr.lm.open import load_word_model
 
-    return load_word_model(path, byte_product=byte_product)
+    return load_word_model(path, quick=True)
 
 
 def search_settings_names() -> Collection[str]:

@@ -3,85 +3,121 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.decode.fusion import Fusion
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
-from asr.decode.piecewise import WholeSession
 from asr.decode.search.settings import BeamConfig
 from asr.errors import ConfigError
-from asr.text.tokens import BOUNDARY, Tokens
-
-if TYPE_CHECKING:
-    from asr.decode.fusion import Fusion
+from asr.lm.ngram.tables import NgramModel
+from asr.text.tokens import Tokens
 
 
 def greedy_tokens(log_probs: NDArray[np.floating], blank: int = 0) -> list[tuple[int, int, int]]:
     """Tokens of the best path of (frames, tokens) as (token, first frame, frame after its last)."""
-    path: list[tuple[int, int, int]] = []
+    tokens: list[tuple[int, int, int]] = []
     previous = blank
     for frame, token in enumerate(log_probs.argmax(axis=1).tolist() if len(log_probs) else []):
         if token != blank:
             if token == previous:
-                path[-1] = (token, path[-1][1], frame + 1)
+                tokens[-1] = (token, tokens[-1][1], frame + 1)
             else:
-                path.append((token, frame, frame + 1))
+                tokens.append((token, frame, frame + 1))
         previous = token
-    return path
+    return tokens
 
 
 class GreedyDecoder:
-    """A decoder without lexicon and language model: the best path alone."""
+    """Best-path decoding as a `Decoder`: for models without a lexicon, or as a lower bound."""
 
-    words = None
-    lm = None
-    config = BeamConfig()  # which has no effect
+    words: None = None
+    lm: NgramModel | None = None
 
-    def __init__(self, tokens: Tokens) -> None:
-        self.tokens = tokens
+    def __init__(self, tokens: Tokens, config: BeamConfig | None = None) -> None:
+        """config: kept, but without effect on the best path."""
+        self.tokens, self.config = tokens, config or BeamConfig()
 
     def decode(self, log_probs: NDArray[np.floating], nbest: int = 1, name: str = "log-probs") -> list[Hypothesis]:
-        """One hypothesis; a word's confidence is the geometric mean of its tokens' peak probabilities."""
-        values = check_log_probs(log_probs, len(self.tokens), name)
-        words: list[Word] = []
-        pending: list[tuple[str, int, int, float]] = []
+        """One hypothesis, whatever `nbest`. Raises TextError for arrays that are no log-probabilities."""
+        session = self.start(name)
+        session.feed(log_probs)
+        return session.finish(nbest)
 
-        def close() -> None:
-            if pending:
-                text = ("" if self.tokens.are_characters else " ").join(entry[0] for entry in pending)
-                confidence = float(np.exp(np.mean([entry[3] for entry in pending])))
-                words.append(Word(text, pending[0][1], pending[-1][2], round(confidence, 4)))
-                pending.clear()
+    def start(self, name: str = "log-probs") -> GreedySession:
+        """A session for one utterance, fed in pieces. name: of the utterance, for errors."""
+        return GreedySession(self.tokens, name)
 
-        for token, start, end in greedy_tokens(values):
-            if self.tokens.names[token] == BOUNDARY:
-                close()
-            else:
-                pending.append((self.tokens.names[token], start, end, float(values[start:end, token].max())))
-        close()
-        score = float(values.max(axis=1).sum()) if len(values) else 0.0
-        return [Hypothesis(tuple(words), score, score, 0.0, 0.0)]
+    def with_settings(self, **changes: float | None) -> Self:
+        """This decoder with other settings, which have no effect. Raises ConfigError for unknown ones."""
+        return type(self)(self.tokens, self.config.changed(changes))
 
-    def start(self, name: str = "log-probs") -> WholeSession:
-        """A session for one utterance."""
-        return WholeSession(self, name)
-
-    def with_settings(self, **changes: float | None) -> GreedyDecoder:
-        """This decoder: the best path has no settings."""
-        return self
-
-    def with_hotwords(self, phrases: Mapping[str, float]) -> GreedyDecoder:
-        """Raises ConfigError: the best path favours nothing."""
-        raise ConfigError("hotwords need a search: give a lexicon or a language model.")
-
-    def with_fusion(self, fusion: Fusion | None) -> GreedyDecoder:
-        """This decoder for None. Raises ConfigError for a model: the best path has no language scores."""
+    def with_fusion(self, fusion: Fusion | None) -> Self:
+        """This decoder, for None. Raises ConfigError otherwise: the best path has no language scores."""
         if fusion is not None:
-            raise ConfigError("a neural language model needs a search: give a lexicon or an n-gram model.")
+            raise ConfigError("neural language models need the beam search: give a lexicon.")
         return self
 
-    def with_rescoring(self, fusion: Fusion, hypotheses: int) -> GreedyDecoder:
-        """Raises ConfigError: there is one hypothesis."""
-        return self.with_fusion(fusion)
+    def with_rescoring(self, fusion: Fusion, hypotheses: int) -> Self:
+        """Raises ConfigError: there are no hypotheses but one."""
+        raise ConfigError("neural language models need the beam search: give a lexicon.")
+
+    def with_hotwords(self, phrases: Mapping[str, float]) -> Self:
+        """This decoder, without a phrase. Raises ConfigError otherwise: the best path has no words to favour."""
+        if phrases:
+            raise ConfigError("hotwords need the beam search: give a lexicon.")
+        return self
+
+
+class _Run(NamedTuple):
+    """Frames in a row whose likeliest token is the same; peak: its highest log-probability."""
+
+    token: int
+    start: int
+    end: int
+    peak: float
+
+
+class GreedySession:
+    """A `DecodingSession` of the best path."""
+
+    def __init__(self, tokens: Tokens, name: str) -> None:
+        self._tokens, self._name = tokens, name
+        self._runs: list[_Run] = []
+        self._best: list[NDArray[np.float32]] = []  # of each frame, piece by piece
+        self._frames = 0
+        self._finished = False
+
+    def feed(self, log_probs: NDArray[np.floating]) -> None:
+        """Go on through the next piece (frames, tokens). Raises TextError if these are no log-probabilities."""
+        if self._finished:
+            raise RuntimeError("the utterance has ended: start a new session.")
+        values = check_log_probs(log_probs, len(self._tokens), self._name)
+        if not len(values):
+            return
+        for token, start, end in greedy_tokens(values):
+            run = _Run(token, self._frames + start, self._frames + end, float(values[start:end, token].max()))
+            if start == 0 and self._runs and self._runs[-1].end == self._frames and self._runs[-1].token == token:
+                last = self._runs.pop()  # it goes on from the piece before
+                run = _Run(token, last.start, run.end, max(last.peak, run.peak))
+            self._runs.append(run)
+        self._best.append(values.max(axis=1))
+        self._frames += len(values)
+
+    def partial(self) -> Hypothesis:
+        """The best path so far; a word's confidence is the geometric mean of its tokens' peak probabilities."""
+        words = []
+        for text, first, end in self._tokens.split([run.token for run in self._runs]):
+            runs = self._runs[first:end]
+            confidence = float(np.exp(np.mean([run.peak for run in runs])))
+            spelling = tuple((run.token, run.start) for run in runs)
+            words.append(Word(text, runs[0].start, runs[-1].end, round(confidence, 4), spelling))
+        score = float(np.concatenate(self._best).sum()) if self._best else 0.0
+        return Hypothesis(tuple(words), score, score, 0.0, 0.0)
+
+    def finish(self, nbest: int = 1) -> list[Hypothesis]:
+        """The best path, whatever `nbest`."""
+        self._finished = True
+        return [self.partial()]

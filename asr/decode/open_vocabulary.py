@@ -1,22 +1,21 @@
 """Open-vocabulary search with an n-gram over tokens: whatever the tokens spell may be said.
 
-To the search every token is a word of its own; what it finds is then joined to words at the boundaries.
+To the search every token is a word of its own; its results are then joined to words as the kind of tokens has it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import groupby
-from typing import Any
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decode.beam import BeamDecoder
+from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.decode.fusion import Fusion
 from asr.decode.hypothesis import Hypothesis, Word
-from asr.decode.piecewise import WholeSession
+from asr.decode.search.session import BeamSession
 from asr.errors import ConfigError
 from asr.lm.ngram.tables import NgramModel
 from asr.text.lexicon import Lexicon
@@ -35,56 +34,82 @@ def token_lexicon(tokens: Tokens) -> Lexicon:
 
 
 class TokenDecoder:
-    """A `BeamDecoder` over `token_lexicon`, whose hypotheses are of whole words.
+    """A `Decoder` of any words that the tokens spell, on a `BeamDecoder` over `token_lexicon`.
 
     `lm_weight` and `word_score` count for every token, the boundary's among them.
     """
 
-    words = None
+    words: None = None
 
     def __init__(self, decoder: BeamDecoder) -> None:
-        self.decoder, self.tokens, self.lm = decoder, decoder.tokens, decoder.lm
+        self._decoder, self.tokens = decoder, decoder.tokens
 
     @property
-    def config(self) -> Any:
-        """The settings of the search."""
-        return self.decoder.config
+    def config(self) -> BeamConfig:
+        """Settings of the search."""
+        return self._decoder.config
 
-    def with_settings(self, **changes: Any) -> TokenDecoder:
-        """This decoder with other settings."""
-        return TokenDecoder(self.decoder.with_settings(**changes))
-
-    def with_hotwords(self, phrases: Mapping[str, float]) -> TokenDecoder:
-        """Raises ConfigError: what this search calls words are tokens."""
-        raise ConfigError("hotwords need a language model over words; this one is over tokens.")
-
-    def with_fusion(self, fusion: Fusion | None) -> TokenDecoder:
-        """This decoder for None. Raises ConfigError for a model: what this search calls words are tokens."""
-        if fusion is not None:
-            raise ConfigError("a neural language model needs an n-gram over words; this one is over tokens.")
-        return self
-
-    def with_rescoring(self, fusion: Fusion, hypotheses: int) -> TokenDecoder:
-        """Raises ConfigError: what this search calls words are tokens."""
-        return self.with_fusion(fusion)
-
-    def start(self, name: str = "log-probs") -> WholeSession:
-        """A session for one utterance."""
-        return WholeSession(self, name)
+    @property
+    def lm(self) -> NgramModel | None:
+        """The n-gram over tokens."""
+        return self._decoder.lm
 
     def decode(self, log_probs: NDArray[np.floating], nbest: int = 1, name: str = "log-probs") -> list[Hypothesis]:
         """The `nbest` best hypotheses, best first, as `BeamDecoder.decode` gives them."""
-        return [replace(found, words=self._words(found.words)) for found in self.decoder.decode(log_probs, nbest, name)]
+        session = self.start(name)
+        session.feed(log_probs)
+        return session.finish(nbest)
 
-    def _words(self, tokens: tuple[Word, ...]) -> tuple[Word, ...]:
-        """A word's confidence is the least of its tokens'."""
-        glue = "" if self.tokens.are_characters else " "
+    def start(self, name: str = "log-probs") -> TokenSession:
+        """A session for one utterance, fed in pieces. name: of the utterance, for errors."""
+        return TokenSession(self._decoder.start(name), self.tokens)
+
+    def with_settings(self, **changes: float | None) -> Self:
+        """This decoder with other settings."""
+        return type(self)(self._decoder.with_settings(**changes))
+
+    def with_fusion(self, fusion: Fusion | None) -> Self:
+        """This decoder, for None. Raises ConfigError otherwise: the search knows tokens, the model words."""
+        if fusion is not None:
+            raise ConfigError("a neural language model of words cannot join an n-gram of tokens: give a lexicon.")
+        return self
+
+    def with_rescoring(self, fusion: Fusion, hypotheses: int) -> Self:
+        """Raises ConfigError: the scores of tokens and of words do not mix."""
+        raise ConfigError("a neural language model of words cannot join an n-gram of tokens: give a lexicon.")
+
+    def with_hotwords(self, phrases: Mapping[str, float]) -> Self:
+        """This decoder, without a phrase. Raises ConfigError otherwise: the search knows tokens, not words."""
+        if phrases:
+            raise ConfigError("hotwords need words, and an n-gram of tokens has none: give a lexicon.")
+        return self
+
+
+class TokenSession:
+    """A `DecodingSession` whose hypotheses are of whole words."""
+
+    def __init__(self, session: BeamSession, tokens: Tokens) -> None:
+        self._session, self._tokens = session, tokens
+
+    def feed(self, log_probs: NDArray[np.floating]) -> None:
+        """Search on through the next piece (frames, tokens). Raises TextError if these are no log-probabilities."""
+        self._session.feed(log_probs)
+
+    def partial(self) -> Hypothesis:
+        """The best hypothesis so far, as if the utterance ended here."""
+        return self._joined(self._session.partial())
+
+    def finish(self, nbest: int = 1) -> list[Hypothesis]:
+        """The `nbest` best hypotheses of the utterance, best first."""
+        return [self._joined(hypothesis) for hypothesis in self._session.finish(nbest)]
+
+    def _joined(self, hypothesis: Hypothesis) -> Hypothesis:
+        """With tokens joined to words; a word's confidence is the least of its tokens'."""
+        parts = hypothesis.words
         words = []
-        for ends, group in groupby(tokens, lambda token: token.word == BOUNDARY):
-            parts = list(group)
-            if not ends:
-                text = glue.join(part.word for part in parts)
-                confidence = min(part.confidence for part in parts)
-                spelling = tuple(token for part in parts for token in part.tokens)
-                words.append(Word(text, parts[0].start_frame, parts[-1].end_frame, confidence, spelling))
-        return tuple(words)
+        for text, first, end in self._tokens.split([self._tokens.ids[part.word] for part in parts]):
+            inside = parts[first:end]
+            confidence = min(part.confidence for part in inside)
+            spelling = tuple(token for part in inside for token in part.tokens)
+            words.append(Word(text, inside[0].start_frame, inside[-1].end_frame, confidence, spelling))
+        return replace(hypothesis, words=tuple(words))

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from asr.lm.word_model import VocabularyModel
 
 
-def load_word_model(
-    path: str | Path, score_unknown: bool = False, byte_product: Callable[[Any], Any] | None = None
-) -> VocabularyModel:
+def load_word_model(path: str | Path, score_unknown: bool = False, quick: bool = False) -> VocabularyModel:
     """An LSTM language model's folder, an ARPA file, or a KenLM binary. Raises TextError or CheckpointError.
 
-    score_unknown: words outside the vocabulary get ln P(<unk>) instead of NaN, where the model has it. byte_product:
-    what multiplies by the weights of an LSTM of 8 bits, faster than in single precision (`asr.lm.lstm.int8`).
+    score_unknown: words outside the vocabulary get ln P(<unk>) instead of NaN, where the model has it. quick: let an
+    LSTM whose weights are stored in 8 bits multiply in 8 bits, in a third of single precision's time.
     """
     path = Path(path)
     if path.is_dir():
         from asr.lm.lstm.folder import load_lm
-        from asr.lm.lstm.scorer import LstmScorer, single_product
+        from asr.lm.lstm.scorer import LstmScorer
 
         folder = load_lm(path)
-        quick = byte_product if folder.in_bytes else None
-        scorer = LstmScorer(folder, score_unknown, quick or single_product)
+        scorer = LstmScorer(folder, score_unknown, in_bytes=quick and folder.in_bytes)
         if folder.units is None:
             return scorer
         from asr.lm.lstm.unit_scorer import UnitScorer

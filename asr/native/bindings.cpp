@@ -7,13 +7,16 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <atomic>
+#include <memory>
 #include <stdexcept>
 
 #include "alignment.hpp"
 #include "checks.hpp"
 #include "graph.hpp"
 #include "ngram.hpp"
+#include "products.hpp"
 #include "search.hpp"
 #include "trie.hpp"
 
@@ -63,6 +66,27 @@ nb::ndarray<nb::numpy, T, nb::ndim<1>> to_numpy(std::vector<T> values) {
   nb::capsule owner(kept, [](void* pointer) noexcept { delete static_cast<std::vector<T>*>(pointer); });
   return nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner);
 }
+
+using WritableMatrix = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// Memory for a result (rows, columns), which a NumPy array takes over.
+class NewMatrix {
+ public:
+  NewMatrix(std::size_t rows, std::size_t columns)
+      : rows_(rows), columns_(columns), values_(new float[rows * columns]) {}
+
+  float* data() { return values_.get(); }
+
+  nb::ndarray<nb::numpy, float, nb::ndim<2>> to_numpy() {
+    float* values = values_.release();
+    nb::capsule owner(values, [](void* pointer) noexcept { delete[] static_cast<float*>(pointer); });
+    return nb::ndarray<nb::numpy, float, nb::ndim<2>>(values, {rows_, columns_}, owner);
+  }
+
+ private:
+  std::size_t rows_, columns_;
+  std::unique_ptr<float[]> values_;
+};
 
 // A session that says so when two threads use it at once, instead of corrupting its memory: the GIL is released.
 class GuardedSession {
@@ -300,6 +324,56 @@ void bind_alignment(nb::module_& module) {
       "values"_a, "checked"_a, "tolerance"_a);
 }
 
+// What FloatMatrix and ByteMatrix have in common.
+template <typename Weights>
+void bind_matrix(nb::module_& module, const char* name) {
+  nb::class_<Weights>(module, name)
+      .def("__init__",
+           [](Weights* self, const Matrix<float>& weights) {
+             new (self) Weights(weights.data(), weights.shape(0), weights.shape(1));
+           },
+           "weights"_a)
+      .def("multiply",
+           [](const Weights& weights, const Matrix<float>& vectors) {
+             require(vectors.shape(1) == weights.inputs(), "the vectors do not fit the weights");
+             NewMatrix products(vectors.shape(0), weights.outputs());
+             {
+               nb::gil_scoped_release without_lock;
+               weights.multiply(vectors.data(), vectors.shape(0), products.data());
+             }
+             return products.to_numpy();
+           },
+           "vectors"_a);
+}
+
+void bind_products(nb::module_& module) {
+  bind_matrix<FloatMatrix>(module, "FloatMatrix");
+  bind_matrix<ByteMatrix>(module, "ByteMatrix");
+  module.def(
+      "log_sums",
+      [](const Matrix<float>& values) {
+        require(values.shape(1) > 0, "a sum needs values");
+        std::vector<double> sums(values.shape(0));
+        nb::gil_scoped_release without_lock;
+        log_sums(values.data(), values.shape(0), values.shape(1), sums.data());
+        return sums;
+      },
+      "values"_a);
+  module.def(
+      "lstm_step",
+      [](const WritableMatrix& gates, const WritableMatrix& cells) {
+        require(gates.shape(0) == cells.shape(0) && gates.shape(1) == 4 * cells.shape(1),
+                "the gates do not fit the cells");
+        NewMatrix outputs(cells.shape(0), cells.shape(1));
+        {
+          nb::gil_scoped_release without_lock;
+          lstm_step(gates.data(), cells.shape(0), cells.shape(1), cells.data(), outputs.data());
+        }
+        return outputs.to_numpy();
+      },
+      "gates"_a.noconvert(), "cells"_a.noconvert());
+}
+
 }  // namespace
 }  // namespace asr
 
@@ -310,4 +384,5 @@ NB_MODULE(_native, module) {
   asr::bind_graph(module);
   asr::bind_session(module);
   asr::bind_alignment(module);
+  asr::bind_products(module);
 }

@@ -7,10 +7,15 @@ import csv
 import gzip
 import io
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+from asr.atomic_file import replacing
 from asr.errors import DataError, TextError
+
+LINES_AT_ONCE = 1000  # that are packed at once
 
 
 def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
@@ -66,3 +71,30 @@ def _open(path: Path) -> io.BufferedIOBase:
             return lzma.open(path, "rb")
         case _:
             return path.open("rb")
+
+
+@contextmanager
+def line_writer(path: str | Path) -> Iterator[Callable[[str], object]]:
+    """What writes one line to a UTF-8 file, whole or absent at the end; .gz, .bz2 and .xz are packed."""
+    path = Path(path)
+    with replacing(path) as temporary, temporary.open("wb") as raw, ExitStack() as files:
+        packed: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile | BinaryIO = raw
+        if path.suffix == ".gz":
+            packed = files.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))
+        elif path.suffix == ".bz2":
+            packed = files.enter_context(bz2.BZ2File(raw, "wb"))
+        elif path.suffix == ".xz":
+            packed = files.enter_context(lzma.LZMAFile(raw, "wb"))
+        pending: list[str] = []
+
+        def write(line: str) -> None:
+            pending.append(line)
+            if len(pending) == LINES_AT_ONCE:
+                flush()
+
+        def flush() -> None:
+            packed.write("".join(f"{line}\n" for line in pending).encode())
+            pending.clear()
+
+        yield write
+        flush()

@@ -26,6 +26,9 @@ _ORDINAL = re.compile(r"\b(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b")
 _DECADE = re.compile(r"\b(\d{3}0)s\b")
 _INTEGER = re.compile(r"\d+(?:,\d{3})*")
 _APOSTROPHES = re.compile("[\u2018\u2019\u02bc`\u00b4]")
+_PLAIN = re.compile(r"[a-z' ]*")
+_DIGIT = re.compile(r"\d")
+_MAY_BE_ABBREVIATED = re.compile("|".join(re.escape(short) for short in _ABBREVIATIONS))
 _NOT_A_WORD = re.compile(r"[^a-z' ]+")
 _LOOSE_APOSTROPHES = re.compile(r"(?<![a-z])'+(?=[^a-z]|$)|'{2,}")
 # Words that begin with an apostrophe: where one stands, it opens no quotation.
@@ -42,16 +45,18 @@ def normalize_english(text: str) -> str:
     Numbers are spelled out ("1455" as a year, "$3.50" as dollars and cents), common titles expanded, accents, quotation
     marks and other punctuation removed. The result does not change when it is normalised again.
     """
-    text = _APOSTROPHES.sub("'", text)
-    text = unicodedata.normalize("NFKD", text)
-    text = "".join(character for character in text if not unicodedata.combining(character)).lower()
-    if not re.fullmatch(r"[a-z' ]*", text):
-        text = " ".join(_ABBREVIATIONS.get(word.strip('("[,;'), word) for word in text.split())
-        text = _spell_numbers(text)
+    text = _plain_letters(text)
+    if not _PLAIN.fullmatch(text):
+        if _MAY_BE_ABBREVIATED.search(text):
+            text = " ".join(_ABBREVIATIONS.get(word.strip('("[,;'), word) for word in text.split())
+        if _DIGIT.search(text):
+            text = _spell_numbers(" ".join(text.split()))
         for sign, words in _SIGNS.items():
             text = text.replace(sign, words)
         text = _NOT_A_WORD.sub(" ", text)
-    return " ".join(_unquoted(text).split())
+    if "'" in text:
+        text = _unquoted(text)
+    return " ".join(text.split())
 
 
 def _unquoted(text: str) -> str:
@@ -61,6 +66,14 @@ def _unquoted(text: str) -> str:
         if shorter == text:
             return text
         text = shorter
+
+
+def _plain_letters(text: str) -> str:
+    """In lower case, accents off, one kind of apostrophe."""
+    if text.isascii():
+        return text.replace("`", "'").lower()
+    text = unicodedata.normalize("NFKD", _APOSTROPHES.sub("'", text))
+    return "".join(character for character in text if not unicodedata.combining(character)).lower()
 
 
 def _spell_numbers(text: str) -> str:

@@ -175,13 +175,6 @@ def test_rescoring_an_exhaustive_list_equals_searching_with_the_model():
     assert [h.score for h in rescored] == pytest.approx([h.score for h in fused], abs=1e-3)
 
 
-def test_no_history_is_scored_twice():
-    model = Bigrams()
-    decoder = BeamDecoder(TOKENS, BOUNDED, MODEL, BeamConfig(0.7, beam_size=30)).with_fusion(Fusion(model, 0.5, 1))
-    decoder.decode(_log_probs(40, 4, 1, sharpness=1.0))
-    assert model.asked < 40 * 30  # of the many times that a word ends in each frame of each hypothesis
-
-
 @pytest.mark.parametrize("size", [1, 7, 64])
 def test_pieces_give_what_the_whole_gives(size):
     log_probs = _log_probs(150, 4, 5)

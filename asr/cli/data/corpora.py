@@ -1,4 +1,4 @@
-"""`asr data`: download, import, check, describe, split and relabel corpora."""
+"""`asr data`: download, import, check, describe, split, relabel, augment and join corpora."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from asr.cli.console import Progress, list_bad, note
+from asr.cli.data.derived import augment, join, sounds
 from asr.data.describe import describe
 from asr.data.download import ARCHIVES, download_corpus
 from asr.data.importers import import_corpus, keep_where
@@ -31,6 +32,10 @@ def command() -> None:
     """
 
 
+for derived in (augment, join, sounds):
+    command.add_command(derived)
+
+
 @command.command("import", short_help="Make a manifest from corpora.")
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Manifest to write (JSON lines).")
@@ -38,7 +43,7 @@ def command() -> None:
     "--kind",
     default="auto",
     show_default=True,
-    help="Format of the sources: auto, librispeech, manifest, nemo, csv, kaldi, an4 or fsdd.",
+    help="Format of the sources: auto, librispeech, manifest, nemo, csv, kaldi, an4, fsdd or sounds.",
 )
 @click.option(
     "--where",

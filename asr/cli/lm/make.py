@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
 
 from asr.cli.case_option import CASE
-from asr.cli.console import TrainingProgress, note
+from asr.cli.console import Steps, TrainingProgress, note
+from asr.cli.lm.text import text
 from asr.cli.lm.use import interpolate, pack, sample, score
 from asr.config import from_dict, read_toml
 from asr.data.manifest import sentences
@@ -51,6 +53,12 @@ def command() -> None:
     metavar="SHARE",
     help="Leave out n-grams without which perplexity rises by less than this share, such as 1e-8.",
 )
+@click.option("--memory", default="4G", show_default=True, metavar="SIZE", help="To use, about; the rest lies on disk.")
+@click.option(
+    "--temporary",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder for what lies on disk: some 60 bytes a word of TEXT.  [default: the system's]",
+)
 @click.option(
     "--decimals",
     type=click.IntRange(1, 9),
@@ -59,17 +67,19 @@ def command() -> None:
 @CASE
 def ngram(
     texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None, unseen: bool, prune: str,
-    threshold: float, decimals: int | None, case: str,
+    threshold: float, memory: str, temporary: Path | None, decimals: int | None, case: str,
 ) -> None:  # fmt: skip
     """Estimate an n-gram model of TEXTS by interpolated modified Kneser-Ney smoothing.
 
-    Texts have one sentence a line (plain, .gz, .bz2, .xz), or are manifests (.jsonl).
+    Texts have one sentence a line (plain, .gz, .bz2, .xz), or are manifests (.jsonl). They may be larger than the
+    memory: n-grams are sorted and counted on disk.
 
     \b
     Example: asr lm ngram text.txt.gz --order 3 --prune '0 0 1' --output lm.arpa.gz
     """
     from asr.lm.ngram.arpa import write_arpa
-    from asr.lm.ngram.kneser_ney import Corpus, estimate
+    from asr.lm.ngram.disk_arrays import Workspace
+    from asr.lm.ngram.kneser_ney import Corpus, estimate_on_disk
 
     try:
         cutoffs = [int(field) for field in prune.replace(",", " ").split()]
@@ -79,13 +89,25 @@ def ngram(
     if unseen and vocab is None:
         raise ConfigError("--unseen needs the word list of --vocab.")
     allowed = None if vocab is None else [word for line in read_lines(vocab) for word in change(line).split()]
-    note("counting words …")
-    corpus = Corpus((change(line) for path in texts for line in sentences(path)), allowed, unseen)
-    note(f"{len(corpus.tokens)} tokens, {len(corpus.ids)} words; estimating …")
-    model = estimate(corpus, order, cutoffs, note, threshold)
+    note("reading words …")
+    lines = (change(line) for path in texts for line in sentences(path))
+    corpus = Corpus(lines, allowed, unseen, Workspace(_bytes(memory), temporary))
+    note(f"{len(corpus.tokens):,} tokens, {len(corpus.ids):,} words; estimating …")
+    steps = Steps()
+    model = estimate_on_disk(corpus, order, cutoffs, note, threshold, steps)
+    steps.close()
+    note("writing …")
     write_arpa(output, model, decimals)
     shown = " / ".join(f"{len(grams):,}" for grams in model.grams)
     note(f"{output}: {shown} n-grams, {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _bytes(size: str) -> int:
+    """Bytes of a size such as 500M or 4G. Raises ConfigError for another text."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", size.strip().upper())
+    if not match or float(match[1]) == 0:
+        raise ConfigError(f"--memory '{size}' must be a size such as 500M or 4G.")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
 @command.command("train", short_help="Train an LSTM language model.")
@@ -130,5 +152,5 @@ def _epoch_line(entry: EpochLog) -> str:
     return f"loss {entry.loss:.4f}{perplexity}, {entry.speed}"
 
 
-for other in (score, interpolate, sample, pack):
+for other in (text, score, interpolate, sample, pack):
     command.add_command(other)

@@ -9,14 +9,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from asr._native import ByteMatrix, FloatMatrix, log_sums, lstm_step
 from asr.errors import CheckpointError
 from asr.lm.lstm.folder import LstmLmFolder
-from asr.threads import one_blas_thread
 
 UNKNOWN_ID, END_ID = 1, 0
 
 Floats = NDArray[np.float32]
-Product = Callable[[Floats], Floats]  # vectors (rows, inputs) times a weight (outputs, inputs): (rows, outputs)
+Matrix = ByteMatrix | FloatMatrix  # a weight (outputs, inputs), to multiply vectors (rows, inputs) by
 T = TypeVar("T")
 
 
@@ -51,27 +51,18 @@ class LstmState:
         return self.layers[-1, 0]
 
 
-def single_product(weight: Floats) -> Product:
-    """Products in single precision, by NumPy."""
-    return lambda vectors: vectors @ weight.T
-
-
 class LstmScorer:
     """An LSTM language model as a `WordModel`; equal to `LstmLanguageModel` in evaluation mode.
 
     Unknown words give NaN, or with `score_unknown` ln P(<unk>).
     """
 
-    def __init__(
-        self,
-        folder: LstmLmFolder,
-        score_unknown: bool = False,
-        product: Callable[[Floats], Product] = single_product,
-    ) -> None:
-        """product: how vectors are multiplied by a weight, the first softmax's apart: its sum takes rounding ill.
+    def __init__(self, folder: LstmLmFolder, score_unknown: bool = False, in_bytes: bool = False) -> None:
+        """in_bytes: multiply in 8 bits, but for the first softmax, which would lose most by it.
 
         Raises CheckpointError if the folder's arrays are not those of its configuration.
         """
+        matrix: Callable[[Floats], Matrix] = ByteMatrix if in_bytes else FloatMatrix
         arrays, config = folder.arrays, folder.config
         self.score_unknown = score_unknown
         self.words = folder.words
@@ -82,20 +73,21 @@ class LstmScorer:
             for layer in range(config["num_layers"]):
                 weights = (arrays[f"recurrent.forwards.{layer}.weight_{side}_l0"] for side in ("ih", "hh"))
                 biases = (arrays[f"recurrent.forwards.{layer}.bias_{side}_l0"] for side in ("ih", "hh"))
-                from_input, from_before = map(product, weights)
+                from_input, from_before = map(matrix, weights)
                 self._layers.append((from_input, from_before, sum(biases)))
             self._cutoffs = [*config["cutoffs"], len(self.words)]
             self._head_bias: Floats | np.float32 = np.float32(0)
-            self._tails: list[tuple[Product, Product, Floats]] = []  # projection, output, and the output's weight
+            self._tails: list[tuple[Matrix, Matrix, Floats]] = []  # projection, output, and the output's weight
             if config["cutoffs"]:
                 self._head = arrays["adaptive.head.weight"]
                 for tail in range(len(config["cutoffs"])):
                     pair = [arrays[f"adaptive.tail.{tail}.{part}.weight"] for part in (0, 1)]
-                    self._tails.append((product(pair[0]), product(pair[1]), pair[1]))
+                    self._tails.append((matrix(pair[0]), matrix(pair[1]), pair[1]))
             else:
                 self._head, self._head_bias = arrays["output.weight"], arrays["output.bias"]
         except KeyError as error:
             raise CheckpointError(f"{folder.source} lacks {error}; copy the model again.") from None
+        self._head_matrix = FloatMatrix(self._head)
         self._size = int(config["hidden_size"])
 
     def start(self) -> LstmState:
@@ -108,10 +100,6 @@ class LstmScorer:
 
     def score(self, states: Sequence[LstmState], words: Sequence[str]) -> tuple[NDArray[np.float64], list[LstmState]]:
         """ln P of each word after its state, NaN for unknown words, and the states after them."""
-        with one_blas_thread():
-            return self._score(states, words)
-
-    def _score(self, states: Sequence[LstmState], words: Sequence[str]) -> tuple[NDArray[np.float64], list[LstmState]]:
         self._complete(states)
         ids = [self.ids.get(word, UNKNOWN_ID) for word in words]
         after = [state.after(index) for state, index in zip(states, ids, strict=True)]
@@ -145,19 +133,19 @@ class LstmScorer:
     def _all_scores(self, state: LstmState) -> NDArray[np.float64]:
         """ln P of every word after a state (words,)."""
         assert state.head is not None
-        head = (self._head @ state.output + self._head_bias - state.head).astype(np.float64)
+        head = (self._head_matrix.multiply(state.output[None])[0] + self._head_bias - state.head).astype(np.float64)
         parts = [head[: self._cutoffs[0]]]
         for cluster, (projection, output, _) in enumerate(self._tails):
-            logits = output(projection(state.output[None]))[0]
-            parts.append(head[self._cutoffs[0] + cluster] + logits - _log_sum(logits[None].copy())[0])
+            logits = output.multiply(projection.multiply(state.output[None]))
+            parts.append(head[self._cutoffs[0] + cluster] + logits[0] - log_sums(logits)[0])
         return np.concatenate(parts)
 
     def _complete(self, states: Sequence[LstmState]) -> None:
         """Run the stack and the first softmax's sum for the states that lack them."""
         missing = list(dict.fromkeys([state for state in states if state.head is None]))
         if missing:
-            logits = self._step(missing) @ self._head.T + self._head_bias
-            for state, total in zip(missing, _log_sum(logits), strict=True):
+            logits = self._head_matrix.multiply(self._step(missing)) + self._head_bias
+            for state, total in zip(missing, log_sums(logits), strict=True):
                 state.head = total
 
     def _step(self, states: list[LstmState]) -> Floats:
@@ -174,15 +162,13 @@ class LstmScorer:
         after = np.empty((len(states), *before.shape[1:]), np.float32)
         inputs = self._embedding[words]
         for layer, (from_input, from_before, bias) in enumerate(self._layers):
-            gates = from_input(inputs) + bias
+            gates = from_input.multiply(inputs) + bias
             if layer == 0:
                 gates = gates[word_of]
-            gates += from_before(before[:, layer, 0])[parent_of]
-            gates[:, 2 * self._size : 3 * self._size] *= 2  # tanh(x) = 2 sigmoid(2 x) - 1: one pass does for all
-            entry, forget, candidate, exit_ = np.split(_sigmoid(gates), 4, axis=1)
-            cell = forget * before[parent_of, layer, 1] + entry * (2 * candidate - 1)
-            inputs = exit_ * np.tanh(cell)
-            after[:, layer, 0], after[:, layer, 1] = inputs, cell
+            gates += from_before.multiply(before[:, layer, 0])[parent_of]
+            cells = before[parent_of, layer, 1]
+            inputs = lstm_step(gates, cells)
+            after[:, layer, 0], after[:, layer, 1] = inputs, cells
         for row, state in enumerate(states):
             state.layers = after[row]
             state.parent = None  # its vectors are not needed any more
@@ -201,8 +187,8 @@ class LstmScorer:
         projection, output, weight = self._tails[cluster - 1]
         missing = [state for state in states if cluster not in state.tails]
         if missing:
-            projected = projection(np.stack([state.output for state in missing]))
-            for state, row, total in zip(missing, projected, _log_sum(output(projected)), strict=True):
+            projected = projection.multiply(np.stack([state.output for state in missing]))
+            for state, row, total in zip(missing, projected, log_sums(output.multiply(projected)), strict=True):
                 state.tails[cluster] = (row, total)
         rows = np.stack([state.tails[cluster][0] for state in states])[places]
         within = np.einsum("np,np->n", rows, weight[ids - self._cutoffs[cluster - 1]])
@@ -216,21 +202,3 @@ def _places(values: Iterable[T]) -> tuple[list[T], list[int]]:
     places: dict[T, int] = {}
     where = [places.setdefault(value, len(places)) for value in values]
     return list(places), where
-
-
-def _sigmoid(values: Floats) -> Floats:
-    """In place of `values`, which it returns."""
-    np.maximum(values, np.float32(-80), out=values)
-    np.negative(values, out=values)
-    np.exp(values, out=values)
-    values += 1
-    return np.reciprocal(values, out=values)
-
-
-def _log_sum(logits: NDArray[np.floating]) -> list[float]:
-    """ln of the sum of exp over each row; the logits are overwritten."""
-    most = logits.max(axis=1, keepdims=True)
-    logits -= most
-    np.exp(logits, out=logits)
-    totals: list[float] = (np.log(logits.sum(axis=1)) + most[:, 0]).tolist()
-    return totals
