@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asr.audio.source import load_audio
     from asr.decode.ctc_decoder import CtcDecoder, CtcHypothesis, CtcSession
-    from asr.errors import AsrError, AudioError, CheckpointError, ConfigError, DataError, ManifestError, TextError
+    from asr.errors import (
+        AsrError,
+        AudioError,
+        CheckpointError,
+        ConfigError,
+        DataError,
+        ManifestError,
+        MissingPackageError,
+        TextError,
+    )
     from asr.recognizer.aligner import Aligner
     from asr.recognizer.recognizer import Recognizer
     from asr.recognizer.transcript import Transcript, Word
@@ -26,9 +35,11 @@ if TYPE_CHECKING:
     __version__: str
 
 _PLACES = {
+    "asr.audio.source": ("load_audio",),
     "asr.decode.ctc_decoder": ("CtcDecoder", "CtcHypothesis", "CtcSession"),
     "asr.errors": (
-        "AsrError", "AudioError", "CheckpointError", "ConfigError", "DataError", "ManifestError", "TextError",
+        "AsrError", "AudioError", "CheckpointError", "ConfigError", "DataError", "ManifestError",
+        "MissingPackageError", "TextError",
     ),
     "asr.recognizer.aligner": ("Aligner",),
     "asr.recognizer.recognizer": ("Recognizer",),
@@ -50,6 +61,7 @@ __all__ = [
     "CtcSession",
     "DataError",
     "ManifestError",
+    "MissingPackageError",
     "PairedTest",
     "Recognizer",
     "TextError",

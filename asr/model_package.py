@@ -1,7 +1,8 @@
 """A model folder without its weights: tokens, lexicon, settings, language models. Opened without torch.
 
-A folder holds `config.json`, `tokens.txt`, `model.safetensors`, and where used `lexicon.txt` (or `.gz`), the n-gram
-language model that `config.json` names, an LSTM language model in `lstm/`, and `README.md`, the model card.
+A folder holds `config.json`, `tokens.txt`, `model.safetensors`, and where used `model.onnx` (the network without its
+weights), `lexicon.txt` (or `.gz`), the n-gram language model that `config.json` names, an LSTM language model in
+`lstm/`, and `README.md`, the model card.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from asr.text.tokens import Tokens
 TYPE = "acoustic"
 LEXICONS = ("lexicon.txt", "lexicon.txt.gz")  # a folder has at most one of them
 WEIGHTS = "model.safetensors"
+GRAPH = "model.onnx"  # the network without its weights, for ONNX Runtime
 CARD = "README.md"
 
 
@@ -80,6 +82,12 @@ class ModelPackage:
     def seconds_per_frame(self) -> float:
         """Duration of one output frame in seconds."""
         return self.features.frame_shift_ms * self.subsampling / 1000
+
+    @property
+    def graph_path(self) -> Path | None:
+        """The network as an ONNX graph, which takes its weights from `model.safetensors`, if the folder has one."""
+        path = self.folder / GRAPH
+        return path if path.exists() else None
 
     @property
     def card(self) -> str:

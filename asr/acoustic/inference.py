@@ -14,7 +14,11 @@ from asr.audio.read import Samples
 
 
 class SampleModel(Protocol):
-    """What reads samples: a neural network or Gaussian mixtures."""
+    """A neural network or Gaussian mixtures."""
+
+    def __call__(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (batch, frames, dim) and lengths (batch,) to log-probabilities and their lengths."""
+        ...
 
     def log_probs(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Samples (batch, time) and lengths (batch,) to log-probabilities (batch, frames, tokens) and their lengths."""
@@ -39,3 +43,11 @@ def batch_log_probs(model: SampleModel, pieces: Sequence[Samples], device: torch
         log_probs, output_lengths = model.log_probs(samples.to(device), lengths.to(device))
         rows = log_probs.cpu().numpy()
     return [row[:length] for row, length in zip(rows, output_lengths.tolist(), strict=True)]
+
+
+def feature_log_probs(model: SampleModel, features: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
+    """Log-probabilities (output frames, tokens) of features (frames, dim) of one recording, at least one frame."""
+    with torch.inference_mode():
+        batch = torch.from_numpy(np.ascontiguousarray(features))[None].to(device)
+        log_probs, _ = model(batch, torch.tensor([len(features)], device=device))
+        return np.asarray(log_probs[0].cpu().numpy())

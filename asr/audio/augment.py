@@ -13,29 +13,62 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from asr.audio.noise import mix, recorded_noise
 from asr.audio.read import Samples, resample
+from asr.audio.rooms import draw_room, in_room
+from asr.audio.telephone import TELEPHONE_CODECS, fitted, through_opus, through_telephone
+from asr.audio.warp import warp_spectrum
+from asr.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How training utterances are varied; probabilities in 0..1."""
+    """How training utterances are varied; probabilities in 0..1. Ranges of two values are drawn from evenly."""
 
     speeds: tuple[float, ...] = (0.9, 1.0, 1.1)  # Ko et al. 2015; drawn evenly
+    warp_probability: float = 0.0  # other vocal tracts
+    warp_factors: tuple[float, ...] = (0.88, 1.14)
     low_pass_probability: float = 0.0
-    low_pass_hz: tuple[float, ...] = (3400.0, 7000.0)  # drawn evenly between
+    low_pass_hz: tuple[float, ...] = (3400.0, 7000.0)
     codec_probability: float = 0.0
     # How far a codec compresses, drawn evenly between, from 0 to below 1 (of speech at 16 kHz, 0.4 to 0.95 are MP3 of
     # 42 to 21 kbit/s and Vorbis of 50 to 28); empty: as libsndfile does by itself (44 and 42 kbit/s).
     codec_compression: tuple[float, ...] = ()
-    reverb_probability: float = 0.0
-    reverb_seconds: tuple[float, ...] = (0.1, 0.5)  # T60, drawn evenly between
-    noise_probability: float = 0.0
-    noise_snr_db: tuple[float, ...] = (10.0, 30.0)  # drawn evenly between
+    reverb_probability: float = 0.0  # of a made-up room: noise that dies away
+    reverb_seconds: tuple[float, ...] = (0.1, 0.5)  # T60
+    room_probability: float = 0.0  # of a room simulated by the image method
+    room_seconds: tuple[float, ...] = (0.2, 0.8)  # T60
+    noise_probability: float = 0.0  # of Gaussian noise, white to brown
+    noise_snr_db: tuple[float, ...] = (10.0, 30.0)
+    recorded_probability: float = 0.0  # of noise from files
+    recorded_snr_db: tuple[float, ...] = (5.0, 25.0)
+    noise_folder: str = ""  # of recorded noise: a folder of audio files for each kind
+    noise_kinds: tuple[str, ...] = ()  # which of these folders; empty: all
+    clipping_probability: float = 0.0
+    clipping_share: tuple[float, ...] = (0.001, 0.03)  # of samples that are cut off; the logarithm is drawn
+    telephone_probability: float = 0.0
+    telephone_codecs: tuple[str, ...] = TELEPHONE_CODECS  # drawn evenly
+    messenger_probability: float = 0.0  # of Opus
+    messenger_kbits: tuple[float, ...] = (8.0, 24.0)
+    gain_probability: float = 0.0
+    gain_db: tuple[float, ...] = (-20.0, 10.0)  # what then lies beyond full scale is cut off
     freq_masks: int = 2  # SpecAugment
     freq_mask_bins: int = 12
     time_masks_per_second: float = 0.15
     time_mask_frames: int = 30
     time_mask_share: float = 0.15  # of an utterance's frames, at most, in one mask
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name.endswith("_probability") and not 0 <= value <= 1:
+                raise ConfigError(f"augment.{name} must lie in 0..1, not {value}.")
+        unknown = sorted(set(self.telephone_codecs) - set(TELEPHONE_CODECS))
+        if unknown or not self.telephone_codecs:
+            raise ConfigError(f"augment.telephone_codecs must be among {', '.join(TELEPHONE_CODECS)}.")
+        if self.recorded_probability and not self.noise_folder:
+            raise ConfigError("augment.recorded_probability needs augment.noise_folder, a folder of kinds of noise.")
+        if self.clipping_share[0] <= 0 or self.clipping_share[-1] >= 1:
+            raise ConfigError("augment.clipping_share must lie above 0 and below 1.")
 
 
 def change_speed(samples: Samples, factor: float) -> Samples:
@@ -49,7 +82,7 @@ def low_pass(samples: Samples, sample_rate: int, cutoff: float) -> Samples:
     """Remove what lies above `cutoff` Hz, by resampling down to twice that and back: steep, as codecs do."""
     narrow = resample(samples, sample_rate, max(1, round(2 * cutoff)))
     wide = resample(narrow, max(1, round(2 * cutoff)), sample_rate)
-    return np.resize(wide, len(samples)) if len(wide) >= len(samples) else np.pad(wide, (0, len(samples) - len(wide)))
+    return fitted(wide, len(samples))
 
 
 def through_codec(samples: Samples, sample_rate: int, codec: str = "MP3", compression: float | None = None) -> Samples:
@@ -65,9 +98,7 @@ def through_codec(samples: Samples, sample_rate: int, codec: str = "MP3", compre
     soundfile.write(buffer, clipped, sample_rate, format=codec, subtype=subtype, compression_level=compression)
     buffer.seek(0)
     decoded, _ = soundfile.read(buffer, dtype="float32")
-    return (
-        decoded[: len(samples)] if len(decoded) >= len(samples) else np.pad(decoded, (0, len(samples) - len(decoded)))
-    )
+    return fitted(decoded, len(samples))
 
 
 def reverberate(samples: Samples, sample_rate: int, seconds: float, random: np.random.Generator) -> Samples:
@@ -104,25 +135,71 @@ def add_noise(samples: Samples, snr_db: float, colour: float, random: np.random.
     return (samples + scale * noise).astype(np.float32)
 
 
+def clip_share(samples: Samples, share: float) -> Samples:
+    """Cut off the loudest samples at the level that `share` of them reach, as an overloaded microphone does."""
+    if not len(samples):
+        return samples
+    level = float(np.quantile(np.abs(samples), 1.0 - share))
+    return np.clip(samples, -level, level)
+
+
+def change_gain(samples: Samples, decibels: float) -> Samples:
+    """Louder or softer by so many decibels; what then lies beyond full scale is cut off."""
+    return np.clip(samples * np.float32(10.0 ** (decibels / 20)), -1.0, 1.0)
+
+
 def augment_samples(samples: Samples, sample_rate: int, config: AugmentConfig, random: np.random.Generator) -> Samples:
-    """Speed, room, noise, low-pass, codec, in this order, each as `config` draws it."""
+    """The samples after what happens on the way from a mouth to a file, each step as `config` draws it.
+
+    The voice (speed, vocal tract), the room, the noise in it, the microphone (clipping), the way (telephone, messenger,
+    gain), the file (low-pass, codec).
+    """
     if config.speeds:
         samples = change_speed(samples, config.speeds[random.integers(len(config.speeds))])
-    # No number is drawn for what is switched off, so that older configurations give what they gave.
-    if config.reverb_probability and random.random() < config.reverb_probability:
-        samples = reverberate(
-            samples, sample_rate, random.uniform(config.reverb_seconds[0], config.reverb_seconds[-1]), random
-        )
-    if config.noise_probability and random.random() < config.noise_probability:
-        snr = random.uniform(config.noise_snr_db[0], config.noise_snr_db[-1])
-        samples = add_noise(samples, snr, random.uniform(0.0, 2.0), random)
+    if _drawn(config.warp_probability, random):
+        samples = warp_spectrum(samples, _between(config.warp_factors, random))
+    samples = _in_surroundings(samples, sample_rate, config, random)
+    if _drawn(config.clipping_probability, random):
+        low, high = np.log(config.clipping_share[0]), np.log(config.clipping_share[-1])
+        samples = clip_share(samples, float(np.exp(random.uniform(low, high))))
+    if _drawn(config.telephone_probability, random):
+        codec = config.telephone_codecs[random.integers(len(config.telephone_codecs))]
+        samples = through_telephone(samples, sample_rate, codec)
+    if _drawn(config.messenger_probability, random):
+        samples = through_opus(samples, sample_rate, _between(config.messenger_kbits, random))
+    if _drawn(config.gain_probability, random):
+        samples = change_gain(samples, _between(config.gain_db, random))
     if random.random() < config.low_pass_probability:
-        samples = low_pass(samples, sample_rate, random.uniform(config.low_pass_hz[0], config.low_pass_hz[-1]))
+        samples = low_pass(samples, sample_rate, _between(config.low_pass_hz, random))
     if random.random() < config.codec_probability:
         codec, levels = ("MP3", "OGG")[random.integers(2)], config.codec_compression
-        level = random.uniform(levels[0], levels[-1]) if levels else None
-        samples = through_codec(samples, sample_rate, codec, level)
+        samples = through_codec(samples, sample_rate, codec, _between(levels, random) if levels else None)
     return samples
+
+
+def _in_surroundings(samples: Samples, sample_rate: int, config: AugmentConfig, random: np.random.Generator) -> Samples:
+    """Rooms and noises."""
+    if _drawn(config.reverb_probability, random):
+        samples = reverberate(samples, sample_rate, _between(config.reverb_seconds, random), random)
+    if _drawn(config.room_probability, random):
+        samples = in_room(samples, sample_rate, draw_room(_between(config.room_seconds, random), random))
+    if _drawn(config.noise_probability, random):
+        snr = _between(config.noise_snr_db, random)
+        samples = add_noise(samples, snr, random.uniform(0.0, 2.0), random)
+    if _drawn(config.recorded_probability, random):
+        snr = _between(config.recorded_snr_db, random)
+        noise = recorded_noise(config.noise_folder, config.noise_kinds, sample_rate).excerpt(len(samples), random)
+        samples = mix(samples, noise, snr)
+    return samples
+
+
+def _drawn(probability: float, random: np.random.Generator) -> bool:
+    """No number is drawn for what is switched off, so that older configurations give what they gave."""
+    return probability > 0 and random.random() < probability
+
+
+def _between(limits: tuple[float, ...], random: np.random.Generator) -> float:
+    return float(random.uniform(limits[0], limits[-1]))
 
 
 def spec_augment_mask(

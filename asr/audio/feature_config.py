@@ -6,6 +6,17 @@ from dataclasses import dataclass
 
 from asr.errors import ConfigError
 
+INT16_SCALE = 32768.0  # files hold float samples within [-1, 1]; Kaldi's features are of int16 values
+PREEMPHASIS = 0.97
+LIFTER = 22.0
+DELTA_REACH = 2  # frames to each side, as Kaldi's add-deltas
+LOG_FLOOR = 2.0**-23  # the precision of single-precision numbers, as in Kaldi
+LIBROSA_FLOOR, LIBROSA_TOP_DB = 1e-10, 80.0
+VARIANCE_FLOOR = 1e-5
+SPEECH_RANGE = 12.0  # nats (52 dB) below the loudest frame, within which a frame counts as speech
+LOWEST_NORMALIZED = -4.0  # standard deviations, at which pauses without any sound are cut off
+RUNNING_FRAMES = 600  # Kaldi's default window of online cepstral mean normalisation
+
 
 @dataclass(frozen=True)
 class FeatureConfig:
@@ -46,6 +57,15 @@ class FeatureConfig:
     def dim(self) -> int:
         """Values per frame."""
         return (self.num_ceps if self.kind == "mfcc" else self.num_mel_bins) * (1 + self.deltas)
+
+    @property
+    def band(self) -> tuple[float, float]:
+        """Lowest and highest frequency of the filters in Hz. Raises ConfigError for an impossible band."""
+        nyquist = self.sample_rate / 2
+        high = self.high_freq if self.high_freq > 0 else nyquist + self.high_freq
+        if not 0 <= self.low_freq < high <= nyquist:
+            raise ConfigError(f"features: low_freq {self.low_freq} and high_freq {high} must lie in 0..{nyquist} Hz.")
+        return self.low_freq, high
 
     @property
     def frame_length(self) -> int:

@@ -1,7 +1,8 @@
-"""Filterbank and MFCC features as one batched torch module, with a streaming form.
+"""Filterbank and MFCC features as one batched torch module.
 
 Kaldi's conventions (the default) equal `torchaudio.compliance.kaldi.fbank` and `.mfcc` with dither 0 on samples in the
 int16 range; librosa's equal `librosa.feature.mfcc`. The mel filters and the cosine matrix are torchaudio's.
+`features_numpy` has the same features without torch, and their streaming form.
 """
 
 from __future__ import annotations
@@ -12,20 +13,22 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from asr.audio.feature_config import FeatureConfig
-from asr.errors import ConfigError
+from asr.audio.feature_config import (
+    DELTA_REACH,
+    INT16_SCALE,
+    LIBROSA_FLOOR,
+    LIBROSA_TOP_DB,
+    LIFTER,
+    LOG_FLOOR,
+    LOWEST_NORMALIZED,
+    PREEMPHASIS,
+    RUNNING_FRAMES,
+    SPEECH_RANGE,
+    VARIANCE_FLOOR,
+    FeatureConfig,
+)
 
-INT16_SCALE = 32768.0  # files hold float samples within [-1, 1]; Kaldi's features are of int16 values
-PREEMPHASIS = 0.97
-LIFTER = 22.0
-DELTA_REACH = 2  # frames to each side, as Kaldi's add-deltas
-LOG_FLOOR = torch.finfo(torch.float32).eps
-LIBROSA_FLOOR, LIBROSA_TOP_DB = 1e-10, 80.0
-VARIANCE_FLOOR = 1e-5
-SPEECH_RANGE = 12.0  # nats (52 dB) below the loudest frame, within which a frame counts as speech
-LOWEST_NORMALIZED = -4.0  # standard deviations, at which pauses without any sound are cut off
 BLOCK_ROWS = 64  # frames that go through the spectral kernels at a time
-RUNNING_FRAMES = 600  # Kaldi's default window of online cepstral mean normalisation
 
 
 class Features(nn.Module):
@@ -121,20 +124,17 @@ def _window(config: FeatureConfig) -> Tensor:
 
 def _mel_filters(config: FeatureConfig) -> Tensor:
     """(fft_size / 2 + 1, num_mel_bins)"""
-    nyquist = config.sample_rate / 2
-    high = config.high_freq if config.high_freq > 0 else nyquist + config.high_freq
-    if not 0 <= config.low_freq < high <= nyquist:
-        raise ConfigError(f"features: low_freq {config.low_freq} and high_freq {high} must lie in 0..{nyquist} Hz.")
+    low, high = config.band
     if config.convention == "librosa":
         from torchaudio.functional import melscale_fbanks
 
         return melscale_fbanks(
-            config.fft_size // 2 + 1, config.low_freq, high, config.num_mel_bins, config.sample_rate, "slaney", "slaney"
+            config.fft_size // 2 + 1, low, high, config.num_mel_bins, config.sample_rate, "slaney", "slaney"
         )
     from torchaudio.compliance.kaldi import get_mel_banks
 
     banks, _ = get_mel_banks(
-        config.num_mel_bins, config.fft_size, float(config.sample_rate), config.low_freq, high, 100.0, -500.0, 1.0
+        config.num_mel_bins, config.fft_size, float(config.sample_rate), low, high, 100.0, -500.0, 1.0
     )
     return nn.functional.pad(banks, (0, 1)).T.contiguous()
 
@@ -152,8 +152,9 @@ def _dct_matrix(config: FeatureConfig) -> Tensor:
 
 def _from_librosa_db(decibels: Tensor, mask: Tensor, dct: Tensor | None) -> Tensor:
     """librosa.power_to_db's limit of 80 dB below the loudest value of an utterance, then the DCT."""
-    loudest = decibels.masked_fill(~mask[:, :, None], -math.inf).amax(dim=(1, 2), keepdim=True)
-    decibels = torch.maximum(decibels, loudest - LIBROSA_TOP_DB)
+    if decibels.shape[1]:
+        loudest = decibels.masked_fill(~mask[:, :, None], -math.inf).amax(dim=(1, 2), keepdim=True)
+        decibels = torch.maximum(decibels, loudest - LIBROSA_TOP_DB)
     return decibels if dct is None else decibels @ dct
 
 
@@ -233,48 +234,3 @@ def _window_sums(values: Tensor, window: int) -> Tensor:
     if values.shape[1] > window:
         sums = torch.cat([sums[:, :window], sums[:, window:] - sums[:, :-window]], dim=1)
     return sums
-
-
-class StreamingFeatures:
-    """Features of one recording that arrives in pieces; normalisation over the utterance is left to its end.
-
-    The frames of all pieces, joined, equal the offline `static` frames with deltas; `running` normalisation is applied
-    as frames come. librosa's centred frames and its 80 dB limit need the whole recording and are refused.
-    """
-
-    def __init__(self, features: Features) -> None:
-        if features.config.convention != "kaldi":
-            raise ConfigError("streaming features need features.convention = 'kaldi'.")
-        self.features = features
-        config = features.config
-        self._samples = torch.zeros(0)
-        self._static = torch.zeros(0, config.dim // (1 + config.deltas))
-        self._normalized = torch.zeros(0, config.dim)  # the running window's past, before normalisation
-        self._emitted = 0  # rows of _static already given out
-
-    def push(self, samples: Tensor) -> Tensor:
-        """More samples (time,) in, the frames (frames, dim) that they complete out."""
-        config = self.features.config
-        self._samples = torch.cat([self._samples, samples])
-        frames = self.features.static(self._samples[None])[0]
-        self._samples = self._samples[len(frames) * config.frame_shift :]
-        self._static = torch.cat([self._static, frames])
-        return self._emit(len(self._static) - DELTA_REACH * config.deltas)
-
-    def flush(self) -> Tensor:
-        """The last frames (frames, dim), which waited for their right neighbours; the stream is then at its end."""
-        return self._emit(len(self._static))
-
-    def _emit(self, end: int) -> Tensor:
-        config = self.features.config
-        if end <= self._emitted:
-            return torch.zeros(0, config.dim)
-        length = torch.tensor([len(self._static)])
-        out = append_deltas(self._static[None], length, config.deltas)[0, self._emitted : end]
-        keep = max(0, end - DELTA_REACH * config.deltas)
-        self._static, self._emitted = self._static[keep:], end - keep
-        if config.normalize == "running":
-            joined = torch.cat([self._normalized, out])
-            out = normalize_running(joined[None])[0, len(self._normalized) :]
-            self._normalized = joined[max(0, len(joined) - RUNNING_FRAMES + 1) :]
-        return out

@@ -2,5 +2,6 @@
 
 from asr.backends.base import Backend, BackendStream
 from asr.backends.open import open_backend
+from asr.backends.stream import Chunks
 
-__all__ = ["Backend", "BackendStream", "open_backend"]
+__all__ = ["Backend", "BackendStream", "Chunks", "open_backend"]

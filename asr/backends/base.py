@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.audio.read import Samples
+from asr.backends.stream import DEFAULT_CHUNKS, Chunks
 from asr.model_package import ModelPackage
 
 LogProbs = NDArray[np.float32]  # (frames, tokens), natural logs
@@ -55,4 +56,8 @@ class Backend(Protocol):
 
         The pieces go through the network as one padded batch; what a piece gives does not depend on the others.
         """
+        ...
+
+    def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS) -> BackendStream:
+        """A new recording that arrives in pieces. Raises ConfigError for a model that cannot read one."""
         ...

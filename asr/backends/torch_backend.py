@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from asr.acoustic.checkpoint import load_checkpoint
-from asr.acoustic.inference import batch_log_probs
+from asr.acoustic.inference import batch_log_probs, feature_log_probs
+from asr.audio.features_numpy import NumpyFeatures
 from asr.audio.read import Samples
 from asr.backends.base import LogProbs
+from asr.backends.stream import DEFAULT_CHUNKS, ChunkedStream, Chunks
 from asr.device import choose_device
 from asr.nn.torch_threads import torch_threads
 
@@ -28,5 +30,18 @@ class TorchBackend:
 
     def log_probs(self, pieces: Sequence[Samples]) -> list[LogProbs]:
         """Log-probabilities (frames, tokens) of each piece of samples, computed in one padded batch."""
-        with torch_threads(self._threads) if self._threads else nullcontext():
+        with self._limited():
             return batch_log_probs(self.model, pieces, self.device)
+
+    def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS) -> ChunkedStream:
+        """A new recording that arrives in pieces. Raises ConfigError for a model that cannot read one."""
+        features = NumpyFeatures(self.package.features)
+        return ChunkedStream(features, self._network, self.package.subsampling, len(self.package.tokens), chunks)
+
+    def _network(self, features: LogProbs) -> LogProbs:
+        with self._limited():
+            return feature_log_probs(self.model, features, self.device)
+
+    def _limited(self) -> AbstractContextManager[object]:
+        """A context in which torch computes with this backend's number of threads."""
+        return torch_threads(self._threads) if self._threads else nullcontext()

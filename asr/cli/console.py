@@ -1,4 +1,4 @@
-"""What every command prints the same way: progress on a terminal, notes on stderr, lists of bad items."""
+"""Console output that all commands share: progress bars on a terminal, notes on stderr, lists of bad items."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ SHOWN_BAD_ITEMS = 20
 
 
 def note(text: str) -> None:
-    """A line on stderr."""
+    """Print a line on stderr."""
     click.echo(text, err=True)
 
 
 class Progress:
-    """A progress bar on stderr, drawn only on a terminal: call it with (done, total, a word more)."""
+    """A progress bar on stderr, drawn only on a terminal. It is called with the work done, the total, and a text."""
 
     def __init__(self, label: str) -> None:
         self.label = label
         self._active = sys.stderr.isatty()
         self._drawn = 0.0
-        self._started = time.monotonic()
+        self.started = time.monotonic()
 
-    def __call__(self, done: float, total: float, more: str = "") -> None:
+    def __call__(self, done: float, total: float, text: str = "") -> None:
         now = time.monotonic()
         if not self._active or (now - self._drawn < REDRAW_SECONDS and done < total):
             return
         self._drawn = now
         share = min(1.0, done / total) if total else 1.0
-        left = (now - self._started) * (1 - share) / share if share > 0 else 0.0
+        left = (now - self.started) * (1 - share) / share if share > 0 else 0.0
         bar = "#" * round(share * 30)
-        sys.stderr.write(f"\r{self.label} [{bar:<30}] {share:4.0%} {_clock(left)} left {more}\x1b[K")
+        sys.stderr.write(f"\r{self.label} [{bar:<30}] {share:4.0%} {_clock(left)} left {text}\x1b[K")
         sys.stderr.flush()
 
     def close(self) -> None:
@@ -47,10 +47,32 @@ class Progress:
             sys.stderr.flush()
 
 
-class TrainingProgress:
-    """Shows a training run as the training loop reports it: a bar for the steps, a line for each epoch.
+class Steps:
+    """Progress of work in several steps: a bar for each on a terminal, else a line when a step is done."""
 
-    line: what is said of an epoch.
+    def __init__(self) -> None:
+        self._label = ""
+        self._bar = Progress("")
+
+    def __call__(self, label: str, done: float, total: float) -> None:
+        """How much of the step `label` is done; another label begins another step."""
+        if label != self._label:
+            self.close()
+            self._label, self._bar = label, Progress(label)
+        self._bar(done, total)
+
+    def close(self) -> None:
+        """End the last step."""
+        self._bar.close()
+        if self._label:
+            note(f"{self._label}: {time.monotonic() - self._bar.started:.0f} s")
+            self._label = ""
+
+
+class TrainingProgress:
+    """Shows the reports of the training loop: a bar for the steps, a line for each epoch.
+
+    line: makes the text of an epoch from its entry; an empty text prints nothing.
     """
 
     def __init__(self, line: Callable[[EpochLog], str], label: str = "training") -> None:
@@ -62,8 +84,8 @@ class TrainingProgress:
             self._bar(entry.step, entry.total, f"epoch {entry.epoch} loss {entry.loss:.3f}{speed}")
         elif isinstance(entry, EpochLog):
             self._bar.close()
-            if said := self._line(entry):
-                note(f"epoch {entry.epoch}: {said}")
+            if text := self._line(entry):
+                note(f"epoch {entry.epoch}: {text}")
 
     def close(self) -> None:
         """Remove the bar."""
@@ -76,7 +98,7 @@ def _clock(seconds: float) -> str:
 
 
 def list_bad(bad: Sequence[BadItem], what: str = "left out") -> None:
-    """Name the items that were left out, the first ones in full."""
+    """Print how many items were left out, and the first ones with their reasons."""
     if not bad:
         return
     note(f"{len(bad)} {'item' if len(bad) == 1 else 'items'} {what}:")

@@ -1,4 +1,4 @@
-"""`asr checkpoint`: describe, average and pack model folders."""
+"""`asr checkpoint`: describe, average, export and pack model folders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Describe, average and pack model folders.
+    """Describe, average, export and pack model folders.
 
     \b
     Example: asr checkpoint pack exp/model --output model --lm lm.arpa.gz --lm-weight 0.8 --dtype float16
@@ -81,6 +81,22 @@ def average(folders: tuple[Path, ...], output: Path) -> None:
     note(f"{output}: average of {len(models)} models")
 
 
+@command.command("export")
+@click.argument("folder", type=click.Path(path_type=Path))
+def export(folder: Path) -> None:
+    """Write the network of a model folder as an ONNX graph, model.onnx, so that it runs without torch.
+
+    The graph takes its weights from the folder's model.safetensors. It is checked against torch.
+
+    \b
+    Example: asr checkpoint export model
+    """
+    from asr.backends.export import export_graph
+
+    path = export_graph(folder)
+    note(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
 @command.command("pack")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
@@ -133,10 +149,24 @@ def pack(
     lm_name = lm.name if lm is not None else package.lm_path.name if package.lm_path is not None else ""
     spellings = Lexicon.read(lexicon) if lexicon is not None else package.lexicon
     save_checkpoint(output, checkpoint.model, package.tokens, spellings, search, lm_name, dtype)
+    _write_graph(output)
     if card is not None:
         write_atomically(output / "README.md", card.read_bytes())
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file() and not path.name.startswith("."))
     note(f"{output}: {size / 1e6:.1f} MB")
+
+
+def _write_graph(folder: Path) -> None:
+    """Write the graph of the network; where it has none, the model runs with torch alone."""
+    from asr.backends.export import export_graph
+    from asr.errors import AsrError
+    from asr.model_package import GRAPH
+
+    try:
+        export_graph(folder)
+    except AsrError as error:
+        (folder / GRAPH).unlink(missing_ok=True)  # an earlier network's
+        note(f"without {GRAPH}, the model needs torch: {error}")
 
 
 def _settings(path: Path | None) -> dict[str, float]:

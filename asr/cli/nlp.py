@@ -1,4 +1,4 @@
-"""`asr nlp`: classify texts, and judge it beside a plain baseline."""
+"""`asr nlp`: classify texts, and compare the classifier with a baseline."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from asr.cli.console import TrainingProgress, note
 from asr.cli.figures import new_figure, save_figure
 from asr.train.log import EpochLog
 
-SHOWN_WORDS = 6
+SHOWN_WORDS = 6  # of an explanation
 
 
 @click.group()
 def command() -> None:
-    """Text classification and sentiment with a bidirectional LSTM.
+    """Classify texts (topic, sentiment) with a bidirectional LSTM.
 
     \b
     Example: asr nlp train reviews.csv --text-col text --label-col label --output model
@@ -27,12 +27,12 @@ def command() -> None:
 
 
 def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """How to read FILE."""
+    """The options with which every subcommand reads FILE."""
     for option in (
-        click.option("--encoding", default="utf-8", show_default=True),
-        click.option("--lines", is_flag=True, help="FILE holds LABEL TEXT lines."),
-        click.option("--label-col", default="label", show_default=True),
-        click.option("--text-col", default="text", show_default=True),
+        click.option("--encoding", default="utf-8", show_default=True, help="Encoding of FILE."),
+        click.option("--lines", is_flag=True, help="FILE has lines of the form LABEL TEXT."),
+        click.option("--label-col", default="label", show_default=True, help="Column of labels."),
+        click.option("--text-col", default="text", show_default=True, help="Column of texts."),
         click.argument("file", type=click.Path(path_type=Path)),
     ):
         function = option(function)
@@ -42,19 +42,29 @@ def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @command.command("train")
 @table_options
 @click.option("--dev", type=click.Path(path_type=Path), help="Table to validate on.  [default: a tenth of FILE]")
-@click.option("--dev-text-col", help="Its column of texts.  [default: as of FILE]")
+@click.option("--dev-text-col", help="Its column of texts.  [default: the same as in FILE]")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML).")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--resume", is_flag=True, help="Go on with the run that OUTPUT holds; begin if it holds none.")
+@click.option("--resume", is_flag=True, help="Continue the run in OUTPUT, or start if there is none.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
 def train(
     file: Path, text_col: str, label_col: str, lines: bool, encoding: str, dev: Path | None, dev_text_col: str | None,
     config_path: Path | None, output: Path, resume: bool, overrides: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Train a classifier on a table: .csv, .tsv or .jsonl, plain or packed, a text and a label a row.
+    """Train a classifier on a table (.csv, .tsv or .jsonl, also .gz, .bz2 or .xz) with a text and a label in each row.
 
     \b
-    Example: asr nlp train reviews.csv --output model
+    Keys for --set, among others:
+      model.kind           lstm, lstm-article, lstm-peephole, lstm-coupled, lstm-layernorm, lstm-projected, gru, rnn,
+                           rnn-relu, esn
+      model.hidden_size    units per direction
+      model.pooling        max, mean, attention, concat
+      train.epochs         passes over the table
+      vectors              file of word vectors to start from
+      language_model       folder from `asr lm train` to start from
+
+    \b
+    Example: asr nlp train reviews.csv --output model --set train.epochs=5
     """
     from asr.config import from_dict, read_toml, to_dict, with_overrides
     from asr.nlp.run import ClassifierRunConfig, train_classifier
@@ -79,11 +89,11 @@ def _epoch_line(entry: EpochLog) -> str:
 
 @command.command("text")
 @table_options
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Text file to write, packed if `.gz`.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Text file to write; .gz compresses it.")
 def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, output: Path) -> None:
-    """Write a table's texts as a classifier reads them, one a line, for `asr lm train --set case=keep`.
+    """Write the texts of a table one per line, in the classifier's words, for `asr lm train --set case=keep`.
 
-    A classifier may start from such a language model: asr nlp train --set language_model=FOLDER.
+    A classifier can start from such a language model: asr nlp train --set language_model=FOLDER.
 
     \b
     Example: asr nlp text reviews.csv --output reviews.txt
@@ -99,14 +109,14 @@ def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, 
 @command.command("predict")
 @table_options
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder from `asr nlp train`.")
-@click.option("--explain", is_flag=True, help="Show the words that decided, and for which class.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write one label a line.")
-@click.option("--json", "as_json", is_flag=True, help="Print a line for each text, as JSON.")
+@click.option("--explain", is_flag=True, help="Show the words that contribute most to the label.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the labels, one per line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per text.")
 def predict(
     file: Path, text_col: str, label_col: str, lines: bool, encoding: str, model: Path, explain: bool,
     output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Label texts; FILE needs no labels.
+    """Label texts. FILE needs no labels.
 
     \b
     Example: asr nlp predict new.csv --model model --explain
@@ -114,20 +124,21 @@ def predict(
     from asr.nlp.explain import attributions
     from asr.nlp.folder import load_classifier
     from asr.nlp.table import read_table
+    from asr.nlp.words import UNKNOWN
 
-    found = load_classifier(model)
+    classifier = load_classifier(model)
     table = read_table(file, text_col, label_col if lines else None, lines, encoding)
-    chances = found.probabilities(table.texts)
+    chances = classifier.probabilities(table.texts)
     numbers = chances.argmax(axis=1)
-    labels = [found.classes[number] for number in numbers]
+    labels = [classifier.classes[number] for number in numbers]
     if output is not None:
         write_atomically(output, "".join(f"{label}\n" for label in labels).encode())
     for text, label, number, chance in zip(table.texts, labels, numbers.tolist(), chances, strict=True):
         values: dict[str, Any] = {"label": label, "probability": round(float(chance[number]), 4), "text": text}
         if explain:
-            ids = found.encode(text)
-            weights = attributions(found.model, ids, number)
-            named = [found.vocabulary.words[index] for index in ids]
+            ids = classifier.encode(text)
+            weights = attributions(classifier.model, ids, number)
+            named = classifier.words(text) or [UNKNOWN]
             values["words"] = [[word, round(weight, 4)] for word, weight in zip(named, weights, strict=True)]
         if as_json:
             click.echo(json.dumps(values, ensure_ascii=False))
@@ -139,40 +150,38 @@ def predict(
 @table_options
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder from `asr nlp train`.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the confusion matrix as a picture (PNG).")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(
     file: Path, text_col: str, label_col: str, lines: bool, encoding: str, model: Path, plot: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Accuracy with its interval, macro F1, calibration, and a paired test against tf-idf and logistic regression.
+    """Measure accuracy with its interval, macro F1 and calibration, and test the model against the baseline.
+
+    The baseline is logistic regression on tf-idf, fitted to the same texts; the test is paired (McNemar).
 
     \b
     Example: asr nlp evaluate test.csv --model model
     """
+    from asr.nlp.baseline import compare_with_baseline
     from asr.nlp.folder import load_classifier
     from asr.nlp.table import read_table
     from asr.score.classification import mcnemar, score_classes
 
-    found = load_classifier(model)
+    classifier = load_classifier(model)
     table = read_table(file, text_col, label_col, lines, encoding)
-    actual = found.numbers(table.labelled, table.source, table.rows)
-    chances = found.probabilities(table.texts)
-    ours, theirs = chances.argmax(axis=1), found.baseline.predict(table.texts)
-    score = score_classes(actual, ours, len(found.classes), chances.max(axis=1))
-    plain = score_classes(actual, theirs, len(found.classes))
+    actual = classifier.numbers(table.labelled, table.source, table.rows)
+    chances = classifier.probabilities(table.texts)
+    ours, theirs = chances.argmax(axis=1), classifier.baseline.predict(table.texts)
+    score = score_classes(actual, ours, len(classifier.classes), chances.max(axis=1))
+    plain = score_classes(actual, theirs, len(classifier.classes))
     p_value = mcnemar(theirs == actual, ours == actual)
-    gain = score.accuracy - plain.accuracy
-    if gain > 0 and p_value < 0.05:
-        verdict = f"the LSTM beats tf-idf + logistic regression by more than chance (p = {p_value:.4f})"
-    else:
-        how = "by more than chance" if gain > 0 else "at all"
-        verdict = f"the LSTM does not beat tf-idf + logistic regression {how} (p = {p_value:.4f})"
+    verdict = compare_with_baseline(score.accuracy - plain.accuracy, p_value)
     if plot is not None:
-        _plot(plot, score.confusion, found.classes)
+        _plot(plot, score.confusion, classifier.classes)
     if as_json:
         values = {
             "texts": len(table), "accuracy": score.accuracy, "interval": [score.interval.low, score.interval.high],
-            "macro_f1": score.macro_f1, "calibration_error": score.calibration_error, "classes": found.classes,
+            "macro_f1": score.macro_f1, "calibration_error": score.calibration_error, "classes": classifier.classes,
             "confusion": score.confusion.tolist(), "baseline_accuracy": plain.accuracy,
             "baseline_macro_f1": plain.macro_f1, "p_value": p_value, "verdict": verdict,
         }  # fmt: skip
@@ -186,8 +195,9 @@ def evaluate(
     click.echo(verdict)
 
 
-def _merge(values: dict[str, Any], more: dict[str, Any]) -> None:
-    for key, value in more.items():
+def _merge(values: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Put the changes into nested `values`."""
+    for key, value in changes.items():
         if isinstance(value, dict) and isinstance(values.get(key), dict):
             _merge(values[key], value)
         else:
@@ -195,7 +205,7 @@ def _merge(values: dict[str, Any], more: dict[str, Any]) -> None:
 
 
 def _explained(values: dict[str, Any]) -> str:
-    """The words that speak most for the label, and against it."""
+    """The words that contribute most to the label or against it."""
     ranked = sorted(values["words"], key=lambda pair: -abs(pair[1]))[:SHOWN_WORDS]
     return " ".join(f"{word}({weight:+.2f})" for word, weight in ranked)
 

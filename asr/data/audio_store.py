@@ -1,4 +1,4 @@
-"""Decoded audio of a training set, kept in memory as far as a budget allows."""
+"""A cache of decoded audio: a training set stays in memory as far as a budget allows."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ INT16_MAX = 32767.0
 
 
 class AudioStore:
-    """Reads utterances; those that fit a budget of seconds stay in memory as 16-bit samples (115 MB an hour).
+    """Reads utterances and keeps those that fit a budget of seconds, as 16-bit samples (115 MB an hour). Thread-safe.
 
-    Every read gives 16-bit precision, cached or not, so that the order of reads never changes a result.
+    Every read has 16-bit precision, cached or not, so that results do not depend on the order of reads.
     """
 
     def __init__(self, budget_seconds: float, sample_rate: int = SAMPLE_RATE) -> None:
         self.sample_rate = sample_rate
-        self._room = int(budget_seconds * sample_rate)
-        self._kept: dict[str, NDArray[np.int16]] = {}
+        self._free_samples = int(budget_seconds * sample_rate)
+        self._cache: dict[str, NDArray[np.int16]] = {}
         self._lock = threading.Lock()
         self.unreadable: dict[str, str] = {}  # reasons by utterance id
 
@@ -36,15 +36,15 @@ class AudioStore:
             return None
 
     def read(self, utterance: Utterance) -> Samples:
-        """Samples (time,) in [-1, 1]. Raises AudioError."""
-        kept = self._kept.get(utterance.id)
-        if kept is None:
+        """The samples of an utterance, (time,) in [-1, 1]. Raises AudioError if its file cannot be read."""
+        quantized = self._cache.get(utterance.id)
+        if quantized is None:
             samples = read_audio(
                 utterance.audio_filepath, utterance.offset, utterance.duration or None, self.sample_rate
             )
-            kept = np.round(np.clip(samples, -1.0, 1.0) * INT16_MAX).astype(np.int16)
+            quantized = np.round(np.clip(samples, -1.0, 1.0) * INT16_MAX).astype(np.int16)
             with self._lock:
-                if utterance.id not in self._kept and len(kept) <= self._room:
-                    self._kept[utterance.id] = kept
-                    self._room -= len(kept)
-        return kept.astype(np.float32) / np.float32(INT16_MAX)
+                if utterance.id not in self._cache and len(quantized) <= self._free_samples:
+                    self._cache[utterance.id] = quantized
+                    self._free_samples -= len(quantized)
+        return quantized.astype(np.float32) / np.float32(INT16_MAX)

@@ -1,4 +1,4 @@
-"""Batches by total duration with length buckets, planned before any audio is read."""
+"""Batches of similar lengths, limited by their padded duration and planned before any audio is read."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LENGTH_NOISE = 0.02  # share by which lengths are shaken before sorting, so that batches differ from epoch to epoch
+LENGTH_NOISE = 0.02  # relative jitter added to lengths before sorting, so that batches differ between epochs
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """Batches as lists of item indices, and the items left out because one alone exceeds the limit."""
+    """Batches as lists of item indices, and the items that no batch has because each alone exceeds the limit."""
 
     batches: list[list[int]]
     too_long: list[int]
@@ -25,11 +25,11 @@ def plan_batches(
     seed: Sequence[int] = (0,),
     shuffle: bool = True,
 ) -> BatchPlan:
-    """Group items so that a padded batch (items times longest) stays within `max_seconds`.
+    """A plan in which no padded batch (number of items times the longest) exceeds `max_seconds`.
 
-    Items of like length go together, and a batch is closed before its share of speech falls below `min_fill`, so that
-    memory is bounded by `max_seconds` and no more than `1 - min_fill` of it is padding. The same seed gives the same
-    plan. Items longer than `max_seconds` are listed in `too_long`.
+    Items of similar length share a batch, and a batch is closed before its share of speech falls below `min_fill`:
+    memory is bounded by `max_seconds`, of which at most `1 - min_fill` is padding. The same seed gives the same plan.
+    Items longer than `max_seconds` are listed in `too_long`.
     """
     random = np.random.default_rng(list(seed))
     lengths = np.asarray(durations, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Official corpus archives: downloaded with resume, checked, unpacked."""
+"""Official corpus archives: downloaded (interrupted downloads are continued), verified and unpacked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Archive:
-    """Where an archive lies, its checksum, and the folder it unpacks to."""
+    """The address of an archive, its checksum, and the folder that it unpacks to."""
 
     url: str
     algorithm: str
@@ -60,11 +60,11 @@ ARCHIVES = {
 
 
 def download_corpus(archive: Archive, folder: str | Path, progress: Progress | None = None) -> Path:
-    """Download, check and unpack an archive below `folder`; returns the corpus's own folder.
+    """The folder of a corpus, after its archive has been downloaded, verified and unpacked below `folder`.
 
-    What is there already is not fetched again: an unpacked corpus, a whole archive, or the beginning of one, which is
-    taken up where it stopped. Raises AsrError if the server does not answer, or the checksum is not the official one
-    (the damaged file is then removed).
+    An unpacked corpus or a complete archive is not downloaded again, and a partial download is continued. progress: in
+    bytes. Raises AsrError if the server does not answer, or if the checksum differs from the official one, in which
+    case the damaged file is removed.
     """
     folder = Path(folder)
     target = folder / archive.folder
@@ -91,7 +91,7 @@ def download_corpus(archive: Archive, folder: str | Path, progress: Progress | N
 
 
 def _fetch(url: str, part: Path, progress: Progress | None) -> None:
-    """Append to `part` what it still lacks of `url`."""
+    """Append to `part` the rest of `url`."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
@@ -106,14 +106,16 @@ def _fetch(url: str, part: Path, progress: Progress | None) -> None:
                     if progress is not None:
                         progress(have, total)
             if have < total:
-                raise AsrError(f"{url} broke off after {have} of {total} bytes; call again to go on from there.")
+                raise AsrError(
+                    f"the download of {url} stopped after {have} of {total} bytes; run it again to continue from there."
+                )
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing is missing
+        if error.code == 416:  # the range is empty: the file is complete
             return
-        raise AsrError(f"{url} cannot be fetched: the server answers {error.code} {error.reason}.") from None
+        raise AsrError(f"{url} cannot be downloaded: the server answers {error.code} {error.reason}.") from None
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
-        raise AsrError(f"{url} cannot be fetched ({reason}); call again to go on where it stopped.") from None
+        raise AsrError(f"{url} cannot be downloaded ({reason}); run it again to continue where it stopped.") from None
 
 
 def _check(path: Path, archive: Archive) -> None:
@@ -123,4 +125,6 @@ def _check(path: Path, archive: Archive) -> None:
             digest.update(block)
     if digest.hexdigest() != archive.checksum:
         path.unlink()
-        raise AsrError(f"{path.name} does not have the official checksum and was removed; call again to fetch it anew.")
+        raise AsrError(
+            f"{path.name} does not have the official checksum and was removed; run it again to download a new copy."
+        )

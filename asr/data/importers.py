@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,8 @@ from asr.audio.read import AUDIO_EXTENSIONS
 from asr.callbacks import Progress
 from asr.data.manifest import BadItem, Manifest, Utterance, check_utterance, read_manifest
 from asr.errors import AudioError, ManifestError
+from asr.text.lines import read_csv
+from asr.text_file import read_text
 
 PATH_COLUMNS = ("audio_filepath", "path", "file", "filename", "audio", "wav", "wav_filename")
 TEXT_COLUMNS = ("text", "sentence", "transcript", "transcription")
@@ -21,21 +22,21 @@ KALDI_PIPE_TOOLS = ("flac", "sox", "cat", "sph2pipe", "ffmpeg")
 
 @dataclass(frozen=True)
 class Candidate:
-    """An item of a corpus before its audio was looked at."""
+    """An item of a corpus whose audio has not been checked yet."""
 
     where: str
     utterance: Utterance
 
 
 def detect_format(source: Path) -> str:
-    """The kind of corpus at `source`. Raises ManifestError if it is none that is known."""
+    """The format of the corpus at `source`, as `import_corpus` names it. Raises ManifestError for an unknown one."""
     if not source.exists():
         raise ManifestError(f"{source} does not exist; check the path.")
     if source.is_file():
         kinds = {".jsonl": "manifest", ".json": "manifest", ".csv": "csv", ".tsv": "csv"}
         if source.suffix.lower() in kinds:
             return kinds[source.suffix.lower()]
-        raise ManifestError(f"{source} is no corpus file; known are .jsonl, .json (NeMo), .csv and .tsv.")
+        raise ManifestError(f"{source} is not a corpus file; known suffixes are .jsonl, .json (NeMo), .csv and .tsv.")
     if (source / "wav.scp").exists():
         return "kaldi"
     if (source / "manifest.jsonl").exists():
@@ -47,20 +48,21 @@ def detect_format(source: Path) -> str:
     if next(source.rglob("*.trans.txt"), None) is not None:
         return "librispeech"
     raise ManifestError(
-        f"{source} is no corpus folder; looked for *.trans.txt (LibriSpeech), manifest.jsonl, wav.scp (Kaldi), "
+        f"{source} is not a corpus folder; looked for *.trans.txt (LibriSpeech), manifest.jsonl, wav.scp (Kaldi), "
         "etc/an4_train.transcription and recordings/ (FSDD)."
     )
 
 
 def import_corpus(source: str | Path, kind: str = "auto", progress: Progress | None = None) -> Manifest:
-    """Read a corpus; every item's audio header is checked, items that cannot be used are listed with the reason.
+    """The utterances of a corpus; every audio header is read, items that cannot be used are listed with the reason.
 
-    kind: auto, librispeech, manifest (jsonl with or without a folder; NeMo's too), csv (tsv too), kaldi, an4, fsdd.
-    Raises ManifestError if the corpus cannot be read or nothing in it can be used.
+    kind: auto, librispeech, manifest or nemo (JSON lines, or a folder with manifest.jsonl), csv (also TSV), kaldi, an4,
+    fsdd; or sounds, which auto never takes: folders of audio without speech, whose texts are empty.
+    Raises ManifestError if the corpus cannot be read or has no usable item.
     """
     source = Path(source)
     kind = detect_format(source) if kind == "auto" else kind
-    readers = {"librispeech": _librispeech, "csv": _csv, "kaldi": _kaldi, "an4": _an4, "fsdd": _fsdd}
+    readers = {"librispeech": _librispeech, "csv": _csv, "kaldi": _kaldi, "an4": _an4, "fsdd": _fsdd, "sounds": _sounds}
     if kind in ("manifest", "nemo"):
         return read_manifest(
             source / "manifest.jsonl" if source.is_dir() else source, check_audio=True, progress=progress
@@ -77,7 +79,7 @@ def import_corpus(source: str | Path, kind: str = "auto", progress: Progress | N
             continue
         try:
             if item.utterance.id in seen:
-                raise ManifestError(f"the id '{item.utterance.id}' stands here a second time")
+                raise ManifestError(f"the id '{item.utterance.id}' is repeated")
             good.append(check_utterance(item.utterance))
             seen.add(item.utterance.id)
         except (AudioError, ManifestError) as error:
@@ -86,7 +88,7 @@ def import_corpus(source: str | Path, kind: str = "auto", progress: Progress | N
             progress(number, len(candidates))
     if not good:
         first = f"; first: {bad[0]}" if bad else ""
-        raise ManifestError(f"{source} holds no usable utterance ({len(bad)} bad{first}).")
+        raise ManifestError(f"{source} has no usable utterance ({len(bad)} bad{first}).")
     return Manifest(good, bad)
 
 
@@ -94,7 +96,7 @@ def _librispeech(source: Path) -> Iterator[Candidate | BadItem]:
     """`SPEAKER/CHAPTER/ID.<any audio extension>` beside `SPEAKER-CHAPTER.trans.txt` (`ID TEXT` lines)."""
     for transcript in sorted(source.rglob("*.trans.txt")):
         audio = {path.stem: path for path in transcript.parent.iterdir() if path.suffix.lower() in AUDIO_EXTENSIONS}
-        for number, line in enumerate(transcript.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(read_text(transcript, error=ManifestError).splitlines(), 1):
             name, _, text = line.strip().partition(" ")
             where = f"{transcript} line {number}"
             if not name:
@@ -108,21 +110,22 @@ def _librispeech(source: Path) -> Iterator[Candidate | BadItem]:
 
 
 def _an4(source: Path) -> Iterator[Candidate | BadItem]:
-    """CMU's AN4 archive: etc/an4_{train,test}.transcription (`<s> TEXT </s> (ID)`) and .fileids; `split` is kept."""
+    """CMU's AN4 archive: etc/an4_{train,test}.transcription (`<s> TEXT </s> (ID)`) and .fileids. Keeps `split`."""
     for split in ("train", "test"):
         listing = source / "etc" / f"an4_{split}.fileids"
-        paths = {Path(line.strip()).name: line.strip() for line in listing.read_text().splitlines() if line.strip()}
+        lines = read_text(listing, error=ManifestError).splitlines()
+        paths = {Path(line.strip()).name: line.strip() for line in lines if line.strip()}
         transcript = source / "etc" / f"an4_{split}.transcription"
-        for number, line in enumerate(transcript.read_text().splitlines(), 1):
+        for number, line in enumerate(read_text(transcript, error=ManifestError).splitlines(), 1):
             text, _, name = line.strip().rstrip(")").rpartition("(")
             where = f"{transcript} line {number}"
-            found = sorted((source / "wav").glob(f"{paths[name]}.*")) if name in paths else []
-            if not found:
+            audio = sorted((source / "wav").glob(f"{paths[name]}.*")) if name in paths else []
+            if not audio:
                 yield BadItem(where, f"no audio file for '{name}'")
                 continue
             words = " ".join(word for word in text.split() if not word.startswith("<"))
             speaker = Path(paths[name]).parent.name
-            yield Candidate(where, Utterance(name, str(found[0]), 0.0, words, speaker, extra={"split": split}))
+            yield Candidate(where, Utterance(name, str(audio[0]), 0.0, words, speaker, extra={"split": split}))
 
 
 def _fsdd(source: Path) -> Iterator[Candidate | BadItem]:
@@ -131,42 +134,54 @@ def _fsdd(source: Path) -> Iterator[Candidate | BadItem]:
     for path in sorted((source / "recordings").glob("*.wav")):
         fields = path.stem.split("_")
         if len(fields) != 3 or not fields[0].isdigit() or not fields[2].isdigit() or int(fields[0]) > 9:
-            yield BadItem(str(path), "its name is not DIGIT_SPEAKER_TAKE.wav")
+            yield BadItem(str(path), "the name is not DIGIT_SPEAKER_TAKE.wav")
             continue
         split = "test" if int(fields[2]) < 5 else "train"
         text = digits[int(fields[0])]
         yield Candidate(str(path), Utterance(path.stem, str(path), 0.0, text, fields[1], extra={"split": split}))
 
 
+def _sounds(source: Path) -> Iterator[Candidate | BadItem]:
+    """`KIND/FILE`, audio in which no word is said: the text is empty, `kind` is the folder's name."""
+    for path in sorted(source.glob("*/*")):
+        if path.suffix.lower() in AUDIO_EXTENSIONS:
+            kind = path.parent.name
+            yield Candidate(str(path), Utterance(f"{kind}-{path.stem}", str(path), 0.0, "", extra={"kind": kind}))
+
+
 def _csv(source: Path) -> Iterator[Candidate | BadItem]:
-    """A table with a header line; columns are found by the names that Common Voice and DeepSpeech use."""
-    delimiter = "\t" if source.suffix.lower() == ".tsv" else ","
-    with source.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter=delimiter)
-        names = {name.strip().lower(): name for name in reader.fieldnames or () if name}
-        path_column, text_column, speaker_column, id_column = (
-            next((names[known] for known in columns if known in names), None)
-            for columns in (PATH_COLUMNS, TEXT_COLUMNS, SPEAKER_COLUMNS, ID_COLUMNS)
-        )
-        if path_column is None:
-            raise ManifestError(f"{source} has no column of audio paths; name one of: {', '.join(PATH_COLUMNS)}.")
-        for row in reader:
-            where = f"{source} line {reader.line_num}"
-            value = (row.get(path_column) or "").strip()
-            if not value:
-                yield BadItem(where, f"the column '{path_column}' is empty")
-                continue
-            audio = Path(value) if Path(value).is_absolute() else source.parent / value
-            if not audio.exists() and (source.parent / "clips" / value).exists():
-                audio = source.parent / "clips" / value  # Common Voice keeps its audio there
-            name = (row.get(id_column) if id_column else None) or audio.stem
-            text = row.get(text_column) if text_column else None
-            yield Candidate(where, Utterance(name, str(audio), 0.0, text, row.get(speaker_column or "") or None))
+    """A table with a header line, whose columns have the names that Common Voice and DeepSpeech use."""
+    rows = read_csv(source, "\t" if source.suffix.lower() == ".tsv" else ",")
+    header = [name.strip().lower() for name in next(rows, (0, []))[1]]
+    path_column, text_column, speaker_column, id_column = (
+        next((header.index(name) for name in names if name in header), None)
+        for names in (PATH_COLUMNS, TEXT_COLUMNS, SPEAKER_COLUMNS, ID_COLUMNS)
+    )
+    if path_column is None:
+        raise ManifestError(f"{source} has no column of audio paths; name one of: {', '.join(PATH_COLUMNS)}.")
+    for line, row in rows:
+        where = f"{source} line {line}"
+        value = (_cell(row, path_column) or "").strip()
+        if not value:
+            yield BadItem(where, f"the column '{header[path_column]}' is empty")
+            continue
+        audio = Path(value) if Path(value).is_absolute() else source.parent / value
+        if not audio.exists() and (source.parent / "clips" / value).exists():
+            audio = source.parent / "clips" / value  # Common Voice keeps its audio there
+        name, text, speaker = (_cell(row, column) for column in (id_column, text_column, speaker_column))
+        yield Candidate(where, Utterance(name or audio.stem, str(audio), 0.0, text, speaker or None))
+
+
+def _cell(row: list[str], column: int | None) -> str | None:
+    """The value of a column, or None if the table or the row has no such column."""
+    return None if column is None or column >= len(row) else row[column]
 
 
 def _kaldi(source: Path) -> Iterator[Candidate | BadItem]:
-    """A Kaldi data folder: wav.scp, text, and where present segments and utt2spk. Commands (`flac -c … |`) are reduced
-    to the file they read."""
+    """A Kaldi data folder: wav.scp, text, and optional segments and utt2spk.
+
+    A command such as `flac -c … |` is replaced by the file that it reads.
+    """
     recordings: dict[str, Path | BadItem] = {}
     for where, name, value in _kaldi_table(source / "wav.scp"):
         recordings[name] = _kaldi_audio(source, where, value)
@@ -192,10 +207,11 @@ def _kaldi(source: Path) -> Iterator[Candidate | BadItem]:
 
 
 def _kaldi_table(path: Path) -> list[tuple[str, str, str]]:
+    """The lines of a Kaldi file as (place, key, value); none if there is no such file."""
     if not path.exists():
         return []
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path, error=ManifestError).splitlines(), 1):
         if line.strip():
             name, _, value = line.strip().partition(" ")
             rows.append((f"{path} line {number}", name, value.strip()))
@@ -203,6 +219,7 @@ def _kaldi_table(path: Path) -> list[tuple[str, str, str]]:
 
 
 def _kaldi_audio(source: Path, where: str, value: str) -> Path | BadItem:
+    """The audio file of a recording in wav.scp, which may be the argument of a decoding command."""
     if not value.endswith("|"):
         path = Path(value)
         return path if path.is_absolute() or path.exists() else source / value
@@ -210,17 +227,17 @@ def _kaldi_audio(source: Path, where: str, value: str) -> Path | BadItem:
     files = [word for word in words if Path(word).suffix.lower() in AUDIO_EXTENSIONS]
     if words and Path(words[0]).name in KALDI_PIPE_TOOLS and len(files) == 1:
         return Path(files[0])
-    return BadItem(where, f"the command '{value}' is not run; write the file's path instead")
+    return BadItem(where, f"the command '{value}' is not run; write the path of the file instead")
 
 
 def keep_where(manifest: Manifest, conditions: dict[str, str]) -> Manifest:
     """The utterances whose keys (`split`, `speaker`, …) have the given values. Raises ManifestError if none has."""
-    kept = [
+    selected = [
         utterance
         for utterance in manifest.utterances
         if all(str(getattr(utterance, key, utterance.extra.get(key))) == value for key, value in conditions.items())
     ]
-    if not kept:
+    if not selected:
         shown = ", ".join(f"{key}={value}" for key, value in conditions.items())
-        raise ManifestError(f"no utterance has {shown}; see what there is with 'asr data stats'.")
-    return replace(manifest, utterances=kept)
+        raise ManifestError(f"no utterance has {shown}; see which values there are with 'asr data stats'.")
+    return replace(manifest, utterances=selected)

@@ -1,4 +1,4 @@
-"""Manifests: one utterance a line as JSON, with NeMo's keys plus id, speaker and offset."""
+"""Manifests: JSON lines, one utterance each, with NeMo's keys plus id, speaker and offset."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from asr.audio.read import audio_info
 from asr.callbacks import Progress
 from asr.errors import AudioError, ManifestError
 from asr.text.lines import read_lines
+from asr.text_file import read_text
 
-DURATION_TOLERANCE = 0.05  # seconds an offset plus duration may pass the file's end: headers round
+DURATION_TOLERANCE = 0.05  # seconds by which offset plus duration may exceed the file: headers are rounded
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One piece of speech: `duration` seconds of `audio_filepath` from `offset` seconds on, and what is said."""
+    """One piece of speech: `duration` seconds of `audio_filepath` from `offset` seconds on, and its transcript."""
 
     id: str
     audio_filepath: str
@@ -30,6 +31,7 @@ class Utterance:
     extra: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> str:
+        """The utterance as one line of a manifest."""
         values: dict[str, Any] = {
             "id": self.id,
             "audio_filepath": self.audio_filepath,
@@ -46,7 +48,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class BadItem:
-    """An item that was left out: where it stands and why."""
+    """An item that cannot be used: its place and the reason."""
 
     where: str
     reason: str
@@ -57,29 +59,25 @@ class BadItem:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The usable utterances of a manifest, and those that are not, each with its reason."""
+    """The usable utterances of a manifest, and the items that cannot be used, each with the reason."""
 
     utterances: list[Utterance]
     bad: list[BadItem]
 
     @property
     def seconds(self) -> float:
+        """The total duration of the usable utterances."""
         return sum(utterance.duration for utterance in self.utterances)
 
 
 def read_manifest(path: str | Path, check_audio: bool = False, progress: Progress | None = None) -> Manifest:
-    """Read a manifest; bad lines are left out and listed, never silently.
+    """The content of a manifest file; lines that cannot be used are listed with the reason.
 
-    `check_audio` also opens every file's header: missing files and offsets past the end become bad items. Relative
-    paths are taken from the manifest's folder. Raises ManifestError if the file cannot be read or holds no good line.
+    check_audio: also read every file's header; missing files and offsets past the end become bad items. Relative audio
+    paths start at the manifest's folder. Raises ManifestError if the file cannot be read or has no usable line.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ManifestError(f"cannot read manifest {path}: {error.strerror}; check the path.") from None
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"manifest {path} is not UTF-8 (byte {error.start}); write it again as UTF-8.") from None
+    lines = read_text(path, "manifest", ManifestError).splitlines()
     good: list[Utterance] = []
     bad: list[BadItem] = []
     seen: set[str] = set()
@@ -89,7 +87,7 @@ def read_manifest(path: str | Path, check_audio: bool = False, progress: Progres
         try:
             utterance = _parse(line, path.parent, number)
             if utterance.id in seen:
-                raise ManifestError(f"the id '{utterance.id}' stands here a second time")
+                raise ManifestError(f"the id '{utterance.id}' is repeated")
             if check_audio:
                 utterance = check_utterance(utterance)
         except (ManifestError, AudioError) as error:
@@ -101,7 +99,7 @@ def read_manifest(path: str | Path, check_audio: bool = False, progress: Progres
             progress(number, len(lines))
     if not good:
         first = f"; first: {bad[0]}" if bad else ""
-        raise ManifestError(f"manifest {path} holds no usable utterance ({len(bad)} bad lines{first}).")
+        raise ManifestError(f"manifest {path} has no usable utterance ({len(bad)} bad lines{first}).")
     return Manifest(good, bad)
 
 
@@ -139,7 +137,10 @@ def _default_id(audio: Path, offset: float) -> str:
 
 
 def check_utterance(utterance: Utterance) -> Utterance:
-    """The utterance with its duration filled in from the header; raises AudioError or ManifestError if it cannot be."""
+    """The utterance, with its duration from the audio header if it has none.
+
+    Raises AudioError if the file cannot be read, ManifestError if offset and duration do not fit it.
+    """
     length = audio_info(utterance.audio_filepath).duration
     if utterance.offset and utterance.offset >= length:
         raise ManifestError(f"offset {utterance.offset} s is past the end of the audio ({length:.2f} s)")
@@ -152,7 +153,7 @@ def check_utterance(utterance: Utterance) -> Utterance:
 
 
 def sentences(path: str | Path) -> Iterator[str]:
-    """Texts, one at a time: of a manifest's utterances, or the lines of a text file (plain or packed)."""
+    """The texts of a manifest's utterances, or the lines of a text file (plain or compressed), one at a time."""
     path = Path(path)
     if path.suffix == ".jsonl":
         return (utterance.text or "" for utterance in read_manifest(path).utterances)
@@ -160,7 +161,7 @@ def sentences(path: str | Path) -> Iterator[str]:
 
 
 def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
-    """Write a manifest under a temporary name and rename it: the old one stays whole until the new one is.
+    """Write a manifest atomically: the old file stays until the new one is complete.
 
     Audio paths below the manifest's folder are written relative to it, so that the folder can be moved.
     """

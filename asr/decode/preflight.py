@@ -47,7 +47,7 @@ def reference_findings(texts: Iterable[str], lexicon: Collection[str], lm: Colle
     if outside:
         findings.append(
             f"{_share(outside, total)} are not in the lexicon and cannot be recognised{_first(outside)}; "
-            "add them, or give unknown words a price"
+            "add them to the lexicon"
         )
     strange = {word: count for word, count in counts.items() if lm is not None and word in lexicon and word not in lm}
     if strange:

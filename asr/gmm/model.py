@@ -55,12 +55,11 @@ class GaussianModel(nn.Module):
         self.features = Features(config.features)
         self.mixtures = GaussianMixtures(num_tokens, config.gaussians, config.features.dim)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Features (batch, frames, dim) to scaled log-probabilities (batch, frames, states)."""
-        scaled: Tensor = (ACOUSTIC_SCALE * self.mixtures(features)).log_softmax(dim=-1)
-        return scaled
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (batch, frames, dim) and lengths to scaled log-probabilities (batch, frames, states) and lengths."""
+        return (ACOUSTIC_SCALE * self.mixtures(features)).log_softmax(dim=-1), lengths
 
     def log_probs(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Samples (batch, time) in [-1, 1] and lengths (batch,) to log-probabilities and their lengths."""
-        features, frame_lengths = self.features(samples, lengths)
-        return self(features), frame_lengths
+        log_probs, output_lengths = self(*self.features(samples, lengths))
+        return log_probs, output_lengths

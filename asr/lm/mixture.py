@@ -1,4 +1,4 @@
-"""Linear interpolation of language models: weights by expectation-maximisation, and what the mixture gives."""
+"""Linear interpolation of language models, with weights by expectation-maximisation."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ STEPS, CLOSE_ENOUGH = 200, 1e-7
 
 
 def mixture_log_probs(log_probs: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """ln of the weighted sum of probabilities. log_probs: (models, words), natural logs; weights: (models,)."""
+    """ln P (words,) of a mixture, for natural logs `log_probs` (models, words) and `weights` (models,)."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.logaddexp.reduce(log_probs + np.log(weights)[:, None], axis=0))
 
 
 def mixture_weights(log_probs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The weights (models,) under which (models, words) natural logs give the words the highest probability.
+    """The weights (models,) of the mixture under which the words, of ln P `log_probs` (models, words), are likeliest.
 
-    Jelinek & Mercer 1980: each step gives a model its mean share in the probability of the words; there is one maximum.
-    Raises TextError if no word is known to all models.
+    Expectation-maximisation (Jelinek & Mercer 1980): each step gives a model its mean share in the probability of the
+    words; there is a single maximum. Raises TextError if no word is known to all models.
     """
     known = log_probs[:, np.isfinite(log_probs).all(axis=0)]
     if not known.shape[1]:
-        raise TextError("no word of the text is known to all the models; are they in the same case?")
+        raise TextError("no word of the text is known to all the models; do they differ in case?")
     weights = np.full(len(known), 1 / len(known))
     for _ in range(STEPS):
         with np.errstate(divide="ignore"):
@@ -32,4 +32,4 @@ def mixture_weights(log_probs: NDArray[np.float64]) -> NDArray[np.float64]:
         before, weights = weights, shares.mean(axis=1)
         if np.abs(weights - before).max() < CLOSE_ENOUGH:
             break
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())

@@ -1,4 +1,4 @@
-"""What every classifier is measured against: tf-idf of words and pairs of words, and logistic regression."""
+"""The baseline of every classifier: logistic regression on tf-idf of words and pairs of words."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_FEATURES = 60_000
+SIGNIFICANT = 0.05
 TOKEN = r"(?u)\w+(?:'\w+)?|[^\w\s]"
 
 
 @dataclass
 class Baseline:
-    """scikit-learn's, kept as plain arrays."""
+    """A model of scikit-learn as plain arrays."""
 
     terms: list[str]
     idf: NDArray[np.float32]  # (terms,)
@@ -24,7 +25,7 @@ class Baseline:
 
     @classmethod
     def fit(cls, texts: Sequence[str], labels: NDArray[np.int64], classes: int) -> Baseline:
-        """Learn from texts and class numbers, all of `classes` present."""
+        """A model fitted to texts and their class numbers; each of the `classes` must occur."""
         from sklearn.linear_model import LogisticRegression
 
         vectorizer = _vectorizer()
@@ -37,11 +38,20 @@ class Baseline:
         return cls(terms, *(np.asarray(part, np.float32) for part in (vectorizer.idf_, weights, bias)))
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Class numbers (texts,)."""
+        """The most likely class number of each text (texts,)."""
         vectorizer = _vectorizer(vocabulary={term: index for index, term in enumerate(self.terms)})
         vectorizer.idf_ = self.idf.astype(np.float64)
         scores = vectorizer.transform(texts) @ self.weights.T.astype(np.float64) + self.bias
         return np.asarray(scores.argmax(axis=1))
+
+
+def compare_with_baseline(gain: float, p_value: float) -> str:
+    """A sentence on a gain in accuracy over the baseline, given the p value of its test."""
+    baseline = "tf-idf + logistic regression"
+    if gain > 0 and p_value < SIGNIFICANT:
+        return f"the LSTM beats {baseline} by more than chance (p = {p_value:.4f})"
+    how = "by more than chance" if gain > 0 else "at all"
+    return f"the LSTM does not beat {baseline} {how} (p = {p_value:.4f})"
 
 
 def _vectorizer(**options: Any) -> Any:

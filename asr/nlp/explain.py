@@ -1,4 +1,4 @@
-"""Which words decided."""
+"""Attribution of a text's class to its words."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from asr.nn.integrated_gradients import STEPS, integrated_gradients
 
 
 def attributions(model: TextClassifier, words: list[int], number: int, steps: int = STEPS) -> list[float]:
-    """What each word adds to the score of class `number`, against a text of padding; they sum to the difference.
+    """The contribution of each word to the score of class `number`, relative to a text of padding.
 
-    By integrated gradients from the zero vectors of padding to the words' vectors.
+    By integrated gradients from the zero vectors of padding to the vectors of the words; the contributions sum to the
+    difference of the two scores.
     """
     model.eval()
     with torch.no_grad():

@@ -13,42 +13,45 @@ from asr.lm.lstm.folder import load_lm
 from asr.nlp.model import ClassifierConfig, TextClassifier
 from asr.nlp.words import PADDING, UNKNOWN, Vocabulary
 
-NEW_WORD_NOISE = 0.1  # of the embeddings' deviation
+NEW_WORD_NOISE = 0.1  # relative to the standard deviation of the embeddings
 
 
 def from_language_model(
     folder: Path, config: ClassifierConfig, num_classes: int, more_words: Sequence[str] = ()
 ) -> tuple[TextClassifier, Vocabulary]:
-    """A classifier with the words, the embeddings and the recurrent layers of a language model of words.
+    """A classifier with the words, embeddings and recurrent layers of a language model of words, and its vocabulary.
 
-    more_words: those of the training texts; the ones that the language model lacks begin near its mean embedding.
-    Its sizes are the language model's, whatever `config` says. A bidirectional one (of one layer) takes the layer for
-    its forward direction. The language model should have read texts as `asr nlp text` writes them.
+    more_words: words of the training texts; those that the language model lacks start near its mean embedding. The
+    classifier takes the language model's sizes, whatever `config` says. If it is bidirectional (one layer only), that
+    layer becomes the forward direction. Train the language model on texts written by `asr nlp text`.
     Raises CheckpointError for a damaged folder, ConfigError for a language model that does not fit.
     """
-    found = load_lm(folder)
-    if found.units is not None:
-        raise ConfigError(f"{folder} is a language model of {found.units.name}; a classifier needs one of words.")
-    layers = int(found.config["num_layers"])
+    stored = load_lm(folder)
+    if stored.units is not None:
+        raise ConfigError(f"{folder} is a language model of {stored.units.name}; a classifier needs one of words.")
+    layers = int(stored.config["num_layers"])
     if config.bidirectional and layers > 1:
-        raise ConfigError(f"{folder} has {layers} layers that read forward: set model.bidirectional = false.")
+        raise ConfigError(f"{folder} has {layers} layers in one direction: set model.bidirectional = false.")
     if config.kind != "lstm":
         raise ConfigError(f"a language model is an LSTM: leave model.kind = '{config.kind}' out.")
-    rows = len(found.arrays["embedding.weight"])  # an adaptive softmax may know more words than have embeddings
-    known = found.words[2:rows]
+    rows = len(stored.embedding)  # an adaptive softmax may know more words than have embeddings
+    known = stored.words[2:rows]
     new = sorted(set(more_words) - set(known) - {PADDING, UNKNOWN})
     vocabulary = Vocabulary([PADDING, UNKNOWN, *known, *new])
     sizes = replace(
         config,
-        embedding_size=int(found.config["embedding_size"]),
-        hidden_size=int(found.config["hidden_size"]),
+        embedding_size=int(stored.config["embedding_size"]),
+        hidden_size=int(stored.config["hidden_size"]),
         num_layers=layers,
     )
     model = TextClassifier(sizes, rows + len(new), num_classes)
-    values = {name: torch.from_numpy(value) for name, value in found.arrays.items() if name.startswith("recurrent.")}
-    learned = torch.from_numpy(found.arrays["embedding.weight"])
+    # A bidirectional stack's backward layer is not among the weights.
+    model.recurrent.load_state_dict(
+        {name: torch.from_numpy(value) for name, value in stored.stack.items()}, strict=not config.bidirectional
+    )
+    learned = torch.from_numpy(stored.embedding)
     near = learned.mean(0) + NEW_WORD_NOISE * learned.std(0) * torch.randn(len(new), learned.shape[1])
-    values["embedding.weight"] = torch.cat([learned, near])
-    values["embedding.weight"][0] = 0.0  # the sentence end's row is padding here
-    model.load_state_dict(values, strict=False)
+    with torch.no_grad():
+        model.embedding.weight.copy_(torch.cat([learned, near]))
+        model.embedding.weight[0] = 0.0  # the row of the sentence end is padding here
     return model, vocabulary

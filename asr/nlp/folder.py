@@ -16,7 +16,7 @@ from asr.model_folder import read_config, write_config
 from asr.nlp.baseline import Baseline
 from asr.nlp.model import ClassifierConfig, TextClassifier
 from asr.nlp.task import BatchConfig, probabilities
-from asr.nlp.words import STOP_WORDS, Vocabulary, words_of
+from asr.nlp.words import STOP_WORDS, Vocabulary, shortened, words_of
 from asr.train.checkpoint import read_tensors, write_tensors
 
 TYPE = "text-classifier"
@@ -24,7 +24,7 @@ TYPE = "text-classifier"
 
 @dataclass
 class Classifier:
-    """A trained model with its words, its classes by number, and the baseline that was fitted to the same texts."""
+    """A trained model with its vocabulary, its classes by number, and the baseline fitted to the same texts."""
 
     model: TextClassifier
     vocabulary: Vocabulary
@@ -34,40 +34,40 @@ class Classifier:
     baseline: Baseline
 
     def encode(self, text: str) -> list[int]:
-        """Word ids of a text."""
-        return self.vocabulary.encode(self.words(text), self.batches.max_words)
+        """The word ids of a text, at least one."""
+        return self.vocabulary.encode(self.words(text))
 
     def words(self, text: str) -> list[str]:
-        """The words that are looked at."""
-        return words_of(text, STOP_WORDS if self.stop_words else frozenset())
+        """The words of a text that the model reads."""
+        return shortened(words_of(text, STOP_WORDS if self.stop_words else frozenset()), self.batches.max_words)
 
     def probabilities(self, texts: list[str]) -> NDArray[np.float32]:
-        """(texts, classes)"""
+        """The probability of each class for each text (texts, classes)."""
         return probabilities(self.model.eval(), [self.encode(text) for text in texts])
 
     def numbers(self, labels: list[str], source: str, rows: list[int]) -> NDArray[np.int64]:
-        """Class numbers. Raises DataError naming the first row with a label that was not trained on."""
+        """The class numbers of labels. Raises DataError naming the first row whose label the model does not have."""
         known = {name: number for number, name in enumerate(self.classes)}
         for label, row in zip(labels, rows, strict=True):
             if label not in known:
-                raise DataError(f"{source} row {row}: the label '{label}' is none of {', '.join(self.classes)}.")
+                raise DataError(f"{source} row {row}: the label '{label}' is not one of {', '.join(self.classes)}.")
         return np.array([known[label] for label in labels])
 
 
-def save_classifier(folder: Path, found: Classifier) -> None:
+def save_classifier(folder: Path, classifier: Classifier) -> None:
     """Write the folder's files, each atomically, the configuration last."""
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_tensors(folder / "model.safetensors", found.model.state_dict())
-    base = found.baseline
+    write_tensors(folder / "model.safetensors", classifier.model.state_dict())
+    base = classifier.baseline
     arrays = {"idf": base.idf, "weights": base.weights, "bias": base.bias}
     write_tensors(folder / "baseline.safetensors", {name: torch.from_numpy(value) for name, value in arrays.items()})
-    write_atomically(folder / "words.txt", _lines(found.vocabulary.words))
+    write_atomically(folder / "words.txt", _lines(classifier.vocabulary.words))
     write_atomically(folder / "terms.txt", _lines(base.terms))
     values: dict[str, Any] = {
-        "model": to_dict(found.model.config), "batches": to_dict(found.batches), "classes": found.classes,
-        "stop_words": found.stop_words,
+        "model": to_dict(classifier.model.config), "batches": to_dict(classifier.batches),
+        "classes": classifier.classes, "stop_words": classifier.stop_words,
     }  # fmt: skip
     write_config(folder, TYPE, values)
 

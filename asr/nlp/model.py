@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from asr.errors import ConfigError
 from asr.nn import Dropout, Recurrent
+from asr.nn.lengths import inside
 
 POOLINGS = ("max", "mean", "attention", "concat")
 
@@ -22,9 +23,9 @@ class ClassifierConfig:
     hidden_size: int = 128
     num_layers: int = 1
     bidirectional: bool = True
-    pooling: str = "max"  # of the words' outputs; concat: last, mean and max side by side (Howard & Ruder 2018)
-    weight_dropout: float = 0.0  # of recurrent weights, for a batch
-    word_dropout: float = 0.1  # share of words hidden in training
+    pooling: str = "max"  # over the words; concat: last, mean and max concatenated (Howard & Ruder 2018)
+    weight_dropout: float = 0.0  # of recurrent weights, one mask for a batch
+    word_dropout: float = 0.1  # share of words replaced by the unknown word in training
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
@@ -33,7 +34,7 @@ class ClassifierConfig:
 
 
 class TextClassifier(nn.Module):
-    """Word ids to scores of the classes."""
+    """A classifier of texts by their word ids."""
 
     def __init__(self, config: ClassifierConfig, num_words: int, num_classes: int) -> None:
         super().__init__()
@@ -50,25 +51,27 @@ class TextClassifier(nn.Module):
         self.output = nn.Linear(parts * self.recurrent.output_size, num_classes)
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
-        """words: (batch, time) ids, 0 beyond lengths (batch,). Returns scores (batch, classes)."""
+        """The scores (batch, classes) of texts: ids `words` (batch, time), 0 beyond `lengths` (batch,)."""
         if self.training and self.config.word_dropout:
             words = words.masked_fill(torch.rand(words.shape, device=words.device) < self.config.word_dropout, 1)
         return self.classify(self.embedding(words), lengths)
 
     def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """The scores of embedded words (batch, time, embedding)."""
+        """The scores (batch, classes) of embedded words (batch, time, embedding)."""
         hidden, _ = self.recurrent(self.dropout(embedded), lengths, return_states=False)
-        inside = torch.arange(hidden.shape[1], device=hidden.device)[None, :, None] < lengths[:, None, None]
-        return self.output(self.dropout(self._pooled(hidden, inside, lengths)))
+        mask = inside(lengths, hidden.shape[1])[:, :, None]
+        scores: Tensor = self.output(self.dropout(self._pooled(hidden, mask, lengths)))
+        return scores
 
-    def _pooled(self, hidden: Tensor, inside: Tensor, lengths: Tensor) -> Tensor:
+    def _pooled(self, hidden: Tensor, mask: Tensor, lengths: Tensor) -> Tensor:
+        """(batch, features) of outputs `hidden` (batch, time, size)."""
         if self.attention is not None:
-            weights = self.attention(hidden).masked_fill(~inside, float("-inf")).softmax(dim=1)
+            weights: Tensor = self.attention(hidden).masked_fill(~mask, float("-inf")).softmax(dim=1)
             return (weights * hidden).sum(dim=1)
         mean = hidden.sum(dim=1) / lengths[:, None]  # outputs beyond a length are zero
         if self.config.pooling == "mean":
             return mean
-        most = hidden.masked_fill(~inside, float("-inf")).amax(dim=1)
+        most = hidden.masked_fill(~mask, float("-inf")).amax(dim=1)
         if self.config.pooling == "max":
             return most
         last = hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1]

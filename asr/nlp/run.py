@@ -16,12 +16,12 @@ from asr.nlp.folder import Classifier, save_classifier
 from asr.nlp.model import ClassifierConfig, TextClassifier
 from asr.nlp.table import Table
 from asr.nlp.task import BatchConfig, ClassifierTask, FineTuneConfig
-from asr.nlp.words import STOP_WORDS, Vocabulary, read_vectors, words_of
+from asr.nlp.words import STOP_WORDS, Vocabulary, read_vectors, shortened, words_of
 from asr.train.config import TrainConfig
 from asr.train.log import FinalLog, Report
 from asr.train.loop import Trainer
 
-DEV_SHARE = 0.1
+DEV_SHARE = 0.1  # of each class
 
 
 def _default_training() -> TrainConfig:
@@ -35,11 +35,11 @@ class ClassifierRunConfig:
     model: ClassifierConfig = field(default_factory=ClassifierConfig)
     batches: BatchConfig = field(default_factory=BatchConfig)
     train: TrainConfig = field(default_factory=_default_training)
-    min_count: int = 2  # of a word, to be known
-    most_words: int = 60_000
+    min_count: int = 2  # least count of a word in the vocabulary
+    most_words: int = 60_000  # in the vocabulary
     stop_words: bool = False  # leave out words such as `the`
     vectors: str = ""  # text file of word vectors to start from
-    # Folder from `asr lm train` to start from: its words and sizes are taken, `fine_tune` says how they go on learning.
+    # Folder from `asr lm train` to start from. The classifier takes its words and sizes; see `fine_tune`.
     language_model: str = ""
     fine_tune: FineTuneConfig = field(default_factory=FineTuneConfig)
 
@@ -49,7 +49,7 @@ class ClassifierRunConfig:
 
 
 def split_dev(labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices to train on and to validate on, a tenth of each class (of two texts or more) for the latter."""
+    """Indices to train on and to validate on; the latter are a tenth of each class that has two texts or more."""
     random = np.random.default_rng(seed)
     held: list[int] = []
     for number in np.unique(labels):
@@ -67,14 +67,15 @@ def train_classifier(
     resume: bool = False,
     report: Report | None = None,
 ) -> FinalLog:
-    """Train on a table (validated on a tenth of it unless `dev` is given), write the folder, return final figures.
+    """Train on a table, write the folder, return the final figures.
 
-    Raises DataError for fewer than two classes.
+    dev: the table to validate on; None takes a tenth of each class of `train`. Raises DataError for fewer than two
+    classes.
     """
     labels = train.labelled
     classes = sorted(set(labels))
     if len(classes) < 2:
-        raise DataError(f"{train.source} has one class only, '{classes[0]}'; a classifier needs two or more.")
+        raise DataError(f"{train.source} has only one class, '{classes[0]}'; a classifier needs two or more.")
     stops = STOP_WORDS if config.stop_words else frozenset()
     words = [words_of(text, stops) for text in train.texts]
     numbers = np.array([classes.index(label) for label in labels])
@@ -89,12 +90,12 @@ def train_classifier(
     if config.vectors:
         _start_from_vectors(model, vocabulary, config.vectors)
     baseline = Baseline.fit([train.texts[row] for row in rows], numbers[rows], len(classes))
-    found = Classifier(model, vocabulary, classes, config.batches, config.stop_words, baseline)
-    encoded = [vocabulary.encode(text, config.batches.max_words) for text in words]
+    classifier = Classifier(model, vocabulary, classes, config.batches, config.stop_words, baseline)
+    encoded = [vocabulary.encode(shortened(text, config.batches.max_words)) for text in words]
     if dev is not None:
         dev_texts, dev_numbers = (
-            [found.encode(text) for text in dev.texts],
-            found.numbers(dev.labelled, dev.source, dev.rows),
+            [classifier.encode(text) for text in dev.texts],
+            classifier.numbers(dev.labelled, dev.source, dev.rows),
         )
     else:
         dev_texts, dev_numbers = [encoded[row] for row in held], numbers[held]
@@ -103,7 +104,7 @@ def train_classifier(
         config.train.seed, fine_tune=config.fine_tune if config.language_model else None,
     )  # fmt: skip
     final = Trainer(task, config.train, output, report).run(resume)
-    save_classifier(output, found)
+    save_classifier(output, classifier)
     return final
 
 

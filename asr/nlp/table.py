@@ -1,4 +1,4 @@
-"""Labelled texts from CSV, TSV, JSON lines or `LABEL TEXT` lines; plain or packed."""
+"""Labelled texts from CSV, TSV, JSON lines or `LABEL TEXT` lines, plain or compressed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_FIELD = 1 << 27  # characters of one text
 
 @dataclass(frozen=True)
 class Table:
-    """Texts with their labels (None where there are none) and the rows they stand in, from 1 below the header."""
+    """Texts with their labels (or None) and row numbers, which count from 1 below the header."""
 
     texts: list[str]
     labels: list[str | None]
@@ -44,10 +44,10 @@ def read_table(
     lines: bool = False,
     encoding: str = "utf-8",
 ) -> Table:
-    """Read a table; the kind is told by the name, `.gz`, `.bz2` or `.xz` aside: .csv, .tsv, .jsonl.
+    """The table of a file whose name ends in .csv, .tsv or .jsonl, perhaps followed by .gz, .bz2 or .xz.
 
     lines: each line is LABEL TEXT, whatever the name. label_col: None for texts without labels.
-    Raises DataError naming the row for a missing column, or the line for another encoding.
+    Raises DataError naming the row with a missing column, or the line with another encoding.
     """
     path = Path(path)
     kind = Path(path.stem).suffix if path.suffix in PACKED else path.suffix
@@ -72,13 +72,13 @@ def read_table(
         labels.append(None if label is None else str(label).strip())
         numbers.append(number)
     if not texts:
-        raise DataError(f"{path} holds no rows below its header.")
+        raise DataError(f"{path} has no rows below its header.")
     return Table(texts, labels, numbers, str(path))
 
 
 def _csv_rows(path: Path, separator: str, encoding: str) -> Iterator[dict[str, Any]]:
     csv.field_size_limit(MAX_FIELD)
-    plain = separator == "\t"  # tab-separated files of the field quote nothing
+    plain = separator == "\t"  # tab-separated corpora do not quote
     reader = csv.DictReader(
         (line + "\n" for line in read_lines(path, encoding)),
         delimiter=separator,
@@ -101,7 +101,7 @@ def _json_rows(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
         except ValueError:
             row = None
         if not isinstance(row, dict):
-            raise DataError(f"{path} line {number} is no JSON object: {line[:60]!r}.")
+            raise DataError(f"{path} line {number} is not a JSON object: {line[:60]!r}.")
         yield row
 
 

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from asr.errors import ConfigError
 from asr.nlp.model import TextClassifier
 from asr.nn.lengths import padded
+from asr.nn.recurrent import layer_of
 from asr.train.log import SpeedUnit
 
 LENGTH_NOISE = 0.1  # relative jitter added to lengths before sorting, so that batches differ from epoch to epoch
@@ -23,15 +24,15 @@ class BatchConfig:
     """How texts are grouped."""
 
     texts: int = 32  # in a batch
-    max_words: int = 400  # of a text; of longer ones beginning and end are read
+    max_words: int = 400  # of a text; of a longer one the beginning and the end are used
 
 
 @dataclass(frozen=True)
 class FineTuneConfig:
     """How a classifier that starts from a language model learns (Howard & Ruder 2018, ULMFiT)."""
 
-    layer_decay: float = 2.6  # each layer further down learns that many times slower; 1: all alike
-    unfreeze: bool = True  # in the first epoch only the classifier learns, then one layer more each epoch
+    layer_decay: float = 2.6  # factor by which each lower layer learns more slowly; 1: all learn at one rate
+    unfreeze: bool = True  # train only the classifier in the first epoch, and one more layer in each later one
 
     def __post_init__(self) -> None:
         if self.layer_decay < 1:
@@ -42,7 +43,7 @@ class FineTuneConfig:
 class ClassifierTask:
     """Training and validation of one classifier; texts are lists of word ids.
 
-    fine_tune: for a model that starts from a language model, how fast its parts learn.
+    fine_tune: how fast the layers learn, for a model that starts from a language model.
     """
 
     model: TextClassifier
@@ -57,7 +58,7 @@ class ClassifierTask:
     speed_unit = SpeedUnit("texts", "texts_per_second", "texts a second")
 
     def pace(self, name: str, epoch: int) -> float:
-        """What the learning rate of a parameter is multiplied by."""
+        """The factor of a parameter's learning rate in an epoch."""
         if self.fine_tune is None:
             return 1.0
         depth = _depth(name, self.model.config.num_layers)
@@ -65,7 +66,7 @@ class ClassifierTask:
         return 0.0 if frozen else self.fine_tune.layer_decay**-depth
 
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Texts of like length go together."""
+        """Batches of indices; texts of similar length go together."""
         random = np.random.default_rng([self.seed, epoch])
         lengths = np.array([len(words) for words in self.train], float)
         order = np.argsort(lengths * random.uniform(1 - LENGTH_NOISE, 1 + LENGTH_NOISE, len(lengths)), kind="stable")
@@ -81,23 +82,22 @@ class ClassifierTask:
         return cross_entropy(self.model(words, lengths), labels), {"texts": float(len(labels))}
 
     def validate(self, device: torch.device) -> dict[str, float]:
-        found = probabilities(self.model, self.dev, device).argmax(axis=1)
-        return {"error": round(float((found != self.dev_labels).mean()), 5)}
+        predicted = probabilities(self.model, self.dev, device).argmax(axis=1)
+        return {"error": round(float((predicted != self.dev_labels).mean()), 5)}
 
 
 def _depth(name: str, layers: int) -> int:
-    """How far below the classifier a parameter lies: 0 its own, then the stack's layers, the embeddings last."""
-    if name.startswith("embedding."):
+    """The depth of a parameter: 0 for the classifier's own, then the layers of the stack, the embeddings last."""
+    part, _, rest = name.partition(".")
+    if part == "embedding":
         return layers + 1
-    if name.startswith("recurrent."):
-        return layers - int(name.split(".")[2])
-    return 0
+    return layers - layer_of(rest) if part == "recurrent" else 0
 
 
 def probabilities(
     model: TextClassifier, texts: list[list[int]], device: torch.device | str = "cpu", batch: int = 64
 ) -> NDArray[np.float32]:
-    """Probabilities (texts, classes), the same whatever the batches: padding changes no result."""
+    """Probabilities (texts, classes), independent of the batches: padding changes no result."""
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     out = np.zeros((len(texts), model.output.out_features), np.float32)
     with torch.inference_mode():

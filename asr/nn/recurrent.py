@@ -49,6 +49,11 @@ def reverse_within_lengths(sequence: Tensor, lengths: Tensor) -> Tensor:
     return sequence.gather(1, index[:, :, None].expand_as(sequence))
 
 
+def layer_of(name: str) -> int:
+    """The layer, from 0, of a stack's parameter such as "forwards.1.weight_ih_l0"."""
+    return int(name.split(".")[1])
+
+
 class Recurrent(nn.Module):
     """A stack of recurrent layers over padded sequences with lengths.
 

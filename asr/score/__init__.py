@@ -1,1 +1,1 @@
-"""Error rates with the statistics that say how far to trust them."""
+"""Error rates of recognisers, classifiers and forecasts, with intervals and significance tests."""

@@ -1,4 +1,4 @@
-"""Whether confidences mean what they say: a word of confidence 0.8 should be right in 80 of 100 cases."""
+"""Calibration of confidences: of the words with confidence 0.8, 80 in 100 should be correct."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ BINS = 10
 
 
 def words_right(references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]]) -> list[bool]:
-    """For each word of the hypotheses, in order, whether the alignment with its reference finds it right."""
+    """Whether each word of the hypotheses, in order, is correct by the alignment with its reference."""
     alignments = align(references, hypotheses)
     return [edit.kind == EQUAL for alignment in alignments for edit in alignment.edits if edit.kind != DELETE]
 
 
 def expected_calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = BINS) -> float:
-    """Mean distance of confidence and share of right words over equally wide bins, weighted by their words.
+    """Expected calibration error (Guo et al. 2017, equation 3), a fraction; 0 if there is no word.
 
-    Guo et al. 2017, equation 3; a fraction. 0 where there is no word.
+    It is the mean distance of confidence and accuracy over bins of equal width, weighted by their number of words.
     """
     values, hits = np.asarray(confidences, np.float64), np.asarray(right, np.float64)
     if not len(values):
@@ -34,7 +34,7 @@ def expected_calibration_error(confidences: ArrayLike, right: ArrayLike, bins: i
 
 @dataclass(frozen=True)
 class Logistic:
-    """Probability of being right, s(bias + weights . features)."""
+    """A logistic regression: the probability of being correct is sigmoid(bias + weights . features)."""
 
     bias: float
     weights: tuple[float, ...]
@@ -45,14 +45,15 @@ class Logistic:
 
 
 def fit_logistic(features: NDArray[np.float64], right: NDArray[np.bool_]) -> Logistic:
-    """Logistic regression of what was right on features (rows, values), by scikit-learn, hardly regularised.
+    """Logistic regression of correctness on features (rows, values), by scikit-learn, with little regularisation.
 
-    Where all or none is right there is nothing to learn: the bias then says so with one half more of each kind.
+    If all words are correct, or none, the weights are 0 and the bias gives their share with half a word added to each
+    class.
     """
     if right.all() or not right.any():
         share = (right.sum() + 0.5) / (len(right) + 1)
         return Logistic(float(np.log(share / (1 - share))), (0.0,) * features.shape[1])
     from sklearn.linear_model import LogisticRegression
 
-    found = LogisticRegression(C=1e4, max_iter=1000).fit(features, right)
-    return Logistic(float(found.intercept_[0]), tuple(float(weight) for weight in found.coef_[0]))
+    model = LogisticRegression(C=1e4, max_iter=1000).fit(features, right)
+    return Logistic(float(model.intercept_[0]), tuple(float(weight) for weight in model.coef_[0]))

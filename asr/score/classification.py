@@ -1,8 +1,7 @@
-"""How good a classifier is, how sure that is, and whether it beats another."""
+"""Scores of classifiers: accuracy with its interval, F1, confusions, and a test between two classifiers."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,6 @@ from numpy.typing import NDArray
 
 from asr.score.calibration import expected_calibration_error
 from asr.score.statistics import Interval
-
-Z_95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ def score_classes(
     classes: int,
     confidences: NDArray[np.floating] | None = None,
 ) -> ClassScore:
-    """Score class numbers; confidences: of each prediction, for the calibration error."""
+    """Scores of predicted class numbers; confidences: the probability of each prediction, for the calibration error."""
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (actual, predicted), 1)
     hits = int(np.trace(confusion))
@@ -46,14 +43,14 @@ def score_classes(
 
 def wilson_interval(hits: int, count: int) -> Interval:
     """95% interval of a share (Wilson 1927)."""
-    share, square = hits / count, Z_95**2 / count
-    middle = (share + square / 2) / (1 + square)
-    half = Z_95 / (1 + square) * math.sqrt(share * (1 - share) / count + square / (4 * count))
-    return Interval(max(0.0, middle - half), min(1.0, middle + half))
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, count).proportion_ci(method="wilson")
+    return Interval(float(interval.low), float(interval.high))
 
 
 def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> float:
-    """Two-sided p-value that two classifiers are equally good on the same items (McNemar 1947, exact binomial)."""
+    """Two-sided p-value of equal accuracy of two classifiers on the same items (McNemar 1947, exact binomial)."""
     from scipy.stats import binomtest
 
     only_first, only_second = int((first_right & ~second_right).sum()), int((~first_right & second_right).sum())

@@ -1,19 +1,22 @@
-"""Alignment of hypotheses with references: jiwer counts, these types carry its result."""
+"""Alignments of hypotheses with references and their edit counts, computed by jiwer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jiwer
+from asr.extras import require
+
+if TYPE_CHECKING:
+    import jiwer
 
 EQUAL, SUBSTITUTE, DELETE, INSERT = "equal", "substitute", "delete", "insert"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Edits between references and hypotheses, in words, characters or tokens."""
+    """Numbers of edits between references and hypotheses, in words, characters or tokens."""
 
     hits: int = 0
     substitutions: int = 0
@@ -22,15 +25,17 @@ class Counts:
 
     @property
     def errors(self) -> int:
+        """Substitutions, deletions and insertions."""
         return self.substitutions + self.deletions + self.insertions
 
     @property
     def reference_length(self) -> int:
+        """Units of the reference."""
         return self.hits + self.substitutions + self.deletions
 
     @property
     def rate(self) -> float:
-        """Errors per reference unit; where the reference is empty 0 if nothing was inserted, else infinite."""
+        """Errors per reference unit. For an empty reference: 0 without insertions, else infinite."""
         if self.reference_length:
             return self.errors / self.reference_length
         return float("inf") if self.errors else 0.0
@@ -46,7 +51,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Edit:
-    """One place of an alignment; `reference` is None for an insertion, `hypothesis` for a deletion."""
+    """One step of an alignment; `reference` is None for an insertion, `hypothesis` for a deletion."""
 
     kind: str
     reference: str | None
@@ -55,20 +60,21 @@ class Edit:
 
 @dataclass(frozen=True)
 class Alignment:
-    """One hypothesis against its reference: the edits in order and their counts."""
+    """The edits that turn a reference into its hypothesis, in order."""
 
     edits: tuple[Edit, ...]
 
     @property
     def counts(self) -> Counts:
+        """The number of edits of each kind."""
         kinds = [edit.kind for edit in self.edits]
         return Counts(*(kinds.count(kind) for kind in (EQUAL, SUBSTITUTE, DELETE, INSERT)))
 
 
 def align(references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]]) -> list[Alignment]:
-    """Align sequences of units (words, characters, token names without spaces) with least edits, by jiwer.
+    """Alignments with the fewest edits of sequences of units: words, characters, or token names without spaces.
 
-    An empty reference is legal: every unit of its hypothesis is an insertion.
+    An empty reference is allowed: every unit of its hypothesis is an insertion.
     """
     result: list[Alignment] = []
     alignments = iter(_jiwer_chunks(references, hypotheses))
@@ -91,23 +97,29 @@ def align(references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str
 
 
 def count(references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]]) -> Counts:
-    """Total counts over all pairs."""
+    """Edit counts over all pairs of a reference and a hypothesis."""
     return sum((alignment.counts for alignment in align(references, hypotheses)), Counts())
 
 
 def _jiwer_chunks(
     references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]]
 ) -> list[list[jiwer.AlignmentChunk]]:
+    """The alignment chunks of each pair whose reference is not empty."""
+    jiwer_package = require("train", "jiwer", "error rates")
     pairs = [(left, right) for left, right in zip(references, hypotheses, strict=True) if left]
     if not pairs:
         return []
-    keep = jiwer.Compose([])  # units come ready made: nothing may be stripped or split
+    keep = jiwer_package.Compose([])  # the units are final: nothing may be stripped or split
     lefts: Any = [list(left) for left, _ in pairs]
     rights: Any = [list(right) for _, right in pairs]
-    return jiwer.process_words(lefts, rights, reference_transform=keep, hypothesis_transform=keep).alignments
+    chunks: list[list[jiwer.AlignmentChunk]] = jiwer_package.process_words(
+        lefts, rights, reference_transform=keep, hypothesis_transform=keep
+    ).alignments
+    return chunks
 
 
 def _places(chunk: jiwer.AlignmentChunk) -> list[tuple[int | None, int | None]]:
+    """Positions in the reference and the hypothesis of each edit of a chunk."""
     left = range(chunk.ref_start_idx, chunk.ref_end_idx)
     right = range(chunk.hyp_start_idx, chunk.hyp_end_idx)
     if chunk.type == DELETE:

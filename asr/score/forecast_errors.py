@@ -1,4 +1,4 @@
-"""Errors of forecasts, as forecasting literature defines them, and a test between two forecasters."""
+"""Forecast errors as the forecasting literature defines them, and a test between two forecasters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def mse(actual: ArrayLike, forecast: ArrayLike) -> float:
 
 
 def rmse(actual: ArrayLike, forecast: ArrayLike) -> float:
-    """Root of the mean squared error."""
+    """Root mean squared error."""
     return math.sqrt(mse(actual, forecast))
 
 
@@ -34,9 +34,9 @@ def smape(actual: ArrayLike, forecast: ArrayLike) -> float:
 
 
 def mase(actual: ArrayLike, forecast: ArrayLike, history: ArrayLike, season: int = 1) -> float:
-    """Mean absolute scaled error (Hyndman & Koehler 2006): MAE over that of the seasonal naive within `history`.
+    """Mean absolute scaled error (Hyndman & Koehler 2006): MAE relative to that of the seasonal naive in `history`.
 
-    NaN where the history is too short for its season, or repeats itself exactly.
+    NaN if the history is not longer than its season, or repeats itself exactly.
     """
     past = np.asarray(history, float)
     scale = np.abs(past[season:] - past[:-season]).mean() if len(past) > season else 0.0
@@ -44,19 +44,19 @@ def mase(actual: ArrayLike, forecast: ArrayLike, history: ArrayLike, season: int
 
 
 def owa(smape_value: float, mase_value: float, naive2_smape: float, naive2_mase: float) -> float:
-    """Overall weighted average of the M4 competition: sMAPE and MASE relative to Naive2's, halved."""
+    """Overall weighted average of the M4 competition: the mean of sMAPE and MASE relative to those of Naive2."""
     return 0.5 * (smape_value / naive2_smape + mase_value / naive2_mase)
 
 
 def coverage(actual: ArrayLike, low: ArrayLike, high: ArrayLike) -> float:
-    """Share of actual values within their interval."""
+    """Share of actual values that lie within their interval."""
     values = np.asarray(actual, float)
     return float(((np.asarray(low, float) <= values) & (values <= np.asarray(high, float))).mean())
 
 
 @dataclass(frozen=True)
 class DieboldMariano:
-    """Second forecaster against first: mean difference of losses (negative: the second is better), two-sided p."""
+    """Second forecaster minus first: mean difference of losses (negative: the second is better), two-sided p-value."""
 
     difference: float
     statistic: float
@@ -66,8 +66,9 @@ class DieboldMariano:
 def diebold_mariano(first_losses: ArrayLike, second_losses: ArrayLike, horizon: int = 1) -> DieboldMariano:
     """Test of equal accuracy (Diebold & Mariano 1995) with the small-sample correction of Harvey et al. 1997.
 
-    losses: of each forecast, in order of time (squared errors, say). horizon: steps ahead; differences up to one less
-    apart may be correlated. Raises ValueError for fewer losses than twice the horizon.
+    The losses, such as squared errors, are those of each forecast in order of time. horizon: steps ahead; differences
+    of losses that are less than `horizon` steps apart may be correlated. Raises ValueError for fewer losses than twice
+    the horizon.
     """
     from scipy.stats import t as student
 

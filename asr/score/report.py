@@ -1,4 +1,4 @@
-"""A system's errors on a set: computed here as values, rendered to text at the end."""
+"""The errors of a system on a test set as values, and their rendering as text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from asr.score.text_files import Texts
 
 @dataclass(frozen=True)
 class SystemScore:
-    """Errors of one system. `ids` are all ids of the reference, `alignments` in their order, in words."""
+    """Errors of one system. `ids` are the ids of the reference, `alignments` the words aligned, in the same order."""
 
     ids: list[str]
     alignments: list[Alignment]
@@ -30,7 +30,7 @@ class SystemScore:
         return sum(alignment.counts.errors > 0 for alignment in self.alignments)
 
     def worst(self, number: int) -> list[tuple[str, Alignment]]:
-        """The utterances with most errors."""
+        """The utterances with the most errors."""
         pairs = zip(self.ids, self.alignments, strict=True)
         return sorted(pairs, key=lambda pair: -pair[1].counts.errors)[:number]
 
@@ -46,20 +46,20 @@ class SystemScore:
 
 
 def score_system(reference: Texts, hypothesis: Texts) -> SystemScore:
-    """Score hypotheses against references. Ids without a hypothesis count as empty.
+    """The errors of hypotheses against references. An id without a hypothesis counts as an empty one.
 
     Raises TextError if a hypothesis has no reference.
     """
     extra = [name for name in hypothesis.texts if name not in reference.texts]
     if extra:
         raise TextError(
-            f"{len(extra)} hypotheses have no reference, first '{extra[0]}'; are the files of the same set?"
+            f"{len(extra)} hypotheses have no reference, first '{extra[0]}'; are both files of the same set?"
         )
     ids = sorted(reference.texts)
-    wanted = [reference.texts[name] for name in ids]
-    found = [hypothesis.texts.get(name, "") for name in ids]
-    alignments = align([text.split() for text in wanted], [text.split() for text in found])
-    characters = align([list(text) for text in wanted], [list(text) for text in found])
+    references = [reference.texts[name] for name in ids]
+    hypotheses = [hypothesis.texts.get(name, "") for name in ids]
+    alignments = align([text.split() for text in references], [text.split() for text in hypotheses])
+    characters = align([list(text) for text in references], [list(text) for text in hypotheses])
     errors = [alignment.counts.errors for alignment in alignments]
     lengths = [alignment.counts.reference_length for alignment in alignments]
     speakers = [reference.speakers[name] for name in ids] if len(reference.speakers) == len(ids) else None
@@ -82,7 +82,7 @@ def compare(first: SystemScore, second: SystemScore) -> PairedTest:
 
 
 def to_json(score: SystemScore, worst: int = 5) -> dict[str, Any]:
-    """The figures of a system; rates are fractions."""
+    """The figures of a system as plain values for JSON; rates are fractions."""
 
     def interval(value: Interval | None) -> list[float] | None:
         return None if value is None else [round(value.low, 6), round(value.high, 6)]
@@ -104,7 +104,7 @@ def to_json(score: SystemScore, worst: int = 5) -> dict[str, Any]:
 
 
 def render(score: SystemScore, worst: int = 5) -> str:
-    """The figures as text."""
+    """The figures of a system as lines of text; worst: number of utterances and of edits to list."""
     words = score.words
     lines = [
         f"WER {words.rate:7.2%}  {words.errors} errors in {words.reference_length} words: "
@@ -126,7 +126,7 @@ def render(score: SystemScore, worst: int = 5) -> str:
 
 
 def render_test(test: PairedTest, first: str, second: str) -> str:
-    """The paired test in words."""
+    """The paired test as a sentence; first and second: the names of the systems."""
     details = (
         f"(p = {test.p_value:.4f}; 95% interval of the difference {test.interval.low:+.2%} to "
         f"{test.interval.high:+.2%}; "
@@ -140,7 +140,7 @@ def render_test(test: PairedTest, first: str, second: str) -> str:
 
 
 def render_alignment(name: str, alignment: Alignment) -> str:
-    """Reference over hypothesis, word by word; errors in upper case, gaps as stars."""
+    """A reference above its hypothesis, word by word; errors are in upper case, gaps are stars."""
     top, bottom = [], []
     for edit in alignment.edits:
         left = "*" * len(edit.hypothesis or "") if edit.kind == INSERT else edit.reference or ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asr.errors import TextError
-from asr.score.edit_distance import align, count
+from asr.score.edit_distance import Counts, align, count
 from asr.score.statistics import PairedTest, paired_test
 
 Texts = str | Sequence[str]
@@ -15,18 +15,17 @@ def wer(reference: Texts, hypothesis: Texts) -> float:
     """The word error rate: substituted, deleted and inserted words by the number of reference words.
 
     reference, hypothesis: a text, or texts in the same order; words are separated by white space, and nothing is
-    normalised. Equal to `jiwer.wer`, but empty references are legal: their hypotheses' words count as insertions.
-    Without any reference word the rate is 0 if nothing was inserted, else infinite. Raises TextError where the numbers
-    of texts differ.
+    normalised. Equal to `jiwer.wer`: empty references are legal, and without any reference word the result is the
+    number of inserted words. Raises TextError where the numbers of texts differ.
     """
     references, hypotheses = _paired(reference, hypothesis)
-    return count([text.split() for text in references], [text.split() for text in hypotheses]).rate
+    return _rate(count([text.split() for text in references], [text.split() for text in hypotheses]))
 
 
 def cer(reference: Texts, hypothesis: Texts) -> float:
     """The character error rate, spaces between words included: as `wer`, and equal to `jiwer.cer`."""
     references, hypotheses = _paired(reference, hypothesis)
-    return count([list(text.strip()) for text in references], [list(text.strip()) for text in hypotheses]).rate
+    return _rate(count([list(text.strip()) for text in references], [list(text.strip()) for text in hypotheses]))
 
 
 def compare(reference: Sequence[str], first: Sequence[str], second: Sequence[str]) -> PairedTest:
@@ -47,6 +46,10 @@ def compare(reference: Sequence[str], first: Sequence[str], second: Sequence[str
     lengths = [alignment.counts.reference_length for alignment in errors[0]]
     first_errors, second_errors = ([alignment.counts.errors for alignment in system] for system in errors)
     return paired_test(first_errors, second_errors, lengths)
+
+
+def _rate(counts: Counts) -> float:
+    return counts.rate if counts.reference_length else float(counts.errors)
 
 
 def _paired(reference: Texts, hypothesis: Texts) -> tuple[Sequence[str], Sequence[str]]:

@@ -1,4 +1,4 @@
-"""How sure a word error rate is: bootstrap intervals, and a paired test between two systems."""
+"""Bootstrap intervals of word error rates, and a paired test between two systems."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 10_000
 CHUNK = 500  # resamples drawn at once: bounds memory
-MIN_GROUPS = 3  # speakers below which an interval over speakers says nothing
+MIN_GROUPS = 3  # with fewer speakers an interval over speakers is meaningless
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Second system against first: difference of error rates (negative: the second is better)."""
+    """Second system minus first: difference of error rates (negative: the second is better)."""
 
     difference: float
     interval: Interval
@@ -35,8 +35,10 @@ class PairedTest:
 def bootstrap_interval(
     errors: Sequence[int], lengths: Sequence[int], groups: Sequence[str] | None = None, seed: int = 0
 ) -> Interval | None:
-    """95% percentile interval of sum(errors) / sum(lengths) (Bisani & Ney 2004), resampling utterances, or whole
-    groups (speakers) where given. None where there is nothing to resample."""
+    """95% percentile interval of sum(errors) / sum(lengths) (Bisani & Ney 2004), or None with too little to resample.
+
+    groups: the speaker of each utterance; whole speakers are then resampled, otherwise utterances.
+    """
     sums = _grouped(errors, lengths, groups)
     if len(sums) < (MIN_GROUPS if groups is not None else 2):
         return None
@@ -45,8 +47,11 @@ def bootstrap_interval(
 
 
 def paired_test(first: Sequence[int], second: Sequence[int], lengths: Sequence[int], seed: int = 0) -> PairedTest:
-    """Compare two systems on the same utterances: bootstrap interval of the difference, and the two-sided p-value of
-    a permutation test that swaps the systems per utterance (Noreen 1989)."""
+    """Comparison of two systems on the same utterances, from their errors and the reference lengths.
+
+    The interval of the difference is by bootstrap; the p-value is that of a permutation test which swaps the systems'
+    errors on random utterances (Noreen 1989).
+    """
     difference = np.asarray(second, np.float64) - np.asarray(first, np.float64)
     total = max(1, int(np.sum(lengths)))
     rates = _resampled(np.stack([difference, np.asarray(lengths, np.float64)], axis=1), seed)
@@ -67,7 +72,7 @@ def paired_test(first: Sequence[int], second: Sequence[int], lengths: Sequence[i
 
 
 def _grouped(errors: Sequence[int], lengths: Sequence[int], groups: Sequence[str] | None) -> NDArray[np.float64]:
-    """(units, 2): errors and reference lengths of each utterance or group."""
+    """Errors and reference lengths of each utterance, or of each group: (units, 2)."""
     pairs = np.stack([np.asarray(errors, np.float64), np.asarray(lengths, np.float64)], axis=1)
     if groups is None:
         return pairs
@@ -78,6 +83,7 @@ def _grouped(errors: Sequence[int], lengths: Sequence[int], groups: Sequence[str
 
 
 def _resampled(sums: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """The error rate of each bootstrap sample, (RESAMPLES,)."""
     random = np.random.default_rng(seed)
     rates = []
     for _ in range(RESAMPLES // CHUNK):

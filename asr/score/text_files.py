@@ -1,4 +1,4 @@
-"""References and hypotheses on disk: `ID text` lines, NIST .trn, or manifests."""
+"""Files of references and hypotheses: `ID text` lines, NIST .trn, or manifests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asr.errors import TextError
+from asr.text_file import read_text
 
 _TRN = re.compile(r"^(.*?)\s*\(([^()\s]+)\)\s*$")
 _LIBRISPEECH_ID = re.compile(r"^(\d+)-\d+-\d+$")
@@ -15,25 +16,20 @@ _LIBRISPEECH_ID = re.compile(r"^(\d+)-\d+-\d+$")
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts by utterance id, and where they are known the speakers."""
+    """Texts, and speakers where they are known, by utterance id."""
 
     texts: dict[str, str]
     speakers: dict[str, str] = field(default_factory=dict)
 
 
 def read_texts(path: str | Path) -> Texts:
-    """Read texts; the form follows the name: `.trn` (`text (ID)`), `.jsonl` (manifest), else `ID text` lines.
+    """The texts in a file, whose suffix tells its form: .trn (`text (ID)`), .jsonl (manifest), else `ID text` lines.
 
-    Speakers come from a manifest, or from ids of LibriSpeech's form (SPEAKER-CHAPTER-NUMBER) if all are of it.
-    Raises TextError with the line for what cannot be read, and for an id that stands twice.
+    Speakers come from a manifest, or from the ids if all have LibriSpeech's form (SPEAKER-CHAPTER-NUMBER). Raises
+    TextError if the file cannot be read, and, with the line number, for a line of another form or a repeated id.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise TextError(f"cannot read {path}: {error.strerror}; check the path.") from None
-    except UnicodeDecodeError as error:
-        raise TextError(f"{path} is not UTF-8 (byte {error.start}); write it again as UTF-8.") from None
+    lines = read_text(path).splitlines()
     texts: dict[str, str] = {}
     speakers: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
@@ -41,12 +37,12 @@ def read_texts(path: str | Path) -> Texts:
             continue
         name, text, speaker = _parse(path, number, line)
         if name in texts:
-            raise TextError(f"{path} line {number}: the id '{name}' stands a second time; ids must be unique.")
+            raise TextError(f"{path} line {number}: the id '{name}' is repeated; ids must be unique.")
         texts[name] = " ".join(text.split())
         if speaker:
             speakers[name] = speaker
     if not texts:
-        raise TextError(f"{path} holds no text; it must have 'ID text' lines.")
+        raise TextError(f"{path} has no text; it must have 'ID text' lines.")
     if not speakers and all(_LIBRISPEECH_ID.match(name) for name in texts):
         speakers = {name: name.split("-")[0] for name in texts}
     return Texts(texts, speakers)
@@ -63,13 +59,13 @@ def _parse(path: Path, number: int, line: str) -> tuple[str, str, str | None]:
             values = json.loads(line)
             return str(values["id"]), str(values.get("text") or ""), values.get("speaker")
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise TextError(f"{path} line {number} is no manifest line with an id: {line[:60]!r}.") from None
+            raise TextError(f"{path} line {number} is not a manifest line with an id: {line[:60]!r}.") from None
     name, _, text = line.strip().partition(" ")
     return name, text, None
 
 
 def format_texts(texts: dict[str, str], trn: bool) -> str:
-    """The content of an `ID text` file, or of a .trn file, ids sorted."""
+    """The content of a .trn file, or of a file of `ID text` lines, sorted by id."""
     if trn:
         return "".join(f"{texts[name]} ({name})\n".lstrip() for name in sorted(texts))
     return "".join(f"{name} {texts[name]}".rstrip() + "\n" for name in sorted(texts))

@@ -1,8 +1,8 @@
-"""Pronunciations of words that no dictionary lists: a joint letter-phone n-gram.
+"""A letter-to-sound model, a joint letter-phone n-gram: pronunciations for words that no dictionary lists.
 
-After Bisani & Ney 2008, "Joint-sequence models for grapheme-to-phoneme conversion", simplified: every letter stands
-for none, one or two phones. The alignment is found by expectation-maximisation, then an n-gram over letter-phone pairs
-with Witten-Bell interpolation is counted, and a word's best pairs are found by a beam search.
+A simplified form of Bisani & Ney 2008, "Joint-sequence models for grapheme-to-phoneme conversion": every letter stands
+for none, one or two phones. Expectation-maximisation aligns letters with phones, an n-gram over letter-phone pairs is
+estimated with Witten-Bell interpolation, and a beam search finds the most probable pairs of a word.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ ORDER = 6
 EM_ROUNDS = 4
 MAX_PHONES = 2  # phones one letter may stand for
 BEAM = 12
-RARE = 1e-4  # what is a smaller share of a letter's pairs is not tried
+RARE = 1e-4  # pairs that are a smaller share of their letter's pairs are misspellings or errors of the alignment
 START: Pair = ("<s>", ())
 END: Pair = ("</s>", ())
 
 
 class Hypothesis(NamedTuple):
-    """A way to say the letters so far."""
+    """One pronunciation of the letters so far."""
 
     score: float  # ln P
-    history: tuple[Pair, ...]  # the latest pairs
+    history: tuple[Pair, ...]  # the most recent pairs
     phones: Phones
 
 
 class LetterToSound:
-    """A letter-to-sound model trained on a dictionary."""
+    """A letter-to-sound model, trained on a pronouncing dictionary."""
 
     def __init__(self, dictionary: Pronunciations, order: int = ORDER) -> None:
-        """Raises TextError if no entry of `dictionary` can be aligned (more than two phones a letter)."""
+        """order: pairs in the longest n-grams. Raises TextError if no entry has at most two phones a letter."""
         self.order = order
         entries = [(word, way) for word, ways in dictionary.items() for way in ways]
         costs = _train_alignment(entries)
@@ -55,38 +55,38 @@ class LetterToSound:
                 for length in range(min(order - 1, place) + 1):
                     self._counts[tuple(sequence[place - length : place])][sequence[place]] += 1
         self._totals = {context: sum(nexts.values()) for context, nexts in self._counts.items()}
-        self._choices = {letter: _common(pairs) for letter, pairs in seen.items()}
-        self._shares: dict[tuple[tuple[Pair, ...], str], list[float]] = {}
-        self._word = ""  # the word before, and the best hypotheses after each of its letters
+        self._choices = {letter: _frequent(pairs) for letter, pairs in seen.items()}
+        self._probabilities: dict[tuple[tuple[Pair, ...], str], list[float]] = {}
+        self._word = ""  # the previous word, and the best hypotheses after each of its letters
         self._beams = [[Hypothesis(0.0, (START,), ())]]
 
     def pronounce(self, word: str) -> Phones | None:
-        """The likeliest phones of a word, or None if it holds a letter that the dictionary never had.
+        """The most probable phones of a word, or None if it has a letter that does not occur in the dictionary.
 
-        Words in alphabetical order are fastest: a word goes on from what it begins with in common with the one before.
+        Words in alphabetical order are fastest: the search reuses the letters that a word shares with the previous one.
         """
         if any(letter not in self._choices for letter in word):
             return None
-        shared = _in_common(word, self._word)
+        shared = _common_prefix(word, self._word)
         self._word, self._beams = word, self._beams[: shared + 1]
         for letter in word[shared:]:
             self._beams.append(self._extended(self._beams[-1], letter))
-        return next((said.phones for said in self._extended(self._beams[-1], END[0]) if said.phones), None)
+        return next((best.phones for best in self._extended(self._beams[-1], END[0]) if best.phones), None)
 
     def _extended(self, beam: list[Hypothesis], letter: str) -> list[Hypothesis]:
-        """The best hypotheses with one letter more."""
+        """The best hypotheses after one more letter, best first."""
         longer = []
         for score, history, phones in beam:
-            shares = self._distribution(history, letter)
-            for pair, share in zip(self._choices[letter], shares, strict=True):
+            probabilities = self._distribution(history, letter)
+            for pair, probability in zip(self._choices[letter], probabilities, strict=True):
                 recent = (*history, pair)[-(self.order - 1) :]
-                longer.append(Hypothesis(score + math.log(share), recent, phones + pair[1]))
-        return sorted(longer, key=lambda said: (-said.score, said.phones))[:BEAM]
+                longer.append(Hypothesis(score + math.log(probability), recent, phones + pair[1]))
+        return sorted(longer, key=lambda hypothesis: (-hypothesis.score, hypothesis.phones))[:BEAM]
 
     def _distribution(self, context: tuple[Pair, ...], letter: str) -> list[float]:
-        """Of each of the letter's pairs after a context, by Witten & Bell:
+        """The probability of each of the letter's pairs after a context, by Witten & Bell 1991:
         P(p|c) = (count(c p) + kinds(c) P(p|shorter c)) / (count(c) + kinds(c))."""
-        known = self._shares.get((context, letter))
+        known = self._probabilities.get((context, letter))
         if known is not None:
             return known
         nexts = self._counts.get(context)
@@ -94,27 +94,27 @@ class LetterToSound:
         if nexts is None:
             return lower
         kinds, total = len(nexts), self._totals[context]
-        shares = [
-            (nexts.get(pair, 0) + kinds * less) / (total + kinds)
-            for pair, less in zip(self._choices[letter], lower, strict=True)
+        probabilities = [
+            (nexts.get(pair, 0) + kinds * backed_off) / (total + kinds)
+            for pair, backed_off in zip(self._choices[letter], lower, strict=True)
         ]
-        self._shares[context, letter] = shares
-        return shares
+        self._probabilities[context, letter] = probabilities
+        return probabilities
 
 
-def _in_common(word: str, other: str) -> int:
-    """Letters that both begin with."""
-    differ = (place for place, letters in enumerate(zip(word, other, strict=False)) if letters[0] != letters[1])
-    return next(differ, min(len(word), len(other)))
+def _common_prefix(word: str, other: str) -> int:
+    """The number of letters that both words begin with."""
+    pairs = enumerate(zip(word, other, strict=False))
+    return next((place for place, (left, right) in pairs if left != right), min(len(word), len(other)))
 
 
-def _common(pairs: Counter[Pair]) -> list[Pair]:
-    """Without those that are misspellings and slips of the alignment."""
+def _frequent(pairs: Counter[Pair]) -> list[Pair]:
+    """The pairs that are not rare, in order of first occurrence."""
     return [pair for pair, count in pairs.items() if count >= RARE * pairs.total()]
 
 
 def _train_alignment(entries: Sequence[tuple[str, Phones]]) -> dict[Pair, float]:
-    """Negative log-probabilities of letter-phone pairs by EM (Viterbi after a first flat round)."""
+    """Negative log-probabilities of letter-phone pairs, by EM: one flat round, then Viterbi alignments."""
     counts: dict[Pair, float] = defaultdict(float)
     for word, way in entries:  # flat start: a letter may be any run of phones near its place in the word
         for place, letter in enumerate(word):
@@ -142,7 +142,7 @@ def _costs(counts: dict[Pair, float]) -> dict[Pair, float]:
 
 
 def _align(word: str, way: Phones, costs: dict[Pair, float]) -> list[Pair] | None:
-    """The cheapest division of a word's phones among its letters, or None if there is none."""
+    """The cheapest division of a word's phones among its letters, or None if it has too many phones."""
     if len(way) > MAX_PHONES * len(word):
         return None
     columns = len(way) + 1

@@ -1,4 +1,4 @@
-"""Lexicons: how each word is spelled in tokens."""
+"""Lexicons: the spellings of each word in tokens."""
 
 from __future__ import annotations
 
@@ -21,18 +21,21 @@ class Lexicon:
 
     def __init__(self, spellings: Mapping[str, Iterable[tuple[str, ...]]]) -> None:
         self._spellings: Pronunciations | None = {word: list(dict.fromkeys(ways)) for word, ways in spellings.items()}
-        self.source: Path | None = None  # the file it is, if it was not made or changed in memory
+        self.source: Path | None = None  # the file that was read; None for a lexicon made in memory
 
     @classmethod
     def read(cls, path: str | Path) -> Lexicon:
-        """Read `lexicon.txt` (or `.gz`, `.bz2`): `WORD<TAB>T O K E N S |`, a line a spelling. Raises TextError."""
+        """The lexicon in a file such as `lexicon.txt` or `lexicon.txt.gz`: `WORD<TAB>T O K E N S |` lines.
+
+        Raises TextError if the file cannot be read or is no lexicon.
+        """
         lexicon = cls.later(path)
         _ = lexicon.spellings
         return lexicon
 
     @classmethod
     def later(cls, path: str | Path) -> Lexicon:
-        """The lexicon at `path`, read when it is first asked for a spelling; errors come then."""
+        """The lexicon at `path`, which is read when a spelling is first needed; errors are raised then."""
         lexicon = cls({})
         lexicon._spellings, lexicon.source = None, Path(path)
         return lexicon
@@ -47,7 +50,7 @@ class Lexicon:
 
     @classmethod
     def of_characters(cls, words: Iterable[str], tokens: Tokens) -> Lexicon:
-        """Every word spelled by its characters; words with a character outside the tokens are left out."""
+        """A lexicon that spells words by their characters; words with a character that is no token are left out."""
         spelled = {word: tokens.spell(word) for word in words}
         return cls({word: [tuple(tokens.names[i] for i in ids)] for word, ids in spelled.items() if ids})
 
@@ -61,7 +64,7 @@ class Lexicon:
         return len(self.spellings)
 
     def encode(self, text: str, tokens: Tokens) -> list[int]:
-        """Token ids of a text, each word in its first spelling. Raises TextError for what is unknown."""
+        """Token ids of a text, each word in its first spelling. Raises TextError for an unknown word or token."""
         ids: list[int] = []
         for word in text.split():
             ways = self.spellings.get(word)
@@ -75,27 +78,28 @@ class Lexicon:
 
 
 def read_spelled(path: str | Path, tokens: Tokens) -> dict[str, list[int]]:
-    """Token ids of utterances from `ID TOKEN TOKEN …` lines, as `asr tokens spell` writes them.
+    """Token ids by utterance, from a file of `ID TOKEN TOKEN …` lines as `asr tokens spell` writes it.
 
-    Raises TextError with the line for a name that is no token, or an id that stands twice.
+    Raises TextError with the line number for an unknown token or a repeated id.
     """
-    found: dict[str, list[int]] = {}
+    spellings: dict[str, list[int]] = {}
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         name, *spelled = line.split()
         unknown = [token for token in spelled if token not in tokens.ids]
-        if unknown or name in found:
-            reason = f"'{unknown[0]}' is no token" if unknown else f"the id '{name}' stands a second time"
+        if unknown or name in spellings:
+            reason = f"'{unknown[0]}' is no token" if unknown else f"the id '{name}' is repeated"
             raise TextError(f"{path} line {number}: {reason}.")
-        found[name] = [tokens.ids[token] for token in spelled]
-    return found
+        spellings[name] = [tokens.ids[token] for token in spelled]
+    return spellings
 
 
 def read_cmudict(path: str | Path, lower: bool = True) -> Pronunciations:
-    """Read a dictionary in CMUdict's form (`word P1 P2`, `word(2) P1 P2`, `# comment`), stress marks removed.
+    """The pronunciations in a dictionary of CMUdict's form (`word P1 P2`, `word(2) P1 P2`, `# comment`).
 
-    Phones are as in the file, without 0/1/2; entries with characters beyond letters and apostrophes are left out.
+    Stress marks (0, 1, 2) are removed from phones; entries that are not letters and apostrophes alone are left out.
+    Raises TextError if the file cannot be read or has no such entry.
     """
     pronunciations: Pronunciations = {}
     for line in read_lines(path):
@@ -113,12 +117,12 @@ def read_cmudict(path: str | Path, lower: bool = True) -> Pronunciations:
 
 
 def with_boundary(pronunciations: Pronunciations) -> Lexicon:
-    """A lexicon of pronunciations, each closed by the word boundary."""
+    """A lexicon of pronunciations, each ended by the word boundary."""
     return Lexicon({word: [(*way, BOUNDARY) for way in ways] for word, ways in pronunciations.items()})
 
 
 def with_states(pronunciations: Pronunciations, states: int) -> Lexicon:
-    """A lexicon of hidden Markov states, `AA.1 AA.2 AA.3` for each phone, without a boundary."""
+    """A lexicon of hidden Markov states, `AA.1 AA.2 AA.3` for each phone, without word boundaries."""
     return Lexicon(
         {
             word: [tuple(f"{phone}.{state}" for phone in way for state in range(1, states + 1)) for way in ways]

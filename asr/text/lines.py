@@ -1,21 +1,27 @@
-"""Lines of text files, plain or packed, one block in memory."""
+"""Text files, plain or compressed, line by line; CSV files, row by row."""
 
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
+import io
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
-from asr.errors import TextError
+from asr.atomic_file import replacing
+from asr.errors import DataError, TextError
+
+LINES_AT_ONCE = 1000  # that are packed at once
 
 
 def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
-    """The lines of a UTF-8 file without their ends; .gz, .bz2 and .xz are unpacked.
+    """The lines of a text file without their line ends; .gz, .bz2 and .xz files are unpacked block by block.
 
-    Raises TextError naming the file, and the line if it is not UTF-8 (or the other `encoding`).
+    Raises TextError naming the file, and the line if it is not in the given encoding.
     """
     path = Path(path)
     number = 0
@@ -35,6 +41,60 @@ def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
         raise TextError(f"{path} cannot be read ({error}); is it damaged or cut short?") from None
 
 
-def _open(path: Path) -> IO[bytes]:
-    openers = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return openers.get(path.suffix, open)(path, "rb")  # type: ignore[operator]
+def read_csv(path: str | Path, delimiter: str = ",", encoding: str = "utf-8-sig") -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file that are not empty, each with the number of the line that it ends on; .gz is unpacked.
+
+    Raises DataError naming the file if it is missing, damaged or not in the given encoding.
+    """
+    path = Path(path)
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding=encoding, newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter)
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    yield reader.line_num, row
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; check the path.") from None
+    except LookupError:
+        raise DataError(f"unknown encoding '{encoding}'; use utf-8, latin-1 or another of Python's names.") from None
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as CSV ({error}).") from None
+
+
+def _open(path: Path) -> io.BufferedIOBase:
+    match path.suffix:
+        case ".gz":
+            return gzip.open(path, "rb")
+        case ".bz2":
+            return bz2.open(path, "rb")
+        case ".xz":
+            return lzma.open(path, "rb")
+        case _:
+            return path.open("rb")
+
+
+@contextmanager
+def line_writer(path: str | Path) -> Iterator[Callable[[str], object]]:
+    """What writes one line to a UTF-8 file, whole or absent at the end; .gz, .bz2 and .xz are packed."""
+    path = Path(path)
+    with replacing(path) as temporary, temporary.open("wb") as raw, ExitStack() as files:
+        packed: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile | BinaryIO = raw
+        if path.suffix == ".gz":
+            packed = files.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))
+        elif path.suffix == ".bz2":
+            packed = files.enter_context(bz2.BZ2File(raw, "wb"))
+        elif path.suffix == ".xz":
+            packed = files.enter_context(lzma.LZMAFile(raw, "wb"))
+        pending: list[str] = []
+
+        def write(line: str) -> None:
+            pending.append(line)
+            if len(pending) == LINES_AT_ONCE:
+                flush()
+
+        def flush() -> None:
+            packed.write("".join(f"{line}\n" for line in pending).encode())
+            pending.clear()
+
+        yield write
+        flush()

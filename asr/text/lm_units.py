@@ -1,11 +1,12 @@
-"""What language models read in place of words: characters, or the pieces of a sentencepiece model.
+"""Units smaller than words for language models: characters, or the pieces of a sentencepiece model.
 
-Each word ends with a mark of its own, so that the units of a word say where it ends, and the probability of a word is
-the product of its units'.
+The last unit of a word marks its end, so that the probability of a word is the product of those of its units.
 """
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,26 +15,29 @@ from asr.errors import ConfigError, TextError
 from asr.extras import require
 
 WORD_END = "▁"
-KEPT_WHOLE = ("<unk>", "</s>")
-REMEMBERED_WORDS = 200_000
+UNDIVIDED = ("<unk>", "</s>")
+CACHED_WORDS = 200_000
 
 
 class Units:
-    """Splits words. `name` is "characters" or "sentencepiece"; `model` holds the latter's file."""
+    """Divides words into units: "characters", or "sentencepiece" with the content of a model file."""
 
     def __init__(self, name: str, model: bytes = b"") -> None:
-        """Raises TextError for a damaged model, ConfigError where the package is missing."""
+        """Raises TextError for a damaged model, MissingPackageError if sentencepiece is needed and not installed."""
         self.name, self.model = name, model
         self._pieces: Any = None
         if name == "sentencepiece":
             self._pieces = _processor(model)
         elif name != "characters":
             raise ConfigError(f"unknown units '{name}'; use words, characters, or a sentencepiece model's file.")
-        self._split = lru_cache(REMEMBERED_WORDS)(self._split_word)
+        self._split = lru_cache(CACHED_WORDS)(self._split_word)
 
     @classmethod
     def read(cls, name: str) -> Units | None:
-        """Of a configuration: "words" (None), "characters", or the path of a sentencepiece model."""
+        """The units that a configuration names: None for "words", "characters", or the path of a sentencepiece model.
+
+        Raises ConfigError for another name, TextError for a model that cannot be read.
+        """
         if name == "words":
             return None
         if Path(name).suffix != ".model":
@@ -44,15 +48,15 @@ class Units:
             raise TextError(f"{name} cannot be read ({error.strerror}); `asr tokens subwords` makes it.") from None
 
     def split(self, word: str) -> list[str]:
-        """The units of one word, the last of them marked or a mark."""
+        """The units of one word; the last one is, or ends with, the end-of-word mark."""
         return list(self._split(word))
 
     def spell(self, line: str) -> str:
-        """A line of words as a line of units."""
+        """The units of a line of words, separated by spaces."""
         return " ".join(unit for word in line.split() for unit in self._split(word))
 
     def _split_word(self, word: str) -> tuple[str, ...]:
-        if word in KEPT_WHOLE:
+        if word in UNDIVIDED:
             return (word,)
         if self._pieces is None:
             return (*word, WORD_END)
@@ -60,13 +64,11 @@ class Units:
         return tuple(pieces) if pieces and pieces[-1].endswith(WORD_END) else (*pieces, WORD_END)
 
 
-def train_subwords(lines: Any, size: int) -> bytes:
-    """A sentencepiece model (unigram; Kudo 2018) of so many pieces, whose words end with the mark.
+def train_subwords(lines: Iterable[str], size: int) -> bytes:
+    """A sentencepiece unigram model (Kudo 2018) of `size` pieces, in which words end with the end-of-word mark.
 
-    Raises TextError where the text is too small for it.
+    Raises TextError if the text is too small for that many, MissingPackageError if sentencepiece is not installed.
     """
-    import io
-
     sentencepiece = _package()
     model = io.BytesIO()
     try:
@@ -77,7 +79,7 @@ def train_subwords(lines: Any, size: int) -> bytes:
         )  # fmt: skip
     except (RuntimeError, OSError) as error:
         reason = str(error).split(") ")[-1].strip() or "the text is empty"
-        raise TextError(f"no {size} subwords can be made of this text ({reason}); ask for fewer.") from None
+        raise TextError(f"{size} subwords cannot be made from this text ({reason}); ask for fewer.") from None
     return model.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""English references to plain words: letters and apostrophes, numbers and signs spelled out."""
+"""English text as plain words: letters and apostrophes, with numbers and signs spelled out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from num2words import num2words
+from asr.extras import require
 
 CASES: dict[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "keep": str}
 
@@ -18,6 +18,7 @@ _ABBREVIATIONS = {
 _SIGNS = {"&": " and ", "%": " percent ", "+": " plus ", "=": " equals ", "@": " at "}
 _CURRENCIES = {"$": ("dollar", "dollars"), "£": ("pound", "pounds"), "€": ("euro", "euros")}
 _YEARS = range(1100, 2100)
+LONGEST_NUMBER = 15  # characters, commas included; longer numbers are read digit by digit
 
 _MONEY = re.compile(r"([$£€])\s?(\d+(?:,\d{3})*)(?:\.(\d\d))?(?!\d)")
 _DECIMAL = re.compile(r"\b(\d+(?:,\d{3})*)\.(\d+)")
@@ -25,56 +26,88 @@ _ORDINAL = re.compile(r"\b(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b")
 _DECADE = re.compile(r"\b(\d{3}0)s\b")
 _INTEGER = re.compile(r"\d+(?:,\d{3})*")
 _APOSTROPHES = re.compile("[\u2018\u2019\u02bc`\u00b4]")
+_PLAIN = re.compile(r"[a-z' ]*")
+_DIGIT = re.compile(r"\d")
+_MAY_BE_ABBREVIATED = re.compile("|".join(re.escape(short) for short in _ABBREVIATIONS))
 _NOT_A_WORD = re.compile(r"[^a-z' ]+")
 _LOOSE_APOSTROPHES = re.compile(r"(?<![a-z])'+(?=[^a-z]|$)|'{2,}")
-_QUOTED = re.compile(r"(?<![a-z])'([a-z][a-z' ]*?[a-z])'(?![a-z])")
+# Words that begin with an apostrophe: where one stands, it opens no quotation.
+_ELISIONS = (
+    "bout|cause|cos|cuz|d|e|em|er|gainst|im|ll|m|n|neath|pon|re|s|t|tain|til|tis|tisn|twas|twasn|tween|twere|twill|twixt|"
+    "twould|ve"
+)
+_QUOTED = re.compile(rf"(?<![a-z])'(?!(?:{_ELISIONS})(?![a-z]))([a-z](?:[a-z' ]*?[a-z])?)'(?![a-z])")
 
 
 def normalize_english(text: str) -> str:
-    """Words in lower case, apart by one space, of a-z and apostrophes only, as LibriSpeech writes references.
+    """The text in the form of LibriSpeech's references, in lower case: words of a-z and apostrophes, one space between.
 
-    Numbers are spelled out ("1455" as a year, "$3.50" as dollars and cents), common titles expanded, accents taken off,
-    quotation marks and other punctuation removed. Text that is already in that form stays, but for case.
+    Numbers are spelled out ("1455" as a year, "$3.50" as dollars and cents), common titles expanded, accents, quotation
+    marks and other punctuation removed. The result does not change when it is normalised again.
     """
-    text = _APOSTROPHES.sub("'", text)
-    text = unicodedata.normalize("NFKD", text)
-    text = "".join(character for character in text if not unicodedata.combining(character)).lower()
-    if not re.fullmatch(r"[a-z' ]*", text):
-        text = " ".join(_ABBREVIATIONS.get(word.strip('("[,;'), word) for word in text.split())
-        text = _spell_numbers(text)
+    text = _plain_letters(text)
+    if not _PLAIN.fullmatch(text):
+        if _MAY_BE_ABBREVIATED.search(text):
+            text = " ".join(_ABBREVIATIONS.get(word.strip('("[,;'), word) for word in text.split())
+        if _DIGIT.search(text):
+            text = _spell_numbers(" ".join(text.split()))
         for sign, words in _SIGNS.items():
             text = text.replace(sign, words)
         text = _NOT_A_WORD.sub(" ", text)
-        text = _QUOTED.sub(r"\1", text)
-    text = _LOOSE_APOSTROPHES.sub(" ", text)
+    if "'" in text:
+        text = _unquoted(text)
     return " ".join(text.split())
+
+
+def _unquoted(text: str) -> str:
+    """The text without the apostrophes that are quotation marks or belong to no word; quotations may be nested."""
+    while True:
+        shorter = _LOOSE_APOSTROPHES.sub(" ", _QUOTED.sub(r"\1", text))
+        if shorter == text:
+            return text
+        text = shorter
+
+
+def _plain_letters(text: str) -> str:
+    """In lower case, accents off, one kind of apostrophe."""
+    if text.isascii():
+        return text.replace("`", "'").lower()
+    text = unicodedata.normalize("NFKD", _APOSTROPHES.sub("'", text))
+    return "".join(character for character in text if not unicodedata.combining(character)).lower()
 
 
 def _spell_numbers(text: str) -> str:
     text = _MONEY.sub(_money, text)
     text = _DECADE.sub(lambda match: _plural(_year(int(match[1]))), text)
-    text = _ORDINAL.sub(lambda match: f" {num2words(_number(match[1]), to='ordinal')} ", text)
-    text = _DECIMAL.sub(
-        lambda match: f" {_cardinal(match[1])} point {' '.join(map(num2words, map(int, match[2])))} ", text
-    )
-    return _INTEGER.sub(lambda match: f" {_cardinal(match[0])} ", text)
+    text = _ORDINAL.sub(lambda match: f" {_in_words(_number(match[1]), 'ordinal')} ", text)
+    text = _DECIMAL.sub(lambda match: f" {_integer(match[1])} point {_digits(match[2])} ", text)
+    return _INTEGER.sub(lambda match: f" {_integer(match[0])} ", text)
 
 
 def _number(digits: str) -> int:
     return int(digits.replace(",", ""))
 
 
-def _cardinal(digits: str) -> str:
+def _in_words(value: int, form: str = "cardinal") -> str:
+    """A number as it is spoken, without "and"; form: cardinal, ordinal or year."""
+    num2words = require("train", "num2words", "numbers in texts").num2words
+    return str(num2words(value, to=form)).replace(",", "").replace(" and ", " ").replace("-", " ")
+
+
+def _digits(digits: str) -> str:
+    return " ".join(_in_words(int(digit)) for digit in digits if digit.isdigit())
+
+
+def _integer(digits: str) -> str:
+    """A whole number in words: four digits that may be a year as one, very long numbers digit by digit."""
     value = _number(digits)
-    if len(digits) > 15:
-        return " ".join(num2words(int(digit)) for digit in digits if digit.isdigit())
-    if len(digits) == 4 and value in _YEARS:
-        return _year(value)
-    return str(num2words(value)).replace(" and ", " ").replace("-", " ")
+    if len(digits) > LONGEST_NUMBER:
+        return _digits(digits)
+    return _year(value) if len(digits) == 4 and value in _YEARS else _in_words(value)
 
 
 def _year(value: int) -> str:
-    return str(num2words(value, to="year")).replace(" and ", " ").replace("-", " ")
+    return _in_words(value, "year")
 
 
 def _plural(words: str) -> str:
@@ -84,6 +117,6 @@ def _plural(words: str) -> str:
 def _money(match: re.Match[str]) -> str:
     singular, plural = _CURRENCIES[match[1]]
     whole = _number(match[2])
-    words = f" {num2words(whole)} {singular if whole == 1 else plural} "
+    words = f" {_in_words(whole)} {singular if whole == 1 else plural} "
     cents = int(match[3] or 0)
-    return f"{words} and {num2words(cents)} {'cent' if cents == 1 else 'cents'} " if cents else words
+    return f"{words} and {_in_words(cents)} {'cent' if cents == 1 else 'cents'} " if cents else words

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From LibriSpeech folders to a table of word error rates, and to the model that the package ships.
 #   ./run.sh --data FOLDER [--track open|5h] [--text TEXT] [--vocab LIST] [--dictionary DICT] [--neural-lm LSTM]
-#            [--work exp/open] [--stage 0] [--stop-stage 7]
+#            [--work exp/open] [--stage 0] [--stop-stage 8]
 # FOLDER holds LibriSpeech/train-clean-5 and others; the open track adds train-clean-100-part and ljspeech-part where they
 # are there. TEXT is prose for the language model, LIST the words to know, whether or not the prose has them, DICT a pronouncing
 # dictionary such as CMUdict
@@ -9,6 +9,8 @@
 # LSTM is a language model's folder, such as ../librispeech_lm/run.sh makes; without it there is none in the search.
 # Either track's model has three schedules, the later ones on the pronunciations that the first one's model hears in its
 # audio. Stage 7 goes on from the second open one with dev-full-band too, the weights of the search kept: that model ships.
+# Stage 8 trains it on, on all voices and microphones there are (Common Voice, VCTK, 240 more speakers of LibriSpeech), on
+# utterances joined with pauses and on sounds without speech, with conf/wide.toml; ../wild_dev measures what that gives.
 # Without --data stage 0 downloads train-clean-5 and dev-clean-2; dev is then dev-clean-2.
 
 track=open text= vocab= dictionary= neural_lm= threshold=1.36e-7
@@ -119,4 +121,32 @@ if at 7 "the model that ships" && [ "$track" = open ] && [ "$dev" = dev-full-ban
   again train-dev "$dev" more final final $third $(batches)  # validated on what it is trained on: nothing is left to choose
   pack final ship tuned-third.json
   table ship blocks-attention-dev dev-clean-part
+fi
+wide="$work/wide"
+if at 8 "on more voices, in rooms and noise" && [ -d "$data/commonvoice-part" ] && [ -d "$data/noise" ]; then
+  mkdir -p "$wide"
+  set -- "$data/LibriSpeech/dev-full-band"
+  for more in train-clean-5 train-clean-100-part train-clean-100-more; do
+    if [ -d "$data/LibriSpeech/$more" ]; then set -- "$@" "$data/LibriSpeech/$more"; fi
+  done
+  if [ -d "$data/ljspeech-part" ]; then set -- "$@" "$data/ljspeech-part"; fi
+  asr data import "$@" --output "$wide/read.jsonl"
+  asr data import "$data/commonvoice-part" --where split=train --output "$wide/cv.jsonl"
+  asr data import "$data/commonvoice-part" --where split=dev --output "$wide/cv-dev.jsonl"
+  asr data import "$data/vctk-part" --where split=train --output "$wide/vctk.jsonl"
+  cat "$wide/read.jsonl" "$wide/cv.jsonl" "$wide/vctk.jsonl" > "$wide/single.jsonl"
+  [ -f "$wide/joined/manifest.jsonl" ] || asr data join "$wide/single.jsonl" --output "$wide/joined"
+  [ -f "$wide/sounds/manifest.jsonl" ] || asr data sounds --number 300 --output "$wide/sounds"
+  for kind in baby-cry chainsaw clock-tick fire-crackling person-sneeze rain rooster; do
+    asr data import "$data/noise" --kind sounds --where "kind=$kind" --output "$wide/noise-$kind.jsonl"
+  done
+  asr data import "$wide/joined" "$wide/sounds" "$wide"/noise-*.jsonl --no-normalize --output "$wide/train.jsonl"
+  asr tokens lexicon --words "$wide/train.jsonl" --words "$wide/cv-dev.jsonl" --dictionary "$dictionary" \
+    --output "$wide/train-lexicon.txt" --tokens "$wide/tokens.txt"
+  spell "$work/final" "$wide/joined/manifest.jsonl" "$wide/train-lexicon.txt" "$wide/spelled.txt"
+  asr train --config conf/wide.toml --set tokens="$wide/tokens.txt" --set lexicon="$wide/train-lexicon.txt" \
+    --set spelled="$wide/spelled.txt" --set init="$work/final" --set augment.noise_folder="$data/noise" \
+    --train "$wide/train.jsonl" --dev "$wide/cv-dev.jsonl" --output "$wide/model" --resume
+  asr checkpoint pack "$wide/model" --dtype int8 --output "$wide/ship" --lexicon "$work/lexicon.txt.gz" \
+    --lm "$work/lm.arpa.gz" ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned-third.json" --card conf/card.md
 fi

@@ -9,7 +9,7 @@ import torchaudio.compliance.kaldi as kaldi
 from torchaudio.functional import compute_deltas
 
 from asr.audio.feature_config import FeatureConfig
-from asr.audio.features import Features, StreamingFeatures, append_deltas, normalize_running
+from asr.audio.features import Features, append_deltas, normalize_running
 from asr.audio.read import read_audio
 from asr.errors import ConfigError
 from tests.conftest import speech_like
@@ -151,31 +151,6 @@ def test_running_normalisation_equals_its_definition():
         window = values[0, max(0, frame - 19) : frame + 1].double()
         expected = (values[0, frame] - window.mean(0)) / window.var(0, unbiased=False).clamp(min=1e-5).sqrt()
         assert torch.allclose(found[0, frame], expected.float(), atol=1e-4)
-
-
-@pytest.mark.parametrize("sizes", [(160,), (1, 399, 7, 4000), (16000,), (333,)])
-@pytest.mark.parametrize("deltas", [0, 1, 2])
-def test_streamed_frames_equal_the_offline_frames_exactly(sizes, deltas):
-    features = Features(FeatureConfig(deltas=deltas, normalize="none"))
-    samples = torch.from_numpy(speech_like(1.0))
-    expected, _ = features(samples[None])
-    stream = StreamingFeatures(features)
-    found, place, turn = [], 0, 0
-    while place < len(samples):
-        size = sizes[turn % len(sizes)]
-        found.append(stream.push(samples[place : place + size]))
-        place, turn = place + size, turn + 1
-    found.append(stream.flush())
-    assert torch.equal(torch.cat(found), expected[0])
-
-
-def test_streamed_running_normalisation_equals_the_offline_one():
-    features = Features(FeatureConfig(normalize="running", deltas=1))
-    samples = torch.from_numpy(np.tile(speech_like(4.0), 2))  # longer than the window of 6 s
-    expected, _ = features(samples[None])
-    stream = StreamingFeatures(features)
-    found = torch.cat([*(stream.push(piece) for piece in samples.split(5000)), stream.flush()])
-    assert torch.allclose(found, expected[0], atol=1e-3)
 
 
 def test_too_short_for_a_frame_gives_no_frame():

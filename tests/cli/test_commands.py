@@ -387,30 +387,31 @@ def test_a_language_model_holds_the_words_of_a_list_that_its_text_lacks(run, tmp
     assert "--vocab" in err
 
 
-def test_utterances_take_the_words_that_were_heard(run, make_wav, tmp_path):
+def test_utterances_take_recognised_texts(run, make_wav, tmp_path):
     lines = [{"id": name, "audio_filepath": str(make_wav(f"{name}.wav", 0.3)), "text": "t"} for name in "abc"]
     (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    words = {"a": [("x", 0.9), ("y", 0.5)], "b": [("z", 0.6)], "c": []}
-    heard = [
-        {"id": name, "text": " ".join(w for w, _ in found), "words": [{"word": w, "confidence": c} for w, c in found]}
-        for name, found in words.items()
+    confidences = {"a": {"x": 0.9, "y": 0.5}, "b": {"z": 0.6}, "c": {}}
+    decoded = [
+        {"id": name, "text": " ".join(words), "words": [{"word": w, "confidence": c} for w, c in words.items()]}
+        for name, words in confidences.items()
     ]
-    (tmp_path / "h.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*heard, {"decode_seconds": 1}]))
+    (tmp_path / "h.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*decoded, {"decode_seconds": 1}]))
     (tmp_path / "h.trn").write_text("x y (a)\nw (elsewhere)\n")
 
-    def kept(texts, *more):
-        code, _, err = run("data", "relabel", tmp_path / "m.jsonl", tmp_path / texts, *more, "--output", tmp_path / "o")
-        read = [json.loads(line) for line in (tmp_path / "o").read_text().splitlines()] if code == 0 else err
-        return {line["id"]: line["text"] for line in read} if code == 0 else err
+    def relabelled(texts, *options) -> dict[str, str] | str:
+        """The texts by id that the command writes, or its message if it fails."""
+        output = tmp_path / "o"
+        code, _, err = run("data", "relabel", tmp_path / "m.jsonl", tmp_path / texts, *options, "--output", output)
+        return err if code else {u.id: u.text for u in read_manifest(output).utterances}
 
-    assert kept("h.jsonl") == {"a": "x y", "b": "z"}
-    assert kept("h.jsonl", "--least-confidence", 0.65) == {"a": "x y"}
-    assert kept("h.trn") == {"a": "x y"}
-    assert "has words for none" in kept("h.jsonl", "--least-confidence", 0.95)
-    assert "has no confidences" in kept("h.trn", "--least-confidence", 0.5)
+    assert relabelled("h.jsonl") == {"a": "x y", "b": "z"}
+    assert relabelled("h.jsonl", "--least-confidence", 0.65) == {"a": "x y"}
+    assert relabelled("h.trn") == {"a": "x y"}
+    assert "no utterance of the manifest has a recognised text" in relabelled("h.jsonl", "--least-confidence", 0.95)
+    assert "--least-confidence needs confidences" in relabelled("h.trn", "--least-confidence", 0.5)
     (tmp_path / "h.trn").write_text("x y\n")
-    assert "line 1 does not end in an id" in kept("h.trn")
-    assert "cannot read" in kept("nothing.trn")
+    assert "line 1 does not end in an id" in relabelled("h.trn")
+    assert "cannot read" in relabelled("nothing.trn")
 
 
 def test_the_pronunciation_that_was_said_is_chosen_and_trained_on(run, make_wav, tmp_path):

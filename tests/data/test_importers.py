@@ -109,7 +109,7 @@ def test_the_official_an4_and_digit_archives_are_read_with_their_splits(tmp_path
 def test_what_is_no_corpus_is_named(tmp_path):
     with pytest.raises(ManifestError, match="does not exist"):
         import_corpus(tmp_path / "none")
-    with pytest.raises(ManifestError, match="no corpus folder"):
+    with pytest.raises(ManifestError, match="not a corpus folder"):
         import_corpus(tmp_path)
 
 

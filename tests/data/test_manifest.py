@@ -35,7 +35,7 @@ def test_a_manifest_survives_writing_and_reading(tmp_path):
         ({"audio_filepath": "a.wav", "duration": "long"}, "'duration' is 'long'"),
         ({"audio_filepath": "a.wav", "offset": -1}, "'offset' is -1"),
         ({"audio_filepath": "a.wav", "text": 5}, "'text' is 5"),
-        ({"audio_filepath": "a.wav", "id": "good"}, "second time"),
+        ({"audio_filepath": "a.wav", "id": "good"}, "is repeated"),
     ],
 )
 def test_a_bad_line_is_listed_with_its_number_and_the_rest_is_read(tmp_path, make_wav, line, reason):

@@ -17,6 +17,9 @@ def test_words_outside_lexicon_and_model_are_counted_and_named():
     found = reference_findings(["the cat sat", "the dog sat on"], LEXICON, {"the", "sat"})
     assert found[0].startswith("28.57% of the reference words are not in the lexicon")
     assert "dog, on" in found[0]
+    assert found[0].endswith(
+        "add them to the lexicon"
+    )  # advice that can be followed: there is no option for unknown words
     assert found[1].startswith("14.29% of the reference words are unknown to the language model")
     assert "cat" in found[1]
 

@@ -16,7 +16,7 @@ from asr.nlp.model import POOLINGS, ClassifierConfig, TextClassifier
 from asr.nlp.run import split_dev
 from asr.nlp.table import read_table
 from asr.nlp.task import padded, probabilities
-from asr.nlp.words import Vocabulary, read_vectors, words_of
+from asr.nlp.words import Vocabulary, read_vectors, shortened, words_of
 
 
 def test_tables_of_all_kinds_are_read(tmp_path):
@@ -60,7 +60,8 @@ def test_words_of_any_script_are_found():
     assert vocabulary.words == ["<pad>", "<unk>", "a", "b"]
     assert vocabulary.encode(["a", "zebra"]) == [2, 1]
     assert vocabulary.encode([]) == [1]
-    assert vocabulary.encode(list("aabb"), most=2) == [2, 3]
+    assert shortened(list("abcde"), 3) == ["a", "d", "e"]
+    assert shortened(list("abc"), 3) == shortened(list("abc"), 0) == ["a", "b", "c"]
 
 
 def test_vectors_are_read_by_word(tmp_path):

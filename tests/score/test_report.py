@@ -110,7 +110,7 @@ def test_text_files_survive_writing_and_reading(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
-    [("a.trn", "no id here\n", "line 1"), ("a.txt", "u one\nu two\n", "second time"), ("a.txt", "\n", "no text"),
+    [("a.trn", "no id here\n", "line 1"), ("a.txt", "u one\nu two\n", "is repeated"), ("a.txt", "\n", "no text"),
      ("a.jsonl", "{}\n", "line 1")],
 )  # fmt: skip
 def test_bad_text_files_are_named(tmp_path, name, content, message):

@@ -23,6 +23,16 @@ from asr.text.normalize import normalize_english
         ("“Quoted ‘words’ here,” he said", "quoted words here he said"),
         ("naïve café 😀", "naive cafe"),
         ("twenty-one", "twenty one"),
+        ("123", "one hundred twenty three"),
+        ("$123", "one hundred twenty three dollars"),
+        ("$1455", "one thousand four hundred fifty five dollars"),  # an amount is not a year
+        ("the 123rd", "the one hundred twenty third"),
+        ("£1,000,000.05", "one million pounds and five cents"),
+        ("he said 'hello there'", "he said hello there"),
+        ("he said 'hello there'.", "he said hello there"),
+        ("'Tis the dogs' house.", "'tis the dogs' house"),
+        ("'a 'b' c'", "a b c"),
+        ("rock 'n' roll!", "rock 'n' roll"),
         ("   ", ""),
     ],
 )
@@ -35,3 +45,14 @@ def test_any_text_gives_letters_apostrophes_and_single_spaces_and_is_stable(text
     once = normalize_english(text)
     assert re.fullmatch(r"([a-z']+( [a-z']+)*)?", once)
     assert normalize_english(once) == once
+
+
+@given(st.text("abs' ", max_size=30))
+def test_punctuation_elsewhere_does_not_change_which_apostrophes_are_quotation_marks(text):
+    assert normalize_english(text + " .") == normalize_english(text)
+
+
+@given(st.integers(0, 10**9), st.sampled_from("$£€"))
+def test_an_amount_of_money_is_read_as_the_number_is(number, sign):
+    words = normalize_english(f"{number:,}").split()  # with commas: 1,455 is not a year
+    assert normalize_english(f"{sign}{number}").split()[:-1] == words

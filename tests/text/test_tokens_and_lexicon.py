@@ -7,7 +7,6 @@ import pytest
 from asr.errors import TextError
 from asr.text.letter_to_sound import LetterToSound
 from asr.text.lexicon import Lexicon, read_cmudict, with_boundary
-from asr.text.lines import read_lines
 from asr.text.tokens import Tokens
 
 
@@ -113,14 +112,3 @@ def test_letter_to_sound_learns_english(data):
     said = {word: rules.pronounce(word) for word in held}
     assert sum(said[word] in entries[word] for word in held) / len(held) > 0.4
     assert said == {word: rules.pronounce(word) for word in [*held[1::2], *held[::-1]]}  # whatever was asked before
-
-
-def test_lines_that_are_not_utf8_are_named_with_their_number(tmp_path):
-    (tmp_path / "t.txt").write_bytes(b"good\nb\xe9d\n")
-    with pytest.raises(TextError, match="line 2"):
-        list(read_lines(tmp_path / "t.txt"))
-    with pytest.raises(TextError, match="does not exist"):
-        list(read_lines(tmp_path / "none.txt"))
-    (tmp_path / "t.gz").write_bytes(gzip.compress(b"abc\n" * 1000)[:-10])
-    with pytest.raises(TextError, match="cut short"):
-        list(read_lines(tmp_path / "t.gz"))

@@ -23,7 +23,7 @@ from torch.nn.utils.rnn import pad_sequence
 from asr.nlp.model import ClassifierConfig, TextClassifier
 from asr.nlp.table import read_table
 from asr.nlp.task import BatchConfig, ClassifierTask
-from asr.nlp.words import Vocabulary, words_of
+from asr.nlp.words import Vocabulary, shortened, words_of
 from asr.train.config import TrainConfig
 from asr.train.loop import Trainer
 
@@ -86,7 +86,7 @@ def main() -> None:
     classes = sorted({label for label in table.labels if label is not None})
     labels = np.array([classes.index(str(table.labels[row])) for row in chosen])
     vocabulary = Vocabulary.of(words, 1)
-    texts = [vocabulary.encode(text, options.max_words) for text in words]
+    texts = [vocabulary.encode(shortened(text, options.max_words)) for text in words]
     peer = Peer(len(vocabulary.words), len(classes))
     rates: dict[str, list[float]] = {"plain nn.LSTM loop": [], "asr": []}
     for number in range(options.rounds):

@@ -1,48 +1,76 @@
-"""`asr data`: import, check, describe and split corpora."""
+"""`asr data`: download, import, check, describe, split, relabel, augment and join corpora."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
-import numpy as np
 
 from asr.cli.console import Progress, list_bad, note
+from asr.cli.data.derived import augment, join, sounds
+from asr.data.describe import describe
 from asr.data.download import ARCHIVES, download_corpus
 from asr.data.importers import import_corpus, keep_where
-from asr.data.manifest import Manifest, read_manifest, write_manifest
+from asr.data.manifest import Utterance, read_manifest, write_manifest
+from asr.data.relabel import read_recognised
+from asr.data.relabel import relabel as relabel_utterances
+from asr.data.split import split_utterances
 from asr.errors import ConfigError, ManifestError
-from asr.score.text_files import read_texts
 from asr.text.normalize import normalize_english
 
 
 @click.group()
 def command() -> None:
-    """Import, check, describe and split corpora.
+    """Download, import, check, describe and split corpora.
 
     \b
     Example: asr data import LibriSpeech/train-clean-5 --output train.jsonl
     """
 
 
-@command.command("import")
+for derived in (augment, join, sounds):
+    command.add_command(derived)
+
+
+@command.command("import", short_help="Make a manifest from corpora.")
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Manifest to write (JSON lines).")
 @click.option(
-    "--kind", default="auto", show_default=True, help="auto, librispeech, manifest, nemo, csv, kaldi, an4 or fsdd."
+    "--kind",
+    default="auto",
+    show_default=True,
+    help="Format of the sources: auto, librispeech, manifest, nemo, csv, kaldi, an4, fsdd or sounds.",
 )
-@click.option("--where", "conditions", multiple=True, help="Keep only items with KEY=VALUE, such as split=test.")
 @click.option(
-    "--normalize/--no-normalize", default=True, show_default=True, help="Bring texts to plain lower-case words."
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Import only items with this value of a key, such as split=test; may be repeated.",
 )
-@click.option("--prefix", default="", help="Put before every id, to keep corpora apart.")
+@click.option(
+    "--normalize/--no-normalize", default=True, show_default=True, help="Change texts to plain lower-case words."
+)
+@click.option("--prefix", default="", help="Text to put before every id, to keep the ids of corpora apart.")
 def import_command(
     sources: tuple[Path, ...], output: Path, kind: str, conditions: tuple[str, ...], normalize: bool, prefix: str
 ) -> None:
-    """Make one manifest of corpora: LibriSpeech or Kaldi folders, manifest.jsonl corpora, NeMo, CSV/TSV."""
+    """Make one manifest from SOURCES: folders of LibriSpeech, Kaldi, AN4 or FSDD, manifests, CSV or TSV files.
+
+    A CSV or TSV file needs a header line. The audio column is audio_filepath, path, file, filename, audio, wav or
+    wav_filename; the others are text, sentence, transcript or transcription; speaker, client_id or speaker_id; id or
+    utterance_id. Items that cannot be used are listed with the reason.
+
+    \b
+    Examples:
+      asr data import LibriSpeech/train-clean-5 --output train.jsonl
+      asr data import an4 --where split=test --output test.jsonl
+      asr data import validated.tsv --output voices.jsonl
+    """
     wanted = dict(_condition(text) for text in conditions)
     utterances, bad = [], []
     for source in sources:
@@ -53,13 +81,12 @@ def import_command(
         for utterance in (keep_where(manifest, wanted) if wanted else manifest).utterances:
             text = normalize_english(utterance.text) if normalize and utterance.text is not None else utterance.text
             utterances.append(replace(utterance, id=prefix + utterance.id, text=text))
-    seen = Counter(utterance.id for utterance in utterances)
-    twice = [name for name, number in seen.items() if number > 1]
-    if twice:
-        raise ManifestError(f"the id '{twice[0]}' comes from two corpora; import one of them with --prefix.")
+    repeated = [name for name, number in Counter(utterance.id for utterance in utterances).items() if number > 1]
+    if repeated:
+        raise ManifestError(f"two corpora have the id '{repeated[0]}'; import one of them with a `prefix`.")
     write_manifest(output, utterances)
     list_bad(bad)
-    note(f"{output}: {len(utterances)} utterances, {sum(u.duration for u in utterances) / 3600:.2f} h")
+    _note_size(output, utterances)
 
 
 def _condition(text: str) -> tuple[str, str]:
@@ -69,11 +96,22 @@ def _condition(text: str) -> tuple[str, str]:
     return key, value
 
 
-@command.command("download")
+def _note_size(path: Path, utterances: Sequence[Utterance]) -> None:
+    hours = sum(utterance.duration for utterance in utterances) / 3600
+    note(f"{path}: {len(utterances)} utterances, {hours:.2f} h")
+
+
+@command.command("download", short_help="Download, verify and unpack official archives.")
 @click.argument("names", nargs=-1, required=True, type=click.Choice(sorted(ARCHIVES)))
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to unpack below.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to unpack into.")
 def download(names: tuple[str, ...], output: Path) -> None:
-    """Download official archives, go on where an earlier call stopped, check their sums, unpack them."""
+    """Download official corpus archives, verify their checksums and unpack them.
+
+    An interrupted download is continued where it stopped.
+
+    \b
+    Example: asr data download train-clean-5 dev-clean-2 --output corpora
+    """
     for name in names:
         note(f"{name}: {ARCHIVES[name].url}")
         progress = Progress(name)
@@ -82,10 +120,16 @@ def download(names: tuple[str, ...], output: Path) -> None:
         note(f"{name}: {folder}")
 
 
-@command.command("check")
+@command.command("check", short_help="Check the audio files of a manifest.")
 @click.argument("manifest", type=click.Path(path_type=Path))
 def check(manifest: Path) -> int:
-    """Open the header of every file of a manifest; name what cannot be used (exit code 1 if anything)."""
+    """Read the header of every audio file in MANIFEST and list the items that cannot be used.
+
+    The exit code is 1 if there are any.
+
+    \b
+    Example: asr data check train.jsonl
+    """
     progress = Progress("checking")
     result = read_manifest(manifest, check_audio=True, progress=progress)
     progress.close()
@@ -94,11 +138,15 @@ def check(manifest: Path) -> int:
     return 1 if result.bad else 0
 
 
-@command.command("stats")
+@command.command("stats", short_help="Print hours, speakers, lengths and words.")
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def stats(manifest: Path, as_json: bool) -> None:
-    """Hours, speakers, lengths and words of a manifest."""
+    """Print the hours, speakers, utterance lengths and words of MANIFEST.
+
+    \b
+    Example: asr data stats train.jsonl
+    """
     result = read_manifest(manifest)
     figures = describe(result)
     if as_json:
@@ -109,100 +157,56 @@ def stats(manifest: Path, as_json: bool) -> None:
     list_bad(result.bad)
 
 
-def describe(manifest: Manifest) -> dict[str, float | int]:
-    """Counts and lengths of a manifest's utterances; durations in seconds."""
-    durations = np.array([utterance.duration for utterance in manifest.utterances])
-    words = [word for utterance in manifest.utterances for word in (utterance.text or "").split()]
-    speakers = {utterance.speaker for utterance in manifest.utterances if utterance.speaker}
-    return {
-        "utterances": len(durations),
-        "bad_lines": len(manifest.bad),
-        "hours": round(float(durations.sum()) / 3600, 3),
-        "speakers": len(speakers),
-        "shortest_seconds": round(float(durations.min()), 2),
-        "median_seconds": round(float(np.median(durations)), 2),
-        "longest_seconds": round(float(durations.max()), 2),
-        "words": len(words),
-        "distinct_words": len(set(words)),
-        "without_text": sum(utterance.text is None for utterance in manifest.utterances),
-    }
-
-
-@command.command("split")
+@command.command("split", short_help="Divide a manifest in two.")
 @click.argument("manifest", type=click.Path(path_type=Path))
-@click.option("--dev", "share", default=0.1, show_default=True, help="Share of the audio for the second part.")
-@click.option("--by", type=click.Choice(["speaker", "utterance"]), default="speaker", show_default=True)
-@click.option("--seed", default=1, show_default=True)
+@click.option(
+    "--dev", "share", default=0.1, show_default=True, help="Share of the audio that goes to the second manifest."
+)
+@click.option(
+    "--by",
+    type=click.Choice(["speaker", "utterance"]),
+    default="speaker",
+    show_default=True,
+    help="Keep all utterances of a speaker together, or divide by single utterances.",
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of the random choice.")
 @click.option("--output", nargs=2, required=True, type=click.Path(path_type=Path), help="The two manifests to write.")
 def split(manifest: Path, share: float, by: str, seed: int, output: tuple[Path, Path]) -> None:
-    """Divide a manifest in two, whole speakers to one side unless `--by utterance`."""
-    if not 0 < share < 1:
-        raise ConfigError(f"--dev must lie between 0 and 1, not {share}.")
+    """Divide MANIFEST in two at random, each speaker in one part only unless --by utterance is given.
+
+    \b
+    Example: asr data split all.jsonl --dev 0.1 --output train.jsonl dev.jsonl
+    """
     result = read_manifest(manifest)
-    groups: dict[str, list[int]] = {}
-    for index, utterance in enumerate(result.utterances):
-        if by == "speaker" and not utterance.speaker:
-            raise ManifestError(f"{utterance.id} has no speaker; split with --by utterance.")
-        groups.setdefault(str(utterance.speaker) if by == "speaker" else utterance.id, []).append(index)
-    if len(groups) < 2:
-        raise ManifestError(f"{manifest} has one {by} only and cannot be split by {by}.")
-    chosen: set[int] = set()
-    held = 0.0
-    for name in np.random.default_rng(seed).permutation(sorted(groups)):
-        if chosen and held >= share * result.seconds:
-            break
-        chosen.update(groups[name])
-        held += sum(result.utterances[index].duration for index in groups[name])
-    parts = ([], [])  # type: tuple[list, list]
-    for index, utterance in enumerate(result.utterances):
-        parts[index in chosen].append(utterance)
+    parts = split_utterances(result.utterances, share, by, seed)
     for path, part in zip(output, parts, strict=True):
         write_manifest(path, part)
-        note(f"{path}: {len(part)} utterances, {sum(u.duration for u in part) / 3600:.2f} h")
+        _note_size(path, part)
     list_bad(result.bad)
 
 
-@command.command("relabel")
+@command.command("relabel", short_help="Replace texts by recognised ones, for self-training.")
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.argument("texts", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Manifest to write.")
 @click.option(
-    "--least-confidence", type=click.FloatRange(0, 1), help="Mean over an utterance's words; needs `asr decode --json`."
+    "--least-confidence",
+    type=click.FloatRange(0, 1),
+    help="Leave out utterances whose words have a lower mean confidence; needs the output of `asr decode --json`.",
 )
 def relabel(manifest: Path, texts: Path, output: Path, least_confidence: float | None) -> None:
-    """The utterances of MANIFEST with the words of TEXTS in place of their own, as self-training needs them.
+    """Write the utterances of MANIFEST with the recognised texts in TEXTS, for self-training.
 
-    TEXTS is what `asr decode` wrote, with --output or, with confidences, with --json. What has no words there is left
-    out.
+    TEXTS is the output of `asr decode`: the file of --output, or, with confidences, the lines of --json. Utterances
+    without a recognised word are left out.
 
     \b
-    Example: asr decode --model exp/5h --manifest more.jsonl --json > heard.jsonl
-             asr data relabel more.jsonl heard.jsonl --least-confidence 0.8 --output pseudo.jsonl
+    Example: asr decode --model exp/5h --manifest more.jsonl --json > recognised.jsonl
+             asr data relabel more.jsonl recognised.jsonl --least-confidence 0.8 --output pseudo.jsonl
     """
-    heard = read_heard(texts)
     result = read_manifest(manifest)
-    if least_confidence is not None and not any(confidences for _, confidences in heard.values()):
-        raise ConfigError(f"{texts} has no confidences; write it with `asr decode --json`.")
-    kept = []
-    for utterance in result.utterances:
-        text, confidences = heard.get(utterance.id, ("", []))
-        if text and (least_confidence is None or float(np.mean(confidences or 0.0)) >= least_confidence):
-            kept.append(replace(utterance, text=text))
-    if not kept:
-        raise ManifestError(f"{texts} has words for none of the utterances of {manifest} that may be kept.")
-    write_manifest(output, kept)
-    hours = sum(utterance.duration for utterance in kept) / 3600
-    note(f"{output}: {len(kept)} of {len(result.utterances)} utterances, {hours:.2f} h")
+    relabelled = relabel_utterances(result, read_recognised(texts), least_confidence)
+    write_manifest(output, relabelled)
+    hours = sum(utterance.duration for utterance in relabelled) / 3600
+    note(f"{output}: {len(relabelled)} of {len(result.utterances)} utterances, {hours:.2f} h")
     list_bad(result.bad)
-
-
-def read_heard(path: Path) -> dict[str, tuple[str, list[float]]]:
-    """Text and confidences of words by id: the lines of `asr decode --json`, or any texts, without confidences."""
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        found = [line for line in lines if "words" in line]
-        if found:
-            return {str(line["id"]): (line["text"], [word["confidence"] for word in line["words"]]) for line in found}
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # another form, or an error that the reader of texts can name
-    return {name: (text, []) for name, text in read_texts(path).texts.items()}

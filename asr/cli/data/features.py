@@ -1,4 +1,4 @@
-"""`asr features`: filterbank or MFCC features of a file."""
+"""`asr features`: the filterbank or MFCC features of an audio file."""
 
 from __future__ import annotations
 
@@ -17,25 +17,44 @@ from asr.errors import AsrError
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), help="Where to write.  [default: FILE's stem with .npy]")
-@click.option("--kind", type=click.Choice(["fbank", "mfcc"]), default="fbank", show_default=True)
-@click.option("--convention", type=click.Choice(["kaldi", "librosa"]), default="kaldi", show_default=True)
-@click.option("--mel-bins", default=80, show_default=True, help="Mel filters.")
-@click.option("--ceps", default=13, show_default=True, help="Cepstral coefficients of MFCC.")
-@click.option("--high-freq", default=0.0, show_default=True, help="Upper edge in Hz; 0: half the sample rate.")
-@click.option("--deltas", default=0, show_default=True, type=click.IntRange(0, 2), help="Orders of time derivatives.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Array to write.  [default: the stem of FILE with .npy]"
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["fbank", "mfcc"]),
+    default="fbank",
+    show_default=True,
+    help="Log mel filterbank energies, or mel-frequency cepstral coefficients.",
+)
+@click.option(
+    "--convention",
+    type=click.Choice(["kaldi", "librosa"]),
+    default="kaldi",
+    show_default=True,
+    help="Whose windows, mel scale and cosine transform to use.",
+)
+@click.option("--mel-bins", default=80, show_default=True, help="Number of mel filters.")
+@click.option("--ceps", default=13, show_default=True, help="Number of cepstral coefficients of MFCC.")
+@click.option(
+    "--high-freq", default=0.0, show_default=True, help="Upper edge of the filters in Hz; 0: half the sample rate."
+)
+@click.option(
+    "--deltas", default=0, show_default=True, type=click.IntRange(0, 2), help="Number of time derivatives to append."
+)
 @click.option(
     "--normalize",
     type=click.Choice(["none", "utterance", "level", "running", "speech"]),
     default="none",
     show_default=True,
+    help="Subtract each value's mean over the utterance, its loudness alone, a running mean, or its mean in speech.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Also draw a picture (.png).")
+@click.option("--plot", type=click.Path(path_type=Path), help="Picture to draw (.png).")
 def command(
     file: Path, output: Path | None, kind: str, convention: str, mel_bins: int, ceps: int, high_freq: float,
     deltas: int, normalize: str, plot: Path | None,
 ) -> None:  # fmt: skip
-    """Compute the features of an audio FILE as a NumPy array (frames, values), float32.
+    """Write the features of the audio FILE as a NumPy array (frames, values), float32.
 
     \b
     Example: asr features talk.wav --kind mfcc --deltas 2 --plot talk.png
@@ -53,9 +72,7 @@ def command(
     features, lengths = Features(config)(torch.from_numpy(samples)[None])
     array = features[0, : int(lengths[0])].numpy()
     if not len(array):
-        raise AsrError(
-            f"{file} is shorter than one frame of {config.frame_length_ms:g} ms; there is nothing to compute."
-        )
+        raise AsrError(f"{file} is shorter than one frame of {config.frame_length_ms:g} ms.")
     target = output or Path(f"{file.stem}.npy")
     with replacing(target) as temporary, temporary.open("wb") as stream:
         np.save(stream, array)

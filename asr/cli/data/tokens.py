@@ -1,54 +1,62 @@
-"""`asr tokens`: make token sets and lexicons."""
+"""`asr tokens`: make token sets, word lists and lexicons."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from pathlib import Path
 
 import click
 
 from asr.atomic_file import write_atomically, write_text
+from asr.cli.case_option import CASE
 from asr.cli.console import Progress, list_bad, note
 from asr.data.manifest import BadItem, read_manifest, sentences
 from asr.errors import ConfigError, TextError
-from asr.text.letter_to_sound import LetterToSound
 from asr.text.lexicon import Lexicon, read_cmudict, with_boundary, with_states
 from asr.text.lm_units import train_subwords
 from asr.text.normalize import CASES
+from asr.text.pronounce import pronounce
 from asr.text.tokens import BLANK, BOUNDARY, ENGLISH_CHARACTERS, Tokens
 
 
 @click.group()
 def command() -> None:
-    """Make token sets and lexicons.
+    """Make token sets, word lists and lexicons.
 
     \b
     Example: asr tokens lexicon --words words.txt --dictionary cmudict.dict --output lexicon.txt --tokens tokens.txt
     """
 
 
-@command.command("characters")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="tokens.txt to write.")
-@click.option("--characters", default=ENGLISH_CHARACTERS, show_default=True, help="The characters, run together.")
+@command.command("characters", short_help="Write a token set of characters.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Token file to write (tokens.txt).")
+@click.option("--characters", default=ENGLISH_CHARACTERS, show_default=True, help="The characters, without separators.")
 def characters(output: Path, characters: str) -> None:
-    """Write a character token set: blank, word boundary, the characters."""
+    """Write a token set of characters: blank, word boundary, then the characters.
+
+    \b
+    Example: asr tokens characters --output tokens.txt
+    """
     tokens = Tokens.characters(characters)
     write_atomically(output, tokens.to_text().encode())
     note(f"{output}: {len(tokens)} tokens")
 
 
-@command.command("words")
+@command.command("words", short_help="Write the word list of texts.")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path), help="Word list to write, most frequent first."
 )
-@click.option("--vocab", type=click.Path(path_type=Path), help="Keep only words of this list (case is ignored).")
-@click.option("--min-count", default=1, show_default=True, help="Keep words that occur as often.")
-@click.option("--most", default=0, help="Keep only so many, the most frequent.")
-@click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
+@click.option("--vocab", type=click.Path(path_type=Path), help="Keep only words of this list; case is ignored.")
+@click.option("--min-count", default=1, show_default=True, help="Keep only words that occur at least so often.")
+@click.option("--most", default=0, help="Keep only so many words, the most frequent ones.  [default: all]")
+@CASE
 def words(texts: tuple[Path, ...], output: Path, vocab: Path | None, min_count: int, most: int, case: str) -> None:
-    """Count the words of texts (plain, .gz, .bz2) and manifests (.jsonl) into a word list."""
+    """Write the words of TEXTS, most frequent first: text files (plain, .gz, .bz2, .xz) or manifests (.jsonl).
+
+    \b
+    Example: asr tokens words text.txt.gz train.jsonl --min-count 3 --output words.txt
+    """
     change = CASES[case]
     counts: Counter[str] = Counter()
     for path in texts:
@@ -58,20 +66,21 @@ def words(texts: tuple[Path, ...], output: Path, vocab: Path | None, min_count: 
         allowed = {change(line.strip()) for line in sentences(vocab)}
         counts = Counter({word: count for word, count in counts.items() if word in allowed})
     ranked = sorted((-count, word) for word, count in counts.items() if count >= min_count)
-    kept = [word for _, word in ranked][: most or None]
-    if not kept:
+    selected = [word for _, word in ranked][: most or None]
+    if not selected:
         raise TextError("no word is left; check --vocab and --min-count.")
-    write_atomically(output, "".join(f"{word}\n" for word in kept).encode())
-    note(f"{output}: {len(kept)} words, {sum(counts[w] for w in kept) / max(1, sum(counts.values())):.2%} of the text")
+    write_atomically(output, "".join(f"{word}\n" for word in selected).encode())
+    coverage = sum(counts[word] for word in selected) / max(1, counts.total())
+    note(f"{output}: {len(selected)} words, {coverage:.2%} of the text")
 
 
-@command.command("subwords")
+@command.command("subwords", short_help="Train a sentencepiece model.")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--size", default=5000, show_default=True, type=click.IntRange(10), help="Subwords to make.")
+@click.option("--size", default=5000, show_default=True, type=click.IntRange(10), help="Number of subwords.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="sentencepiece model to write (.model).")
-@click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
+@CASE
 def subwords(texts: tuple[Path, ...], size: int, output: Path, case: str) -> None:
-    """Divide the words of texts into subwords, for `units` of `asr lm train` (sentencepiece, unigram model).
+    """Train a sentencepiece unigram model on TEXTS, for the key `units` of `asr lm train`.
 
     \b
     Example: asr tokens subwords text.txt.gz --size 5000 --output subwords.model
@@ -83,88 +92,76 @@ def subwords(texts: tuple[Path, ...], size: int, output: Path, case: str) -> Non
     note(f"{output}: {size} subwords")
 
 
-@command.command("lexicon")
+@command.command("lexicon", short_help="Write a lexicon of phones.")
 @click.option(
     "--words",
     "sources",
     multiple=True,
     required=True,
     type=click.Path(path_type=Path),
-    help="Word list, text or manifest.",
+    help="Word list, text or manifest whose words to spell; may be repeated.",
 )
 @click.option(
-    "--dictionary", required=True, type=click.Path(path_type=Path), help="CMUdict-like pronouncing dictionary."
+    "--dictionary",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Pronouncing dictionary in the form of CMUdict.",
 )
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="lexicon.txt (or .gz) to write.")
-@click.option("--tokens", "tokens_path", type=click.Path(path_type=Path), help="Also write the phones as tokens.txt.")
-@click.option("--variants", default=2, show_default=True, help="Pronunciations a word may keep.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Lexicon to write (lexicon.txt or .gz).")
+@click.option(
+    "--tokens", "tokens_path", type=click.Path(path_type=Path), help="Token file of the phones to write as well."
+)
+@click.option("--variants", default=2, show_default=True, help="Pronunciations of the dictionary to keep for a word.")
 @click.option(
     "--states",
     default=0,
     type=click.IntRange(0),
-    help="Spell in that many states of each phone, for model.kind = 'gaussian'.",
+    help="Spell with so many hidden Markov states for each phone, for model.kind = 'gaussian'.",
 )
 def lexicon(
     sources: tuple[Path, ...], dictionary: Path, output: Path, tokens_path: Path | None, variants: int, states: int
 ) -> None:  # fmt: skip
-    """Spell words in phones: from a dictionary, and by letter-to-sound rules learned from it for the rest.
+    """Write the spellings of words in phones: from a dictionary, or by letter-to-sound for words that it lacks.
 
     \b
     Example: asr tokens lexicon --words train.jsonl --dictionary cmudict.dict --output lexicon.txt --tokens tokens.txt
     """
-    known = read_cmudict(dictionary)
-    wanted = sorted({word for path in sources for line in sentences(path) for word in line.lower().split()})
-    missing = [word for word in wanted if word not in known]
-    found = {word: known[word][:variants] for word in wanted if word in known}
-    unsayable = []
-    if missing:
-        note(f"learning letter-to-sound rules for {len(missing)} of {len(wanted)} words (about a minute)")
-        rules = LetterToSound({word: ways[:1] for word, ways in known.items()})
-        progress = Progress("pronouncing")
-        for number, word in enumerate(missing, 1):
-            phones = _from_parts(word, known) or rules.pronounce(word)
-            if phones is None:
-                unsayable.append(word)
-            else:
-                found[word] = [phones]
-            progress(number, len(missing))
-        progress.close()
-    made = with_states(found, states) if states else with_boundary(found)
+    entries = read_cmudict(dictionary)
+    words = {word for path in sources for line in sentences(path) for word in line.lower().split()}
+    progress = Progress("pronouncing")
+    pronounced = pronounce(words, entries, variants, note, progress)
+    progress.close()
+    ways = pronounced.pronunciations
+    made = with_states(ways, states) if states else with_boundary(ways)
     write_text(output, made.to_text())
     if tokens_path is not None:
-        phones_used = sorted({phone for ways in known.values() for way in ways for phone in way})
-        names = [BOUNDARY, *phones_used]
+        phones = sorted({phone for ways in entries.values() for way in ways for phone in way})
+        names = [BOUNDARY, *phones]
         if states:
-            names = [f"{phone}.{state}" for phone in phones_used for state in range(1, states + 1)]
+            names = [f"{phone}.{state}" for phone in phones for state in range(1, states + 1)]
         write_atomically(tokens_path, Tokens([BLANK, *names]).to_text().encode())
-    if unsayable:
-        note(f"{len(unsayable)} words with letters unknown to the dictionary were left out: {' '.join(unsayable[:10])}")
-    note(f"{output}: {len(made)} words, {len(missing) - len(unsayable)} by rule")
+    if pronounced.without:
+        shown = " ".join(pronounced.without[:10])
+        note(f"{len(pronounced.without)} words with letters unknown to the dictionary were left out: {shown}")
+    note(f"{output}: {len(made)} words, {pronounced.by_rule} by rule")
 
 
-def _from_parts(word: str, known: dict[str, list[tuple[str, ...]]]) -> tuple[str, ...] | None:
-    """A possessive from its noun: `'s` and a closing apostrophe follow English spelling regularly."""
-    match = re.fullmatch(r"(.+?)('s|s'|')", word)
-    if not match or match[1] not in known:
-        return None
-    base = known[match[1]][0]
-    if match[2] == "'":
-        return base
-    if base[-1] in ("S", "Z", "SH", "ZH", "CH", "JH"):
-        return (*base, "IH", "Z")
-    return (*base, "S" if base[-1] in ("P", "T", "K", "F", "TH") else "Z")
-
-
-@command.command("spell")
-@click.option("--model", required=True, help="Model folder or shipped model that chooses.")
-@click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Utterances with texts.")
-@click.option("--lexicon", "lexicon_path", required=True, type=click.Path(path_type=Path), help="With variants.")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="spelled.txt to write.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@command.command("spell", short_help="Choose the pronunciations that were spoken.")
+@click.option("--model", required=True, help="Model folder, or name of a shipped model, that chooses.")
+@click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest of utterances with texts.")
+@click.option(
+    "--lexicon",
+    "lexicon_path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Lexicon with several pronunciations of words.",
+)
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Spellings to write (spelled.txt).")
+@click.option("--device", default="auto", show_default=True, help="Device of the acoustic model: auto, cpu or cuda.")
 def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: str) -> int:
-    """Which of a word's pronunciations was said: each text in the tokens of the likeliest path through its audio.
+    """Write each text in the pronunciations that were spoken, by the best alignment with the audio.
 
-    To train with what was said, not with each word's first pronunciation: `asr train --set spelled=spelled.txt`.
+    `asr train --set spelled=spelled.txt` then trains on these, not on the first pronunciation of each word.
 
     \b
     Example: asr tokens spell --model exp/5h --manifest train.jsonl --lexicon lexicon.txt --output spelled.txt
@@ -179,7 +176,7 @@ def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: 
     progress.close()
     log_probs, unreadable, tokens = computed.arrays, computed.bad, computed.backend.package.tokens
     speller = Speller(tokens, Lexicon.read(lexicon_path), note)
-    lines, strange, words, others = [], [], 0, 0
+    lines, unaligned, words, variants = [], [], 0, 0
     for name, text in texts.items():
         if name not in log_probs:
             continue
@@ -187,13 +184,13 @@ def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: 
             ways = [speller.spell(word) for word in text.split()]
             places = align(log_probs[name], ways, tokens.boundary)
         except TextError as error:
-            strange.append(BadItem(name, str(error).rstrip(".")))
+            unaligned.append(BadItem(name, str(error).rstrip(".")))
             continue
         ids = [token for way, place in zip(ways, places, strict=True) for token in way[place.spelling]]
         lines.append(f"{name} {' '.join(tokens.names[token] for token in ids)}\n")
-        words, others = words + len(places), others + sum(place.spelling > 0 for place in places)
+        words, variants = words + len(places), variants + sum(place.spelling > 0 for place in places)
     write_atomically(output, "".join(lines).encode())
-    note(f"{output}: {len(lines)} utterances; {others} of {words} words not in their first pronunciation")
-    list_bad(strange, "keep the lexicon's first pronunciations")
+    note(f"{output}: {len(lines)} utterances; {variants} of {words} words not in their first pronunciation")
+    list_bad(unaligned, "keep the first pronunciations of the lexicon")
     list_bad(unreadable)
     return 1 if unreadable else 0

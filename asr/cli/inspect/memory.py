@@ -22,9 +22,9 @@ DISTANCES = (1, 2, 5, 10, 20, 50, 100)
 @click.option("--kinds", default="rnn,gru,lstm", show_default=True, help=KINDS_HELP)
 @click.option("--steps", default=101, show_default=True, type=click.IntRange(2), help="Number of steps to go back.")
 @click.option("--size", default=64, show_default=True, type=click.IntRange(1), help="Units of the layer.")
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Seed of weights and sequences.")
 @click.option("--output", type=click.Path(path_type=Path), help="Picture to write (.png).")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def gradients(kinds: str, steps: int, size: int, seed: int, output: Path | None, as_json: bool) -> None:
     """Show how far gradients reach back (the vanishing gradient), for untrained networks of each kind.
 

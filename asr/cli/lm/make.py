@@ -1,12 +1,15 @@
-"""`asr lm`: make language models."""
+"""`asr lm`: the group, and `ngram` and `train`, which make language models."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
 
-from asr.cli.console import TrainingProgress, note
+from asr.cli.case_option import CASE
+from asr.cli.console import Steps, TrainingProgress, note
+from asr.cli.lm.text import text
 from asr.cli.lm.use import interpolate, pack, sample, score
 from asr.config import from_dict, read_toml
 from asr.data.manifest import sentences
@@ -18,42 +21,65 @@ from asr.train.log import EpochLog
 
 @click.group()
 def command() -> None:
-    """Make language models.
+    """Train, evaluate, combine and pack language models.
 
     \b
     Example: asr lm ngram text.txt.gz --order 3 --output lm.arpa.gz
     """
 
 
-@command.command("ngram")
+@command.command("ngram", short_help="Estimate a Kneser-Ney n-gram model.")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--order", default=3, show_default=True, type=click.IntRange(1, 5), help="Words in the longest n-grams.")
+@click.option(
+    "--order", default=3, show_default=True, type=click.IntRange(1, 5), help="Number of words in the longest n-grams."
+)
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path), help="ARPA file to write (.arpa or .arpa.gz)."
 )
 @click.option(
     "--vocab", type=click.Path(path_type=Path), help="Word list; other words become <unk>.  [default: all words]"
 )
-@click.option("--unseen", is_flag=True, help="Also words of --vocab that TEXT lacks, each as likely as <unk>.")
+@click.option("--unseen", is_flag=True, help="Include words of --vocab that TEXTS lack, each as probable as <unk>.")
 @click.option(
-    "--prune", default="", metavar="'0 C2 C3'", help="For each order, leave out n-grams seen as often or less."
+    "--prune",
+    default="",
+    metavar="'0 C2 C3'",
+    help="For each order, leave out n-grams that occur no more often than this.",
 )
 @click.option(
     "--threshold",
     default=0.0,
     type=click.FloatRange(0, 1),
     metavar="SHARE",
-    help="Leave out n-grams whose absence raises perplexity by less than this share, such as 1e-8.",
+    help="Leave out n-grams without which perplexity rises by less than this share, such as 1e-8.",
 )
-@click.option("--decimals", type=click.IntRange(1, 9), help="Of the written log10 values; 3 makes small files.")
-@click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
+@click.option("--memory", default="4G", show_default=True, metavar="SIZE", help="To use, about; the rest lies on disk.")
+@click.option(
+    "--temporary",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder for what lies on disk: some 60 bytes a word of TEXT.  [default: the system's]",
+)
+@click.option(
+    "--decimals",
+    type=click.IntRange(1, 9),
+    help="Decimals of the log10 values in the file; 3 makes it small.  [default: all]",
+)
+@CASE
 def ngram(
     texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None, unseen: bool, prune: str,
-    threshold: float, decimals: int | None, case: str,
+    threshold: float, memory: str, temporary: Path | None, decimals: int | None, case: str,
 ) -> None:  # fmt: skip
-    """Estimate a modified Kneser-Ney model of TEXT…: a sentence a line; plain, .gz, .bz2, .xz, or manifests."""
+    """Estimate an n-gram model of TEXTS by interpolated modified Kneser-Ney smoothing.
+
+    Texts have one sentence a line (plain, .gz, .bz2, .xz), or are manifests (.jsonl). They may be larger than the
+    memory: n-grams are sorted and counted on disk.
+
+    \b
+    Example: asr lm ngram text.txt.gz --order 3 --prune '0 0 1' --output lm.arpa.gz
+    """
     from asr.lm.ngram.arpa import write_arpa
-    from asr.lm.ngram.kneser_ney import Corpus, estimate
+    from asr.lm.ngram.disk_arrays import Workspace
+    from asr.lm.ngram.kneser_ney import Corpus, estimate_on_disk
 
     try:
         cutoffs = [int(field) for field in prune.replace(",", " ").split()]
@@ -61,30 +87,49 @@ def ngram(
         raise ConfigError(f"--prune '{prune}' must be whole numbers, one for each order, such as '0 1 2'.") from None
     change = CASES[case]
     if unseen and vocab is None:
-        raise ConfigError("--unseen adds the words of --vocab; give that list too.")
+        raise ConfigError("--unseen needs the word list of --vocab.")
     allowed = None if vocab is None else [word for line in read_lines(vocab) for word in change(line).split()]
-    note("counting words …")
-    corpus = Corpus((change(line) for path in texts for line in sentences(path)), allowed, unseen)
-    note(f"{len(corpus.tokens)} tokens, {len(corpus.ids)} words; estimating …")
-    model = estimate(corpus, order, cutoffs, note, threshold)
+    note("reading words …")
+    lines = (change(line) for path in texts for line in sentences(path))
+    corpus = Corpus(lines, allowed, unseen, Workspace(_bytes(memory), temporary))
+    note(f"{len(corpus.tokens):,} tokens, {len(corpus.ids):,} words; estimating …")
+    steps = Steps()
+    model = estimate_on_disk(corpus, order, cutoffs, note, threshold, steps)
+    steps.close()
+    note("writing …")
     write_arpa(output, model, decimals)
     shown = " / ".join(f"{len(grams):,}" for grams in model.grams)
     note(f"{output}: {shown} n-grams, {output.stat().st_size / 1e6:.1f} MB")
 
 
-@command.command("train")
+def _bytes(size: str) -> int:
+    """Bytes of a size such as 500M or 4G. Raises ConfigError for another text."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", size.strip().upper())
+    if not match or float(match[1]) == 0:
+        raise ConfigError(f"--memory '{size}' must be a size such as 500M or 4G.")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
+
+
+@command.command("train", short_help="Train an LSTM language model.")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="Configuration (TOML).")
-@click.option("--dev", required=True, type=click.Path(path_type=Path), help="Text to validate on.")
+@click.option("--dev", required=True, type=click.Path(path_type=Path), help="Text for validation.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--resume", is_flag=True, help="Go on with the run that OUTPUT holds; begin if it holds none.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
+@click.option("--resume", is_flag=True, help="Continue the run in OUTPUT; begin if there is none.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a configuration key, such as train.epochs=5; may be repeated.",
+)
 def train(
     texts: tuple[Path, ...], config_path: Path, dev: Path, output: Path, resume: bool, overrides: tuple[str, ...]
 ) -> None:
-    """Train an LSTM language model on TEXT…: a sentence a line; plain, .gz, .bz2, .xz, or manifests.
+    """Train an LSTM language model on TEXTS.
 
-    A run may be killed at any moment: --resume takes it up at its last checkpoint and ends with the same weights.
+    Texts have one sentence a line (plain, .gz, .bz2, .xz), or are manifests (.jsonl). A run may be killed at any time:
+    --resume continues from its last checkpoint and ends with the same weights.
 
     \b
     Example: asr lm train text.txt.gz --dev heldout.txt --config conf/lstm.toml --output lm
@@ -95,7 +140,7 @@ def train(
     note("reading the texts …")
     run = LmRun(config, list(texts), dev, output)
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
-    note(f"training {parameters / 1e6:.2f} M parameters on {run.trained_words:,} words, {len(run.words):,} known")
+    note(f"training {parameters / 1e6:.2f} M parameters on {run.trained_words:,} words; vocabulary {len(run.words):,}")
     progress = TrainingProgress(_epoch_line)
     final = run.train(resume, progress)
     progress.close()
@@ -107,5 +152,5 @@ def _epoch_line(entry: EpochLog) -> str:
     return f"loss {entry.loss:.4f}{perplexity}, {entry.speed}"
 
 
-for other in (score, interpolate, sample, pack):
+for other in (text, score, interpolate, sample, pack):
     command.add_command(other)

@@ -9,6 +9,7 @@ import click
 
 from asr.cli.console import note
 from asr.score.report import compare, render, render_alignment, render_test, score_system, to_json
+from asr.score.spellings import Spellings
 from asr.score.text_files import Texts, read_texts
 
 
@@ -18,6 +19,11 @@ from asr.score.text_files import Texts, read_texts
 @click.argument("second", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; rates are fractions.")
 @click.option("--ignore-case", is_flag=True, help="Compare in lower case.")
+@click.option(
+    "--spellings",
+    type=click.Path(path_type=Path),
+    help="Lines of spellings that count as one, such as 'colour color'; by tabs where some are of several words.",
+)
 @click.option("--worst", default=5, show_default=True, help="How many of the worst utterances to name.")
 @click.option("--alignments", is_flag=True, help="Print every utterance with an error, word by word.")
 def command(
@@ -26,6 +32,7 @@ def command(
     second: Path | None,
     as_json: bool,
     ignore_case: bool,
+    spellings: Path | None,
     worst: int,
     alignments: bool,
 ) -> None:
@@ -37,10 +44,11 @@ def command(
     Example: asr score dev.jsonl hyp.trn --alignments
     """
     paths = [hypothesis] + ([second] if second else [])
-    wanted = _read(reference, ignore_case)
+    equal = Spellings.read(spellings) if spellings is not None else None
+    wanted = _read(reference, ignore_case, equal)
     systems = []
     for path in paths:
-        found = _read(path, ignore_case)
+        found = _read(path, ignore_case, equal)
         _warn_about_case(wanted, found, path)
         systems.append(score_system(wanted, found))
     test = compare(systems[0], systems[1]) if second else None
@@ -71,9 +79,12 @@ def command(
         click.echo(render_test(test, hypothesis.name, second.name if second else ""))
 
 
-def _read(path: Path, ignore_case: bool) -> Texts:
+def _read(path: Path, ignore_case: bool, equal: Spellings | None) -> Texts:
     texts = read_texts(path)
-    return Texts({name: text.lower() for name, text in texts.texts.items()}, texts.speakers) if ignore_case else texts
+    changed = {name: text.lower() for name, text in texts.texts.items()} if ignore_case else texts.texts
+    if equal is not None:
+        changed = {name: equal.unified(text) for name, text in changed.items()}
+    return Texts(changed, texts.speakers)
 
 
 def _warn_about_case(reference: Texts, hypothesis: Texts, path: Path) -> None:

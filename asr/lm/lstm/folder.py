@@ -19,19 +19,31 @@ from asr.text.lm_units import Units
 TYPE = "lstm-lm"
 UNITS_FILE = "units.model"  # of sentencepiece
 
+EMBEDDING, STACK = "embedding.weight", "recurrent."  # names of parameters in `LstmLanguageModel`
+
 Arrays = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class LstmLmFolder:
-    """What a folder holds: weights as float32, the model's settings, its words by id."""
+    """The content of a folder: weights as float32, the model's settings, its words by id."""
 
     arrays: Arrays
     config: dict[str, Any]
     words: list[str]
     source: str
-    units: Units | None = None  # what stands in the list of words in place of them
+    units: Units | None = None  # what the list of words has in place of words
     in_bytes: bool = False  # whether the matrices are stored in 8 bits
+
+    @property
+    def embedding(self) -> NDArray[np.float32]:
+        """The input embeddings (words, embedding_size), of the first words if not all have one."""
+        return self.arrays[EMBEDDING]
+
+    @property
+    def stack(self) -> Arrays:
+        """The weights of the recurrent stack, by their names in `asr.nn.Recurrent`."""
+        return {name.removeprefix(STACK): value for name, value in self.arrays.items() if name.startswith(STACK)}
 
 
 def save_lm(
@@ -44,7 +56,7 @@ def save_lm(
 ) -> None:
     """Write a folder, each file atomically, the configuration last.
 
-    bits: of the weights, as `to_stored` has them.
+    bits: of the stored weights, as in `to_stored`.
     """
     from safetensors.numpy import save_file
 
@@ -75,7 +87,7 @@ def load_lm(folder: str | Path) -> LstmLmFolder:
         units = values.get("units")
         pieces = (folder / UNITS_FILE).read_bytes() if units == "sentencepiece" else b""
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{folder} is not whole or damaged ({error}); copy the model again.") from None
+        raise CheckpointError(f"{folder} is incomplete or damaged ({error}); copy the model again.") from None
     if hashlib.sha256(text).hexdigest() != values.get("words_sha256"):
         raise CheckpointError(f"{folder / 'words.txt'} is not the one the model was trained with; restore it.")
     words = text.decode().split("\n")[:-1]

@@ -15,38 +15,38 @@ from torch import Tensor, nn
 from asr.errors import CheckpointError, ConfigError
 from asr.nn import Recurrent
 from asr.nn.dropout import dropout
+from asr.nn.recurrent import State
 
-END_ID, UNKNOWN_ID = 0, 1  # of every vocabulary; the end of a sentence also stands for its beginning
+END_ID, UNKNOWN_ID = 0, 1  # in every vocabulary; the end of a sentence is also the beginning of the next
 
 
 @dataclass(frozen=True)
 class LstmLmConfig:
-    """Sizes of a language model; its vocabulary is sorted by falling frequency."""
+    """Sizes and regularisation of a language model, whose vocabulary is sorted by falling frequency."""
 
     embedding_size: int = 256
     hidden_size: int = 256
     num_layers: int = 2
     dropout: float = 0.1  # of the stack's input, between its layers, and of its output
-    cutoffs: tuple[
-        int, ...
-    ] = ()  # of the adaptive softmax (Grave et al. 2017): ids where its clusters begin; empty: full
-    cluster_shrink: float = 4.0  # each cluster has that much fewer dimensions than the one before
-    input_words: int = 0  # words with an embedding of their own, the others share the unknown word's; 0: all
-    tied: bool = False  # input embeddings are output weights (Press & Wolf 2017; Inan et al. 2017)
+    # Adaptive softmax (Grave et al. 2017): the ids at which its clusters begin; empty: a full softmax
+    cutoffs: tuple[int, ...] = ()
+    cluster_shrink: float = 4.0  # factor by which each cluster has fewer dimensions than the one before
+    input_words: int = 0  # words with an embedding of their own, the rest share the unknown word's; 0: all
+    tied: bool = False  # input embeddings and output weights are the same (Press & Wolf 2017; Inan et al. 2017)
     # Regularisation of AWD-LSTM (Merity et al. 2018)
     variational: bool = False  # one dropout mask for all steps of a sequence (Gal & Ghahramani 2016)
-    input_dropout: float = -1.0  # of the stack's input; below 0: as `dropout`
-    output_dropout: float = -1.0  # of its output; below 0: as `dropout`
-    embedding_dropout: float = 0.0  # of whole words, for a batch
-    weight_dropout: float = 0.0  # of recurrent weights, for a batch
-    # In training the full softmax may be summed over the `frequent` first words and over `samples` others, which stand
-    # for all the rest with equal shares: an unbiased estimate of the sum. 0: summed over all words.
+    input_dropout: float = -1.0  # of the stack's input; below 0: like `dropout`
+    output_dropout: float = -1.0  # of its output; below 0: like `dropout`
+    embedding_dropout: float = 0.0  # of whole words, one mask for a batch
+    weight_dropout: float = 0.0  # of recurrent weights, one mask for a batch
+    # In training the sum of the full softmax may be estimated without bias from the `frequent` first words and a sample
+    # of `samples` others, weighted to represent all the rest. 0: the sum over all words.
     samples: int = 0
     frequent: int = 2000
 
     def __post_init__(self) -> None:
         if any(left >= right for left, right in itertools.pairwise((UNKNOWN_ID + 1, *self.cutoffs))):
-            raise ConfigError("model.cutoffs must be rising word ids, above 2.")
+            raise ConfigError("model.cutoffs must be rising word ids above 2.")
         if self.tied and (self.cutoffs or self.input_words or self.embedding_size != self.hidden_size):
             raise ConfigError("model.tied needs a full softmax, all input words, and embedding_size = hidden_size.")
         if self.samples and self.cutoffs:
@@ -56,7 +56,7 @@ class LstmLmConfig:
 
 
 class LstmLanguageModel(nn.Module):
-    """ln P of each next word."""
+    """A language model that predicts each next word: embedding, recurrent stack, softmax."""
 
     def __init__(self, config: LstmLmConfig, num_words: int) -> None:
         """Raises ConfigError for cutoffs beyond the vocabulary."""
@@ -80,33 +80,37 @@ class LstmLanguageModel(nn.Module):
             if config.tied:
                 self.output.weight = self.embedding.weight
 
-    def take(self, arrays: Mapping[str, NDArray[np.float32]], source: str) -> None:
-        """Put in the weights of a folder. Raises CheckpointError, which names `source`, if they are of other sizes."""
+    def load_arrays(self, arrays: Mapping[str, NDArray[np.float32]], source: str) -> None:
+        """Load the weights of a folder. Raises CheckpointError, naming `source`, if they have other sizes."""
         try:
             self.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
         except RuntimeError:
-            raise CheckpointError(f"{source} has weights of other sizes than its settings ask for.") from None
+            raise CheckpointError(f"{source} has weights of other sizes than its settings say.") from None
 
-    def hidden(self, words: Tensor, lengths: Tensor | None = None, states: tuple | None = None) -> tuple[Tensor, tuple]:
-        """What predicts the word after each of `words` (batch, time): (batch, time, hidden), and the final states."""
+    def hidden(
+        self, words: Tensor, lengths: Tensor | None = None, states: State | None = None
+    ) -> tuple[Tensor, State | None]:
+        """The vectors (batch, time, hidden) that predict the word after each of `words` (batch, time), and the final
+        states, None if `lengths` are given."""
         outputs, after = self.outputs(words, lengths, states)
         return self.dropped(outputs), after
 
     def outputs(
-        self, words: Tensor, lengths: Tensor | None = None, states: tuple | None = None
-    ) -> tuple[Tensor, tuple]:
-        """As `hidden`, before the last dropout."""
+        self, words: Tensor, lengths: Tensor | None = None, states: State | None = None
+    ) -> tuple[Tensor, State | None]:
+        """The same as `hidden`, before the last dropout."""
         config = self.config
         known = torch.where(words < self.input_words, words, UNKNOWN_ID)
         embedded = self.embedding(known)
         if config.embedding_dropout and self.training:
-            kept = dropout(embedded.new_ones(self.input_words), config.embedding_dropout)
-            embedded = embedded * kept[known][:, :, None]
+            mask = dropout(embedded.new_ones(self.input_words), config.embedding_dropout)
+            embedded = embedded * mask[known][:, :, None]
         embedded = self._dropped(embedded, config.input_dropout)
-        return self.recurrent(embedded, lengths, states, return_states=lengths is None)
+        outputs: tuple[Tensor, State | None] = self.recurrent(embedded, lengths, states, lengths is None)
+        return outputs
 
     def dropped(self, outputs: Tensor) -> Tensor:
-        """(batch, time, hidden) after the last dropout."""
+        """`outputs` (batch, time, hidden) after the last dropout."""
         return self._dropped(outputs, self.config.output_dropout)
 
     def _dropped(self, values: Tensor, share: float) -> Tensor:
@@ -116,16 +120,17 @@ class LstmLanguageModel(nn.Module):
         return values * dropout(values.new_ones(len(values), 1, values.shape[2]), share, self.training)
 
     def log_probs(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """ln P of each of `targets` (rows,) by the row of `hidden` (rows, hidden_size) that predicts it."""
+        """ln P of each of `targets` (rows,), predicted by the same row of `hidden` (rows, hidden_size)."""
         if self.config.cutoffs:
-            # Under autocast its parts come in single precision on a GPU, as bfloat16 on a CPU, and must be of one kind.
-            return self.adaptive(hidden.float() if hidden.is_cuda else hidden, targets).output
+            # Under autocast its parts are single precision on a GPU and bfloat16 on a CPU, and must be of one type.
+            scores: Tensor = self.adaptive(hidden.float() if hidden.is_cuda else hidden, targets).output
+            return scores
         if self.training and 0 < self.config.samples < self.num_words - self.config.frequent:
             return self._sampled_log_probs(hidden, targets)
         return -nn.functional.cross_entropy(self.output(hidden), targets, reduction="none")
 
     def _sampled_log_probs(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """`log_probs` with the softmax's sum estimated from the frequent words, some of the others, and the target."""
+        """`log_probs` with the softmax's sum estimated from frequent words, a sample, and the target."""
         frequent, rest = self.config.frequent, self.num_words - self.config.frequent
         drawn = frequent + torch.randperm(rest, device=hidden.device)[: self.config.samples]
         ids = torch.cat([torch.arange(frequent, device=hidden.device), drawn])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -29,10 +29,10 @@ from asr.train.loop import Trainer
 class LmRunConfig:
     """The whole configuration of `asr lm train`."""
 
-    vocabulary: str = ""  # word list: other words are unknown; empty: all words of the text
-    most_words: int = 0  # only the most frequent of them; 0: all
-    case: str = "lower"
-    init: str = ""  # folder of a language model to start from, whose words and units are kept
+    vocabulary: str = ""  # word list, other words are unknown; empty: all words of the text
+    most_words: int = 0  # use only so many of the most frequent words; 0: all
+    case: str = "lower"  # of the text: lower, upper or keep
+    init: str = ""  # folder of a language model to start from; its words and units are used
     units: str = "words"  # or characters, or the path of a sentencepiece model (`asr tokens subwords`)
     model: LstmLmConfig = field(default_factory=LstmLmConfig)
     text: TextConfig = field(default_factory=TextConfig)
@@ -48,14 +48,14 @@ class LmRun:
         change = CASES[config.case]
 
         if config.init and (config.vocabulary or config.most_words or config.units != "words"):
-            raise ConfigError("init brings words and units along: leave out vocabulary, most_words and units.")
+            raise ConfigError("init has its own words and units: leave out vocabulary, most_words and units.")
         initial = load_lm(config.init) if config.init else None
         self.units = initial.units if initial is not None else Units.read(config.units)
         if self.units is not None and config.vocabulary:
-            raise ConfigError("a vocabulary is of words: leave it out with other units.")
+            raise ConfigError("a vocabulary lists words: leave it out with other units.")
         spell = self.units.spell if self.units is not None else str
 
-        def lines(paths: list[Path]) -> Any:
+        def lines(paths: list[Path]) -> Iterator[str]:
             return (spell(change(line)) for path in paths for line in sentences(path))
 
         if initial is not None:
@@ -67,7 +67,7 @@ class LmRun:
         torch.manual_seed(config.train.seed)
         self.model = LstmLanguageModel(config.model, len(self.words))
         if initial is not None:
-            self.model.take(initial.arrays, initial.source)
+            self.model.load_arrays(initial.arrays, initial.source)
         seed = config.train.seed
         self.task: LmTask | RunningTask
         if config.text.running:

@@ -1,7 +1,7 @@
 """Training a language model on running text, by truncated backpropagation through time.
 
-The text is cut into equal streams that are read side by side; each batch goes on where the last one ended, its state
-carried over (Mikolov et al. 2010). What is carried is part of the training state, so that a resumed run is the same.
+The text is cut into equal streams that are read in parallel; each batch continues where the last one ended, with its
+final state (Mikolov et al. 2010). That state is part of the training state, so that a resumed run stays the same.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from asr.errors import TextError
 from asr.lm.lstm.network import END_ID, LstmLanguageModel
 from asr.lm.lstm.sentence_task import WORD_SPEED, TextConfig
 
-SHORT_SHARE, SHORTEST, SPREAD = 0.05, 5, 5  # of batches with half the steps; least steps; standard deviation of steps
+SHORT_SHARE, SHORTEST, SPREAD = 0.05, 5, 5  # share of batches with half the steps; least steps; their deviation
 VALIDATED_AT_ONCE = 256  # words
 
 
 def running_ids(pieces: Iterable[Sequence[int]]) -> NDArray[np.int32]:
-    """Sentences as one text, each closed by END_ID, one more at the beginning. Raises TextError if there is none."""
+    """Sentences as one text, with END_ID at its beginning and after each. Raises TextError if there are none."""
     chunks = [np.array([END_ID], np.int32)] + [np.array([*words, END_ID], np.int32) for words in pieces]
     if len(chunks) == 1:
-        raise TextError("the text holds no line; a language model needs sentences, one a line.")
+        raise TextError("the text has no lines; a language model needs sentences, one per line.")
     return np.concatenate(chunks)
 
 
 @dataclass
 class RunningBatch:
-    """A step of all streams."""
+    """The same steps of all streams."""
 
     inputs: Tensor  # (streams, time)
     targets: Tensor  # (streams, time)
-    first: bool  # of its epoch: nothing is carried into it
+    first: bool  # of its epoch: it begins with zero states
     share: float  # of the usual number of steps
 
 
@@ -62,7 +62,7 @@ class RunningTask:
         self._nexts = self.train[1 : length * self.text.streams + 1].reshape(self.text.streams, length)
 
     def plan(self, epoch: int) -> list[tuple[int, int]]:
-        """Where each batch begins and ends in the streams."""
+        """The first and last step of each batch in the streams."""
         random = np.random.default_rng([self.seed, epoch])
         plans, at, length = [], 0, self._streams.shape[1]
         while at < length:
@@ -81,10 +81,11 @@ class RunningTask:
     def loss(self, batch: RunningBatch) -> tuple[Tensor, dict[str, float]]:
         """Mean negative ln P of a word in nats and the penalties, times the batch's share of the usual steps.
 
-        That share stands for Merity et al.'s learning rate in proportion to the length of a batch.
+        That share replaces the learning rate of Merity et al., which is proportional to the length of a batch.
         """
         states = self.states if self.states and not batch.first else None
         outputs, after = self.model.outputs(batch.inputs, states=states)
+        assert after is not None
         self.states = tuple(state.detach() for state in after)
         dropped = self.model.dropped(outputs)
         log_probs = self.model.log_probs(dropped.flatten(0, 1), batch.targets.flatten())
@@ -97,29 +98,29 @@ class RunningTask:
         return loss * batch.share, figures
 
     def carried(self) -> dict[str, Tensor]:
-        """What a batch hands on to the next."""
+        """The final states of the last batch."""
         return {str(place): state for place, state in enumerate(self.states)}
 
     def carry_on(self, carried: dict[str, Tensor]) -> None:
-        """Go on from what `carried` gave."""
+        """Continue from what `carried` returned."""
         device = next(self.model.parameters()).device
         self.states = tuple(carried[str(place)].to(device) for place in range(len(carried)))
 
     def validate(self, device: torch.device) -> dict[str, float]:
-        """Perplexity of the dev text in one stream from its beginning to its end, every word and end counted."""
+        """Perplexity of the dev text as one stream, unknown words and ends of sentences counted."""
         scores = running_log_probs(self.model, self.dev, device)
         return {"perplexity": round(math.exp(-scores.mean()), 3)}
 
 
 def running_log_probs(model: LstmLanguageModel, ids: NDArray[np.int32], device: torch.device) -> NDArray[np.float64]:
-    """ln P of each of `ids` but the first, after all that stand before it (words - 1,)."""
+    """ln P (words - 1,) of each of `ids` but the first, after all before it."""
     return np.concatenate([log_probs for _, log_probs in running_outputs(model, ids, device)])
 
 
 def running_outputs(
     model: LstmLanguageModel, ids: NDArray[np.int32], device: torch.device
 ) -> Iterator[tuple[Tensor, NDArray[np.float64]]]:
-    """Piece by piece of a text: outputs (time, hidden), and ln P of the word after each (time,)."""
+    """The outputs (time, hidden) of each piece of a text, and ln P of the word after each (time,)."""
     states = None
     words = torch.from_numpy(ids.astype(np.int64)).to(device)
     for first in range(0, len(ids) - 1, VALIDATED_AT_ONCE):

@@ -1,7 +1,7 @@
 """Training of LSTM language models on sentences, as a task for the one training loop.
 
-Sentences are independent, as the search scores them: each begins with fresh states. Batches hold sentences of like
-length, so that hardly anything is padding.
+Sentences are independent, as in the search: each begins with zero states. A batch holds sentences of similar length, so
+that little of it is padding.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ WORD_SPEED = SpeedUnit("words", "words_per_second", "words a second")
 
 @dataclass(frozen=True)
 class TextConfig:
-    """How text is divided for training."""
+    """How text is divided into batches."""
 
     batch_words: int = 2048  # in one batch, ends of sentences included
-    parts: int = 1  # the text is passed through in that many parts, each an epoch of its own, with its validation
+    parts: int = 1  # the text is divided into so many parts, each an epoch with its own validation
     max_words: int = 200  # longer sentences are cut into pieces
-    # Running text: sentences follow each other, and the state of one is where the next begins.
+    # Running text: each sentence begins with the state at the end of the one before.
     running: bool = False
-    streams: int = 20  # places of the text that are read side by side
-    steps: int = 70  # words through which gradients flow back, shaken in each epoch (Merity et al. 2018)
+    streams: int = 20  # parts of the text that are read in parallel
+    steps: int = 70  # words through which gradients flow back, varied at random (Merity et al. 2018)
     activation_penalty: float = 0.0  # times the mean square of the output (AR of Merity et al. 2018)
     change_penalty: float = 0.0  # times the mean square of its change from word to word (TAR)
 
@@ -47,7 +47,7 @@ class TextConfig:
 
 
 class Sentences:
-    """Encoded sentences in one array; each begins and ends with END_ID (its neighbour's end is its beginning)."""
+    """Encoded sentences in one array, between ends of sentences: one's end is the next one's beginning."""
 
     def __init__(self, pieces: Iterable[Sequence[int]], max_words: int) -> None:
         chunks, starts, at = [np.array([END_ID], np.int32)], [], 0
@@ -58,7 +58,7 @@ class Sentences:
                 chunks.append(np.array([*part, END_ID], np.int32))
                 at += len(part) + 1
         if not starts:
-            raise TextError("the text holds no word; a language model needs sentences, one a line.")
+            raise TextError("the text has no words; a language model needs sentences, one per line.")
         self.ids = np.concatenate(chunks)
         self.starts = np.array([*starts, at])
         self.lengths = np.diff(self.starts)
@@ -68,18 +68,18 @@ class Sentences:
 
 
 def vocabulary_of(sentences: Iterable[str], most: int = 0, allowed: Iterable[str] | None = None) -> list[str]:
-    """Words by falling count, after the end of sentence and the unknown word; the `most` most frequent, 0 for all."""
+    """The end of sentence, the unknown word, and the `most` most frequent words (0: all) by falling count."""
     counts = Counter(word for sentence in sentences for word in sentence.split())
     wanted = None if allowed is None else set(allowed)
     words = [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     words = [word for word in words if (wanted is None or word in wanted) and word not in (END, UNKNOWN)]
     if not words:
-        raise TextError("no word of the text is in the vocabulary; are they in different case?")
+        raise TextError("no word of the text is in the vocabulary; do they differ in case?")
     return [END, UNKNOWN, *(words[:most] if most else words)]
 
 
 def encode(sentences: Iterable[str], ids: dict[str, int], blank_lines: bool = False) -> Iterable[list[int]]:
-    """Word ids of each sentence that has words, or of all."""
+    """The word ids of each sentence that has words; with `blank_lines` also of those without."""
     for sentence in sentences:
         words = sentence.split()
         if words or blank_lines:
@@ -97,7 +97,7 @@ class WordBatch:
 
 @dataclass
 class LmTask:
-    """Training and validation of one language model; `validate` gives the perplexity of `dev`."""
+    """Training and validation of one language model on sentences."""
 
     model: LstmLanguageModel
     train: Sentences
@@ -112,17 +112,17 @@ class LmTask:
             raise ConfigError("text.parts must not be more than there are sentences.")
 
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Batches of sentence indices of the part of the text that is an epoch's."""
+        """Batches of sentence indices, from the epoch's part of the text."""
         turn, part = divmod(epoch, self.text.parts)
         chosen = np.random.default_rng([self.seed, turn]).permutation(len(self.train))[part :: self.text.parts]
         random = np.random.default_rng([self.seed, epoch, 1])
         lengths = self.train.lengths[chosen]
-        shaken = lengths * random.uniform(1 - LENGTH_NOISE, 1 + LENGTH_NOISE, len(lengths))
-        batches = self._batches(self.train, chosen[np.argsort(shaken, kind="stable")])
+        jittered = lengths * random.uniform(1 - LENGTH_NOISE, 1 + LENGTH_NOISE, len(lengths))
+        batches = self._batches(self.train, chosen[np.argsort(jittered, kind="stable")])
         return [batches[place] for place in random.permutation(len(batches))]
 
     def _batches(self, sentences: Sentences, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """`order`, whose lengths rise but for noise, in batches of at most `batch_words`, padding included."""
+        """`order`, nearly sorted by length, in batches of at most `batch_words`, padding included."""
         batches, begin = [], 0
         while begin < len(order):
             room = max(1, self.text.batch_words // int(sentences.lengths[order[begin]]))

@@ -8,10 +8,10 @@ import io
 import re
 import zlib
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,36 @@ from asr.atomic_file import replacing
 from asr.errors import TextError
 
 LN10 = float(np.log(10.0))
+LINES_AT_ONCE = 100_000  # n-grams that are written at once
 MISSING_LOG10 = -100.0  # KenLM's score of an unknown word where the model has no <unk>
 _COUNT = re.compile(r"ngram (\d+)\s*=\s*(\d+)")
+
+
+class Rows(Protocol):
+    """An array, in memory or on disk, of which ranges of rows are read."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]: ...
+
+
+class StoredModel(Protocol):
+    """What can be written: an `ArpaModel`, or one whose arrays lie on disk."""
+
+    @property
+    def words(self) -> list[str]: ...
+
+    @property
+    def order(self) -> int: ...
+
+    @property
+    def grams(self) -> Sequence[Rows]: ...
+
+    @property
+    def log_probs(self) -> Sequence[Rows]: ...
+
+    @property
+    def backoffs(self) -> Sequence[Rows]: ...
 
 
 @dataclass(frozen=True)
@@ -123,7 +151,7 @@ def _header(path: Path, lines: Iterator[tuple[int, str]]) -> list[int]:
     raise TextError(f"{path} is no ARPA language model: it has no \\data\\ section with n-gram counts.")
 
 
-def write_arpa(path: str | Path, model: ArpaModel, decimals: int | None = None) -> None:
+def write_arpa(path: str | Path, model: StoredModel, decimals: int | None = None) -> None:
     """Write an ARPA file, gzipped if its name ends in .gz; atomically. Back-offs of zero are left out.
 
     decimals: of the log10 values; None: six significant digits. Three make a third less of a gzipped file.
@@ -145,10 +173,13 @@ def write_arpa(path: str | Path, model: ArpaModel, decimals: int | None = None) 
                 stream.close()
 
 
-def _lines(model: ArpaModel, order: int, shown: Callable[[float], str]) -> Iterator[str]:
-    words = model.words
-    scores = (model.log_probs[order - 1] / LN10).tolist()
-    weights = (model.backoffs[order - 1] / LN10).tolist()
-    for gram, score, weight in zip(model.grams[order - 1].tolist(), scores, weights, strict=True):
-        text = " ".join([words[index] for index in gram])
-        yield f"{shown(score)}\t{text}\t{shown(weight)}\n" if weight else f"{shown(score)}\t{text}\n"
+def _lines(model: StoredModel, order: int, shown: Callable[[float], str]) -> Iterator[str]:
+    words, number = model.words, len(model.grams[order - 1])
+    for start in range(0, number, LINES_AT_ONCE):
+        rows = slice(start, start + LINES_AT_ONCE)
+        scores = (model.log_probs[order - 1][rows] / LN10).tolist()
+        weights = (model.backoffs[order - 1][rows] / LN10).tolist()
+        grams = model.grams[order - 1][rows].reshape(len(scores), order).tolist()
+        for gram, score, weight in zip(grams, scores, weights, strict=True):
+            text = " ".join([words[index] for index in gram])
+            yield f"{shown(score)}\t{text}\t{shown(weight)}\n" if weight else f"{shown(score)}\t{text}\n"

@@ -5,90 +5,83 @@
 a is the count for the highest order and for n-grams that begin with <s>, else the number of different words seen before
 the n-gram; S(h) sums a over the words after h; D depends on a (1, 2, 3 and more) and the order; g(h) is the mass taken
 off, including that of n-grams cut off. Unigrams are interpolated with the uniform distribution.
+
+Everything but the words lies on disk and is worked on block by block: the text may be larger than the memory.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.callbacks import Note
 from asr.errors import TextError
 from asr.lm.ngram.arpa import LN10, ArpaModel
-from asr.lm.ngram.pruning import backoff_weights, prune
+from asr.lm.ngram.counts import (
+    BEGIN,
+    BEGIN_ID,
+    END,
+    END_ID,
+    SIGNS,
+    UNKNOWN,
+    Corpus,
+    Level,
+    Steps,
+    blocks_of_histories,
+    count,
+    no_steps,
+)
+from asr.lm.ngram.disk_arrays import DiskArray, Workspace, count_places, gather
+from asr.lm.ngram.pruning import backoff_weights_on_disk, prune
 
-BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
-SIGNS = (UNKNOWN, BEGIN, END)
+__all__ = ["BEGIN", "END", "SIGNS", "UNKNOWN", "Corpus", "DiskModel", "estimate", "estimate_on_disk"]
+
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)  # lmplz --discount_fallback, for corpora too small to estimate them
 MAX_ORDER = 5
 BEGIN_LOG10 = -99.0  # <s> is never predicted
-
-Note = Callable[[str], None]
-
-
-@dataclass
-class _Grams:
-    """The different n-grams of one order."""
-
-    last: NDArray[np.int64]  # word id of the last word
-    prefix: NDArray[np.int64]  # index, one order lower, of the n-gram without its last word
-    suffix: NDArray[np.int64]  # index, one order lower, of the n-gram without its first word
-    counts: NDArray[np.int64]
-    begins: NDArray[np.bool_]  # whether it begins with <s>
+LEAST_PROBABILITY = 1e-99
 
 
-class Corpus:
-    """Sentences as word ids in one array, each between <s> and </s>.
+@dataclass(frozen=True)
+class DiskModel:
+    """An `ArpaModel` whose arrays lie on disk; a range of rows is read by slicing."""
 
-    Words outside the vocabulary keep ids of their own, as in lmplz: they count as neighbours of other words, and only
-    then are left out; `allowed` says which words stay. Words that no sentence has get the share of the discounted mass
-    that <unk> gets, each.
-    """
+    words: list[str]
+    grams: list[DiskArray]
+    log_probs: list[DiskArray]
+    backoffs: list[DiskArray]
 
-    def __init__(self, sentences: Iterable[str], vocabulary: Iterable[str] | None = None, unseen: bool = False) -> None:
-        """unseen: also hold the words of the vocabulary that no sentence has. Raises TextError if there is no word."""
-        self.ids: dict[str, int] = {sign: index for index, sign in enumerate(SIGNS)}
-        chunks: list[NDArray[np.int32]] = []
-        pending: list[int] = []
-        for sentence in sentences:
-            words = sentence.split()
-            if not words:
-                continue
-            pending.append(1)
-            for word in words:
-                index = self.ids.get(word)
-                if index is None:
-                    index = self.ids[word] = len(self.ids)
-                elif index < len(SIGNS):
-                    raise TextError(
-                        f"the text holds the sign '{word}' as a word; remove it, sentences get it by themselves."
-                    )
-                pending.append(index)
-            pending.append(2)
-            if len(pending) > 1_000_000:
-                chunks.append(np.array(pending, np.int32))
-                pending = []
-        chunks.append(np.array(pending, np.int32))
-        self.tokens = np.concatenate(chunks)
-        if not len(self.tokens):
-            raise TextError("the text holds no word; a language model needs sentences, one a line.")
-        self.allowed = np.ones(len(self.ids), bool)  # (words,)
-        if vocabulary is not None:
-            wanted = set(vocabulary) | set(SIGNS)
-            if len(wanted & self.ids.keys()) == len(SIGNS):
-                raise TextError("no word of the text is in the vocabulary; are they in different case?")
-            if unseen:
-                self.ids |= {word: index for index, word in enumerate(sorted(wanted - self.ids.keys()), len(self.ids))}
-            self.allowed = np.array([word in wanted for word in self.ids])
+    @property
+    def order(self) -> int:
+        return len(self.grams)
+
+    def in_memory(self) -> ArpaModel:
+        """The whole model in memory."""
+        grams = [array[:].reshape(-1, order) for order, array in enumerate(self.grams, 1)]
+        log_probs, backoffs = ([array[:] for array in arrays] for arrays in (self.log_probs, self.backoffs))
+        return ArpaModel(self.words, grams, log_probs, backoffs)
 
 
 def estimate(
     corpus: Corpus, order: int, cutoffs: Sequence[int] = (), note: Note | None = None, threshold: float = 0.0
 ) -> ArpaModel:
-    """Estimate a model of `order` (1 to 5).
+    """As `estimate_on_disk`, the model in memory."""
+    return estimate_on_disk(corpus, order, cutoffs, note, threshold).in_memory()
+
+
+def estimate_on_disk(
+    corpus: Corpus,
+    order: int,
+    cutoffs: Sequence[int] = (),
+    note: Note | None = None,
+    threshold: float = 0.0,
+    steps: Steps = no_steps,
+) -> DiskModel:
+    """Estimate a model of `order` (1 to 5), in the memory and folder of the corpus's workspace.
 
     cutoffs: for each order the count at or below which n-grams are left out (the last value goes for all higher orders;
     the first, of unigrams, must be 0; they may not decrease). Their mass goes to the back-off. threshold: then leave
@@ -96,40 +89,122 @@ def estimate(
     values that cannot be.
     """
     limits = _limits(order, cutoffs)
-    levels = _count(corpus, order)
-    adjusted = [_adjusted(levels, index) for index in range(order)]
-    present = [level.counts > limit for level, limit in zip(levels, limits, strict=True)]
-    present[0] = corpus.allowed.copy()
-    for index in range(1, order):  # an n-gram around one that was left out is left out too
-        level = levels[index]
-        present[index] &= (
-            corpus.allowed[level.last] & present[index - 1][level.prefix] & present[index - 1][level.suffix]
-        )
-    probabilities: list[NDArray[np.float64]] = []
-    backoffs: list[NDArray[np.float64]] = []
-    for index, level in enumerate(levels):
-        discounts = _discounts(adjusted[index] if index else adjusted[0][len(SIGNS) - 1 :], index + 1, note)
-        counts = adjusted[index].astype(np.float64)
-        if index == 0:
-            counts[SIGNS.index(BEGIN)] = 0.0  # never predicted
-        taken = np.minimum(discounts[np.minimum(adjusted[index], 3)], counts)
-        groups = level.prefix if index else np.zeros(len(counts), np.int64)
-        size = len(levels[index - 1].last) if index else 1
-        total = np.bincount(groups, counts, size)
-        freed = np.bincount(groups, np.where(present[index], taken, counts), size)
-        gamma = np.divide(freed, total, out=np.ones(size), where=total > 0)
-        lower = probabilities[-1][level.suffix] if index else np.full(len(counts), 1.0 / (corpus.allowed.sum() - 1))
-        direct = np.divide(counts - taken, total[groups], out=np.zeros(len(counts)), where=total[groups] > 0)
-        probabilities.append(np.where(present[index], direct, 0.0) + gamma[groups] * lower)
-        if index:
-            used = np.bincount(groups[present[index]], minlength=size) > 0
-            backoffs.append(np.where(used, gamma, 1.0))
-    backoffs.append(np.ones(len(levels[-1].last)))
+    space = corpus.space
+    levels = count(corpus, order, steps)
+    model = _Estimation(space, corpus.allowed, levels)
+    for index in range(order):
+        model.add_order(limits[index], note, steps, keep_lower=threshold > 0)
     if threshold > 0:
-        frequencies = [level.counts / levels[0].counts.sum() for level in levels]
-        present = prune(levels, present, probabilities, frequencies, threshold)
-        backoffs = backoff_weights(levels, present, probabilities)
-    return _to_arpa(list(corpus.ids), levels, present, probabilities, backoffs)
+        model.present = prune(space, levels, model.present, model.probabilities, model.lowers, threshold, steps)
+        model.backoffs = backoff_weights_on_disk(space, levels, model.present, model.probabilities, steps)
+    return _as_model(list(corpus.ids), model, steps)
+
+
+class _Estimation:
+    """The probabilities of a model, order by order from the lowest."""
+
+    def __init__(self, space: Workspace, allowed: NDArray[np.bool_], levels: list[Level]) -> None:
+        self.space, self.allowed, self.levels = space, allowed, levels
+        self.present: list[DiskArray] = []  # which n-grams the model has
+        self.probabilities: list[DiskArray] = []
+        self.lowers: list[DiskArray] = []  # of the last word after the history without its first word
+        self.backoffs: list[DiskArray] = []  # of histories: one order lower
+
+    def add_order(self, limit: int, note: Note | None, steps: Steps, keep_lower: bool) -> None:
+        """The next order; n-grams with counts of at most `limit` are left out."""
+        index = len(self.probabilities)
+        adjusted = self._adjusted(index)
+        start = END_ID if index == 0 else 0  # neither <unk> nor <s> is predicted
+        discounts = _discounts(self._counts_of_counts(adjusted, start), index + 1, note)
+        if index == 0:
+            self._add_unigrams(adjusted[:], discounts)
+            return
+        present = self._present(index, limit)
+        lowers = gather(self.space, self.probabilities[-1], self.levels[index].suffix)
+        probabilities, backoffs = self.space.array(np.float64), self.space.array(np.float64)
+        level = self.levels[index]
+        for rows, histories in blocks_of_histories(self.space, level, len(self.levels[index - 1])):
+            history = level.history_and_last(rows.start, rows.stop)[0] - histories.start
+            size = histories.stop - histories.start
+            direct, gamma = _interpolated(history, size, adjusted[rows], present[rows], discounts)
+            used = np.bincount(history[present[rows]], minlength=size) > 0
+            probabilities.append(direct + gamma[history] * lowers[rows])
+            backoffs.append(np.where(used, gamma, 1.0))
+            steps(f"probabilities of {index + 1}-grams", rows.stop, len(level))
+        adjusted.close()
+        if not keep_lower:
+            lowers.close()
+        self.present.append(present)
+        self.probabilities.append(probabilities)
+        self.lowers.append(lowers)
+        self.backoffs.append(backoffs)
+
+    def _add_unigrams(self, adjusted: NDArray[np.int64], discounts: NDArray[np.float64]) -> None:
+        adjusted = adjusted.copy()
+        adjusted[BEGIN_ID] = 0  # never predicted
+        history = np.zeros(len(adjusted), np.int64)
+        direct, gamma = _interpolated(history, 1, adjusted, self.allowed, discounts)
+        uniform = np.full(len(adjusted), 1.0 / (self.allowed.sum() - 1))
+        for arrays, values in (
+            (self.present, self.allowed), (self.probabilities, direct + gamma[history] * uniform),
+            (self.lowers, uniform),
+        ):  # fmt: skip
+            arrays.append(self.space.array(values.dtype))
+            arrays[-1].append(values)
+
+    def _adjusted(self, index: int) -> DiskArray:
+        """Of the n-grams of an order: counts, or numbers of different words before."""
+        level = self.levels[index]
+        if index == len(self.levels) - 1:
+            return _copy(self.space, level.counts)
+        adjusted = count_places(self.space, self.levels[index + 1].suffix, len(level))
+        begin, end = level.begins
+        for start, stop in self.space.blocks(end - begin):
+            adjusted.write(begin + start, level.counts[begin + start : begin + stop])
+        return adjusted
+
+    def _counts_of_counts(self, adjusted: DiskArray, begin: int) -> NDArray[np.int64]:
+        """How many n-grams from `begin` on have the counts 0 to 4."""
+        totals = np.zeros(6, np.int64)
+        for start, stop in self.space.blocks(len(adjusted)):
+            totals += np.bincount(np.minimum(adjusted[max(begin, start) : stop], 5), minlength=6)
+        return totals[:5]
+
+    def _present(self, index: int, limit: int) -> DiskArray:
+        level, present = self.levels[index], self.space.array(np.bool_)
+        suffixes = gather(self.space, self.present[-1], level.suffix)
+        for start, stop in self.space.blocks(len(level)):
+            history, last = level.history_and_last(start, stop)
+            first = int(history[0])
+            # An n-gram around one that was left out is left out too.
+            of_history = self.present[-1][first : int(history[-1]) + 1][history - first]
+            present.append((level.counts[start:stop] > limit) & self.allowed[last] & of_history & suffixes[start:stop])
+        suffixes.close()
+        return present
+
+
+def _copy(space: Workspace, array: DiskArray) -> DiskArray:
+    copy = space.array(array.dtype)
+    for start, stop in space.blocks(len(array)):
+        copy.append(array[start:stop])
+    return copy
+
+
+def _interpolated(
+    history: NDArray[np.int64],
+    size: int,
+    adjusted: NDArray[np.int64],
+    present: NDArray[np.bool_],
+    discounts: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Discounted probabilities of n-grams, without those of the lower order, and the mass left by each history."""
+    counts = adjusted.astype(np.float64)
+    taken = np.minimum(discounts[np.minimum(adjusted, 3)], counts)
+    total = np.bincount(history, counts, size)
+    freed = np.bincount(history, np.where(present, taken, counts), size)
+    gamma = np.divide(freed, total, out=np.ones(size), where=total > 0)
+    direct = np.divide(counts - taken, total[history], out=np.zeros(len(counts)), where=total[history] > 0)
+    return np.where(present, direct, 0.0), gamma
 
 
 def _limits(order: int, cutoffs: Sequence[int]) -> list[int]:
@@ -144,72 +219,55 @@ def _limits(order: int, cutoffs: Sequence[int]) -> list[int]:
     return limits
 
 
-def _count(corpus: Corpus, order: int) -> list[_Grams]:
-    """The different n-grams of orders 1 to `order`."""
-    tokens = corpus.tokens.astype(np.int64)
-    words = len(corpus.ids)
-    starts = np.maximum.accumulate(np.where(tokens == 1, np.arange(len(tokens)), 0))
-    place = np.arange(len(tokens)) - starts  # 0 at <s>
-    index = tokens  # at each position, the index of the n-gram that ends there
-    everything = np.arange(words)
-    levels = [
-        _Grams(everything, everything, everything, np.bincount(tokens, minlength=words), everything == 1)
-    ]  # fmt: skip
-    valid = np.ones(len(tokens), bool)
-    for length in range(2, order + 1):
-        valid = place >= length - 1
-        positions = np.flatnonzero(valid)
-        keys = index[positions - 1] * words + tokens[positions]
-        unique, first, inverse, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-        prefix = unique // words
-        levels.append(_Grams(unique % words, prefix, index[positions[first]], counts, levels[-1].begins[prefix]))
-        new_index = np.zeros(len(tokens), np.int64)
-        new_index[positions] = inverse
-        index = new_index
-    return levels
-
-
-def _adjusted(levels: list[_Grams], index: int) -> NDArray[np.int64]:
-    level = levels[index]
-    if index == len(levels) - 1:
-        return level.counts
-    continuations = np.bincount(levels[index + 1].suffix, minlength=len(level.last))
-    return np.where(level.begins, level.counts, continuations)
-
-
-def _discounts(counts: NDArray[np.int64], order: int, note: Note | None) -> NDArray[np.float64]:
+def _discounts(counts_of_counts: NDArray[np.int64], order: int, note: Note | None) -> NDArray[np.float64]:
     """Discounts of counts 0, 1, 2, 3 and more (Chen & Goodman 1998, equation 26)."""
-    n1, n2, n3, n4 = (int((counts == value).sum()) for value in (1, 2, 3, 4))
+    n1, n2, n3, n4 = map(int, counts_of_counts[1:])
     if min(n1, n2, n3) > 0:
         share = n1 / (n1 + 2 * n2)
-        found = [1 - 2 * share * n2 / n1, 2 - 3 * share * n3 / n2, 3 - 4 * share * n4 / n3]
-        if all(0 <= value <= limit for value, limit in zip(found, (1, 2, 3), strict=True)):
-            return np.array([0.0, *found])
+        values = [1 - 2 * share * n2 / n1, 2 - 3 * share * n3 / n2, 3 - 4 * share * n4 / n3]
+        if all(0 <= value <= limit for value, limit in zip(values, (1, 2, 3), strict=True)):
+            return np.array([0.0, *values])
     if note is not None:
         note(f"the text is too small to estimate the discounts of {order}-grams; {FALLBACK_DISCOUNTS} are used instead")
     return np.array([0.0, *FALLBACK_DISCOUNTS])
 
 
-def _to_arpa(
-    words: list[str],
-    levels: list[_Grams],
-    present: list[NDArray[np.bool_]],
-    probabilities: list[NDArray[np.float64]],
-    backoffs: list[NDArray[np.float64]],
-) -> ArpaModel:
-    grams: list[NDArray[np.int32]] = []
-    new_ids = (np.cumsum(present[0]) - 1).astype(np.int32)  # of the words that stay
-    expanded = levels[0].last[:, None]
-    log_probs, log_backoffs = [], []
-    for index, (level, keep) in enumerate(zip(levels, present, strict=True)):
-        if index:
-            expanded = np.concatenate([expanded[level.prefix], level.last[:, None]], axis=1)
-        grams.append(new_ids[expanded[keep]])
-        values = np.log(np.maximum(probabilities[index], 1e-99))
-        if index == 0:
-            values[SIGNS.index(BEGIN)] = BEGIN_LOG10 * LN10
-        log_probs.append(values[keep].astype(np.float32))
-        log_backoffs.append(np.log(np.maximum(backoffs[index][keep], 1e-99)).astype(np.float32))
-    return ArpaModel(
-        [word for word, keep in zip(words, present[0], strict=True) if keep], grams, log_probs, log_backoffs
-    )
+def _as_model(words: list[str], model: _Estimation, steps: Steps) -> DiskModel:
+    """The n-grams that are present, with words numbered anew."""
+    space, present = model.space, model.present
+    new_ids = (np.cumsum(present[0][:]) - 1).astype(np.int32)  # of the words that stay
+    grams: list[DiskArray] = []
+    log_probs: list[DiskArray] = []
+    log_backoffs: list[DiskArray] = []
+    for index, level in enumerate(model.levels):
+        grams.append(space.array(np.int32, index + 1))
+        log_probs.append(space.array(np.float32))
+        log_backoffs.append(space.array(np.float32))
+        for start, stop in space.blocks(len(level)):
+            keep = present[index][start:stop]
+            rows = start + np.flatnonzero(keep)
+            grams[-1].append(new_ids[_words(model.levels, index, rows)])
+            values = np.log(np.maximum(model.probabilities[index][start:stop], LEAST_PROBABILITY))
+            if index == 0 and start <= BEGIN_ID < stop:
+                values[BEGIN_ID - start] = BEGIN_LOG10 * LN10
+            log_probs[-1].append(values[keep])
+            weights = np.ones(stop - start)
+            if index + 1 < len(model.levels):
+                weights = model.backoffs[index][start:stop]
+            log_backoffs[-1].append(np.log(np.maximum(weights[keep], LEAST_PROBABILITY)))
+            steps(f"collecting {index + 1}-grams", stop, len(level))
+    known = [word for word, keep in zip(words, present[0][:], strict=True) if keep]
+    return DiskModel(known, grams, log_probs, log_backoffs)
+
+
+def _words(levels: list[Level], index: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Word ids of the n-grams of an order in the given rows, which rise: (rows, index + 1)."""
+    columns: list[NDArray[np.int64]] = []
+    for level in levels[index::-1]:
+        if not len(rows):
+            return np.zeros((0, index + 1), np.int64)
+        first = int(rows[0])
+        history, last = level.history_and_last(first, int(rows[-1]) + 1)
+        columns.append(last[rows - first])
+        rows = history[rows - first]
+    return np.stack(columns[::-1], axis=1)

@@ -1,0 +1,101 @@
+"""Streams: a recording that arrives in pieces, through a model that reads both ways.
+
+Features are computed as samples arrive. The network reads windows of them: a piece with some context on either side,
+of which the piece's outputs are returned; the right context is the delay. Features are normalised by the statistics of
+what was heard so far, at most the last minute, up to the end of the window. What is returned does not depend on the
+sizes of the blocks that are pushed, and a recording shorter than a piece and its right context gives the same as
+offline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.audio.features_numpy import FeatureStream, NumpyFeatures, normalize
+from asr.audio.read import Samples
+from asr.errors import ConfigError
+
+STATISTICS_SECONDS = 60.0  # of features before the end of a window that normalisation counts
+
+Floats = NDArray[np.float32]
+Network = Callable[[Floats], Floats]  # features (frames, dim) to log-probabilities (output frames, tokens)
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """How a stream is cut into windows, in seconds: longer ones are nearer to offline, shorter ones sooner.
+
+    Word errors of the shipped model on 60 and 140 utterances, offline 4.69% and 15.72%: with (4, 4, 1) 5.04 and 16.30,
+    with (2, 3, 1) 5.30 and 16.5 to 17.0, with (1, 3, 1) 5.65 and 17.0.
+    """
+
+    piece: float = 2.0
+    left: float = 3.0
+    right: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.piece <= 0 or min(self.left, self.right) < 0:
+            raise ConfigError("a stream's piece must be longer than 0 s, its contexts 0 s or more.")
+
+
+DEFAULT_CHUNKS = Chunks()
+
+
+class ChunkedStream:
+    """One recording on its way through a network: implements `BackendStream`."""
+
+    def __init__(
+        self, features: NumpyFeatures, network: Network, subsampling: int, num_tokens: int, chunks: Chunks
+    ) -> None:
+        """subsampling: feature frames per output frame. Raises ConfigError for features that cannot be streamed."""
+        self._config, self._network = features.config, network
+        self._stream: FeatureStream | None = FeatureStream(features)
+        self._subsampling, self._num_tokens = subsampling, num_tokens
+
+        def frames(seconds: float) -> int:  # whole output frames, so that windows are aligned with them
+            return subsampling * round(seconds * 1000 / features.config.frame_shift_ms / subsampling)
+
+        self._piece, self._left = max(subsampling, frames(chunks.piece)), frames(chunks.left)
+        self._right = frames(chunks.right)
+        self._memory = max(frames(STATISTICS_SECONDS), self._left + self._piece + self._right)
+        self._frames = np.zeros((0, features.config.dim), np.float32)  # before normalisation, the latest of them
+        self._done = 0  # rows of _frames whose outputs were returned
+
+    def push(self, samples: Samples) -> Floats:
+        """Log-probabilities (frames, tokens) of the pieces that the next samples (time,) complete."""
+        self._frames = np.concatenate([self._frames, self._open_stream().push(samples)])
+        outputs = [self._no_outputs()]
+        while self._done + self._piece + self._right <= len(self._frames):
+            outputs.append(self._read(self._done + self._piece, self._done + self._piece + self._right))
+        return np.concatenate(outputs)
+
+    def finish(self) -> Floats:
+        """Log-probabilities (frames, tokens) of all that is left; the stream is then at its end."""
+        self._frames = np.concatenate([self._frames, self._open_stream().finish()])
+        self._stream = None
+        if self._done >= len(self._frames):
+            return self._no_outputs()
+        return self._read(len(self._frames), len(self._frames))
+
+    def _open_stream(self) -> FeatureStream:
+        if self._stream is None:
+            raise RuntimeError("the stream is at its end; open a new one.")
+        return self._stream
+
+    def _no_outputs(self) -> Floats:
+        return np.zeros((0, self._num_tokens), np.float32)
+
+    def _read(self, end: int, window_end: int) -> Floats:
+        """Outputs of the frames from the last ones returned to `end`, in a window that ends at `window_end`."""
+        heard = normalize(self._frames[max(0, window_end - self._memory) : window_end], self._config)
+        skipped = window_end - len(heard)
+        start = max(0, self._done - self._left)
+        outputs = self._network(heard[start - skipped :])
+        first, last = (self._done - start) // self._subsampling, -(-(end - start) // self._subsampling)
+        kept = max(0, (end - self._memory) // self._subsampling * self._subsampling)
+        self._frames, self._done = self._frames[kept:], end - kept
+        return outputs[first:last]

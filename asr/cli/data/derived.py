@@ -1,0 +1,101 @@
+"""`asr data augment|join|sounds`: corpora made of others, or of nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from asr.cli.console import Progress, list_bad, note
+from asr.config import from_dict, read_toml, with_overrides
+from asr.data.manifest import Manifest, read_manifest, write_manifest
+from asr.errors import ConfigError
+
+
+@click.command("augment", short_help="Write utterances with noise, in rooms, through telephones.")
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML with a section [augment].")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Such as augment.telephone_probability=1.")
+@click.option("--seed", default=1, show_default=True)
+def augment(manifest: Path, output: Path, config_path: Path | None, overrides: tuple[str, ...], seed: int) -> int:
+    """Write the utterances of MANIFEST with noise, in rooms, through telephones, as [augment] of a configuration says.
+
+    Other sections of the configuration are not looked at. The same seed gives the same audio; speeds are 1 unless the
+    configuration names some.
+
+    \b
+    Example: asr data augment dev.jsonl --set augment.telephone_probability=1 --output dev-telephone
+    """
+    from asr.audio.augment import AugmentConfig
+    from asr.data.derived import write_augmented
+
+    values = _section(config_path, overrides, "augment")
+    config = from_dict(AugmentConfig, {"speeds": [], **values}, "augment.")
+    return _derived(manifest, output, lambda given, progress: write_augmented(given, config, seed, output, progress))
+
+
+@click.command("join", short_help="Put utterances one after the other.")
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML with a section [join].")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Such as join.share=1.")
+@click.option("--seed", default=1, show_default=True)
+def join(manifest: Path, output: Path, config_path: Path | None, overrides: tuple[str, ...], seed: int) -> int:
+    """Put utterances of MANIFEST one after the other, with pauses, as long recordings have them.
+
+    The manifest written holds the joined examples and the utterances that were left single.
+
+    \b
+    Example: asr data join train.jsonl --set join.share=0.3 --output train-joined
+    """
+    from asr.data.derived import write_joined
+    from asr.data.joining import JoinConfig
+
+    config = from_dict(JoinConfig, _section(config_path, overrides, "join"), "join.")
+    return _derived(manifest, output, lambda given, progress: write_joined(given, config, seed, output, progress))
+
+
+@click.command("sounds", short_help="Make sounds in which no word is said.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
+@click.option("--number", default=200, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--kind", "kinds", multiple=True, help="noise, swelling, hum, tone, music, clicks, silence.  [default: all]"
+)
+@click.option("--seconds", nargs=2, default=(2.0, 9.0), show_default=True, help="Length, drawn evenly between.")
+@click.option("--seed", default=1, show_default=True)
+def sounds(output: Path, number: int, kinds: tuple[str, ...], seconds: tuple[float, float], seed: int) -> None:
+    """Make sounds in which no word is said, with empty texts: to train a model, or to test it, not to hear words there.
+
+    \b
+    Example: asr data sounds --number 5 --kind noise --seconds 60 60 --output five-minutes
+    """
+    from asr.audio.sounds import KINDS
+    from asr.data.derived import write_sounds
+
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown or not 0 < seconds[0] <= seconds[1]:
+        wrong = f"kinds {', '.join(unknown)}" if unknown else f"lengths {seconds}"
+        raise ConfigError(f"there are no {wrong}; kinds are {', '.join(KINDS)}, lengths above 0 and rising.")
+    made = write_sounds(kinds or tuple(KINDS), number, seconds, seed, output)
+    write_manifest(output / "manifest.jsonl", made)
+    note(f"{output / 'manifest.jsonl'}: {number} sounds, {sum(sound.duration for sound in made) / 3600:.2f} h")
+
+
+def _section(path: Path | None, overrides: tuple[str, ...], name: str) -> dict[str, Any]:
+    values = (with_overrides({}, overrides) if path is None else read_toml(path, overrides)).get(name, {})
+    if not isinstance(values, dict):
+        raise ConfigError(f"{name} must be a section: [{name}].")
+    return values
+
+
+def _derived(manifest: Path, output: Path, make: Callable[[Manifest, Progress], Manifest]) -> int:
+    progress = Progress("writing audio")
+    made = make(read_manifest(manifest, check_audio=True), progress)
+    progress.close()
+    write_manifest(output / "manifest.jsonl", made.utterances)
+    list_bad(made.bad)
+    note(f"{output / 'manifest.jsonl'}: {len(made.utterances)} utterances, {made.seconds / 3600:.2f} h")
+    return 1 if made.bad else 0

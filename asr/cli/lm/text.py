@@ -1,0 +1,74 @@
+"""`asr lm text`: training text of language models from collections of books."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from asr.cli.console import Progress, note
+from asr.data.books import Collector, Tally, find_books, read_books, without_listed
+from asr.data.manifest import sentences
+from asr.text.lines import line_writer, read_lines
+from asr.text.normalize import CASES
+
+PATHS = click.Path(path_type=Path)
+
+
+@click.command("text")
+@click.argument("sources", nargs=-1, required=True, type=PATHS)
+@click.option("--output", required=True, type=PATHS, help="A sentence a line, as spoken; .gz, .bz2, .xz are packed.")
+@click.option("--printed", type=PATHS, help="The same sentences as printed, a blank line between paragraphs.")
+@click.option("--leave-out", "lists", multiple=True, type=PATHS, help="List of books to leave out, path's end a line.")
+@click.option("--apart", multiple=True, type=PATHS, help="Text or manifest to share no run of 8 words with.")
+@click.option("--known", multiple=True, type=PATHS, help="Text already had: doubles of it are left out.")
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1), help="That read books at once.")
+@click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
+def text(
+    sources: tuple[Path, ...], output: Path, printed: Path | None, lists: tuple[Path, ...], apart: tuple[Path, ...],
+    known: tuple[Path, ...], processes: int, case: str,
+) -> None:  # fmt: skip
+    """Sentences of the books in SOURCE...: files or folders of plain text (.txt) and Markdown (.md).
+
+    Headers, licences, contents and notes of Project Gutenberg's files go, so do books and paragraphs that are not in
+    English, doubles of others, and those that --leave-out and --apart name.
+
+    \b
+    Example: asr lm text books --apart heldout.txt --output prose.txt.gz
+    """
+    change = CASES[case]
+    listed = [line for path in lists for line in read_lines(path)]
+    books, left_out = without_listed(find_books(sources), listed)
+    collector = Collector(chain.from_iterable(map(sentences, apart)))
+    collector.tally.left_out = left_out
+    for path in known:
+        note(f"reading {path} ...")
+        collector.know(sentences(path))
+    progress = Progress("reading books")
+    with ExitStack() as files:
+        write = files.enter_context(line_writer(output))
+        write_printed: Callable[[str], object] = files.enter_context(line_writer(printed)) if printed else str
+        for number, book in enumerate(read_books(books, processes), 1):
+            as_printed, as_spoken = collector.take(book)
+            for line in as_spoken:
+                write(change(line))
+            for line in [*as_printed, ""] if as_printed else []:
+                write_printed(line)
+            progress(number, len(books), f"{collector.tally.words / 1e6:.1f} M words")
+    progress.close()
+    _say(output, collector.tally)
+
+
+def _say(output: Path, tally: Tally) -> None:
+    note(f"{output}: {tally.words:,} words in {tally.sentences:,} sentences of {tally.books:,} books")
+    reasons = {
+        "listed": tally.left_out, "not in English": tally.foreign, "doubles": tally.doubles,
+        "share runs of words with texts kept apart": tally.apart,
+    }  # fmt: skip
+    for reason, paths in reasons.items():
+        note(f"left out, {reason}: {len(paths):,} books" + "".join(f"\n  {path}" for path in paths))
+    note(f"of the other books left out: {tally.doubled_words:,} words in paragraphs that are doubles,")
+    note(f"{tally.apart_words:,} words in sentences that share runs of words with texts kept apart")

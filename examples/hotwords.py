@@ -1,0 +1,13 @@
+"""Favour words and phrases of your own: python examples/hotwords.py talk.wav"""
+
+import sys
+
+from asr import Recognizer
+
+# Boosts are in nats, natural logs of probabilities: 3 makes a phrase 20 times likelier. Phrases must consist of words
+# that the model's lexicon has.
+recognizer = Recognizer.load(hotwords={"beautiful morning": 3.0, "the old man": 2.0})
+print(recognizer.transcribe(sys.argv[1]).text)
+
+# Other phrases for the next recording; the model is not loaded again.
+print(recognizer.with_hotwords(["river"]).transcribe(sys.argv[1]).text)

@@ -1,0 +1,44 @@
+"""Names that an option takes stand in its help: nobody has to guess one to read them in an error."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from asr.forecast import choose, panel, windows
+from asr.nlp.model import POOLINGS
+from asr.nn import KINDS
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("forecast compare", choose.names()),
+        ("forecast backtest", choose.names()),
+        ("forecast fit", choose.names()),
+        ("forecast predict", choose.names()),
+        ("forecast windows", windows.METHODS),
+        ("forecast many", panel.METHODS),
+        ("inspect gradients", KINDS),
+        ("inspect memory", KINDS),
+        ("nlp train", (*KINDS, *POOLINGS)),
+    ],
+)
+def test_help_lists_the_names_of_methods_and_kinds(run, command, names):
+    code, out, _ = run(*command.split(), "--help")
+    assert code == 0
+    listed = set(re.findall(r"[\w-]+", re.sub(r"-\s*\n\s*", "-", out)))
+    assert set(names) <= listed
+
+
+@pytest.mark.parametrize("group", ["nlp", "forecast", "inspect"])
+def test_every_command_has_an_example_and_every_option_a_help_text(run, group):
+    from asr.cli.main import COMMANDS
+
+    commands = __import__(COMMANDS[group][0], fromlist=["command"]).command.commands
+    assert commands
+    for name, command in commands.items():
+        assert "Example" in run(group, name, "--help")[1], name
+        bare = [option.name for option in command.params if option.param_type_name == "option" and not option.help]
+        assert not bare, (name, bare)
