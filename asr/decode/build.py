@@ -230,7 +230,7 @@ def spelled_words(words: Iterable[str], tokens: Tokens, source: str, note: Note 
     Raises TextError where no word can be spelled.
     """
     if tokens.kind == "phones":
-        raise TextError("these tokens are not characters: a lexicon must say how words are spelled in them.")
+        raise TextError("these tokens are phones: a lexicon must say how words are spelled in them.")
     wanted = list(dict.fromkeys(words))
     lexicon = Lexicon.of_characters(wanted, tokens)
     if not len(lexicon):
