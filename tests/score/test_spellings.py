@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from asr.cli.speech.score import command
 from click.testing import CliRunner
 
+from asr.cli.speech.score import command
 from asr.errors import TextError
 from asr.score.spellings import Spellings
 
