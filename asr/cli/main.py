@@ -10,6 +10,7 @@ from importlib.metadata import version
 import click
 
 from asr.errors import AsrError, ConfigError
+from asr.extras import explained
 
 COMMANDS = {
     "transcribe": ("asr.cli.speech.transcribe", "Turn audio files into text, subtitles or word times."),
@@ -104,9 +105,14 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (AsrError, OSError) as error:
+    except (AsrError, OSError, ModuleNotFoundError) as error:
         if "--debug" in arguments:
             raise
+        if isinstance(error, ModuleNotFoundError):
+            sentence = explained(error, "this command")
+            if sentence is None:
+                raise
+            error = sentence
         click.echo(f"asr: {describe(error, called_command(arguments))}", err=True)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
 
