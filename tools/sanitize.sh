@@ -14,8 +14,9 @@ rm -f "$build"/tree/asr/_native*.so
 cp "$build"/_native*.so "$build/tree/asr"
 cd "$build/tree"
 export PYTHONPATH="$PWD"
-runtime="$("${CXX:-c++}" -print-file-name=libasan.so)"
+compiler="${CXX:-c++}"
+runtime="$("$compiler" -print-file-name=libasan.so) $("$compiler" -print-file-name=libstdc++.so)"
 [ "$#" -gt 0 ] || set -- tests/decode/test_beam.py tests/decode/test_extras.py tests/decode/test_decoders.py \
   tests/decode/test_open_vocabulary.py tests/decode/test_native.py
-# Python itself frees little at its end: leaks are not looked for.
-LD_PRELOAD="$runtime" ASAN_OPTIONS=detect_leaks=0 python -m pytest -q -x -p no:cacheprovider "$@"
+# Python itself frees little at its end: leaks are not looked for. A report goes to stderr, which pytest must not catch.
+LD_PRELOAD="$runtime" ASAN_OPTIONS=detect_leaks=0 python -m pytest -q -x -p no:cacheprovider --capture=sys "$@"
