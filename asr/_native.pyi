@@ -21,7 +21,7 @@ class NgramTables:
         slots: NDArray[np.uint64],
         starts: NDArray[np.int64],
     ) -> None:
-        """slots: (slots, 2), starts: (order,), as `asr.lm.ngram_tables.NgramArrays` has them."""
+        """slots: (slots, 2), starts: (order,), as `asr.lm.ngram.tables.NgramArrays` has them."""
 
     @property
     def order(self) -> int: ...

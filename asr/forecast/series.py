@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import csv
-import gzip
 import math
 import re
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import ConfigError, DataError
+from asr.text.lines import read_csv
 
 Floats = NDArray[np.float64]
 
@@ -105,20 +104,9 @@ def column_names(path: str | Path, time_col: str | None = None) -> list[str]:
 
 
 def _read(path: Path) -> _Table:
-    try:
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = [name.strip() for name in next(reader, [])]
-            rows, lines = [], []
-            for row in reader:
-                if any(cell.strip() for cell in row):
-                    rows.append(row)
-                    lines.append(reader.line_num)
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist; check the path.") from None
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as CSV ({error}); is it UTF-8 text with a header line?") from None
+    table = list(read_csv(path))
+    header = [name.strip() for name in table[0][1]] if table else []
+    rows, lines = [row for _, row in table[1:]], [line for line, _ in table[1:]]
     if not header or not rows:
         raise DataError(f"{path} has no rows below a header; a series needs at least two values.")
     for row, line in zip(rows, lines, strict=True):

@@ -156,5 +156,5 @@ def test_a_lexicon_may_be_an_object_a_file_or_none(tmp_path, package):
     without = open_decoder(package, SearchOptions(lexicon="none", neural_lm="none"))
     assert set(without.words) == {"a", "cab", "bad", "dab"}  # the n-gram's, spelled in characters
     phones = Tokens(["<blank>", "|", "AA", "B"])
-    with pytest.raises(TextError, match="not characters"):
+    with pytest.raises(TextError, match="tokens are phones"):
         open_decoder(phones, SearchOptions(lm=package.lm_path))

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asr.recognizer.decoding import Extras, make_decoder
 
-from asr._native import SearchSession, Trie
 from asr.decode.beam import BeamConfig, BeamDecoder
+from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
 from asr.decode.greedy import GreedyDecoder
 from asr.decode.open_vocabulary import TokenDecoder, token_lexicon
-from asr.decode.search.trie import build_trie
-from asr.errors import ConfigError, TextError
+from asr.errors import ConfigError
 from asr.lm.ngram.arpa import write_arpa
 from asr.lm.ngram.kneser_ney import Corpus, estimate
 from asr.lm.ngram.tables import build_tables
@@ -131,9 +129,9 @@ def test_hotwords_and_word_models_are_refused_where_they_would_have_no_effect(tm
             with pytest.raises(ConfigError, match="give a lexicon"):
                 change(decoder)
     write_arpa(tmp_path / "tokens.arpa", estimate(Corpus(["a b | a b |"] * 5), 2))
-    for extras in (Extras(None, hotwords={"ab": 1.0}), Extras(tmp_path)):
-        with pytest.raises(ConfigError, match="give a lexicon"):
-            make_decoder(TOKENS, None, tmp_path / "tokens.arpa", extras=extras)
+    for options in ({"hotwords": {"ab": 1.0}}, {"neural_lm": tmp_path}):
+        with pytest.raises(ConfigError, match="model over tokens"):
+            open_decoder(TOKENS, SearchOptions(lm=tmp_path / "tokens.arpa", **options))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -165,35 +163,10 @@ def test_subwords_are_joined_to_words_with_their_times():
 
 def test_a_word_model_without_a_lexicon_is_spelled_in_subwords(tmp_path):
     write_arpa(tmp_path / "words.arpa", estimate(Corpus(TEXT), 2))
-    decoder = make_decoder(PIECES, None, tmp_path / "words.arpa", extras=Extras(None))
+    decoder = open_decoder(PIECES, SearchOptions(lm=tmp_path / "words.arpa"))
     assert set(decoder.words) == {"a", "aa", "ab", "b"}
     write_arpa(tmp_path / "pieces.arpa", estimate(Corpus([f"{WORD_START}a b {WORD_START}b a"] * 5), 2))
-    assert isinstance(make_decoder(PIECES, None, tmp_path / "pieces.arpa", extras=Extras(None)), TokenDecoder)
-
-
-def test_damaged_trees_are_refused_before_a_search_runs():
-    tokens = Tokens.characters("ab")
-    arrays, words = build_trie(BOUNDED, tokens)
-    arrays.compiled(len(tokens), len(words))
-    harms = {
-        "child_starts": lambda values: values[::-1],
-        "child_tokens": lambda values: values + 9,
-        "word_starts": lambda values: values * 2,
-        "words": lambda values: values - 1,
-    }
-    for name, harm in harms.items():
-        harmed = arrays._replace(**{name: np.ascontiguousarray(harm(getattr(arrays, name)))})
-        with pytest.raises(TextError, match="tree"):
-            harmed.compiled(len(tokens), len(words))
-    circular = Trie  # node 2 would be below node 3 and node 3 below node 2
-    with pytest.raises(ValueError, match="breadth first"):
-        circular(*(np.array(values, np.int32) for values in ([0, 1, 1, 3, 3], [1, 1, 1], [0] * 5, [])), 4, 1)
-
-
-def test_log_probs_of_other_tokens_are_refused_by_the_compiled_search():
-    session = BeamDecoder(TOKENS, BOUNDED).start()
-    with pytest.raises(ValueError, match="another number of tokens"):
-        SearchSession(session.graph).advance(np.zeros((3, 5), np.float32))
+    assert isinstance(open_decoder(PIECES, SearchOptions(lm=tmp_path / "pieces.arpa")), TokenDecoder)
 
 
 def test_extreme_weights_leave_a_hypothesis():
@@ -207,7 +180,7 @@ def test_the_compiled_parts_need_neither_numba_nor_torch():
 
     code = (
         "import sys; sys.modules['numba'] = sys.modules['torch'] = None; "
-        "from asr.recognizer.decoding import load_neural_lm, make_decoder; from asr.recognizer.shipped import *; "
-        "load_neural_lm(neural_lm_folder('shipped'))"
+        "from asr.decode.build import open_decoder; from asr.model_package import ModelPackage; "
+        "from asr.shipped import model_folder; open_decoder(ModelPackage.open(model_folder('english')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -47,7 +47,7 @@ class LstmState:
     def output(self) -> Floats:
         """What predicts the next word: the top layer's output (hidden,)."""
         assert self.layers is not None
-        output: Floats = self.layers[-1, 0]
+        output: NDArray[np.float32] = self.layers[-1, 0]
         return output
 
 
@@ -169,7 +169,8 @@ class LstmScorer:
         outputs = np.stack([state.output for state in states])
         logits = np.einsum("nh,nh->n", outputs[places], self._head[ids])
         bias = self._head_bias[ids] if isinstance(self._head_bias, np.ndarray) else self._head_bias
-        return np.asarray(logits + bias - np.array([state.head for state in states])[places])
+        scores: NDArray[np.float64] = logits + bias - np.array([state.head for state in states])[places]
+        return scores
 
     def _tail_scores(
         self, cluster: int, states: list[LstmState], places: list[int], ids: NDArray[np.int64]
@@ -184,7 +185,8 @@ class LstmScorer:
         within = np.einsum("np,np->n", rows, weight[ids - self._cutoffs[cluster - 1]])
         totals = np.array([state.tails[cluster][1] for state in states])[places]
         entries = np.full(len(ids), self._cutoffs[0] + cluster - 1)
-        return np.asarray(self._head_scores(states, places, entries) + within - totals)
+        scores: NDArray[np.float64] = self._head_scores(states, places, entries) + within - totals
+        return scores
 
 
 def _places(values: Iterable[T]) -> tuple[list[T], list[int]]:
