@@ -109,7 +109,8 @@ def memory(
     from asr.train.loop import Trainer
 
     names = [name for name in kinds.replace(",", " ").split() if name]
-    config = TrainConfig(epochs=epochs, peak_lr=rate, average=1, weight_decay=0.0, device="cpu", seed=seed)
+    # One thread: the steps of so small a network are too short to be divided.
+    config = TrainConfig(epochs=epochs, peak_lr=rate, average=1, weight_decay=0.0, device="cpu", threads=1, seed=seed)
     tasks = [MemoryTask(name, test, length, size, seed=seed) for name in names]
     curves: dict[str, list[float]] = {}
     for task in tasks:
