@@ -54,6 +54,7 @@ def show(folder: Path, as_json: bool) -> None:
     click.echo(f"{len(package.tokens)} tokens, {len(package.lexicon) if package.lexicon else 'no'} lexicon words")
     click.echo(f"search: {json.dumps(package.search)}")
     click.echo(f"language model: {package.lm_path.name if package.lm_path else 'none'}")
+    click.echo(f"graph for ONNX Runtime: {package.graph_path.name if package.graph_path else 'none'}")
 
 
 def _shape(config: AcousticConfig | GaussianConfig) -> str:
@@ -102,7 +103,7 @@ def export(folder: Path) -> None:
     """
     from asr.backends.export import export_graph
 
-    path = export_graph(folder)
+    path = export_graph(model_folder(folder))
     note(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
