@@ -85,13 +85,14 @@ def _attach_cache(dispatcher: Any, folder: Path) -> None:
     """Let a compiled function keep its machine code in `folder`, leaving Numba's settings as the process has them."""
     import numba
 
-    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
-    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder)
     try:
         kept = _forgiving_cache()(dispatcher.py_func)
     except (OSError, RuntimeError):
         return  # not writable: Numba says so with a RuntimeError
     finally:
-        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+        config.CACHE_DIR = before
     if Path(kept.cache_path).is_relative_to(folder):  # else Numba would write into the package
         dispatcher._cache = kept

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from asr.errors import ConfigError
+from asr.text_file import read_text
 
 T = TypeVar("T")
 
@@ -75,10 +76,8 @@ def read_toml(path: str | Path, overrides: typing.Sequence[str] = ()) -> dict[st
     Raises ConfigError if the file is missing or not TOML, or an override is not ``key=value``.
     """
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read configuration {path}: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        values = tomllib.loads(read_text(path, "configuration", ConfigError))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
     return with_overrides(values, overrides)
 

@@ -19,5 +19,5 @@ def choose_device(name: str, index: int = 0) -> torch.device:
     except RuntimeError:
         raise ConfigError(f"unknown device '{name}'; use auto, cpu or cuda.") from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device '{name}' was asked for, but no GPU can be used here; use device cpu.")
+        raise ConfigError(f"device '{name}' was asked for, but no GPU can be used here; set `device` to cpu.")
     return device

@@ -28,6 +28,20 @@ def require(extra: str, module: str, purpose: str) -> ModuleType:
         raise MissingPackageError(f"{purpose} need {top_level}; install it with: {install_command(extra)}") from None
 
 
+TRAIN_MODULES = frozenset({"torch", "torchaudio", "numba", "scipy", "sklearn", "kenlm", "librosa", "onnx"})
+
+
+def explained(error: ModuleNotFoundError, purpose: str) -> MissingPackageError | None:
+    """A sentence for the user in place of `error`, or None if the module belongs to no extra.
+
+    For commands whose modules import torch at their top: `purpose` is the subject, such as "this command".
+    """
+    top_level = (error.name or "").partition(".")[0]
+    if top_level not in TRAIN_MODULES:
+        return None
+    return MissingPackageError(f"{purpose} needs {top_level}; install it with: {install_command('train')}")
+
+
 def install_command(extra: str) -> str:
     """The pip command that adds the optional dependencies `extra` to this installation.
 

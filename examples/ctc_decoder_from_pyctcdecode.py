@@ -39,7 +39,7 @@ with tempfile.TemporaryDirectory() as folder:
     cli(["lm", "ngram", str(text), "--order", "3", "--output", str(arpa)], standalone_mode=False)
     logits = made_up_logits("a bad cab ")
 
-    print("best path: ", CtcDecoder(labels).decode(logits).text)
+    print("best path:  ", CtcDecoder(labels).decode(logits).text)
     decoder = CtcDecoder(labels, lm=arpa, lm_weight=0.5, word_score=1.0, frame_seconds=0.02)
     best = decoder.decode(logits)
     print("with n-gram:", best.text)

@@ -123,7 +123,8 @@ class SelfAttention(nn.Module):
             attended = _attend(queries, keys, values, mask, share)
         else:
             attended = scaled_dot_product_attention(queries, keys, values, mask, share)
-        return hidden + self.dropout(attention.out_proj(attended.transpose(1, 2).flatten(2)))
+        output: Tensor = hidden + self.dropout(attention.out_proj(attended.transpose(1, 2).flatten(2)))
+        return output
 
     def begin_with_nothing(self) -> None:
         """Make it add nothing at first, so that a trained model it is put into gives the same as before."""

@@ -30,8 +30,8 @@ class AcousticModel(nn.Module):
         self.encoder = build_encoder(config)
         self.dropout = Dropout(config.dropout)
         self.head = nn.Linear(self.encoder.output_size, num_tokens)
-        self.register_state_dict_post_hook(_rename_for_files)
-        self.register_load_state_dict_pre_hook(_rename_from_files)
+        self.register_state_dict_post_hook(_rename_for_files)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_rename_from_files)  # type: ignore[no-untyped-call]
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """features: (batch, frames, dim); lengths: (batch,) in frames, at least 1 each.

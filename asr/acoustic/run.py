@@ -22,6 +22,7 @@ from asr.data.config import DataConfig
 from asr.data.manifest import BadItem, Manifest, Utterance
 from asr.data.references import encode_references, within_limits
 from asr.errors import CheckpointError, ConfigError, TextError
+from asr.shipped import model_folder
 from asr.text.lexicon import Lexicon, read_spelled
 from asr.text.tokens import Tokens
 from asr.train import processes
@@ -37,7 +38,7 @@ class AcousticRunConfig:
     tokens: str = ""  # path of tokens.txt; empty: English characters
     lexicon: str = ""  # path of lexicon.txt that spells the references; empty: by characters
     spelled: str = ""  # path of spelled.txt, which of a word's spellings an utterance has; empty: the lexicon's first
-    init: str = ""  # model folder to start from
+    init: str = ""  # model folder, or a shipped model by name, to start from
     model: AcousticConfig = field(default_factory=AcousticConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -64,7 +65,7 @@ class AcousticRun:
         torch.manual_seed(config.train.seed)
         self.model = AcousticModel(config.model, len(self.tokens))
         if config.init:
-            self._start_from(Path(config.init))
+            self._start_from(model_folder(config.init))
         train_items, too_long = within_limits(train_items, config.data)
         criterion = build_criterion(config.criterion, self.tokens, self.lexicon, train_items)
         self.task = CtcTask(

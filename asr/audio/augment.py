@@ -116,7 +116,9 @@ def reverberate(samples: Samples, sample_rate: int, seconds: float, random: np.r
     tail *= np.sqrt(random.uniform(0.1, 1.0) / np.square(tail).sum())
     response = np.concatenate([[1.0], np.zeros(delay), tail])
     heard = fftconvolve(samples, response)[: len(samples)]
-    return (heard * np.sqrt(np.square(samples).mean() / np.square(heard).mean())).astype(np.float32)
+    gain = np.sqrt(np.square(samples).mean() / np.square(heard).mean())
+    scaled: Samples = (heard * gain).astype(np.float32)
+    return scaled
 
 
 def add_noise(samples: Samples, snr_db: float, colour: float, random: np.random.Generator) -> Samples:
@@ -132,7 +134,8 @@ def add_noise(samples: Samples, snr_db: float, colour: float, random: np.random.
     spectrum[0] = 0.0
     noise = fft.irfft(spectrum, size)[: len(samples)]
     scale = np.sqrt(power / max(np.square(noise).mean(), 1e-30)) * 10.0 ** (-snr_db / 20)
-    return (samples + scale * noise).astype(np.float32)
+    noisy: Samples = (samples + scale * noise).astype(np.float32)
+    return noisy
 
 
 def clip_share(samples: Samples, share: float) -> Samples:
@@ -145,7 +148,8 @@ def clip_share(samples: Samples, share: float) -> Samples:
 
 def change_gain(samples: Samples, decibels: float) -> Samples:
     """Louder or softer by so many decibels; what then lies beyond full scale is cut off."""
-    return np.clip(samples * np.float32(10.0 ** (decibels / 20)), -1.0, 1.0)
+    scaled: Samples = np.clip(samples * np.float32(10.0 ** (decibels / 20)), -1.0, 1.0)
+    return scaled
 
 
 def augment_samples(samples: Samples, sample_rate: int, config: AugmentConfig, random: np.random.Generator) -> Samples:

@@ -95,7 +95,8 @@ class Features(nn.Module):
         spectrum = torch.fft.rfft(frames, n=self.config.fft_size)
         power = spectrum.real.square() + spectrum.imag.square()  # a quarter of the time of abs().square()
         log_mel = (power @ self.mel).clamp(min=LOG_FLOOR).log()
-        return log_mel @ self.dct if self.config.kind == "mfcc" else log_mel
+        values: Tensor = log_mel @ self.dct if self.config.kind == "mfcc" else log_mel
+        return values
 
 
 def _by_blocks(function: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
@@ -128,9 +129,10 @@ def _mel_filters(config: FeatureConfig) -> Tensor:
     if config.convention == "librosa":
         from torchaudio.functional import melscale_fbanks
 
-        return melscale_fbanks(
+        mel: Tensor = melscale_fbanks(
             config.fft_size // 2 + 1, low, high, config.num_mel_bins, config.sample_rate, "slaney", "slaney"
         )
+        return mel
     from torchaudio.compliance.kaldi import get_mel_banks
 
     banks, _ = get_mel_banks(
@@ -147,7 +149,8 @@ def _dct_matrix(config: FeatureConfig) -> Tensor:
     if config.convention == "kaldi":
         order = torch.arange(config.num_ceps)
         dct = dct * (1.0 + 0.5 * LIFTER * torch.sin(math.pi * order / LIFTER))
-    return dct.contiguous()
+    contiguous: Tensor = dct.contiguous()
+    return contiguous
 
 
 def _from_librosa_db(decibels: Tensor, mask: Tensor, dct: Tensor | None) -> Tensor:

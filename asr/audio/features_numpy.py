@@ -72,12 +72,14 @@ class NumpyFeatures:
         emphasised[:, 1:] -= np.float32(PREEMPHASIS) * frames[:, :-1]
         emphasised[:, 0] -= np.float32(PREEMPHASIS) * frames[:, 0]
         log_mel = np.log(np.maximum(_power(emphasised * self._window, self.config.fft_size) @ self._mel, LOG_FLOOR))
-        return log_mel @ self._dct if self.config.kind == "mfcc" else log_mel
+        values: Floats = log_mel @ self._dct if self.config.kind == "mfcc" else log_mel
+        return values
 
     def _librosa_spectrum(self, frames: Floats) -> Floats:
         """Frames of samples (rows, samples) to mel energies in decibels (rows, bins)."""
         energies = _power(frames * self._window, self.config.fft_size) @ self._mel
-        return np.float32(10.0) * np.log10(np.maximum(energies, np.float32(LIBROSA_FLOOR)))
+        decibels: Floats = np.float32(10.0) * np.log10(np.maximum(energies, np.float32(LIBROSA_FLOOR)))
+        return decibels
 
 
 class FeatureStream:
@@ -263,4 +265,5 @@ def _dct_matrix(config: FeatureConfig) -> Floats:
     dct[:, 0] *= math.sqrt(0.5)
     if config.convention == "kaldi":
         dct = dct * (1.0 + 0.5 * LIFTER * np.sin(np.pi * order / LIFTER))
-    return dct.astype(np.float32)
+    single: Floats = dct.astype(np.float32)
+    return single

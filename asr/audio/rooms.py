@@ -39,7 +39,8 @@ def room_response(room: Room, sample_rate: int) -> NDArray[np.float32]:
 
     response = room_impulses(room, sample_rate)
     filtered = sosfilt(butter(2, 20.0, "highpass", fs=sample_rate, output="sos"), response)
-    return (filtered / filtered[0]).astype(np.float32)
+    scaled: Samples = (filtered / filtered[0]).astype(np.float32)
+    return scaled
 
 
 def room_impulses(room: Room, sample_rate: int) -> NDArray[np.float64]:
@@ -102,4 +103,6 @@ def in_room(samples: Samples, sample_rate: int, room: Room) -> Samples:
     if not np.any(samples):
         return samples
     heard = fftconvolve(samples, room_response(room, sample_rate))[: len(samples)]
-    return (heard * np.sqrt(np.square(samples, dtype=np.float64).mean() / np.square(heard).mean())).astype(np.float32)
+    gain = np.sqrt(np.square(samples, dtype=np.float64).mean() / np.square(heard).mean())
+    scaled: Samples = (heard * gain).astype(np.float32)
+    return scaled

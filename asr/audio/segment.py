@@ -94,4 +94,5 @@ def _hop_rms(samples: Samples, sample_rate: int) -> NDArray[np.float32]:
     if len(samples) < hop:
         return np.sqrt(np.mean(np.square(samples), keepdims=True)) if len(samples) else np.zeros(0, np.float32)
     frames = samples[: len(samples) // hop * hop].reshape(-1, hop)
-    return np.sqrt(np.mean(np.square(frames), axis=1))
+    levels: Samples = np.sqrt(np.mean(np.square(frames), axis=1))
+    return levels

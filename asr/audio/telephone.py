@@ -54,4 +54,5 @@ def _coded(samples: Samples, rate: int, container: str, subtype: str, level: flo
     clipped = np.clip(samples, -1.0, 1.0)
     soundfile.write(buffer, clipped, rate, format=container, subtype=subtype, compression_level=level)
     buffer.seek(0)
-    return soundfile.read(buffer, dtype="float32")[0]
+    decoded: Samples = soundfile.read(buffer, dtype="float32")[0]
+    return decoded

@@ -10,6 +10,7 @@ from importlib.metadata import version
 import click
 
 from asr.errors import AsrError, ConfigError
+from asr.extras import explained
 
 COMMANDS = {
     "transcribe": ("asr.cli.speech.transcribe", "Turn audio files into text, subtitles or word times."),
@@ -61,10 +62,26 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+def _print_device(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        from asr.device import choose_device
+
+        click.echo(choose_device("auto").type)
+        ctx.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
+@click.option(
+    "--show-device",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_device,
+    help="Print the device that 'auto' stands for on this machine: cpu or cuda.",
 )
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:
@@ -88,9 +105,14 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (AsrError, OSError) as error:
+    except (AsrError, OSError, ModuleNotFoundError) as error:
         if "--debug" in arguments:
             raise
+        if isinstance(error, ModuleNotFoundError):
+            sentence = explained(error, "this command")
+            if sentence is None:
+                raise
+            error = sentence
         click.echo(f"asr: {describe(error, called_command(arguments))}", err=True)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
 

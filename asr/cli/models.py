@@ -12,7 +12,7 @@ import click
 from asr.atomic_file import replacing, write_atomically
 from asr.cli.console import note
 from asr.errors import CheckpointError, ConfigError
-from asr.shipped import NEURAL_LM_FOLDER
+from asr.shipped import NEURAL_LM_FOLDER, model_folder
 
 if TYPE_CHECKING:
     from asr.acoustic.config import AcousticConfig
@@ -36,6 +36,7 @@ def show(folder: Path, as_json: bool) -> None:
     from asr.acoustic.checkpoint import load_checkpoint
     from asr.model_folder import read_config
 
+    folder = model_folder(folder)
     checkpoint = load_checkpoint(folder)
     if as_json:
         click.echo(json.dumps(read_config(folder)))
@@ -70,7 +71,7 @@ def average(folders: tuple[Path, ...], output: Path) -> None:
     from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
     from asr.train.averaging import average_tensors
 
-    models = [load_checkpoint(folder) for folder in folders]
+    models = [load_checkpoint(model_folder(folder)) for folder in folders]
     for folder, other in zip(folders, models, strict=True):
         same_tokens = other.package.tokens.digest == models[0].package.tokens.digest
         if not same_tokens or other.model.config != models[0].model.config:
@@ -131,7 +132,7 @@ def pack(
     from asr.lm.lstm.folder import load_lm, save_lm
     from asr.text.lexicon import Lexicon
 
-    checkpoint = load_checkpoint(folder)
+    checkpoint = load_checkpoint(model_folder(folder))
     package = checkpoint.package
     search = dict(package.search) | _settings(decoding)
     given = {

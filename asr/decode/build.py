@@ -7,20 +7,22 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from asr.callbacks import Note
+from asr.decode.beam import BeamDecoder
 from asr.decode.decoder import Decoder
+from asr.decode.fusion import Fusion
 from asr.decode.greedy import GreedyDecoder
+from asr.decode.open_vocabulary import TokenDecoder, is_token_model, token_lexicon
+from asr.decode.search.settings import BeamConfig
 from asr.errors import CheckpointError, ConfigError, TextError
+from asr.lm.ngram.kenlm_binary import is_kenlm_binary
+from asr.lm.ngram.tables import NgramModel, load_ngram
+from asr.lm.open import load_word_model
 from asr.lm.word_model import WordModel
 from asr.model_package import ModelPackage
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
-
-if TYPE_CHECKING:
-    from asr.decode.beam import BeamConfig
-    from asr.lm.ngram.tables import NgramModel
 
 NONE = "none"
 AUTO = "auto"
@@ -85,7 +87,6 @@ def open_decoder(
     parts = choose_parts(model, options)
     if parts.lexicon is None and parts.lm is None:
         return _greedy(parts, options, note)
-    from asr.lm.ngram.kenlm_binary import is_kenlm_binary
 
     if parts.lm is not None and is_kenlm_binary(parts.lm):
         return _with_kenlm_binary(parts, options, note)
@@ -133,15 +134,11 @@ def choose_lexicon(package: ModelPackage | None, chosen: Lexicon | str | Path | 
 
 def open_neural_lm(path: str | Path) -> WordModel:
     """A language model for fusion. Raises TextError or CheckpointError."""
-    from asr.lm.open import load_word_model
-
     return load_word_model(path, quick=True)
 
 
 def search_settings_names() -> Collection[str]:
     """The names of the settings of a search, the fields of `BeamConfig`."""
-    from asr.decode.beam import BeamConfig
-
     return [entry.name for entry in dataclasses.fields(BeamConfig)]
 
 
@@ -190,11 +187,6 @@ def _greedy(parts: SearchParts, options: SearchOptions, note: Note | None) -> De
 
 def _with_ngram(parts: SearchParts, options: SearchOptions) -> Decoder:
     """A search over a lexicon, or over what an n-gram model knows."""
-    from asr.decode.beam import BeamDecoder
-    from asr.decode.fusion import Fusion
-    from asr.decode.open_vocabulary import TokenDecoder, is_token_model, token_lexicon
-    from asr.lm.ngram.tables import load_ngram
-
     ngram = load_ngram(parts.lm) if parts.lm is not None else None
     if parts.lexicon is None and ngram is not None and is_token_model(ngram, parts.tokens):
         if parts.neural_lm is not None or options.hotwords:
@@ -215,10 +207,6 @@ def _with_ngram(parts: SearchParts, options: SearchOptions) -> Decoder:
 
 def _with_kenlm_binary(parts: SearchParts, options: SearchOptions, note: Note | None) -> Decoder:
     """A search that asks a KenLM binary word by word, since such a file cannot list its words."""
-    from asr.decode.beam import BeamDecoder
-    from asr.decode.fusion import Fusion
-    from asr.lm.open import load_word_model
-
     assert parts.lm is not None
     if parts.lexicon is None:
         raise TextError("a KenLM binary cannot list its words: give a lexicon, or the ARPA file.")
@@ -244,10 +232,8 @@ def _spelled_words(parts: SearchParts, ngram: NgramModel | None) -> Lexicon:
 
 
 def _config(parts: SearchParts) -> BeamConfig:
-    from asr.decode.beam import BeamConfig
-
+    """The settings of a search. Raises ConfigError for impossible values."""
     size = parts.settings.get("beam_size", BeamConfig.beam_size)
     if size != int(size):
         raise ConfigError(f"the beam size must be a whole number, not {size}.")
-    others: dict[str, Any] = {name: value for name, value in parts.settings.items() if name != "beam_size"}
-    return dataclasses.replace(BeamConfig(beam_size=int(size)), **others)
+    return BeamConfig().changed({**parts.settings, "beam_size": int(size)})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import cpu_count
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -98,7 +98,7 @@ class CtcDecoder:
         default the words of `lm`. Without either, the best path is taken, and any word can be written. neural_lm: the
         folder of an LSTM language model, mixed with the n-gram by `neural_share`; with `rescore` it scores that many
         best hypotheses instead of joining the search. hotwords: phrases to favour, with boosts in nats or with the
-        default one.
+        default one; with neither `lm` nor `lexicon` they may be any words that the labels spell.
 
         lm_weight, word_score, beam_size: the most used settings of the search; `settings` takes all of them. All scores
         are natural logs: pyctcdecode's `alpha` is `lm_weight`, its `beta` the `word_score`; torchaudio's `lm_weight` is
@@ -117,7 +117,7 @@ class CtcDecoder:
         self._labels = read_labels(labels, blank, boundary)
         self._input, self._frame = input, 1.0 if frame_seconds is None else frame_seconds
         named = {"lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size}
-        options = SearchOptions(
+        self._options = SearchOptions(
             lexicon=self._lexicon(lexicon),
             lm=lm,
             neural_lm=neural_lm,
@@ -126,12 +126,12 @@ class CtcDecoder:
             hotwords=_boosts(hotwords),
             settings=dict(settings or {}) | {name: value for name, value in named.items() if value is not None},
         )
-        self._decoder: Decoder = open_decoder(self._labels.tokens, options, note=note)
+        self._decoder = self._open(self._options, note)
 
     @property
     def words(self) -> Sequence[str] | None:
         """The words that can be recognised; None where any can be."""
-        return self._decoder.words
+        return None if _is_free(self._options) else self._decoder.words
 
     def decode(self, emissions: Emissions) -> CtcHypothesis:
         """The best hypothesis of an utterance.
@@ -168,17 +168,36 @@ class CtcDecoder:
 
     def with_hotwords(self, hotwords: Mapping[str, float] | Iterable[str]) -> CtcDecoder:
         """This decoder favouring other phrases; its tables are shared. Raises TextError or ConfigError."""
-        return self._with(self._decoder.with_hotwords(_boosts(hotwords)))
+        options = replace(self._options, hotwords=_boosts(hotwords))
+        if _is_free(options):
+            return self._with(self._open(options, None), options)
+        return self._with(self._decoder.with_hotwords(options.hotwords), options)
 
     def with_settings(self, **settings: float | None) -> CtcDecoder:
         """This decoder with other settings of the search; its tables are shared. Raises ConfigError."""
-        SearchOptions(settings=settings)
-        return self._with(self._decoder.with_settings(**settings))
+        options = replace(self._options, settings={**self._options.settings, **settings})
+        return self._with(self._decoder.with_settings(**settings), options)
 
-    def _with(self, decoder: Decoder) -> CtcDecoder:
+    def _with(self, decoder: Decoder, options: SearchOptions) -> CtcDecoder:
         other = copy.copy(self)
-        other._decoder = decoder
+        other._decoder, other._options = decoder, options
         return other
+
+    def _open(self, options: SearchOptions, note: Note | None) -> Decoder:
+        """The decoder that the options ask for; where any word can be written, hotwords are its only lexicon."""
+        tokens = self._labels.tokens
+        if _is_free(options) and options.hotwords:
+            if not tokens.are_characters or tokens.boundary is None:
+                raise ConfigError(
+                    "without `lm` and `lexicon`, hotwords need characters as labels, one of them between words."
+                )
+            words = {word for phrase in options.hotwords for word in phrase.split()}
+            unspelled = sorted(word for word in words if tokens.spell(word) is None)
+            if unspelled:
+                raise TextError(f"the hotword '{unspelled[0]}' cannot be spelled in the labels; is it in another case?")
+            free = {"unknown_score": 0.0, **options.settings}
+            options = replace(options, lexicon=Lexicon.of_characters(sorted(words), tokens), settings=free)
+        return open_decoder(tokens, options, note=note)
 
     def _lexicon(self, chosen: Lexicon | str | Path | Iterable[str] | None) -> Lexicon | str | Path | None:
         if chosen is None or isinstance(chosen, Lexicon | str | Path):
@@ -243,6 +262,11 @@ def _are_probabilities(values: NDArray[np.float32]) -> bool:
     if not values.size:
         return True
     return bool(values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() <= SUM_TOLERANCE)
+
+
+def _is_free(options: SearchOptions) -> bool:
+    """Whether neither lexicon nor language model says which words there are."""
+    return options.lexicon is None and options.lm is None
 
 
 def _boosts(hotwords: Mapping[str, float] | Iterable[str] | None) -> Mapping[str, float]:

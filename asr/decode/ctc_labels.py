@@ -80,7 +80,8 @@ def log_softmax(values: NDArray[np.float32]) -> NDArray[np.float32]:
     with np.errstate(invalid="ignore", divide="ignore"):
         shifted = values - values.max(axis=1, keepdims=True)
         normalised = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return np.maximum(normalised, np.float32(FLOOR))
+    floored: NDArray[np.float32] = np.maximum(normalised, np.float32(FLOOR))
+    return floored
 
 
 def _listed(labels: Labels) -> list[str]:

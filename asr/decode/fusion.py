@@ -81,7 +81,8 @@ class FusedSession:
                 states[row] = state
         ngram = np.array([ending.ngram_end_score for ending in endings])
         ends, _ = self._gain(states, [END] * len(endings), ngram)
-        return (gains + ends).tolist()
+        totals: list[float] = (gains + ends).tolist()
+        return totals
 
     def _correct(self) -> None:
         """Score the words that have ended since the last time, and give the hypotheses their whole scores."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decode.fusion import Fusion
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
 from asr.decode.search.settings import BeamConfig
 from asr.errors import ConfigError
-from asr.lm.ngram.tables import NgramModel
 from asr.text.tokens import Tokens
+
+if TYPE_CHECKING:
+    from asr.decode.fusion import Fusion
+    from asr.lm.ngram.tables import NgramModel
 
 
 def greedy_tokens(log_probs: NDArray[np.floating], blank: int = 0) -> list[tuple[int, int, int]]:

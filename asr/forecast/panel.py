@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from asr.errors import ConfigError, DataError
 from asr.forecast.global_models import GLOBAL, forecast_all
 from asr.forecast.methods import BASELINES, LONGEST_SEASON, Forecaster, StatsforecastModel, deseasonalized
 from asr.score.forecast_errors import mase, owa, smape
+from asr.text.lines import read_csv
 
 Floats = NDArray[np.float64]
 
@@ -124,13 +123,7 @@ def _rows(path: Path) -> dict[str, Floats]:
 
 
 def _table(path: Path) -> list[list[str]]:
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist; check the path.") from None
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as CSV ({error}).") from None
+    rows = [row for _, row in read_csv(path)]
     if not rows:
         raise DataError(f"{path} is empty.")
     return rows

@@ -1,10 +1,8 @@
-"""Time series from CSV files: columns by name, times in any usual form, gaps and duplicates named."""
+"""Time series from CSV files: columns by name, times in common formats, with notes on gaps and duplicates."""
 
 from __future__ import annotations
 
 import calendar
-import csv
-import gzip
 import math
 import re
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import ConfigError, DataError
+from asr.text.lines import read_csv
 
 Floats = NDArray[np.float64]
 
@@ -31,18 +30,18 @@ _STEPS = {
     "week": 7 * _DAY,
 }  # seconds
 _YEAR_MONTH = re.compile(r"^(\d{4})-(\d{1,2})$")
-_TOLERANCE = 0.02  # share of a step by which decimal times may miss it
+_TOLERANCE = 0.02  # relative deviation of a step from that of a frequency
 
 
 @dataclass(frozen=True)
 class Series:
-    """Values (time, columns), the target first; `times` as written, `frequency` in words or empty."""
+    """Values (time, columns), the target first; `times` as in the file; `frequency` in words, or empty."""
 
     values: Floats
     columns: tuple[str, ...]
     times: tuple[str, ...] = ()
     frequency: str = ""
-    notes: tuple[str, ...] = ()  # what was found odd: gaps, duplicates, filled values
+    notes: tuple[str, ...] = ()  # on gaps, duplicates and filled values
 
     @property
     def target(self) -> Floats:
@@ -51,7 +50,7 @@ class Series:
 
     @property
     def season(self) -> int:
-        """Steps in the season that the frequency suggests."""
+        """The steps of the season that the frequency suggests."""
         return SEASONS.get(self.frequency, 1)
 
     def __len__(self) -> int:
@@ -73,10 +72,11 @@ def read_series(
     inputs: Sequence[str] = (),
     missing: str = "error",
 ) -> Series:
-    """Read a CSV (or .gz) file with a header.
+    """The series of a CSV file (also .gz) with a header.
 
-    target: column to forecast, by default the last one. time_col: by default none. inputs: further columns. missing: of
-    empty values: error, interpolate (in a straight line), or last (repeat the value before).
+    target: column to forecast, None for the last one. time_col: column of times, None for none. inputs: further
+    columns. missing: treatment of missing values: error, interpolate (in a straight line), or last (repeat the value
+    before).
     Raises DataError naming the row for text in a number column, infinite values, or times that are out of order.
     """
     if missing not in MISSING_CHOICES:
@@ -99,27 +99,16 @@ def read_series(
 
 
 def column_names(path: str | Path, time_col: str | None = None) -> list[str]:
-    """All columns of a CSV file but that of the times."""
+    """The columns of a CSV file, without that of the times."""
     return [name for name in _read(Path(path)).header if name != time_col]
 
 
 def _read(path: Path) -> _Table:
-    try:
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = [name.strip() for name in next(reader, [])]
-            rows, lines = [], []
-            for row in reader:
-                if any(cell.strip() for cell in row):
-                    rows.append(row)
-                    lines.append(reader.line_num)
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist; check the path.") from None
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as CSV ({error}); is it UTF-8 text with a header line?") from None
+    table = list(read_csv(path))
+    header = [name.strip() for name in table[0][1]] if table else []
+    rows, lines = [row for _, row in table[1:]], [line for line, _ in table[1:]]
     if not header or not rows:
-        raise DataError(f"{path} holds no rows below a header; a series needs at least two values.")
+        raise DataError(f"{path} has no rows below a header; a series needs at least two values.")
     for row, line in zip(rows, lines, strict=True):
         if len(row) < len(header):
             raise DataError(f"{path} line {line} has {len(row)} fields where the header has {len(header)}.")
@@ -142,7 +131,7 @@ def _number(table: _Table, row: int, place: int) -> float:
         value = math.inf
     if math.isinf(value):
         where = f"{table.source} line {table.lines[row]}, column '{table.header[place]}'"
-        raise DataError(f"{where}: '{text}' is no finite number; correct it, or leave it empty as missing.")
+        raise DataError(f"{where}: '{text}' is not a finite number; correct it, or leave it empty as missing.")
     return value
 
 
@@ -159,7 +148,7 @@ def _fill(values: Floats, names: Sequence[str], missing: str, source: str, notes
                 "set `missing` to interpolate or last."
             )
         if lost.all():
-            raise DataError(f"{source}, column '{name}' holds no value at all.")
+            raise DataError(f"{source}, column '{name}' has no values.")
         here = np.flatnonzero(~lost)
         if missing == "interpolate":
             values[lost, column] = np.interp(np.flatnonzero(lost), here, values[here, column])
@@ -171,7 +160,7 @@ def _fill(values: Floats, names: Sequence[str], missing: str, source: str, notes
 
 
 def _check_times(table: _Table, times: Sequence[str], column: str, notes: list[str]) -> tuple[NDArray[np.int64], str]:
-    """Rows to keep (the last of each duplicate) and the frequency in words; gaps go to the notes."""
+    """The rows to keep (the last one of each time) and the frequency in words; gaps are added to the notes."""
     stamps = np.array([_stamp(table, row, text, column) for row, text in enumerate(times)])
     steps = np.diff(stamps)
     if (steps < 0).any():
@@ -184,7 +173,7 @@ def _check_times(table: _Table, times: Sequence[str], column: str, notes: list[s
     if len(keep) < len(times):
         twice = times[int(np.flatnonzero(steps == 0)[0])]
         count = len(times) - len(keep)
-        notes.append(f"{count} times stand more than once, first '{twice}'; the last row of each counts")
+        notes.append(f"{count} rows repeat a time, first '{twice}'; the last row of each time is used")
     steps = np.diff(stamps[keep])
     if not len(steps):
         return keep, ""
@@ -193,14 +182,14 @@ def _check_times(table: _Table, times: Sequence[str], column: str, notes: list[s
     frequency = _frequency(times[0], usual)
     if len(gaps) and frequency != "day" and frequency != "month":
         first = times[int(keep[gaps[0]])]
-        notes.append(f"{len(gaps)} gaps in time, the first after '{first}'; steps are counted by rows")
+        notes.append(f"{len(gaps)} gaps in time, the first after '{first}'; each row counts as one step")
     elif len(gaps) and (steps[gaps] > 5 * usual).any():
-        notes.append(f"{len(gaps)} gaps in time (weekends and holidays, say); steps are counted by rows")
+        notes.append(f"{len(gaps)} gaps in time (such as weekends and holidays); each row counts as one step")
     return keep, frequency
 
 
 def _stamp(table: _Table, row: int, text: str, column: str) -> float:
-    """Seconds for dates, months for year-month, the number itself for numbers."""
+    """A time as a number: seconds for dates, months for year-month, the number itself for numbers."""
     try:
         return float(text)
     except ValueError:
@@ -211,7 +200,7 @@ def _stamp(table: _Table, row: int, text: str, column: str) -> float:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
         raise DataError(
-            f"{table.source} line {table.lines[row]}, column '{column}': '{text}' is no time; use ISO dates, "
+            f"{table.source} line {table.lines[row]}, column '{column}': '{text}' is not a time; use ISO dates, "
             "year-month, or numbers."
         ) from None
 
@@ -235,7 +224,7 @@ def _frequency(example: str, step: float) -> str:
 
 
 def future_times(series: Series, horizon: int) -> list[str]:
-    """Labels of the `horizon` steps after a series: times where its frequency says them, else numbers from 1."""
+    """Labels of the `horizon` steps after a series: times if its frequency is known, else numbers from 1."""
     last = series.times[-1] if series.times else ""
     if match := _YEAR_MONTH.match(last):
         start = 12 * int(match[1]) + int(match[2]) - 1
@@ -256,9 +245,9 @@ def future_times(series: Series, horizon: int) -> list[str]:
         size = {"month": 1, "quarter": 3, "year": 12}[series.frequency]
         return [_months_later(moment, size * step).date().isoformat() for step in range(1, horizon + 1)]
     gap = timedelta(seconds=_STEPS.get(series.frequency, _DAY))
-    found = [moment + gap * step for step in range(1, horizon + 1)]
+    moments = [moment + gap * step for step in range(1, horizon + 1)]
     whole_days = series.frequency in ("day", "week", "")
-    return [time.date().isoformat() if whole_days else time.isoformat(" ") for time in found]
+    return [time.date().isoformat() if whole_days else time.isoformat(" ") for time in moments]
 
 
 def _months_later(moment: datetime, months: int) -> datetime:

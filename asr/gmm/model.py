@@ -33,7 +33,8 @@ class GaussianMixtures(nn.Module):
         constants = (means.square() * precisions - precisions.log()).sum(1) + means.shape[1] * np.log(2 * np.pi)
         distances = frames.square() @ precisions.T - 2 * frames @ (means * precisions).T + constants
         parts = self.log_weights.float() - distances.unflatten(-1, self.log_weights.shape) / 2
-        return parts.logsumexp(dim=-1)
+        scores: Tensor = parts.logsumexp(dim=-1)
+        return scores
 
     def set_state(self, state: int, weights: Floats, means: Floats, variances: Floats) -> None:
         """Take the mixture of a state, of at most as many Gaussians as there is room for."""

@@ -57,7 +57,7 @@ class ClassifierTask:
     fine_tune: FineTuneConfig | None = None
     speed_unit = SpeedUnit("texts", "texts_per_second", "texts a second")
 
-    def pace(self, name: str, epoch: int) -> float:
+    def rate_factor(self, name: str, epoch: int) -> float:
         """The factor of a parameter's learning rate in an epoch."""
         if self.fine_tune is None:
             return 1.0

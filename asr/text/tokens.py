@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from asr.errors import TextError
+from asr.text_file import read_text
 
 BLANK = "<blank>"
 BOUNDARY = "|"  # the end of a word
@@ -48,13 +49,7 @@ class Tokens:
     @classmethod
     def read(cls, path: str | Path) -> Tokens:
         """Read `tokens.txt`: one token a line, the line's number from 0 is the id."""
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise TextError(f"cannot read token file {path}: {error.strerror}; check the path.") from None
-        except UnicodeDecodeError:
-            raise TextError(f"token file {path} is not UTF-8; write it again as UTF-8.") from None
-        return cls(text.removesuffix("\n").split("\n"), str(path))
+        return cls(read_text(path, "token file").removesuffix("\n").split("\n"), str(path))
 
     def to_text(self) -> str:
         """The content of `tokens.txt`."""

@@ -12,7 +12,7 @@ LARGEST_FROM_HEAP = 1 << 30
 TOP_PAD_BYTES = 64 << 20
 
 
-def keep_memory() -> bool:
+def keep_freed_memory() -> bool:
     """Whether the allocator now takes large blocks from the heap, and returns only what exceeds 1 GiB to the system.
 
     By default glibc maps every block of 32 MB or more from the system and unmaps it when it is freed, so each training

@@ -42,7 +42,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def save_state(folder: Path, step: int, tensors: dict[str, Tensor], values: dict[str, Any], keep: int = 1) -> None:
-    """Save a training state as `folder/step-N/`, then remove all but the newest `keep` states."""
+    """Save a training state as `folder/step-N/`, then remove all but the newest `keep` states.
+
+    At every moment the folder has a whole state, once it has one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".tmp-{step}-{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -50,9 +53,7 @@ def save_state(folder: Path, step: int, tensors: dict[str, Tensor], values: dict
     try:
         write_tensors(temporary / "tensors.safetensors", tensors)
         write_atomically(temporary / "values.json", json.dumps(values).encode())
-        target = folder / f"{STATE_PREFIX}{step:09d}"
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
+        temporary.rename(_next_name(folder, step))
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -74,6 +75,13 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         return tensors, json.loads((newest / "values.json").read_text())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"training state {newest} is damaged ({error}); remove it to use an older one.") from None
+
+
+def _next_name(folder: Path, step: int) -> Path:
+    """The name for a new state of `step`: it sorts after the others of that step, which are removed only later."""
+    name = f"{STATE_PREFIX}{step:09d}"
+    others = sorted(path.name.removeprefix(name) for path in folder.glob(f"{name}*"))
+    return folder / (f"{name}-{int(others[-1].removeprefix('-') or 1) + 1:06d}" if others else name)
 
 
 def _states(folder: Path) -> list[Path]:

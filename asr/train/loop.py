@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from asr.errors import CheckpointError, ConfigError
 from asr.nn.kernels import exact_arithmetic
 from asr.train import processes
-from asr.train.allocator import keep_memory
+from asr.train.allocator import keep_freed_memory
 from asr.train.averaging import RunningMean, average_tensors
 from asr.train.checkpoint import (
     load_state,
@@ -64,7 +64,7 @@ class Trainer:
         self.threads = config.threads or max(1, self.cores // processes.count())
         torch.set_num_threads(self.threads)
         if self.device.type == "cpu":
-            keep_memory()
+            keep_freed_memory()
         torch.manual_seed(config.seed)
         self.model = task.model.to(self.device)
         if isinstance(task, Carrying) and max(processes.count(), config.accumulate) > 1:
@@ -115,15 +115,15 @@ class Trainer:
         self.model.train()
         rate = learning_rate(self.step, self.total, self.config)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["paces"][self.epoch]
+            group["lr"] = rate * group["rate_factors"][self.epoch]
         self.optimizer.zero_grad(set_to_none=True)
         figures: dict[str, float] = {}
         for place, batch in share.batches:
             torch.manual_seed((self.config.seed << 32) + self.step * self.config.accumulate + place)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
                 loss, counts = self.task.loss(batch)
-            torch.autograd.backward(loss / share.of)
-            counts["loss"] = float(loss.detach()) / share.of
+            torch.autograd.backward(loss / share.total)
+            counts["loss"] = float(loss.detach()) / share.total
             for key, value in counts.items():
                 figures[key] = figures.get(key, 0.0) + value
         figures = processes.add_gradients(list(self.model.parameters()), figures)
@@ -152,7 +152,7 @@ class Trainer:
         entry = EpochLog(self.epoch + 1, self.step, loss, norm, sums, self._speed(sums, sums.get("wall", 0.0)))
         self.epoch, self.next_batch = self.epoch + 1, 0
         if self.rank > 0:
-            self.history = processes.gather(None)[0]
+            self.history = processes.gather(self.history)[0]
             return
         weights = self._best_guess()
         write_tensors(self._weights_path(self.epoch), weights)

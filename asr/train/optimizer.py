@@ -8,17 +8,21 @@ import torch
 from torch import nn
 
 from asr.train.config import TrainConfig
-from asr.train.task import Paced, Task
+from asr.train.task import HasRateFactors, Task
 
 
 def make_optimizer(model: nn.Module, task: Task, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW or plain SGD. The list `paces` of each group has the factor of its learning rate in every epoch."""
-    pace = task.pace if isinstance(task, Paced) else None
+    """AdamW or plain SGD. The list `rate_factors` of each group has the factor of its learning rate in every epoch."""
+    rate_factor = task.rate_factor if isinstance(task, HasRateFactors) else None
     grouped: dict[tuple[float, ...], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        paces = tuple(1.0 if pace is None else float(pace(name, epoch)) for epoch in range(config.epochs))
-        grouped.setdefault(paces, []).append(parameter)
-    groups: list[dict[str, Any]] = [{"params": members, "paces": paces} for paces, members in grouped.items()]
+        factors = tuple(
+            1.0 if rate_factor is None else float(rate_factor(name, epoch)) for epoch in range(config.epochs)
+        )
+        grouped.setdefault(factors, []).append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": members, "rate_factors": factors} for factors, members in grouped.items()
+    ]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.peak_lr, weight_decay=config.weight_decay, fused=True)
     betas = (config.betas[0], config.betas[1])

@@ -14,11 +14,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import nn
+
+T = TypeVar("T")
 
 PATIENCE = timedelta(hours=2)  # of the other processes while the first one validates
 
@@ -73,12 +75,11 @@ def add_gradients(parameters: Sequence[nn.Parameter], figures: dict[str, float])
     return total
 
 
-def gather(value: Any) -> list[Any]:
+def gather(value: T) -> list[T]:
     """Every process's value, in order of rank."""
-    if count() == 1:
-        return [value]
-    values: list[Any] = [None] * count()
-    dist.all_gather_object(values, value)
+    values = [value] * count()
+    if count() > 1:
+        dist.all_gather_object(values, value)
     return values
 
 

@@ -25,7 +25,7 @@ class Share:
     """This process's batches of one step, each with its place in the step, and how many batches the step has."""
 
     batches: Iterable[tuple[int, Any]]
-    of: int
+    total: int  # batches of the step
 
 
 class Steps:

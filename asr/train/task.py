@@ -63,9 +63,9 @@ class Carrying(Protocol):
 
 
 @runtime_checkable
-class Paced(Protocol):
+class HasRateFactors(Protocol):
     """A task whose parameters learn at different rates."""
 
-    def pace(self, name: str, epoch: int) -> float:
+    def rate_factor(self, name: str, epoch: int) -> float:
         """The factor of the learning rate of the parameter `name` in an epoch (from 0); 0 freezes it."""
         ...

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Language models of English prose: Kneser-Ney n-grams and an LSTM, compared word by word on books of their own.
-#   ./run.sh --data FOLDER [--large yes] [--text TEXT] [--heldout TEXT] [--vocab LIST] [--work exp] [--stage 1] [--stop-stage 4]
+#   ./run.sh --data FOLDER [--books yes] [--large yes] [--text TEXT] [--heldout TEXT] [--vocab LIST] [--memory 4G]
+#            [--work exp] [--stage 0] [--stop-stage 5]
 # TEXT is prose, a sentence a line, LIST the words to know (by default FOLDER/text/prose/train.txt.bz2 and heldout.txt.gz,
 # FOLDER/text/lexicon/librispeech-vocab.txt.gz). Every 400th sentence of the text is kept for validation. The large LSTM,
 # too large to ship, is for the best figures in ../mini_librispeech/RESULTS.md.
+# With --books some 300 million words more are fetched from three repositories of Project Gutenberg's books; FOLDER/more holds
+# the lists of those to leave out. Stage 2 then estimates from all of it, and stage 5 goes on with the LSTM of stage 3
+# through the books, a day on one core; it may be stopped, and --stage 5 goes on where it was.
 
-text= heldout= vocab= large=
+books= text= heldout= vocab= large= memory=4G
 cd "$(dirname "$0")"; . ../stages.sh
 text="${text:-$data/text/prose/train.txt.bz2}"
 heldout="${heldout:-$data/text/prose/heldout.txt.gz}"
@@ -16,13 +20,44 @@ fit() { # OUTPUT [OPTIONS]
     --output "$work/$1" --resume "${@:2}"
 }
 
+fetch() { # OWNER/NAME COMMIT FOLDER: the files of a repository at a commit
+  if [ ! -d "$3" ]; then
+    git init --quiet "$3.part"
+    git -C "$3.part" fetch --quiet --depth 1 "https://github.com/$1" "$2"
+    git -C "$3.part" checkout --quiet FETCH_HEAD
+    mv "$3.part" "$3"
+  fi
+}
+
+if [ -n "$books" ] && at 0 "books, made sentences"; then
+  fetch LuEE-C/FewShotAuthorClassificationMetaLearning 4c84f818a17dc19b592dbcd0fa004f2c6df8116a "$work/lahiri"
+  fetch tmgondal/Project-Gutenberg 5e7ad504e1fe1797122bd3068875c02458ecd786 "$work/tmgondal"
+  fetch mlschmitt/classic-books-markdown 944882722e9a96fa6cf2739dc2ea757e101f412f "$work/classic-books"
+  apart=()
+  for name in LibriSpeech/dev-full-band LibriSpeech/dev-clean-part commonvoice-part vctk-part; do
+    manifest="$work/$(basename "$name").jsonl"
+    case "$name" in *-part) where=(--where split=dev) ;; esac
+    case "$name" in LibriSpeech/*) where=() ;; esac
+    if [ -d "$data/$name" ]; then
+      asr data import "$data/$name" "${where[@]}" --output "$manifest"
+      apart+=(--apart "$manifest")
+    fi
+  done
+  leave=()
+  for list in "$data"/more/leave-out.*.txt; do leave+=(--leave-out "$list"); done
+  asr lm text "$work/lahiri/Gutenberg/txt" "$work/tmgondal" "$work/classic-books" "${leave[@]}" --apart "$heldout" "${apart[@]}" \
+    --known "$text" --processes 2 --output "$work/books.txt.gz" --printed "$work/books-printed.txt.gz"
+fi
 if at 1 "text to train on, text to validate on"; then
   case "$text" in *.bz2) unpack=bzcat ;; *.gz) unpack=zcat ;; *) unpack=cat ;; esac
   $unpack "$text" | awk -v dev="$work/dev.txt" 'NR % 400 == 0 { print > dev; next } { print }' > "$work/train.txt"
 fi
 if at 2 "n-grams: whole, and pruned to ship"; then
-  asr lm ngram "$text" --order 3 --vocab "$vocab" --output "$work/3gram.arpa"
-  asr lm ngram "$text" --order 3 --vocab "$vocab" --unseen --threshold 1.36e-7 --decimals 3 --output "$work/pruned.arpa.gz"
+  more=() threshold=1.36e-7
+  if [ -n "$books" ]; then more=("$work/books.txt.gz") threshold=THRESHOLD; fi
+  asr lm ngram "$text" "${more[@]}" --order 3 --vocab "$vocab" --memory "$memory" --temporary "$work" --output "$work/3gram.arpa"
+  asr lm ngram "$text" "${more[@]}" --order 3 --vocab "$vocab" --memory "$memory" --temporary "$work" \
+    --unseen --threshold "$threshold" --decimals 3 --output "$work/pruned.arpa.gz"
 fi
 if at 3 "LSTM"; then
   fit lstm
@@ -43,4 +78,10 @@ if at 4 "perplexity on books of their own"; then
   weights="$(asr lm interpolate "$work/3gram-train.arpa" "$work/lstm" --dev "$work/dev.txt" --json)"
   weights="$(echo "$weights" | sed 's/.*"weights": \[\([^]]*\)\].*/\1/; s/ //g')"
   asr lm score "$work/3gram.arpa" "$heldout" --with "$work/lstm" --weights "$weights"
+fi
+if [ -n "$books" ] && at 5 "LSTM of stage 3 on through the books"; then
+  asr lm train "$work/books.txt.gz" --dev "$work/dev.txt" --config conf/lstm-books.toml --set init="$work/lstm" \
+    --output "$work/lstm-books" --resume
+  asr lm pack "$work/lstm-books" --output "$work/lstm-books-8bit" --card conf/card.md
+  asr lm score "$work/lstm-books-8bit" "$heldout"
 fi

@@ -98,7 +98,7 @@ fi
 third="$attention --set criterion.consistency=0.2 --set train.peak_lr=0.002 --set train.warmup_share=0.06 --set train.average=3
   --set train.epochs=20 --set train.validate_every=6"
 batches() { # of 400 s; where there is no GPU in parts, which need a fifth of the memory
-  if python -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then
+  if [ "$(asr --show-device)" = cuda ]; then
     echo --set data.batch_seconds=400
   else
     echo --set data.batch_seconds=100 --set train.accumulate=4

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Word error rates of a model on speech as people record it: one table, a line a condition.
-#   ./run.sh --data FOLDER [--model english] [--title NAME] [--neural-lm auto] [--limit 0] [--work exp] [--stage 1] [--stop-stage 5]
+#   ./run.sh --data FOLDER [--model english] [--title NAME] [--neural-lm auto] [--work exp] [--stage 1] [--stop-stage 6]
 # FOLDER holds commonvoice-part, vctk-part and noise, as the README of data says; LibriSpeech/dev-clean-part if it is there.
 # Conditions (all but the first made by `asr data augment`, the same audio each time): clean; noise of kinds that no model
 # is trained on at 20 to 5 dB; simulated rooms; a telephone (300 to 3400 Hz, 8 kHz, mu-law); 20 dB louder, and cut off at
-# full scale; 20 dB softer. Last, 60 utterances of dev-clean-part apart, and in one file with pauses of 0, 0.2 and 0.6 s.
+# full scale; 20 dB softer. Then 60 utterances of dev-clean-part apart, and in one file with pauses of 0, 0.2 and 0.6 s.
+# Last, sounds without speech, two minutes of each kind, and the clips of the noises kept apart: how many words are heard.
 # The model is anything that `asr decode --model` takes; NAME is what its results are called. `--neural-lm none` is faster.
 # Equal spellings (conf/spellings.txt) are scored as one in the table's second figure.
 
-model=english title= neural_lm=auto limit=0 threads=1
+model=english title= neural_lm=auto threads=1
 cd "$(dirname "$0")"; . ../stages.sh
 title="${title:-$(basename "$model")}"
 held_out='["dog-bark", "helicopter", "sea-waves"]'  # recipes/mini_librispeech/conf/wide.toml trains on the others
@@ -28,7 +29,7 @@ manifest() { # PART CONDITION
   if [ "$2" = clean ]; then echo "$work/$1.jsonl"; else echo "$work/$1-$2/manifest.jsonl"; fi
 }
 decode() { # MANIFEST OUTPUT
-  [ -f "$2" ] || asr decode --model "$model" --manifest "$1" --neural-lm "$neural_lm" --threads "$threads" --limit "$limit" --output "$2"
+  [ -f "$2" ] || asr decode --model "$model" --manifest "$1" --neural-lm "$neural_lm" --threads "$threads" --output "$2"
 }
 rate() { # MANIFEST HYPOTHESES [OPTIONS]
   asr score "$@" --worst 0 | sed -n 's/^WER *\([0-9.]*%\).*/\1/p'
@@ -74,5 +75,19 @@ if at 5 "long files" && [ -d "$data/LibriSpeech/dev-clean-part" ]; then
       --set join.max_seconds=3600 --set "join.gap_seconds=[$gap]" --set join.silent_share=1 --output "$work/joined-$gap"
     decode "$work/joined-$gap/manifest.jsonl" "$work/$title.joined-$gap.trn"
     printf '%-12s%s\n' "gaps of $gap" "$(rate "$work/joined-$gap/manifest.jsonl" "$work/$title.joined-$gap.trn")"
+  done
+fi
+if at 6 "sounds without speech"; then
+  for kind in noise swelling hum tone music clicks silence; do
+    [ -f "$work/$kind/manifest.jsonl" ] || asr data sounds --number 4 --kind "$kind" --seconds 30 30 --seed 5 --output "$work/$kind"
+  done
+  for kind in dog-bark helicopter sea-waves; do
+    [ -f "$work/$kind.jsonl" ] || asr data import "$data/noise" --kind sounds --where "kind=$kind" --output "$work/$kind.jsonl"
+  done
+  for kind in noise swelling hum tone music clicks silence dog-bark helicopter sea-waves; do
+    manifest="$work/$kind/manifest.jsonl"
+    if [ -f "$work/$kind.jsonl" ]; then manifest="$work/$kind.jsonl"; fi
+    decode "$manifest" "$work/$title.$kind.trn" || true  # some clips cannot be read: they are listed
+    printf '%-12s%s\n' "$kind" "$(asr score "$manifest" "$work/$title.$kind.trn" --json | sed -n 's/.*"insertions": \([0-9]*\).*/\1 words/p')"
   done
 fi

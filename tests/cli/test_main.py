@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import click
 import pytest
 
 from asr.cli.main import called_command, cli, describe
 from asr.errors import DataError
+
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def every_command(
@@ -70,3 +75,16 @@ def test_lists_of_commands_show_whole_sentences(run, group):
     code, out, _ = run(group, "--help")
     assert code == 0
     assert "..." not in out.partition("Commands:")[2]
+
+
+def test_the_device_of_this_machine_is_printed_for_scripts(run):
+    import torch
+
+    assert run("--show-device") == (0, "cuda\n" if torch.cuda.is_available() else "cpu\n", "")
+
+
+def test_recipes_call_no_other_python_program():
+    """What a recipe does, a user can type: `asr` commands and the shell's own tools."""
+    scripts = [*RECIPES.glob("*/*.sh"), RECIPES / "stages.sh"]
+    assert len(scripts) > 10
+    assert [str(path) for path in scripts if re.search(r"\bpython3?\b", path.read_text())] == []

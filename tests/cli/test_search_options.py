@@ -12,6 +12,7 @@ from asr.lm.lstm.folder import save_lm
 from asr.lm.lstm.network import LstmLanguageModel, LstmLmConfig
 from asr.lm.ngram.arpa import write_arpa
 from asr.lm.ngram.kneser_ney import Corpus, estimate
+from asr.recognizer.bulk import read_log_probs, write_log_probs
 from tests.decode.test_beam import _log_probs
 
 TEXT = ["a b ab", "a b", "b b", "ab a", "a a a b"] * 4
@@ -119,3 +120,53 @@ def test_a_recogniser_packed_with_a_neural_model_uses_it(run, neural, tiny_model
         for options in ([], ["--neural-lm", lstm], ["--neural-lm", "none"], ["--lm", tmp_path / "lm.arpa"])
     ]
     assert scores[0] == scores[1] != scores[2] == scores[3]
+
+
+def test_shipped_models_go_by_name_wherever_a_model_is_taken(run, make_wav, tmp_path):
+    wav = make_wav(seconds=1.5)
+    (tmp_path / "m.jsonl").write_text(
+        json.dumps({"id": "u", "audio_filepath": str(wav), "duration": 1.5, "text": "one two"}) + "\n"
+    )
+    (tmp_path / "one.txt").write_text("one two")
+    manifest = tmp_path / "m.jsonl"
+    for arguments in (
+        ["transcribe", wav, "--model", "digits"],
+        ["decode", "--model", "digits", "--manifest", manifest],
+        ["align", wav, tmp_path / "one.txt", "--model", "digits"],
+        ["checkpoint", "show", "digits"],
+        ["checkpoint", "average", "digits", "digits", "--output", tmp_path / "average"],
+        ["checkpoint", "pack", "digits", "--output", tmp_path / "packed"],
+    ):
+        code, _, errors = run(*arguments)
+        assert code == 0, (arguments, errors)
+
+
+def test_the_time_between_frames_is_kept_beside_stored_log_probs(run, make_wav, tmp_path, stored):
+    wav = make_wav(seconds=1.5)
+    (tmp_path / "m.jsonl").write_text(
+        json.dumps({"id": "u", "audio_filepath": str(wav), "duration": 1.5, "text": "one two"}) + "\n"
+    )
+    computed = ["--model", "english", "--manifest", tmp_path / "m.jsonl", "--greedy"]
+    code, _, errors = run("decode", *computed, "--save-log-probs", tmp_path / "kept.npz", "--json")
+    assert code == 0, errors
+    with np.load(tmp_path / "kept.npz") as file:
+        assert file.files == ["u"]  # other programs find utterances and nothing else
+        assert (file["u"].ndim, file["u"].dtype) == (2, np.float16)
+    assert read_log_probs(tmp_path / "kept.npz").seconds_per_frame == pytest.approx(0.03)
+    code, out, errors = run("decode", *stored, "--json", "--frame-seconds", "0.5")
+    assert (code, errors) == (0, "")
+    code, assumed, errors = run("decode", *stored, "--json")
+    assert code == 0
+    assert "0.04 s is assumed" in errors
+    times = [_ends(text) for text in (out, assumed)]
+    assert times[0] == pytest.approx([time / 0.04 * 0.5 for time in times[1]], abs=0.02)
+    arrays = read_log_probs(stored[1]).arrays
+    write_log_probs(tmp_path / "again.npz", arrays, 0.5)
+    code, kept, errors = run("decode", "--log-probs", tmp_path / "again.npz", *stored[2:], "--json")
+    assert (code, errors) == (0, "")
+    assert _ends(kept) == pytest.approx(times[0])
+
+
+def _ends(out: str) -> list[float]:
+    """The end of every word that `asr decode --json` prints, in seconds."""
+    return [word["end"] for line in out.splitlines()[:-1] for word in json.loads(line)["words"]]

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from asr.audio.read import read_audio
 from asr.audio.sounds import KINDS, draw_sound
-from asr.cli.data import command
+from asr.cli.data.corpora import command
 from asr.data.joining import JoinConfig, background_level, join_samples, plan_joined
 from asr.data.manifest import Utterance, read_manifest, write_manifest
 from asr.errors import ConfigError

@@ -222,6 +222,44 @@ def test_hotwords_are_favoured_and_can_be_changed(arpa):
         plain.with_hotwords(["zebra"])
 
 
+def test_hotwords_need_neither_a_lexicon_nor_a_language_model():
+    logits = _spoken("cab bad ", ALPHABET, confidence=2.0)
+    plain = CtcDecoder(ALPHABET)
+    favoured = plain.with_hotwords({"dab": 8.0, "bad": 2.0})
+    assert (plain.words, favoured.words) == (None, None)
+    texts = [plain.decode(logits).text.split(), favoured.decode(logits).text.split()]
+    assert "dab" in texts[1]
+    assert "dab" not in texts[0]
+    assert favoured.decode(logits) == CtcDecoder(ALPHABET, hotwords={"dab": 8.0, "bad": 2.0}).decode(logits)
+    assert favoured.with_hotwords({}).decode(logits) == plain.decode(logits)
+    strange = _spoken("ccc aad ", ALPHABET)  # any word can be written all the same
+    assert favoured.decode(strange).text == "ccc aad"
+    with pytest.raises(TextError, match="'zebra' cannot be spelled"):
+        plain.with_hotwords(["zebra"])
+    with pytest.raises(ConfigError, match="between words"):
+        CtcDecoder(["", "a", "b"], hotwords=["ab"])
+
+
+PIECES = ["<unk>", "▁a", "▁b", "ad", "▁ca", "b", "▁dab", "a", "d", "c", "▁"]  # the blank's column is the last
+
+
+def test_sentencepiece_labels_make_words(arpa):
+    path = [11, 1, 11, 2, 3, 11, 11, 4, 4, 5, 11]  # ▁a ▁b-ad ▁ca-b
+    logits = np.random.default_rng(1).normal(size=(len(path), 12)).astype(np.float32)
+    logits[np.arange(len(path)), path] += 7
+    for options in ({}, {"lm": arpa}, {"lexicon": ["a", "bad", "cab", "dab"]}):
+        found = CtcDecoder(PIECES, **options).decode(logits)
+        assert found.text == "a bad cab"
+        assert [(word.start, word.end) for word in found.words] == [(1, 2), (3, 5), (7, 10)]
+        session = CtcDecoder(PIECES, **options).start()
+        for row in logits:
+            session.feed(row[None])
+        assert session.finish()[0].text == "a bad cab"
+    assert sorted(CtcDecoder(PIECES, lm=arpa).words) == ["a", "bad", "cab", "dab"]
+    wordpieces = ["[PAD]", "a", "b", "##ad", "ca", "##b", "[UNK]"]
+    assert CtcDecoder(wordpieces).decode(np.eye(7)[[1, 0, 2, 3, 0, 4, 5]] * 9).text == "a bad cab"
+
+
 def test_a_lexicon_may_be_words_a_file_or_an_object(tmp_path):
     logits = _spoken("bad cab ", ALPHABET)
     (tmp_path / "lexicon.txt").write_text("bad\tb a d |\ncab\tc a b |\n")

@@ -93,11 +93,11 @@ def test_frequencies_are_found_and_times_continued(tmp_path, times, frequency, a
     ("text", "message"),
     [
         ("t,v\n", "no rows"),
-        ("t,v\n1,2\n2,many\n", "line 3, column 'v': 'many' is no finite number"),
-        ("t,v\n1,2\n2,inf\n", "no finite number"),
+        ("t,v\n1,2\n2,many\n", "line 3, column 'v': 'many' is not a finite number"),
+        ("t,v\n1,2\n2,inf\n", "not a finite number"),
         ("t,v\n1,2\n2,\n3,4\n", "1 values are missing, the first in data row 2"),
         ("t,v\n2,2\n1,3\n", "line 3: the time '1' comes after '2'"),
-        ("t,v\nsoon,2\n1,3\n", "'soon' is no time"),
+        ("t,v\nsoon,2\n1,3\n", "'soon' is not a time"),
         ("t,v\n1\n", "line 2 has 1 fields"),
     ],
 )
@@ -111,7 +111,7 @@ def test_missing_values_duplicates_and_gaps_are_handled_and_told(tmp_path):
     (tmp_path / "s.csv").write_text("t,v\n1,2\n2,\n3,4\n3,5\n9,6\n")
     series = read_series(tmp_path / "s.csv", "v", "t", missing="interpolate")
     assert series.target.tolist() == [2, 3.5, 5, 6]
-    assert [part in " ".join(series.notes) for part in ("more than once", "1 gaps", "1 missing")] == [True] * 3
+    assert [part in " ".join(series.notes) for part in ("rows repeat", "1 gaps", "1 missing")] == [True] * 3
     series = read_series(tmp_path / "s.csv", "v", "t", missing="last")
     assert series.target.tolist() == [2, 2, 5, 6]
 

@@ -67,20 +67,20 @@ def test_layers_thaw_from_the_top_and_lower_ones_learn_slower(language_model):
     model, _ = from_language_model(language_model()[1], ONE_WAY, 2)
     task = ClassifierTask(model, [[2]], None, [[2]], None, BatchConfig(), fine_tune=FineTuneConfig(2.0))
     rates = {
-        name: [task.pace(name, epoch) for epoch in range(4)]
+        name: [task.rate_factor(name, epoch) for epoch in range(4)]
         for name in ("output.weight", "recurrent.forwards.1.weight_ih_l0", "recurrent.forwards.0.bias_hh_l0",
                      "embedding.weight")
     }  # fmt: skip
     assert list(rates.values()) == [[1, 1, 1, 1], [0, 0.5, 0.5, 0.5], [0, 0, 0.25, 0.25], [0, 0, 0, 0.125]]
     task.fine_tune = FineTuneConfig(2.0, unfreeze=False)
-    assert task.pace("embedding.weight", 0) == 0.125
+    assert task.rate_factor("embedding.weight", 0) == 0.125
     task.fine_tune = None
-    assert task.pace("embedding.weight", 0) == 1.0
+    assert task.rate_factor("embedding.weight", 0) == 1.0
 
 
 def test_what_does_not_fit_is_named(language_model):
     _, folder = language_model()
-    with pytest.raises(ConfigError, match=r"2 layers that read forward: set model\.bidirectional = false"):
+    with pytest.raises(ConfigError, match=r"2 layers in one direction: set model\.bidirectional = false"):
         from_language_model(folder, ClassifierConfig(), 2)
     with pytest.raises(ConfigError, match=r"model\.kind = 'gru'"):
         from_language_model(folder, ClassifierConfig(kind="gru", bidirectional=False), 2)

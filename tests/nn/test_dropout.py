@@ -52,5 +52,5 @@ def test_the_ends_of_the_scale():
     assert torch.equal(Dropout(0.5).eval()(values), values)
     assert not dropout(values, 1.0).any()
     assert dropout(values[:0], 0.5).numel() == 0
-    with pytest.raises(ValueError, match=r"between 0 and 1, not at 1\.5"):
+    with pytest.raises(ValueError, match=r"between 0 and 1, not 1\.5"):
         Dropout(1.5)

@@ -74,3 +74,15 @@ def test_an_accuracy_in_results_follows_from_its_committed_predictions(data, pat
     rows = (path.parents[1] / "RESULTS.md").read_text().splitlines()
     system = path.stem.removesuffix(".test")
     assert any(f"`{system}`" in row and f"{right / len(found):.2%}" in row for row in rows), right / len(found)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("corpora", "{here}/corpora"), ("/tmp", "/tmp"), ("nowhere", "nowhere")]
+)
+def test_a_folder_of_corpora_may_be_given_relative_to_where_the_recipe_is_called(tmp_path, given, expected):
+    (tmp_path / "corpora").mkdir()
+    program = 'cd "$(dirname "$0")"; . ../stages.sh; echo "$data"'
+    script = RECIPES / "digits" / "run.sh"
+    arguments = ["bash", "-c", program, script, "--data", given, "--work", tmp_path / "work"]
+    shown = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == expected.format(here=tmp_path)

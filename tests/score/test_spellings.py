@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from asr.cli.score import command
+from asr.cli.speech.score import command
 from click.testing import CliRunner
 
 from asr.errors import TextError

@@ -75,5 +75,11 @@ def test_dashes_part_words():
     assert spoken_words("He--the man\u2014came well-dressed.") == "he the man came well dressed"
 
 
+def test_titles_without_full_stops_are_spelled_out_and_stray_quotation_marks_go():
+    assert spoken_words("Mr Smith and Mrs. Jones saw Dr Who") == "mister smith and missus jones saw doctor who"
+    sentence = "He said, 'I will go; and then 'e did, 'as I live!"
+    assert spoken_words(sentence) == "he said i will go and then 'e did 'as i live"
+
+
 def test_bytes_of_either_encoding_are_read():
     assert decoded("caf\u00e9\r\n".encode()) == decoded("caf\u00e9\r\n".encode("cp1252")) == "caf\u00e9\n"

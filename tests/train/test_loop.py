@@ -149,6 +149,21 @@ def test_another_run_is_not_overwritten_and_other_settings_do_not_resume(tmp_pat
         Trainer(LineTask(), TrainConfig(epochs=9, device="cpu"), tmp_path).run(resume=True)
 
 
+def test_a_tasks_rate_factors_slow_and_freeze_parameters(tmp_path):
+    class FineTuned(LineTask):
+        def rate_factor(self, name, epoch):
+            return 0.0 if name.startswith("0.") else 1.0
+
+    plain, tuned = LineTask(), FineTuned()
+    before = [value.clone() for value in tuned.model.parameters()]
+    config = replace(CONFIG, epochs=1, weight_decay=0.0, average=1)
+    for name, task in (("plain", plain), ("tuned", tuned)):
+        Trainer(task, config, tmp_path / name).run()
+    moved = [not torch.equal(*pair) for pair in zip(before, tuned.model.parameters(), strict=True)]
+    assert moved == [False, False, True, True]
+    assert all(not torch.equal(*pair) for pair in zip(before, plain.model.parameters(), strict=True))
+
+
 def test_patience_stops_early(tmp_path):
     task = LineTask()
     task.validate = lambda device: {"error": 1.0}
@@ -186,6 +201,33 @@ def test_states_are_whole_or_absent(tmp_path):
     file.write_bytes(file.read_bytes()[:-3])
     with pytest.raises(CheckpointError, match="cut short"):
         load_state(tmp_path / "state")
+
+
+@pytest.mark.parametrize("call", ["rename", "sync_folder", "rmtree"])
+def test_a_death_while_the_same_step_is_saved_again_leaves_a_state(tmp_path, monkeypatch, call):
+    """As at the end of an epoch whose last step was saved already."""
+    folder = tmp_path / "state"
+    save_state(folder, 3, {"a": torch.ones(2)}, {"step": 3, "epoch": 0})
+
+    def die(*_, **__):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        if call == "rename":
+            patch.setattr(Path, "rename", die)
+        elif call == "rmtree":
+            patch.setattr("asr.train.checkpoint.shutil.rmtree", die)
+        else:
+            patch.setattr("asr.train.checkpoint.sync_folder", die)
+        with pytest.raises(Killed):
+            save_state(folder, 3, {"a": torch.ones(2)}, {"step": 3, "epoch": 1})
+    assert load_state(folder)[1]["step"] == 3
+    for epoch in (1, 2):
+        save_state(folder, 3, {"a": torch.ones(2)}, {"step": 3, "epoch": epoch})
+        assert load_state(folder)[1]["epoch"] == epoch
+        assert len(list(folder.iterdir())) == 1
+    save_state(folder, 4, {"a": torch.ones(2)}, {"step": 4, "epoch": 2})
+    assert [path.name for path in folder.iterdir()] == ["step-000000004"]
 
 
 def test_a_write_that_fails_keeps_the_old_file(tmp_path, monkeypatch):

@@ -33,7 +33,7 @@ class NumberTask:
 
 @pytest.mark.parametrize("device", [CPU, OTHER])
 def test_steps_come_in_order_over_all_epochs_from_where_a_run_stands(device):
-    found = [(list(share.batches), share.of) for share in Steps(NumberTask(), 2, device).shares(1, 1, 3)]
+    found = [(list(share.batches), share.total) for share in Steps(NumberTask(), 2, device).shares(1, 1, 3)]
     expected = [([(0, (1, 2)), (1, (1, 3))], 2), ([(0, (1, 4))], 1)]
     expected += [([(0, (2, 0)), (1, (2, 1))], 2), ([(0, (2, 2)), (1, (2, 3))], 2), ([(0, (2, 4))], 1)]
     assert found == expected

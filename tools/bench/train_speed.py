@@ -26,7 +26,7 @@ from asr.audio.augment import AugmentConfig
 from asr.data.config import DataConfig
 from asr.nn.kernels import bf16_lstm
 from asr.text.tokens import Tokens
-from asr.train.allocator import keep_memory
+from asr.train.allocator import keep_freed_memory
 
 PHONES_PER_SECOND = 15
 TOKENS = 41
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10)
     options = parser.parse_args()
-    keep_memory()
+    keep_freed_memory()
     torch.set_num_threads(options.threads)
     config = AcousticConfig(
         hidden_size=options.hidden,

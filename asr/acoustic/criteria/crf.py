@@ -145,7 +145,7 @@ def log_partition(log_probs: Tensor, lengths: Tensor, trigrams: TokenTrigrams) -
     log_probs: (frames, batch, tokens), blank first; lengths: (batch,) in frames, at least 1; all on one device.
     """
     with torch.autocast(log_probs.device.type, enabled=False):  # bf16 is too coarse for sums over hundreds of frames
-        result: Tensor = _LogPartition.apply(log_probs, lengths, trigrams)
+        result: Tensor = _LogPartition.apply(log_probs, lengths, trigrams)  # type: ignore[no-untyped-call]
     return result
 
 

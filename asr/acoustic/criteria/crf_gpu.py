@@ -5,7 +5,7 @@ memory as (utterance, frame, blank or token last, last, before), `size` wide in 
 as they come and the next frame's probabilities divided by their sum, so that each frame is one pass.
 """
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, untyped-decorator"
 from __future__ import annotations
 
 import torch

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +12,17 @@ import numpy as np
 
 from asr.atomic_file import write_text
 from asr.cli.console import note
-from asr.cli.figures import new_figure, save_figure
 from asr.cli.forecast.many import many, windows
+from asr.cli.forecast.output import (
+    csv_text,
+    draw_forecasts,
+    finite_number,
+    print_table,
+    print_verdicts,
+    rounded_errors,
+    write_forecasts,
+    write_origins,
+)
 from asr.errors import ConfigError
 from asr.forecast.backtest import (
     INTERVAL,
@@ -33,7 +39,6 @@ from asr.forecast.folder import load_forecaster, save_forecaster
 from asr.forecast.methods import TrainedForecaster
 from asr.forecast.series import MISSING_CHOICES, Series, future_times, read_series
 
-SHOWN_HISTORY = 4  # horizons of the past in a picture
 METHODS_HELP = f"`all`, or methods with commas between them: {', '.join(names())}."
 
 
@@ -114,15 +119,15 @@ def compare(
     results = fixed_split(series.values, horizon, season, chosen, lambda name: note(f"{name} …"))
     usable = _usable(results)
     if output is not None:
-        _write_forecasts(output, list(series.times[-horizon:]) or future_times(series, horizon), usable)
+        write_forecasts(output, list(series.times[-horizon:]) or future_times(series, horizon), usable)
     if plot is not None:
-        _plot(plot, series, usable, len(series) - horizon)
+        draw_forecasts(plot, series, usable, len(series) - horizon)
     if as_json:
-        shown = {result.name: _rounded(result.errors) for result in usable}
+        shown = {result.name: rounded_errors(result.errors) for result in usable}
         click.echo(json.dumps({"horizon": horizon, "methods": shown}))
     else:
-        _print_table(usable)
-        _print_verdicts(usable, horizon)
+        print_table(usable)
+        print_verdicts(usable, horizon)
     return 0
 
 
@@ -162,12 +167,12 @@ def backtest(
     }
     covered = {result.name: interval_coverage(result, widths[result.name]) for result in results}
     if output is not None:
-        _write_origins(output, results)
+        write_origins(output, results)
     baselines = [result for result in results if result.name in SIMPLE]
     verdicts = [verdict(result, baselines, horizon) for result in results if result.name not in SIMPLE]
     if as_json:
         shown = {
-            result.name: _rounded(
+            result.name: rounded_errors(
                 result.errors | {"coverage": covered[result.name]} | _returns(result, series, returns)
             )
             for result in results
@@ -175,7 +180,7 @@ def backtest(
         values = {"horizon": horizon, "origins": origins, "methods": shown, "verdicts": [v.text for v in verdicts]}
         click.echo(json.dumps(values))
         return 0
-    _print_table(results, {name: f"{share:9.1%}" for name, share in covered.items()}, f"in {INTERVAL:.0%}")
+    print_table(results, {name: f"{share:9.1%}" for name, share in covered.items()}, f"in {INTERVAL:.0%}")
     for result in results:
         for name, value in _returns(result, series, returns).items():
             click.echo(f"{result.name}: {name} {value:.6g}")
@@ -238,13 +243,18 @@ def predict(
     forecast = forecaster.forecast(series.values)
     widths = interval_widths(forecaster, series.values, horizon)
     rows = [
-        {"time": time, "forecast": _number(value), "low": _number(value - width), "high": _number(value + width)}
+        {
+            "time": time,
+            "forecast": finite_number(value),
+            "low": finite_number(value - width),
+            "high": finite_number(value + width),
+        }
         for time, value, width in zip(future_times(series, horizon), forecast, widths, strict=True)
     ]
     if plot is not None:
         result = Result(forecaster.name, forecast[None], np.zeros((0, horizon)), {})
-        _plot(plot, series, [result], len(series), widths)
-    text = _csv([list(rows[0]), *[["" if value is None else value for value in row.values()] for row in rows]])
+        draw_forecasts(plot, series, [result], len(series), widths)
+    text = csv_text([list(rows[0]), *[["" if value is None else value for value in row.values()] for row in rows]])
     if output is not None:
         write_text(output, text)
     if as_json:
@@ -261,14 +271,6 @@ def _usable(results: list[Result]) -> list[Result]:
     return [result for result in results if not result.note]
 
 
-def _number(value: float) -> float | None:
-    return round(float(value), 6) if math.isfinite(value) else None
-
-
-def _rounded(errors: dict[str, float]) -> dict[str, float | None]:
-    return {name: float(f"{value:.8g}") if math.isfinite(value) else None for name, value in errors.items()}
-
-
 def _returns(result: Result, series: Series, wanted: bool) -> dict[str, float]:
     """Errors of the changes relative to each origin's last value."""
     if not wanted:
@@ -278,65 +280,6 @@ def _returns(result: Result, series: Series, wanted: bool) -> dict[str, float]:
     last = series.target[places][:, None]
     gaps = (result.forecasts - result.actual) / last
     return {"mae_returns": float(np.abs(gaps).mean()), "rmse_returns": float(np.sqrt(np.square(gaps).mean()))}
-
-
-def _print_table(results: list[Result], last_column: dict[str, str] | None = None, title: str = "") -> None:
-    click.echo(
-        f"{'method':<16}{'MAE':>12}{'RMSE':>12}{'MSE':>14}{'sMAPE':>9}{'MASE':>9}"
-        + (f"{title:>9}" if last_column else "")
-    )
-    for result in sorted(results, key=lambda result: result.errors["mse"]):
-        errors = result.errors
-        click.echo(
-            f"{result.name:<16}{errors['mae']:12.5g}{errors['rmse']:12.5g}{errors['mse']:14.6g}{errors['smape']:9.3f}"
-            f"{errors['mase']:9.3f}" + (last_column[result.name] if last_column else "")
-        )
-
-
-def _print_verdicts(results: list[Result], horizon: int) -> None:
-    baselines = [result for result in results if result.name in SIMPLE]
-    for result in results:
-        if result.name not in SIMPLE:
-            click.echo(verdict(result, baselines, horizon).text)
-
-
-def _csv(rows: list[list[Any]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()
-
-
-def _write_forecasts(path: Path, times: list[str], results: list[Result]) -> None:
-    rows: list[list[Any]] = [["time", *[result.name for result in results]]]
-    for place, time in enumerate(times):
-        rows.append([time, *[f"{r.forecasts[0, place]:.6g}" for r in results]])
-    write_text(path, _csv(rows))
-
-
-def _write_origins(path: Path, results: list[Result]) -> None:
-    rows: list[list[Any]] = [["origin", "step", *[result.name for result in results]]]
-    for origin, step in np.ndindex(results[0].actual.shape):
-        values = [f"{result.forecasts[origin, step]:.6g}" for result in results]
-        rows.append([origin, step + 1, *values])
-    write_text(path, _csv(rows))
-
-
-def _plot(path: Path, series: Series, results: list[Result], start: int, widths: Any = None) -> None:
-    """Draw the end of the series and each method's forecast from step `start` on."""
-    figure = new_figure(9, 4)
-    axes = figure.add_subplot()
-    horizon = results[0].forecasts.shape[1]
-    begin = max(0, start - SHOWN_HISTORY * horizon)
-    axes.plot(range(begin, len(series)), series.target[begin:], color="black", label=series.columns[0])
-    steps = np.arange(start, start + horizon)
-    for result in results:
-        axes.plot(steps, result.forecasts[0], label=result.name)
-        if widths is not None:
-            low, high = result.forecasts[0] - widths, result.forecasts[0] + widths
-            axes.fill_between(steps, low, high, alpha=0.2, label=f"{INTERVAL:.0%} interval")
-    axes.set_xlabel("step")
-    axes.legend(fontsize="small")
-    save_figure(figure, path)
 
 
 command.add_command(windows)

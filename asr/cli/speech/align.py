@@ -8,9 +8,9 @@ import click
 
 from asr.cli.console import Progress, note
 from asr.cli.speech.search_options import MODEL_HELP
-from asr.errors import TextError
 from asr.recognizer.aligner import Aligner
 from asr.recognizer.transcript import FORMATS
+from asr.text_file import read_text
 
 
 @click.command()
@@ -33,12 +33,7 @@ def command(
       asr align talk.mp3 talk.txt > talk.srt
       asr align talk.mp3 talk.txt --format ctm --output talk.ctm
     """
-    try:
-        content = text.read_text(encoding="utf-8")
-    except OSError as error:
-        raise TextError(f"{text} cannot be read ({error.strerror}); check the path.") from None
-    except UnicodeDecodeError:
-        raise TextError(f"{text} is not UTF-8; convert it first.") from None
+    content = read_text(text)
     aligner = Aligner.load(model, device=device, threads=threads, note=note)
     progress = Progress(audio.name)
     try:

@@ -118,7 +118,7 @@ def _phrase(text: str, separator: str) -> tuple[str, float]:
         raise ConfigError(f"hotword '{text}': its boost must be a number of nats, such as 3.") from None
 
 
-class BeamWidth(click.ParamType):
+class BeamWidth(click.ParamType[dict[str, float]]):
     """SIZE or SIZE:NATS, as settings of the search."""
 
     name = "SIZE[:NATS]"

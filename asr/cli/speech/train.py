@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--train", "train_path", required=True, type=click.Path(path_type=Path), help="Manifest to train on.")
 @click.option("--dev", "dev_path", required=True, type=click.Path(path_type=Path), help="Manifest to validate on.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--resume", is_flag=True, help="Go on with the run that OUTPUT holds; begin if it holds none.")
+@click.option("--resume", is_flag=True, help="Continue the run in OUTPUT; start one if there is none.")
 @click.option(
     "--processes",
     "count",
@@ -42,9 +42,9 @@ def command(
     count: int,
     overrides: tuple[str, ...],
 ) -> None:
-    """Train an acoustic model.
+    """Train an acoustic model, from the beginning or from another one (--set init=MODEL).
 
-    A run may be killed at any moment: --resume takes it up at its last checkpoint and ends with the same weights.
+    A run may be killed at any moment: --resume continues from its last checkpoint and ends with the same weights.
 
     \b
     Example: asr train --config conf/bilstm.toml --train train.jsonl --dev dev.jsonl --output model
@@ -91,7 +91,7 @@ def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Pat
     note(f"{output}: {final.weights}, {_figures(final.figures)}")
 
 
-def _manifest(path: Path) -> Any:
+def _manifest(path: Path) -> Manifest:
     manifest = read_manifest(path, check_audio=True)
     list_bad(manifest.bad)
     return manifest

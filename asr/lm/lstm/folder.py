@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,10 @@ from asr.text.lm_units import Units
 TYPE = "lstm-lm"
 UNITS_FILE = "units.model"  # of sentencepiece
 
-EMBEDDING, STACK = "embedding.weight", "recurrent."  # names of parameters in `LstmLanguageModel`
+STACK = "recurrent."  # prefix of the stack's parameters in `LstmLanguageModel`
 
-Arrays = dict[str, NDArray[np.float32]]
+Floats = NDArray[np.float32]
+Arrays = dict[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,52 @@ class LstmLmFolder:
     units: Units | None = None  # what the list of words has in place of words
     in_bytes: bool = False  # whether the matrices are stored in 8 bits
 
+    # The names of parameters in `LstmLanguageModel` stand here alone. All raise CheckpointError for a missing one.
+
     @property
-    def embedding(self) -> NDArray[np.float32]:
+    def embedding(self) -> Floats:
         """The input embeddings (words, embedding_size), of the first words if not all have one."""
-        return self.arrays[EMBEDDING]
+        return self._array("embedding.weight")
 
     @property
     def stack(self) -> Arrays:
         """The weights of the recurrent stack, by their names in `asr.nn.Recurrent`."""
         return {name.removeprefix(STACK): value for name, value in self.arrays.items() if name.startswith(STACK)}
+
+    def layer(self, number: int) -> tuple[Floats, Floats, Floats]:
+        """Of a layer of the stack: weights of the input and of the last output, and the sum of the biases.
+
+        Their first axis is (4 * hidden,): input, forget, candidate and output gate.
+        """
+        names = [f"{STACK}forwards.{number}.{kind}_{side}_l0" for kind in ("weight", "bias") for side in ("ih", "hh")]
+        from_input, from_hidden, *biases = map(self._array, names)
+        return from_input, from_hidden, biases[0] + biases[1]
+
+    @property
+    def softmax(self) -> Softmax:
+        """The weights of the full or adaptive softmax."""
+        tails = range(len(self.config["cutoffs"]))
+        if not tails:
+            return Softmax(self._array("output.weight"), self._array("output.bias"), [])
+        pairs = [
+            (self._array(f"adaptive.tail.{tail}.0.weight"), self._array(f"adaptive.tail.{tail}.1.weight"))
+            for tail in tails
+        ]
+        return Softmax(self._array("adaptive.head.weight"), None, pairs)
+
+    def _array(self, name: str) -> Floats:
+        try:
+            return self.arrays[name]
+        except KeyError:
+            raise CheckpointError(f"{self.source} lacks '{name}'; copy the model again.") from None
+
+
+class Softmax(NamedTuple):
+    """The weights of a softmax. An adaptive one (Grave et al. 2017) has tails and no bias."""
+
+    head: Floats  # (first words and clusters, hidden)
+    bias: Floats | None  # (words,)
+    tails: list[tuple[Floats, Floats]]  # of each cluster: projection (size, hidden), output (words, size)
 
 
 def save_lm(

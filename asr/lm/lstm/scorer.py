@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr._native import ByteMatrix, FloatMatrix, log_sums, lstm_step
-from asr.errors import CheckpointError
 from asr.lm.lstm.folder import LstmLmFolder
 
 UNKNOWN_ID, END_ID = 1, 0
@@ -48,7 +47,8 @@ class LstmState:
     def output(self) -> Floats:
         """What predicts the next word: the top layer's output (hidden,)."""
         assert self.layers is not None
-        return self.layers[-1, 0]
+        output: NDArray[np.float32] = self.layers[-1, 0]
+        return output
 
 
 class LstmScorer:
@@ -63,32 +63,22 @@ class LstmScorer:
         Raises CheckpointError if the folder's arrays are not those of its configuration.
         """
         matrix: Callable[[Floats], Matrix] = ByteMatrix if in_bytes else FloatMatrix
-        arrays, config = folder.arrays, folder.config
         self.score_unknown = score_unknown
         self.words = folder.words
         self.ids = {word: index for index, word in enumerate(folder.words)}
-        try:
-            self._embedding = arrays["embedding.weight"]
-            self._layers = []
-            for layer in range(config["num_layers"]):
-                weights = (arrays[f"recurrent.forwards.{layer}.weight_{side}_l0"] for side in ("ih", "hh"))
-                biases = (arrays[f"recurrent.forwards.{layer}.bias_{side}_l0"] for side in ("ih", "hh"))
-                from_input, from_before = map(matrix, weights)
-                self._layers.append((from_input, from_before, sum(biases)))
-            self._cutoffs = [*config["cutoffs"], len(self.words)]
-            self._head_bias: Floats | np.float32 = np.float32(0)
-            self._tails: list[tuple[Matrix, Matrix, Floats]] = []  # projection, output, and the output's weight
-            if config["cutoffs"]:
-                self._head = arrays["adaptive.head.weight"]
-                for tail in range(len(config["cutoffs"])):
-                    pair = [arrays[f"adaptive.tail.{tail}.{part}.weight"] for part in (0, 1)]
-                    self._tails.append((matrix(pair[0]), matrix(pair[1]), pair[1]))
-            else:
-                self._head, self._head_bias = arrays["output.weight"], arrays["output.bias"]
-        except KeyError as error:
-            raise CheckpointError(f"{folder.source} lacks {error}; copy the model again.") from None
+        self._embedding = folder.embedding
+        self._layers: list[tuple[Matrix, Matrix, Floats]] = []
+        for layer in range(folder.config["num_layers"]):
+            from_input, from_hidden, bias = folder.layer(layer)
+            self._layers.append((matrix(from_input), matrix(from_hidden), bias))
+        softmax = folder.softmax
+        self._cutoffs = [*folder.config["cutoffs"], len(self.words)]
+        self._head = softmax.head
+        self._head_bias: Floats | np.float32 = np.float32(0) if softmax.bias is None else softmax.bias
+        # Projection, output, and the output's weight
+        self._tails = [(matrix(projection), matrix(output), output) for projection, output in softmax.tails]
         self._head_matrix = FloatMatrix(self._head)
-        self._size = int(config["hidden_size"])
+        self._size = int(folder.config["hidden_size"])
 
     def start(self) -> LstmState:
         """The state at the beginning of a sentence."""
@@ -179,7 +169,8 @@ class LstmScorer:
         outputs = np.stack([state.output for state in states])
         logits = np.einsum("nh,nh->n", outputs[places], self._head[ids])
         bias = self._head_bias[ids] if isinstance(self._head_bias, np.ndarray) else self._head_bias
-        return logits + bias - np.array([state.head for state in states])[places]
+        scores: NDArray[np.float64] = logits + bias - np.array([state.head for state in states])[places]
+        return scores
 
     def _tail_scores(
         self, cluster: int, states: list[LstmState], places: list[int], ids: NDArray[np.int64]
@@ -194,7 +185,8 @@ class LstmScorer:
         within = np.einsum("np,np->n", rows, weight[ids - self._cutoffs[cluster - 1]])
         totals = np.array([state.tails[cluster][1] for state in states])[places]
         entries = np.full(len(ids), self._cutoffs[0] + cluster - 1)
-        return self._head_scores(states, places, entries) + within - totals
+        scores: NDArray[np.float64] = self._head_scores(states, places, entries) + within - totals
+        return scores
 
 
 def _places(values: Iterable[T]) -> tuple[list[T], list[int]]:

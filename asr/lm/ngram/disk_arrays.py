@@ -106,14 +106,10 @@ def gather(space: Workspace, values: DiskArray, places: DiskArray) -> DiskArray:
 def count_places(space: Workspace, places: DiskArray, length: int) -> DiskArray:
     """How often each of 0 to `length` - 1 is among the places, as int64."""
     result = space.array(np.int64)
-    for low, high in space.windows(length, 16):  # bincount gives a second array of the same size
+    for low, high in space.windows(length, result.dtype.itemsize):
         window = np.zeros(high - low, np.int64)
         for start, stop in space.blocks(len(places)):
             wanted = places[start:stop]
-            wanted = wanted[(wanted >= low) & (wanted < high)].astype(np.int64) - low
-            if len(wanted):
-                first = int(wanted.min())
-                counted = np.bincount(wanted - first)
-                window[first : first + len(counted)] += counted
+            np.add.at(window, wanted[(wanted >= low) & (wanted < high)].astype(np.int64) - low, 1)
         result.append(window)
     return result

@@ -20,6 +20,7 @@ from torch import Tensor
 
 ROWS, CHUNK = 16, 64  # sequences of one program, units of one product
 WARPS, STAGES = 8, 3
+# The kernels below are long because a step's values stay in registers from its sums to its stores.
 MOST_UNITS = 256  # with more, the weights that a program reads each step exceed the cache
 
 

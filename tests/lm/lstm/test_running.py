@@ -225,7 +225,7 @@ def test_tuning_finds_that_repeated_text_wants_a_cache(tmp_path):
 def test_blank_lines_are_ends_of_sentences_in_running_text(tmp_path):
     scorer = _folder(tmp_path, _model())
     assert scorer.ids(["w1 w2", "", " w3 strange"]).tolist() == [0, 3, 4, 0, 0, 5, 1, 0]
-    with pytest.raises(TextError, match="no line"):
+    with pytest.raises(TextError, match="no lines"):
         running_ids([])
 
 

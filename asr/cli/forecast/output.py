@@ -1,0 +1,97 @@
+"""Forecasts and their errors as tables, CSV files and pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.atomic_file import write_text
+from asr.cli.figures import new_figure, save_figure
+from asr.forecast.backtest import INTERVAL, Result, verdict
+from asr.forecast.choose import SIMPLE
+from asr.forecast.series import Series
+
+SHOWN_HISTORY = 4  # horizons of the past in a picture
+
+
+def finite_number(value: float) -> float | None:
+    """The value rounded for JSON, None if it is not finite."""
+    return round(float(value), 6) if math.isfinite(value) else None
+
+
+def rounded_errors(errors: dict[str, float]) -> dict[str, float | None]:
+    """Errors rounded for JSON, None where they are not finite."""
+    return {name: float(f"{value:.8g}") if math.isfinite(value) else None for name, value in errors.items()}
+
+
+def print_table(results: list[Result], last_column: dict[str, str] | None = None, title: str = "") -> None:
+    """Print the errors of each method, the smallest squared error first; last_column: a further cell by method."""
+    click.echo(
+        f"{'method':<16}{'MAE':>12}{'RMSE':>12}{'MSE':>14}{'sMAPE':>9}{'MASE':>9}"
+        + (f"{title:>9}" if last_column else "")
+    )
+    for result in sorted(results, key=lambda result: result.errors["mse"]):
+        errors = result.errors
+        click.echo(
+            f"{result.name:<16}{errors['mae']:12.5g}{errors['rmse']:12.5g}{errors['mse']:14.6g}{errors['smape']:9.3f}"
+            f"{errors['mase']:9.3f}" + (last_column[result.name] if last_column else "")
+        )
+
+
+def print_verdicts(results: list[Result], horizon: int) -> None:
+    """Print how each method compares with the best baseline."""
+    baselines = [result for result in results if result.name in SIMPLE]
+    for result in results:
+        if result.name not in SIMPLE:
+            click.echo(verdict(result, baselines, horizon).text)
+
+
+def csv_text(rows: list[list[Any]]) -> str:
+    """The rows as CSV."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
+
+
+def write_forecasts(path: Path, times: list[str], results: list[Result]) -> None:
+    """Write the forecasts of all methods, one row for each step."""
+    rows: list[list[Any]] = [["time", *[result.name for result in results]]]
+    for place, time in enumerate(times):
+        rows.append([time, *[f"{r.forecasts[0, place]:.6g}" for r in results]])
+    write_text(path, csv_text(rows))
+
+
+def write_origins(path: Path, results: list[Result]) -> None:
+    """Write the forecasts of all methods from all origins, one row for each origin and step."""
+    rows: list[list[Any]] = [["origin", "step", *[result.name for result in results]]]
+    for origin, step in np.ndindex(results[0].actual.shape):
+        values = [f"{result.forecasts[origin, step]:.6g}" for result in results]
+        rows.append([origin, step + 1, *values])
+    write_text(path, csv_text(rows))
+
+
+def draw_forecasts(
+    path: Path, series: Series, results: list[Result], start: int, widths: NDArray[np.float64] | None = None
+) -> None:
+    """Draw the end of the series and each method's forecast from step `start` on."""
+    figure = new_figure(9, 4)
+    axes = figure.add_subplot()
+    horizon = results[0].forecasts.shape[1]
+    begin = max(0, start - SHOWN_HISTORY * horizon)
+    axes.plot(range(begin, len(series)), series.target[begin:], color="black", label=series.columns[0])
+    steps = np.arange(start, start + horizon)
+    for result in results:
+        axes.plot(steps, result.forecasts[0], label=result.name)
+        if widths is not None:
+            low, high = result.forecasts[0] - widths, result.forecasts[0] + widths
+            axes.fill_between(steps, low, high, alpha=0.2, label=f"{INTERVAL:.0%} interval")
+    axes.set_xlabel("step")
+    axes.legend(fontsize="small")
+    save_figure(figure, path)

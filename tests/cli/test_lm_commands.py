@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from asr.lm.ngram.arpa import read_arpa
+
+BLOCKS = [
+    "It was the best of the days that he had seen, and all of them knew it.",
+    "The man who came in said that he had been in the town for a year. He was not of the place.",
+    '"What is it to you?" said the man. "I am no friend of his, and he of mine."',
+]
+
+
+def test_books_become_sentences_and_what_is_left_out_is_named(run, tmp_path):
+    folder = tmp_path / "books"
+    folder.mkdir()
+    for name, blocks in (("a.txt", BLOCKS), ("b.md", ["# Title: B", BLOCKS[0]]), ("c.txt", ["nothing, of, course."])):
+        (folder / name).write_text("\n\n".join(blocks) + "\n")
+    (tmp_path / "list").write_text("books/b.md\n")
+    (tmp_path / "apart").write_text("who came in said that he had been in the town\n")
+    code, _, stderr = run(
+        "lm", "text", folder, "--leave-out", tmp_path / "list", "--apart", tmp_path / "apart", "--case", "upper",
+        "--output", tmp_path / "out.txt.gz", "--printed", tmp_path / "printed.txt",
+    )  # fmt: skip
+    assert code == 0, stderr
+    lines = gzip.decompress((tmp_path / "out.txt.gz").read_bytes()).decode().splitlines()
+    assert lines == [
+        "IT WAS THE BEST OF THE DAYS THAT HE HAD SEEN AND ALL OF THEM KNEW IT",
+        "HE WAS NOT OF THE PLACE",
+        "WHAT IS IT TO YOU SAID THE MAN",
+        "I AM NO FRIEND OF HIS AND HE OF MINE",
+    ]
+    printed = (tmp_path / "printed.txt").read_text()
+    assert printed.split("\n\n")[0] == BLOCKS[0]
+    assert "listed: 1 books" in stderr
+    assert "not in English: 1 books" in stderr
+    assert f"{sum(len(line.split()) for line in lines)} words in 4 sentences of 1 books" in stderr
+    assert "16 words in sentences that share" in stderr
+
+
+def test_n_grams_are_the_same_whatever_memory_they_may_use(run, tmp_path):
+    (tmp_path / "text").write_text("\n".join(block.lower().replace(".", "") for block in BLOCKS) * 40)
+    for size in ("1K", "1.5G"):
+        code, _, stderr = run(
+            "lm", "ngram", tmp_path / "text", "--memory", size, "--temporary", tmp_path, "--output", tmp_path / size
+        )
+        assert code == 0, stderr
+    assert (tmp_path / "1K").read_bytes() == (tmp_path / "1.5G").read_bytes()
+    assert read_arpa(tmp_path / "1K").order == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.5G", "1K", "text"]
+
+
+@pytest.mark.parametrize("size", ["much", "0", "-1G", "4X"])
+def test_a_size_of_memory_that_is_none_is_named(run, tmp_path, size):
+    (tmp_path / "text").write_text("a b\n")
+    code, _, stderr = run("lm", "ngram", tmp_path / "text", f"--memory={size}", "--output", tmp_path / "lm.arpa")
+    assert code == 2
+    assert f"'{size}' must be a size such as" in stderr
