@@ -81,5 +81,5 @@ def load_network(folder: str | Path) -> NetworkCheckpoint:
     """The neural network of a folder, as `load_checkpoint`. Raises CheckpointError for Gaussian mixtures, too."""
     checkpoint = load_checkpoint(folder)
     if not isinstance(checkpoint.model, AcousticModel):
-        raise CheckpointError(f"{folder} holds Gaussian mixtures, not a neural network; choose another model.")
+        raise CheckpointError(f"{folder} holds Gaussian mixtures; this needs a neural network.")
     return NetworkCheckpoint(checkpoint.package, checkpoint.model)

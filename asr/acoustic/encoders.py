@@ -92,8 +92,9 @@ class FeedForward(Encoder):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """(batch, frames, input_size) -> (batch, frames, hidden_size)."""
-        windows = pad(without_padding(inputs, lengths), (0, 0, CONTEXT, CONTEXT)).unfold(1, 2 * CONTEXT + 1, 1)
-        hidden = windows.flatten(2)
+        padded = pad(without_padding(inputs, lengths), (0, 0, CONTEXT, CONTEXT))
+        frames = inputs.shape[1]
+        hidden = torch.stack([padded[:, start : start + frames] for start in range(2 * CONTEXT + 1)], dim=3).flatten(2)
         for layer in self.layers:
             hidden = self.dropout(torch.relu(layer(hidden)))
         return hidden

@@ -14,6 +14,7 @@ import onnxruntime
 import torch
 
 from asr.acoustic.checkpoint import load_network
+from asr.acoustic.config import FEEDFORWARD
 from asr.acoustic.network import AcousticModel
 from asr.atomic_file import write_atomically
 from asr.backends.onnx_backend import NETWORK_DIGEST, OnnxBackend, network_digest
@@ -21,6 +22,8 @@ from asr.errors import CheckpointError
 from asr.extras import require
 from asr.model_package import GRAPH, WEIGHTS
 
+# Kinds with an operator of ONNX. lstm-projected has none, the kinds that torch runs a step at a time would be unrolled.
+EXPORTED_KINDS = ("lstm", "gru", "rnn", "rnn-relu", FEEDFORWARD)
 OPSET = 17  # the first with layer normalisation
 TOLERANCE = 1e-4  # of log-probabilities
 CHECKED_FRAMES = (400, 211, 37, 1)  # of features, in one batch
@@ -34,6 +37,9 @@ def export_graph(folder: str | Path) -> Path:
     """
     folder = Path(folder)
     checkpoint = load_network(folder)
+    kind = checkpoint.package.kind
+    if kind not in EXPORTED_KINDS:
+        raise CheckpointError(f"{folder}: networks of kind '{kind}' have no ONNX graph; run them with torch.")
     path = folder / GRAPH
     write_atomically(path, _graph(checkpoint.model, network_digest(checkpoint.package.network), str(folder)))
     try:

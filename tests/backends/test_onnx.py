@@ -52,6 +52,7 @@ def exported(tmp_path_factory):
         {"conv_channels": 0, "subsampling": 3},
         {"kind": "gru", "bidirectional": False, "attention_heads": 4},
         {"kind": "rnn-relu", "subsampling": 6},
+        {"kind": "feedforward", "conv_channels": 0},
         {"block_kernel": 5, "input_size": 12, "attention_heads": 3},
     ],
 )
@@ -123,8 +124,13 @@ def test_a_recording_becomes_text_where_torch_is_not():
 
 def test_what_cannot_be_exported_is_named(tmp_path):
     _save(tmp_path / "projected", {"kind": "lstm-projected"})
+    _save(tmp_path / "article", {"kind": "lstm-article"})
     save_checkpoint(tmp_path / "gmm", GaussianModel(GaussianConfig(gaussians=2), 5), TOKENS)
-    for name, message in (("projected", "cannot be exported"), ("gmm", "not a neural network")):
+    for name, message in (
+        ("projected", "no ONNX graph"),
+        ("article", "no ONNX graph"),
+        ("gmm", "needs a neural network"),
+    ):
         with pytest.raises(CheckpointError, match=message):
             export_graph(tmp_path / name)
         assert not (tmp_path / name / "model.onnx").exists()
