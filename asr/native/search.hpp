@@ -181,13 +181,15 @@ class SearchSession {
   void offer(std::uint64_t key, const Extension& way);
   void grow_table();
   const CachedScore& word_score(std::int32_t history, std::int32_t word);
-  std::size_t choose(double floor);
-  void move_beam(std::size_t count);
-  double rescale(double best);
-  std::uint64_t next_history(std::int32_t history, std::int32_t word, std::uint64_t key) const;
-  std::int32_t write_history(const Hypothesis& hypothesis, std::int32_t word, std::uint64_t key);
   bool ends_known_word(std::int32_t node) const;
   std::int32_t depth_in_word(const Hypothesis& hypothesis) const;
+
+  // beam.cpp
+  std::size_t choose(double floor);
+  void move_beam(std::size_t count);
+  std::uint64_t next_history(std::int32_t history, std::int32_t word, std::uint64_t key) const;
+  std::int32_t write_history(const Hypothesis& hypothesis, std::int32_t word, std::uint64_t key);
+  double rescale(double best);
 
   // memory.cpp
   void make_room();

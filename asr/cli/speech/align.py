@@ -17,7 +17,9 @@ from asr.text_file import read_text
 @click.argument("audio", type=click.Path(path_type=Path))
 @click.argument("text", type=click.Path(path_type=Path))
 @click.option("--model", help=f"{MODEL_HELP}  [default: english]")
-@click.option("--format", "name", type=click.Choice(list(FORMATS)), default="srt", show_default=True)
+@click.option(
+    "--format", "name", type=click.Choice(list(FORMATS)), default="srt", show_default=True, help="Output format."
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Write there instead of printing.")
 @device_option
 @backend_option
