@@ -27,7 +27,7 @@ with tempfile.TemporaryDirectory() as folder:
         path.write_text("\n".join(rows) + "\n")
         table = read_table(path, "text", "label")
     final = train_classifier(ClassifierRunConfig(), table, None, Path(folder) / "model")
-    print(f"accuracy on a tenth that was held out: {1 - final['error']:.1%}")
+    print(f"accuracy on a tenth that was held out: {1 - final.figures['error']:.1%}")
 
     classifier = load_classifier(Path(folder) / "model")
     texts = ["a lovely film", "what a dull book"]

@@ -92,6 +92,21 @@ def test_recognition_needs_nothing_of_training():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_recognition_runs_without_torch_and_the_packages_of_training():
+    speech = Path(__file__).parent / "speech" / "hello.flac"
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'torchaudio', 'numba', 'jiwer', 'scipy', 'sklearn', 'librosa', 'kenlm'):\n"
+        "    sys.modules[name] = None\n"
+        "from asr import Aligner, CtcDecoder, Recognizer\n"
+        f"print(Recognizer.load('digits').transcribe({str(speech)!r}).duration)\n"
+        f"print(Aligner.load('digits').align({str(speech)!r}, 'one two').text)\n"
+        "print(CtcDecoder(['', 'a']).decode([[0.1, 0.9]]).text)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.splitlines() == ["5.525", "one two", "a"], result.stderr
+
+
 def test_types_are_there_for_the_users_of_the_package(tmp_path):
     """`py.typed` lies in the package, and mypy sees the types of the lazily imported names."""
     assert (Path(asr.__file__).parent / "py.typed").exists()
