@@ -223,7 +223,7 @@ def _with_kenlm_binary(parts: SearchParts, options: SearchOptions, note: Note | 
 def _spelled_words(parts: SearchParts, ngram: NgramModel | None) -> Lexicon:
     """The words of an n-gram model, spelled in characters or subwords."""
     assert ngram is not None
-    if parts.tokens.kind == "phones":
+    if not parts.tokens.spells_words:
         raise TextError("these tokens are phones: a lexicon must say how words are spelled in them.")
     lexicon = Lexicon.of_characters((word for word in ngram.words if not word.startswith("<")), parts.tokens)
     if not len(lexicon):
