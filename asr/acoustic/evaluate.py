@@ -19,11 +19,11 @@ LogProbs = Mapping[str, NDArray[np.float32]]
 
 def best_path_metric(tokens: Tokens) -> str:
     """The figure of `best_path_figures` that says which weights are best."""
-    return "wer" if tokens.are_characters else "ter"
+    return "wer" if tokens.marks_words else "ter"
 
 
 def best_path_figures(log_probs: LogProbs, dev: Items, tokens: Tokens) -> dict[str, float]:
-    """`ter` (tokens without the boundary) and, for characters, `wer` of best-path decoding, as fractions.
+    """`ter` (tokens without the boundary) and, for characters and subwords, `wer` of best-path decoding, as fractions.
 
     An utterance without log-probabilities counts as empty.
     """
@@ -31,7 +31,7 @@ def best_path_figures(log_probs: LogProbs, dev: Items, tokens: Tokens) -> dict[s
     paths = [[token for token, _, _ in greedy_tokens(log_probs.get(item[0].id, empty))] for item in dev]
     wanted = [target for _, target in dev]
     figures = {"ter": count(*(_names(side, tokens) for side in (wanted, paths))).rate}
-    if tokens.are_characters and tokens.boundary is not None:
+    if tokens.marks_words:
         texts = [[tokens.join(ids).split() for ids in side] for side in (wanted, paths)]
         figures["wer"] = count(texts[0], texts[1]).rate
     return {name: round(value, 5) for name, value in figures.items()}

@@ -54,8 +54,8 @@ class AcousticRun:
         self.config, self.output = config, output
         self.tokens = Tokens.read(config.tokens) if config.tokens else Tokens.characters()
         self.lexicon = Lexicon.read(config.lexicon) if config.lexicon else None
-        if self.lexicon is None and not self.tokens.are_characters:
-            raise ConfigError(f"{config.tokens} are not characters: name the lexicon that spells words in them.")
+        if self.lexicon is None and not self.tokens.spells_words:
+            raise ConfigError(f"{config.tokens} are phones: name the lexicon that spells words in them.")
         spelled = read_spelled(config.spelled, self.tokens) if config.spelled else None
         train_items, bad_train = encode_references(train, self.tokens, self.lexicon, spelled)
         dev_items, bad_dev = encode_references(dev, self.tokens, self.lexicon, spelled)

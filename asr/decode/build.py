@@ -229,7 +229,7 @@ def spelled_words(words: Iterable[str], tokens: Tokens, source: str, note: Note 
 
     Raises TextError where no word can be spelled.
     """
-    if tokens.kind == "phones":
+    if not tokens.spells_words:
         raise TextError("these tokens are phones: a lexicon must say how words are spelled in them.")
     wanted = list(dict.fromkeys(words))
     lexicon = Lexicon.of_characters(wanted, tokens)

@@ -35,7 +35,7 @@ class Speller:
         ways = self.lexicon.spellings.get(word) if self.lexicon is not None else None
         if ways:
             return [[self.tokens.ids[name] for name in way] for way in ways]
-        spelled = self.tokens.spell(word) if self.tokens.are_characters else self._by_rule(word)
+        spelled = self.tokens.spell(word) if self.tokens.spells_words else self._by_rule(word)
         if not spelled:
             raise TextError(f"the word '{word}' cannot be spelled in the model's tokens; write it as it is said.")
         return [spelled]

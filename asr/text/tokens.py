@@ -78,6 +78,16 @@ class Tokens:
         """Whether the tokens are characters."""
         return self.kind == "characters"
 
+    @property
+    def spells_words(self) -> bool:
+        """Whether a word's letters are enough to spell it, without a lexicon."""
+        return self.kind != "phones"
+
+    @property
+    def marks_words(self) -> bool:
+        """Whether the tokens alone tell how words are written, and where one ends and the next begins."""
+        return self.kind == "subwords" or (self.are_characters and self.boundary is not None)
+
     def __len__(self) -> int:
         return len(self.names)
 

@@ -7,7 +7,7 @@ import pytest
 from asr.errors import TextError
 from asr.text.letter_to_sound import LetterToSound
 from asr.text.lexicon import Lexicon, read_cmudict, with_boundary
-from asr.text.tokens import Tokens
+from asr.text.tokens import WORD_START, Tokens
 
 
 def test_characters_encode_and_join_again():
@@ -112,3 +112,36 @@ def test_letter_to_sound_learns_english(data):
     said = {word: rules.pronounce(word) for word in held}
     assert sum(said[word] in entries[word] for word in held) / len(held) > 0.4
     assert said == {word: rules.pronounce(word) for word in [*held[1::2], *held[::-1]]}  # whatever was asked before
+
+
+def test_subwords_spell_words_in_as_few_as_may_be_and_join_them_again():
+    tokens = Tokens(["<blank>", *(WORD_START + name for name in ("", "a", "ab", "c")), "a", "b", "c", "bc", "abc"])
+    assert tokens.kind == "subwords"
+    names = [[tokens.names[index] for index in tokens.spell(word)] for word in ("abc", "aabc", "ca", "bb")]
+    assert names == [
+        [f"{WORD_START}ab", "c"],
+        [f"{WORD_START}a", "abc"],
+        [f"{WORD_START}c", "a"],
+        [WORD_START, "b", "b"],
+    ]
+    assert tokens.spell("abd") is None
+    text = "abc aabc ca bb a"
+    ids = tokens.encode(text)
+    assert tokens.join(ids) == text
+    assert [(word, end - first) for word, first, end in tokens.split(ids)] == [
+        ("abc", 2), ("aabc", 2), ("ca", 2), ("bb", 3), ("a", 1)
+    ]  # fmt: skip
+    assert tokens.split([tokens.ids["b"], tokens.ids[WORD_START], tokens.ids[f"{WORD_START}a"]]) == [
+        ("b", 0, 1),
+        ("a", 2, 3),
+    ]
+
+
+def test_words_of_characters_and_phones_end_at_the_boundary():
+    characters, phones = Tokens.characters("abc"), Tokens(["<blank>", "|", "AA", "B"])
+    assert (characters.kind, phones.kind) == ("characters", "phones")
+    assert characters.split([1, 2, 3, 1, 1, 4]) == [("ab", 1, 3), ("c", 5, 6)]
+    assert phones.split([2, 3, 1, 3]) == [("AA B", 0, 2), ("B", 3, 4)]
+    assert characters.split([]) == []
+    assert [tokens.spells_words for tokens in (characters, phones)] == [True, False]
+    assert [tokens.marks_words for tokens in (characters, phones, Tokens(["<blank>", "a"]))] == [True, False, False]
