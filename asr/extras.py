@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from asr.errors import MissingPackageError
 
 DISTRIBUTION = "lstm-asr"
+TRAIN_MODULES = frozenset({"torch", "torchaudio", "numba", "scipy", "sklearn", "kenlm", "librosa", "onnx"})
 
 
 def require(extra: str, module: str, purpose: str) -> ModuleType:
@@ -28,13 +29,10 @@ def require(extra: str, module: str, purpose: str) -> ModuleType:
         raise MissingPackageError(f"{purpose} need {top_level}; install it with: {install_command(extra)}") from None
 
 
-TRAIN_MODULES = frozenset({"torch", "torchaudio", "numba", "scipy", "sklearn", "kenlm", "librosa", "onnx"})
-
-
 def explained(error: ModuleNotFoundError, purpose: str) -> MissingPackageError | None:
-    """A sentence for the user in place of `error`, or None if the module belongs to no extra.
+    """The error that names the missing package and how to install it, or None if the extra `train` does not have it.
 
-    For commands whose modules import torch at their top: `purpose` is the subject, such as "this command".
+    purpose: what needs the package, the subject of a singular sentence such as "this command".
     """
     top_level = (error.name or "").partition(".")[0]
     if top_level not in TRAIN_MODULES:

@@ -66,3 +66,17 @@ def test_a_package_that_lacks_one_of_its_own_is_not_called_missing(tmp_path):
     program = "from asr.extras import require\nrequire('plot', 'half_there', 'pictures')"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
     assert "ModuleNotFoundError: No module named 'no_such_package'" in result.stderr
+
+
+def test_a_module_of_the_training_extra_is_explained_and_no_other():
+    error = extras.explained(ModuleNotFoundError("no", name="torch.nn"), "this command")
+    assert str(error).startswith("this command needs torch; install it with: pip install ")
+    assert extras.explained(ModuleNotFoundError("no", name="tomllib"), "this command") is None
+
+
+def test_the_modules_of_the_training_extra_are_those_it_installs():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    names = {re.match(r"[\w-]+", requirement)[0] for requirement in project["optional-dependencies"]["train"]}
+    assert {"sklearn" if name == "scikit-learn" else name for name in names} == extras.TRAIN_MODULES
+    base = {re.match(r"[\w-]+", requirement)[0] for requirement in project["dependencies"]}
+    assert not names & base

@@ -65,8 +65,6 @@ class AugmentConfig:
         unknown = sorted(set(self.telephone_codecs) - set(TELEPHONE_CODECS))
         if unknown or not self.telephone_codecs:
             raise ConfigError(f"augment.telephone_codecs must be among {', '.join(TELEPHONE_CODECS)}.")
-        if self.recorded_probability and not self.noise_folder:
-            raise ConfigError("augment.recorded_probability needs augment.noise_folder, a folder of kinds of noise.")
         if self.clipping_share[0] <= 0 or self.clipping_share[-1] >= 1:
             raise ConfigError("augment.clipping_share must lie above 0 and below 1.")
 

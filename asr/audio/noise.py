@@ -67,7 +67,12 @@ class RecordedNoise:
 
 @lru_cache(maxsize=4)
 def recorded_noise(folder: str, kinds: tuple[str, ...], sample_rate: int) -> RecordedNoise:
-    """The clips of a folder, read once in a process; a warning counts those that cannot be read."""
+    """The clips of a folder, read once in a process; a warning counts those that cannot be read.
+
+    Raises ConfigError if no folder is named, or it has no such kinds.
+    """
+    if not folder:
+        raise ConfigError("augment.recorded_probability needs augment.noise_folder, a folder of kinds of noise.")
     found = RecordedNoise(folder, kinds, sample_rate)
     if found.unreadable:
         warnings.warn(

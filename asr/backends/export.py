@@ -48,7 +48,7 @@ def export_graph(folder: str | Path) -> Path:
 
 def _graph(model: AcousticModel, digest: str, source: str) -> bytes:
     """The graph from features and lengths to log-probabilities and lengths, without weights."""
-    onnx = require("export", "onnx", "graphs of networks")
+    onnx = require("train", "onnx", "graphs of networks")
     model = copy.deepcopy(model)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -91,7 +91,7 @@ def _simplified(graph: Any, weights: Mapping[str, Any]) -> Any:
     ONNX Runtime's basic optimisations write standard ONNX, half the nodes; the weights are inputs meanwhile, so that
     none of them becomes part of the graph.
     """
-    onnx = require("export", "onnx", "graphs of networks")
+    onnx = require("train", "onnx", "graphs of networks")
     inputs = list(graph.graph.input)
     for name, tensor in weights.items():
         graph.graph.input.append(onnx.helper.make_tensor_value_info(name, tensor.data_type, tensor.dims))

@@ -28,11 +28,15 @@ def command() -> None:
     """
 
 
-@command.command("show")
+@command.command("show", short_help="Describe a model folder.")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print config.json as it is.")
+@click.option("--json", "as_json", is_flag=True, help="Print the content of config.json.")
 def show(folder: Path, as_json: bool) -> None:
-    """What a model folder holds, after checking that it is whole."""
+    """Describe the model in FOLDER, a folder or a shipped model, after checking that its files are complete.
+
+    \b
+    Example: asr checkpoint show english
+    """
     from asr.acoustic.checkpoint import load_checkpoint
     from asr.model_folder import read_config
 
@@ -50,6 +54,7 @@ def show(folder: Path, as_json: bool) -> None:
     click.echo(f"{len(package.tokens)} tokens, {len(package.lexicon) if package.lexicon else 'no'} lexicon words")
     click.echo(f"search: {json.dumps(package.search)}")
     click.echo(f"language model: {package.lm_path.name if package.lm_path else 'none'}")
+    click.echo(f"graph for ONNX Runtime: {package.graph_path.name if package.graph_path else 'none'}")
 
 
 def _shape(config: AcousticConfig | GaussianConfig) -> str:
@@ -63,11 +68,15 @@ def _shape(config: AcousticConfig | GaussianConfig) -> str:
     return f"{config.num_layers} x {config.hidden_size} {direction} {config.kind}"
 
 
-@command.command("average")
+@command.command("average", short_help="Average the weights of models.")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 def average(folders: tuple[Path, ...], output: Path) -> None:
-    """Average the weights of models of one size and token set."""
+    """Write a model whose weights are the means of those in FOLDERS, models of the same size and tokens.
+
+    \b
+    Example: asr checkpoint average exp/run1 exp/run2 --output exp/mean
+    """
     from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
     from asr.train.averaging import average_tensors
 
@@ -82,44 +91,52 @@ def average(folders: tuple[Path, ...], output: Path) -> None:
     note(f"{output}: average of {len(models)} models")
 
 
-@command.command("export")
+@command.command("export", short_help="Write the network as an ONNX graph.")
 @click.argument("folder", type=click.Path(path_type=Path))
 def export(folder: Path) -> None:
-    """Write the network of a model folder as an ONNX graph, model.onnx, so that it runs without torch.
+    """Write the network of the model in FOLDER as an ONNX graph, model.onnx, so that it runs without PyTorch.
 
-    The graph takes its weights from the folder's model.safetensors. It is checked against torch.
+    The graph reads its weights from model.safetensors. Its outputs are compared with PyTorch's.
 
     \b
     Example: asr checkpoint export model
     """
     from asr.backends.export import export_graph
 
-    path = export_graph(folder)
+    path = export_graph(model_folder(folder))
     note(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
-@command.command("pack")
+@command.command("pack", short_help="Make a small model folder for recognition.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--lexicon", type=click.Path(path_type=Path), help="Lexicon to put in place of the training one.")
-@click.option("--lm", type=click.Path(path_type=Path), help="ARPA language model to put beside it (.arpa, .arpa.gz).")
-@click.option("--neural-lm", type=click.Path(path_type=Path), help="LSTM language model to put beside it, as lstm/.")
+@click.option("--lexicon", type=click.Path(path_type=Path), help="Lexicon to use instead of the training lexicon.")
+@click.option("--lm", type=click.Path(path_type=Path), help="ARPA language model to include (.arpa, .arpa.gz).")
+@click.option("--neural-lm", type=click.Path(path_type=Path), help="LSTM language model to include, as lstm/.")
 @click.option(
     "--decoding", type=click.Path(path_type=Path), help="Settings of the search as JSON, from `asr tune --output`."
 )
-@click.option("--lm-weight", type=float)
-@click.option("--word-score", type=float)
-@click.option("--beam-size", type=click.IntRange(min=1))
-@click.option("--beam-threshold", type=click.FloatRange(min=0), help="Drop hypotheses as many nats below the best.")
-@click.option("--neural-beam-size", type=click.IntRange(min=1), help="With a neural language model in the search.")
-@click.option("--neural-beam-threshold", type=click.FloatRange(min=0), help="The same.")
-@click.option("--card", type=click.Path(path_type=Path), help="Model card, becomes README.md.")
+@click.option("--lm-weight", type=float, help="Weight of the language model.")
+@click.option("--word-score", type=float, help="Score added for each word.")
+@click.option("--beam-size", type=click.IntRange(min=1), help="Number of hypotheses to keep.")
+@click.option(
+    "--beam-threshold", type=click.FloatRange(min=0), help="Drop hypotheses that are more nats below the best."
+)
+@click.option(
+    "--neural-beam-size", type=click.IntRange(min=1), help="Beam size with an LSTM language model in the search."
+)
+@click.option(
+    "--neural-beam-threshold",
+    type=click.FloatRange(min=0),
+    help="Beam threshold with an LSTM language model in the search.",
+)
+@click.option("--card", type=click.Path(path_type=Path), help="Model card to include as README.md.")
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float16", "int8"]),
     default="float16",
     show_default=True,
-    help="Of weights.",
+    help="Type of the stored weights.",
 )
 def pack(
     folder: Path, output: Path, lexicon: Path | None, lm: Path | None, neural_lm: Path | None,
@@ -127,7 +144,11 @@ def pack(
     beam_threshold: float | None, neural_beam_size: int | None, neural_beam_threshold: float | None,
     card: Path | None, dtype: str,
 ) -> None:  # fmt: skip
-    """Make a model folder to ship: small weights, with lexicon, language model, tuned settings, card."""
+    """Write the model in FOLDER for recognition: small weights, lexicon, language models, settings of the search, card.
+
+    \b
+    Example: asr checkpoint pack exp/model --lm lm.arpa.gz --decoding tuned.json --output model
+    """
     from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
     from asr.lm.lstm.folder import load_lm, save_lm
     from asr.text.lexicon import Lexicon
@@ -145,8 +166,9 @@ def pack(
         with replacing(output / lm.name) as temporary:
             shutil.copyfile(lm, temporary)
     if neural_lm is not None:
-        found = load_lm(neural_lm)
-        save_lm(output / NEURAL_LM_FOLDER, found.arrays, found.config, found.words, bits=8, units=found.units)
+        language_model = load_lm(neural_lm)
+        arrays, words, units = language_model.arrays, language_model.words, language_model.units
+        save_lm(output / NEURAL_LM_FOLDER, arrays, language_model.config, words, bits=8, units=units)
     lm_name = lm.name if lm is not None else package.lm_path.name if package.lm_path is not None else ""
     spellings = Lexicon.read(lexicon) if lexicon is not None else package.lexicon
     save_checkpoint(output, checkpoint.model, package.tokens, spellings, search, lm_name, dtype)

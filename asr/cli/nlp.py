@@ -39,7 +39,7 @@ def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@command.command("train")
+@command.command("train", short_help="Train a classifier on a table.")
 @table_options
 @click.option("--dev", type=click.Path(path_type=Path), help="Table to validate on.  [default: a tenth of FILE]")
 @click.option("--dev-text-col", help="Its column of texts.  [default: the same as in FILE]")
@@ -87,7 +87,7 @@ def _epoch_line(entry: EpochLog) -> str:
     return f"loss {entry.loss:.4f}{error}, {entry.speed}"
 
 
-@command.command("text")
+@command.command("text", short_help="Write the texts of a table, one a line.")
 @table_options
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Text file to write; .gz compresses it.")
 def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, output: Path) -> None:
@@ -106,7 +106,7 @@ def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, 
     note(f"{output}: {len(table)} texts")
 
 
-@command.command("predict")
+@command.command("predict", short_help="Label texts.")
 @table_options
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder from `asr nlp train`.")
 @click.option("--explain", is_flag=True, help="Show the words that contribute most to the label.")
@@ -146,7 +146,7 @@ def predict(
             click.echo(f"{label}\t{values['probability']:.2f}\t{_explained(values) if explain else text}")
 
 
-@command.command("evaluate")
+@command.command("evaluate", short_help="Measure accuracy, macro F1 and calibration.")
 @table_options
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder from `asr nlp train`.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the confusion matrix as a picture (PNG).")

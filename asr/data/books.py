@@ -47,7 +47,7 @@ class Book:
 
 @dataclass
 class Tally:
-    """What became of the books."""
+    """Counts of what was used and what was left out."""
 
     books: int = 0
     words: int = 0
@@ -61,21 +61,21 @@ class Tally:
 
 
 class RunTable:
-    """Which runs of words have been seen, one bit each (a Bloom filter with one hash)."""
+    """The set of runs of words seen so far, one bit each (a Bloom filter with one hash function)."""
 
     def __init__(self, bits: int = TABLE_BITS) -> None:
         self._shift = np.uint64(64 - bits)
         self._bytes = np.zeros(1 << (bits - 3), np.uint8)
 
     def add(self, runs: Hashes) -> None:
-        """Remember runs."""
+        """Add runs to the set."""
         place, bit = self._place(runs)
         for value in range(8):  # bits one by one: places may repeat, and bitwise_or.at is ten times slower
             chosen = place[bit == 1 << value]
             self._bytes[chosen] |= np.uint8(1 << value)
 
     def has(self, runs: Hashes) -> NDArray[np.bool_]:
-        """Whether each run was seen; a few that were not are taken for others."""
+        """Whether each run is in the set; a few are reported wrongly."""
         place, bit = self._place(runs)
         return (self._bytes[place] & bit) > 0
 
@@ -96,7 +96,7 @@ def find_books(sources: Iterable[Path]) -> list[Path]:
 
 
 def without_listed(books: Sequence[Path], listed: Iterable[str]) -> tuple[list[Path], list[Path]]:
-    """The books to read, and those left out: their paths end with one that is listed."""
+    """The books to read, and those left out because the end of their path is listed."""
     names = {tuple(Path(line).parts) for line in listed if line.strip()}
     depths = {len(name) for name in names}
     left_out = [book for book in books if any(book.parts[-depth:] in names for depth in depths)]
@@ -135,10 +135,10 @@ def run_hashes(words: Sequence[str]) -> Hashes:
 
 
 class Collector:
-    """Takes books one by one and gives the sentences that are new."""
+    """Returns the new sentences of books, which it is given one by one."""
 
     def __init__(self, apart: Iterable[str] = ()) -> None:
-        """apart: sentences of evaluation texts, which nothing that is kept shares a run of words with."""
+        """apart: sentences of evaluation texts; sentences that share a run of words with them are left out."""
         self.tally = Tally()
         self._seen = RunTable()
         self._apart = np.unique(run_hashes([word for line in apart for word in normalize_english(line).split()]))
@@ -146,7 +146,7 @@ class Collector:
         self._apart_table.add(self._apart)
 
     def know(self, lines: Iterable[str]) -> None:
-        """Remember a text that is already had, so that doubles of it are left out."""
+        """Add a text that the user has already, so that its sentences are left out."""
         words: list[str] = []
         for number, line in enumerate(lines, 1):
             words += line.lower().split()
@@ -156,7 +156,7 @@ class Collector:
         self._seen.add(_sampled(run_hashes(words)))
 
     def take(self, book: Book) -> tuple[list[str], list[str]]:
-        """The sentences to keep of a book, as printed and as spoken; a blank string stands between paragraphs."""
+        """The new sentences of a book, as printed and as spoken; paragraphs are separated by a blank string."""
         tally = self.tally
         if not book.spoken:
             tally.foreign.append(book.path)
@@ -193,7 +193,7 @@ class Collector:
         return shared
 
     def _doubled(self, book: Book, sentence: NDArray[np.int64], seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which sentences stand in paragraphs that were seen before: (sentences,)."""
+        """Whether each sentence is in a paragraph that was seen before, (sentences,)."""
         size = int(book.paragraph[-1]) + 1
         paragraph = book.paragraph[sentence]
         runs = np.bincount(paragraph, minlength=size)

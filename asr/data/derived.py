@@ -1,4 +1,4 @@
-"""Corpora made of others: a manifest's utterances augmented, or joined, written as FLAC beside a manifest of their own.
+"""New corpora from existing ones: augmented or concatenated utterances, and sounds, written as FLAC files.
 
 What an utterance becomes depends on the seed and its id alone, not on those beside it.
 """
@@ -27,9 +27,10 @@ Progress = Callable[[int, int], None]
 def write_augmented(
     manifest: Manifest, config: AugmentConfig, seed: int, folder: Path, progress: Progress | None = None
 ) -> Manifest:
-    """Each utterance as `config` draws it for (seed, its id), written to `folder`/audio as 16-bit FLAC of 16 kHz.
+    """The utterances after augmentation, written to `folder`/audio as 16-bit FLAC of 16 kHz.
 
-    What cannot be read is listed. Speeds other than 1 change the length, and so the duration that is returned.
+    Random choices depend on the seed and the utterance's id alone. Unreadable utterances are listed. Speeds other
+    than 1 change the length, and so the duration that is returned.
     """
     good: list[Utterance] = []
     bad = list(manifest.bad)
@@ -50,7 +51,7 @@ def write_augmented(
 def write_joined(
     manifest: Manifest, config: JoinConfig, seed: int, folder: Path, progress: Progress | None = None
 ) -> Manifest:
-    """Joined examples as `plan_joined` has them, written to `folder`/audio, and before them the utterances left single.
+    """The utterances that stay single, then the joined examples of `plan_joined`, written to `folder`/audio.
 
     A joined example's id is `joined-` and a number; `parts`, in its manifest line, names its utterances, and `gaps` the
     pauses in seconds. One with a part that cannot be read is listed and left out.
@@ -83,7 +84,7 @@ def _described(name: str, path: Path, samples: Samples, group: Joined) -> Uttera
 def write_sounds(
     kinds: Sequence[str], number: int, seconds: tuple[float, float], seed: int, folder: Path
 ) -> list[Utterance]:
-    """`number` sounds without speech, their texts empty, of `kinds` in turn, written to `folder`/audio."""
+    """`number` sounds without speech and with empty texts, of each kind in turn, written to `folder`/audio."""
     made = []
     for index in range(number):
         kind = kinds[index % len(kinds)]
@@ -101,7 +102,7 @@ def generator(seed: int, name: str) -> np.random.Generator:
 
 
 def write_flac(folder: Path, name: str, samples: Samples) -> Path:
-    """Write `folder`/audio/NAME.flac; what lies beyond full scale is cut off. Returns the path."""
+    """The path of the new file `folder`/audio/NAME.flac; samples beyond full scale are clipped."""
     path = folder / "audio" / f"{name.replace('/', '_')}.flac"
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:

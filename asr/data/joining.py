@@ -1,7 +1,7 @@
-"""Longer examples made of a manifest's utterances: several one after the other, of one speaker or of many, with pauses.
+"""Longer examples made by concatenating utterances of one speaker or of several, with pauses.
 
-Recordings that people transcribe are long, and what is cut from them holds several utterances; a model that was trained
-on single ones does worse there.
+Segments of long recordings contain several utterances; a model that was trained on single utterances has more errors
+there.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from asr.data.manifest import Utterance
 from asr.errors import ConfigError
 
 QUIET_FRAME_SECONDS = 0.02
-QUIET_QUANTILE = 0.1  # of an utterance's frames by power: what is taken for its background
-TRIES = 200  # utterances looked at for what may follow in one example
+QUIET_QUANTILE = 0.1  # the quietest frames of an utterance by power, taken as its background
+TRIES = 200  # utterances that are tried for one example
 
 
 @dataclass(frozen=True)
 class JoinConfig:
-    """How utterances are put together."""
+    """How utterances are concatenated."""
 
     share: float = 0.3  # of the audio that goes into joined examples, where it then no longer stands by itself
     one_speaker_share: float = (
@@ -41,7 +41,7 @@ class JoinConfig:
 
 @dataclass(frozen=True)
 class Joined:
-    """Utterances to be put one after the other, with the pause in seconds after each but the last."""
+    """Utterances to concatenate, and the pause in seconds after each but the last."""
 
     utterances: tuple[Utterance, ...]
     gaps: tuple[float, ...]
@@ -60,7 +60,7 @@ def plan_joined(
 ) -> tuple[list[Joined], list[Utterance]]:
     """Joined examples of about `config.share` of the audio, each of two utterances or more, and the utterances left.
 
-    No utterance stands in two places. Utterances without text are left as they are.
+    No utterance is used twice. Utterances without text stay single.
     """
     order = [utterances[index] for index in random.permutation(len(utterances))]
     waiting = {utterance.id: utterance for utterance in order if utterance.text}
@@ -94,7 +94,7 @@ def _gather(
     config: JoinConfig,
     random: np.random.Generator,
 ) -> Joined | None:
-    """`first` and what is taken from the pool behind it, up to a length drawn at random; None if nothing fits."""
+    """`first` and following utterances of the pool, up to a random length; None if no other fits."""
     limit = random.uniform(min(first.duration, config.max_seconds), config.max_seconds)
     group, gaps, seconds = [first], [], first.duration
     start = int(random.integers(len(pool)))
@@ -116,7 +116,7 @@ def join_samples(
     silent_share: float,
     random: np.random.Generator,
 ) -> Samples:
-    """The pieces (time,) one after the other, with a pause of so many seconds after each but the last."""
+    """The pieces (time,) concatenated, with a pause of the given seconds after each but the last."""
     parts: list[Samples] = []
     for number, piece in enumerate(pieces):
         parts.append(piece)

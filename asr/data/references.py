@@ -1,4 +1,4 @@
-"""Utterances with the token ids of their texts, and which of them can be trained on."""
+"""Utterances with the token ids of their texts, and the selection of those that can be trained on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Items = list[tuple[Utterance, list[int]]]
 def encode_references(
     manifest: Manifest, tokens: Tokens, lexicon: Lexicon | None, spelled: Mapping[str, list[int]] | None = None
 ) -> tuple[Items, list[BadItem]]:
-    """Utterances with their target ids; and those without text, or with a text that cannot be spelled, with reasons.
+    """Utterances with their target ids, and those that have no text or cannot be spelled, with the reason.
 
     spelled: target ids by utterance id, which take precedence over the lexicon.
     """
@@ -40,12 +40,12 @@ def _encode(
     if ids is None:
         return tokens.encode(utterance.text) if lexicon is None else lexicon.encode(utterance.text, tokens)
     if tokens.boundary is not None and ids.count(tokens.boundary) != len(utterance.text.split()):
-        raise TextError("its text and what it is spelled in are not of as many words")
+        raise TextError("its text and its spelling have different numbers of words")
     return ids
 
 
 def within_limits(items: Iterable[tuple[Utterance, list[int]]], data: DataConfig) -> tuple[Items, list[BadItem]]:
-    """The items that are neither too short nor too long to train on, and the others with reasons."""
+    """The items of a length that can be trained on, and the others with the reason."""
     good: Items = []
     bad: list[BadItem] = []
     for item in items:
@@ -54,7 +54,7 @@ def within_limits(items: Iterable[tuple[Utterance, list[int]]], data: DataConfig
             good.append(item)
         else:
             limits = f"{data.min_seconds:g}..{data.max_seconds:g} s (data.min_seconds, data.max_seconds)"
-            bad.append(BadItem(item[0].id, f"its {length:.2f} s lie outside {limits}"))
+            bad.append(BadItem(item[0].id, f"its {length:.2f} s are outside {limits}"))
     durations = [utterance.duration for utterance, _ in good]
     alone = set(plan_batches(durations, data.batch_seconds, data.min_fill, shuffle=False).too_long)
     for index in sorted(alone):

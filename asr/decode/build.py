@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,7 +17,7 @@ from asr.decode.open_vocabulary import TokenDecoder, is_token_model, token_lexic
 from asr.decode.search.settings import BeamConfig
 from asr.errors import CheckpointError, ConfigError, TextError
 from asr.lm.ngram.kenlm_binary import is_kenlm_binary
-from asr.lm.ngram.tables import NgramModel, load_ngram
+from asr.lm.ngram.tables import load_ngram
 from asr.lm.open import load_word_model
 from asr.lm.word_model import WordModel
 from asr.model_package import ModelPackage
@@ -90,7 +90,7 @@ def open_decoder(
 
     if parts.lm is not None and is_kenlm_binary(parts.lm):
         return _with_kenlm_binary(parts, options, note)
-    return _with_ngram(parts, options)
+    return _with_ngram(parts, options, note)
 
 
 def choose_parts(model: ModelPackage | Tokens, options: SearchOptions) -> SearchParts:
@@ -185,7 +185,7 @@ def _greedy(parts: SearchParts, options: SearchOptions, note: Note | None) -> De
     return GreedyDecoder(parts.tokens)
 
 
-def _with_ngram(parts: SearchParts, options: SearchOptions) -> Decoder:
+def _with_ngram(parts: SearchParts, options: SearchOptions, note: Note | None) -> Decoder:
     """A search over a lexicon, or over what an n-gram model knows."""
     ngram = load_ngram(parts.lm) if parts.lm is not None else None
     if parts.lexicon is None and ngram is not None and is_token_model(ngram, parts.tokens):
@@ -195,7 +195,11 @@ def _with_ngram(parts: SearchParts, options: SearchOptions) -> Decoder:
                 "give one over words, or a `lexicon`."
             )
         return TokenDecoder(BeamDecoder(parts.tokens, token_lexicon(parts.tokens), ngram, _config(parts)))
-    lexicon = parts.lexicon if parts.lexicon is not None else _spelled_words(parts, ngram)
+    lexicon = parts.lexicon
+    if lexicon is None:
+        assert ngram is not None
+        said = (word for word in ngram.words if not word.startswith("<"))
+        lexicon = spelled_words(said, parts.tokens, str(parts.lm), note)
     decoder = BeamDecoder(parts.tokens, lexicon, ngram, _config(parts))
     if options.hotwords:
         decoder = decoder.with_hotwords(options.hotwords)
@@ -220,14 +224,23 @@ def _with_kenlm_binary(parts: SearchParts, options: SearchOptions, note: Note | 
     return decoder.with_fusion(Fusion(load_word_model(str(parts.lm)), 1.0, every=1))
 
 
-def _spelled_words(parts: SearchParts, ngram: NgramModel | None) -> Lexicon:
-    """The words of an n-gram model, spelled in characters or subwords."""
-    assert ngram is not None
-    if not parts.tokens.spells_words:
+def spelled_words(words: Iterable[str], tokens: Tokens, source: str, note: Note | None = None) -> Lexicon:
+    """Words spelled in characters or subwords; `note` is told how many cannot be. source: of the words, for messages.
+
+    Raises TextError where no word can be spelled.
+    """
+    if not tokens.spells_words:
         raise TextError("these tokens are phones: a lexicon must say how words are spelled in them.")
-    lexicon = Lexicon.of_characters((word for word in ngram.words if not word.startswith("<")), parts.tokens)
+    wanted = list(dict.fromkeys(words))
+    lexicon = Lexicon.of_characters(wanted, tokens)
     if not len(lexicon):
-        raise TextError(f"no word of {parts.lm} can be spelled in the tokens; is it in another case?")
+        raise TextError(f"no word of {source} can be spelled in the tokens; is it in another case?")
+    if len(lexicon) < len(wanted) and note is not None:
+        missing = next(word for word in wanted if word not in lexicon.spellings)
+        note(
+            f"{len(wanted) - len(lexicon)} of {len(wanted)} words of {source} cannot be spelled in the tokens and are "
+            f"left out, such as '{missing}'"
+        )
     return lexicon
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.callbacks import Note
-from asr.decode.build import HOTWORD_BOOST, SearchOptions, open_decoder
+from asr.decode.build import HOTWORD_BOOST, SearchOptions, open_decoder, spelled_words
 from asr.decode.ctc_labels import FLOOR, Labels, log_softmax, read_labels
 from asr.decode.decoder import Decoder, DecodingSession
 from asr.decode.hypothesis import Hypothesis
@@ -118,7 +118,7 @@ class CtcDecoder:
         self._input, self._frame = input, 1.0 if frame_seconds is None else frame_seconds
         named = {"lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size}
         self._options = SearchOptions(
-            lexicon=self._lexicon(lexicon),
+            lexicon=self._lexicon(lexicon, note),
             lm=lm,
             neural_lm=neural_lm,
             neural_share=neural_share,
@@ -199,13 +199,12 @@ class CtcDecoder:
             options = replace(options, lexicon=Lexicon.of_characters(sorted(words), tokens), settings=free)
         return open_decoder(tokens, options, note=note)
 
-    def _lexicon(self, chosen: Lexicon | str | Path | Iterable[str] | None) -> Lexicon | str | Path | None:
+    def _lexicon(
+        self, chosen: Lexicon | str | Path | Iterable[str] | None, note: Note | None
+    ) -> Lexicon | str | Path | None:
         if chosen is None or isinstance(chosen, Lexicon | str | Path):
             return chosen
-        lexicon = Lexicon.of_characters(chosen, self._labels.tokens)
-        if not len(lexicon):
-            raise TextError("no word of the lexicon can be spelled in the labels; is it in another case?")
-        return lexicon
+        return spelled_words(chosen, self._labels.tokens, "the lexicon", note)
 
     def _log_probs(self, emissions: Emissions) -> NDArray[np.float32]:
         """Log-probabilities (frames, tokens), blank first."""

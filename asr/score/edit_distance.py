@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asr.extras import require
-
 if TYPE_CHECKING:
     import jiwer
 
@@ -105,14 +103,15 @@ def _jiwer_chunks(
     references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]]
 ) -> list[list[jiwer.AlignmentChunk]]:
     """The alignment chunks of each pair whose reference is not empty."""
-    jiwer_package = require("train", "jiwer", "error rates")
+    import jiwer
+
     pairs = [(left, right) for left, right in zip(references, hypotheses, strict=True) if left]
     if not pairs:
         return []
-    keep = jiwer_package.Compose([])  # the units are final: nothing may be stripped or split
+    keep = jiwer.Compose([])  # the units are final: nothing may be stripped or split
     lefts: Any = [list(left) for left, _ in pairs]
     rights: Any = [list(right) for _, right in pairs]
-    chunks: list[list[jiwer.AlignmentChunk]] = jiwer_package.process_words(
+    chunks: list[list[jiwer.AlignmentChunk]] = jiwer.process_words(
         lefts, rights, reference_transform=keep, hypothesis_transform=keep
     ).alignments
     return chunks

@@ -1,50 +1,47 @@
-"""Spellings that count as one in scoring: British and American, one word or two."""
+"""Spellings that count as the same word in scoring, such as British and American ones."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from asr.errors import TextError
+from asr.text_file import read_text
 
 
 class Spellings:
-    """Classes of words, or sequences of words, of which each stands for its class's first one."""
+    """Groups of equivalent spellings, each of one word or several."""
 
-    def __init__(self, classes: list[list[str]]) -> None:
-        """Raises TextError for a spelling that is in two classes."""
+    def __init__(self, groups: list[list[str]]) -> None:
+        """Raises TextError for a spelling that is in two groups."""
         self._first: dict[tuple[str, ...], list[str]] = {}
-        for spellings in classes:
+        for spellings in groups:
             for spelling in spellings:
                 words = tuple(spelling.split())
                 if words in self._first:
-                    raise TextError(f"the spelling '{spelling}' stands twice; put all that equals it on one line.")
+                    raise TextError(f"the spelling '{spelling}' is repeated; write all its equivalents on one line.")
                 self._first[words] = spellings[0].split()
         self._longest = max(map(len, self._first), default=1)
 
     @classmethod
     def read(cls, path: str | Path) -> Spellings:
-        """From lines of equal spellings, apart by spaces, or by tabs where one is of several words; `#` is a comment.
+        """The groups in a file, one a line, separated by spaces, or by tabs if a spelling has several words.
 
-        Raises TextError for a file that cannot be read or a line with one spelling only.
+        `#` begins a comment. Raises TextError if the file cannot be read or a line has a single spelling.
         """
-        path = Path(path)
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise TextError(f"cannot read {path}: {error}; check the path.") from None
-        classes = []
+        lines = read_text(path).splitlines()
+        groups = []
         for number, line in enumerate(lines, 1):
             line = line.partition("#")[0].strip()
             if not line:
                 continue
             spellings = [part.strip() for part in line.split("\t") if part.strip()] if "\t" in line else line.split()
             if len(spellings) < 2:
-                raise TextError(f"{path} line {number} has one spelling only: {line!r}.")
-            classes.append(spellings)
-        return cls(classes)
+                raise TextError(f"{path} line {number} has a single spelling: {line!r}.")
+            groups.append(spellings)
+        return cls(groups)
 
     def unified(self, text: str) -> str:
-        """The text with every spelling, the longest first from left to right, as its class's first one."""
+        """The text with each spelling replaced by the first of its group; left to right, the longest one counts."""
         words, out, place = text.split(), [], 0
         while place < len(words):
             for length in range(min(self._longest, len(words) - place), 0, -1):

@@ -6,8 +6,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from asr.extras import require
-
 CASES: dict[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "keep": str}
 
 _ABBREVIATIONS = {
@@ -90,7 +88,8 @@ def _number(digits: str) -> int:
 
 def _in_words(value: int, form: str = "cardinal") -> str:
     """A number as it is spoken, without "and"; form: cardinal, ordinal or year."""
-    num2words = require("train", "num2words", "numbers in texts").num2words
+    from num2words import num2words
+
     return str(num2words(value, to=form)).replace(",", "").replace(" and ", " ").replace("-", " ")
 
 

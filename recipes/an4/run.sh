@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# CMU AN4 (0.8 h): spelled names, numbers, addresses; phones with a lexicon, an n-gram of its own training text.
+# CMU AN4 (0.8 h of spelled names, numbers and addresses): phones, a lexicon, and an n-gram of the training texts.
 #   ./run.sh --data FOLDER [--dictionary cmudict.dict] [--work exp] [--stage 0] [--stop-stage 6]
-# FOLDER holds an4/ (the official archive, or a folder with a manifest.jsonl); without it stage 0 downloads the archive.
+# FOLDER contains an4/, the unpacked official archive or a folder with manifest.jsonl. Without it stage 0 downloads the archive.
 
 dictionary=
 cd "$(dirname "$0")"; . ../stages.sh
@@ -17,7 +17,7 @@ if at 1 "manifests"; then
   asr data split "$work/all.jsonl" --dev 0.1 --output "$work/train.jsonl" "$work/dev.jsonl"
 fi
 if at 2 "lexicon and language model of the training texts"; then
-  # Here "a" is nearly always the letter; CMUdict has the article first, and first pronunciations are what is trained on.
+  # In AN4 "a" is nearly always the letter. CMUdict lists the article first, and first pronunciations are trained on.
   (echo "a EY"; cat "$dictionary") > "$work/letters.dict"
   asr tokens lexicon --words "$work/all.jsonl" --dictionary "$work/letters.dict" --output "$work/lexicon.txt" --tokens "$work/tokens.txt"
   asr lm ngram "$work/all.jsonl" --order 3 --output "$work/lm.arpa.gz"
@@ -53,6 +53,6 @@ if at 5 "the model that ships: 20 epochs more, with dev too, on the pronunciatio
     asr score "$work/test.jsonl" "$work/$system.test.trn"
   done
 fi
-if at 6 "beside it: hidden Markov models with Gaussian mixtures, the search's weights from a few tries on dev"; then
+if at 6 "to compare: hidden Markov models with Gaussian mixtures, the search's weights from a few tries on dev"; then
   monophone
 fi

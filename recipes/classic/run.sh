@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Series that textbooks know, a fixed split each: all methods on the last values, which none of them sees.
+# Series from textbooks, with a fixed split each: all methods on the last values, which are in no training part.
 #   ./run.sh --data FOLDER [--work exp] [--stage 1] [--stop-stage 5]
-# FOLDER holds series/classic/.
+# FOLDER contains series/classic/.
 
 cd "$(dirname "$0")"; . ../stages.sh
 classic="$data/series/classic"

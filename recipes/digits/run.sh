@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Spoken digits (Free Spoken Digit Dataset, 0.3 h): the smallest whole path, a few minutes on two cores.
+# Spoken digits (Free Spoken Digit Dataset, 0.3 h): the smallest complete recipe, a few minutes on two cores.
 #   ./run.sh --data FOLDER [--work exp] [--dictionary cmudict.dict] [--stage 0] [--stop-stage 6]
-# FOLDER holds fsdd/ (the clone of the dataset's repository, or a folder with a manifest.jsonl); its takes 0-4 are test.
+# FOLDER contains fsdd/, a clone of the dataset's repository or a folder with manifest.jsonl. Takes 0 to 4 are the test set.
 
 dictionary=
 cd "$(dirname "$0")"; . ../stages.sh
@@ -28,6 +28,6 @@ if at 5 "test"; then
   asr decode --model "$work/packed" --manifest "$work/test.jsonl" --output "$work/bilstm.test.trn"
   asr score "$work/test.jsonl" "$work/bilstm.test.trn"
 fi
-if at 6 "beside it: hidden Markov models with Gaussian mixtures, the search's weights from a few tries on dev" && [ -f "$dictionary" ]; then
+if at 6 "to compare: hidden Markov models with Gaussian mixtures, the search's weights from a few tries on dev" && [ -f "$dictionary" ]; then
   monophone
 fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ETT (electricity transformer temperature): long horizons, all seven series, the usual split of 12, 4 and 4 months.
 #   ./run.sh --data FOLDER [--work exp] [--stage 1] [--stop-stage 3]
-# FOLDER holds series/ett/ETTh1.csv and ETTm1.csv.gz.
+# FOLDER contains series/ett/ETTh1.csv and ETTm1.csv.gz.
 
 cd "$(dirname "$0")"; . ../stages.sh
 ett="$data/series/ett"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Film reviews, good or bad (IMDB, Maas et al. 2011): a language model of the training texts, and a BiLSTM that starts from it.
+# Film reviews, positive or negative (IMDB, Maas et al. 2011): a language model of the training texts, and a BiLSTM
+# classifier that starts from it.
 #   ./run.sh --data FOLDER [--work exp] [--stage 1] [--stop-stage 4]
-# FOLDER holds text/imdb/{train,test}.tsv.xz (columns label and text). A tenth of train is for validation. Where
-# text/sst-2 is there, the language model reads its phrases too, and ../sst2 can start from it.
+# FOLDER contains text/imdb/{train,test}.tsv.xz (columns label and text). A tenth of the training set is for validation. If
+# there is text/sst-2, the language model is trained on its phrases too, and ../sst2 can start from it.
 
 cd "$(dirname "$0")"; . ../stages.sh
 imdb="$data/text/imdb" sst="$data/text/sst-2"

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Any official LibriSpeech subsets, by name: train on some, score others.
+# Train on official LibriSpeech subsets and score others, by their names.
 #   ./run.sh [--data FOLDER] --train train-clean-100[,train-clean-360] --eval test-clean,test-other --dev dev-clean
-#            [--text TEXT] [--dictionary DICT] [--work exp] [--stage 0] [--stop-stage 6]
-# FOLDER is where LibriSpeech/<subset> lies or is to be downloaded to. Without DICT (CMUdict) the model spells in
-# characters; without TEXT the language model is made of the training transcripts.
+#            [--text TEXT] [--dictionary DICT] [--work exp] [--stage 0] [--stop-stage 5]
+# FOLDER contains LibriSpeech/<subset>; missing subsets are downloaded into it. Without DICT (a dictionary such as CMUdict)
+# the model's tokens are characters. Without TEXT the language model is estimated from the training transcripts.
 
 train=train-clean-100 eval=test-clean,test-other dev=dev-clean text= dictionary= words=200000 prune="0 0 1"
 cd "$(dirname "$0")"; . ../stages.sh
 data="${data:-$work/data}"
 
-if at 0 "download what is not there"; then
+if at 0 "download missing subsets"; then
   for name in ${train//,/ } ${eval//,/ } $dev; do
     if [ ! -d "$data/LibriSpeech/$name" ]; then asr data download "$name" --output "$data"; fi
   done

@@ -54,7 +54,7 @@ if at 1 "text to train on, text to validate on"; then
 fi
 if at 2 "n-grams: whole, and pruned to ship"; then
   more=() threshold=1.36e-7
-  if [ -n "$books" ]; then more=("$work/books.txt.gz") threshold=THRESHOLD; fi
+  if [ -n "$books" ]; then more=("$work/books.txt.gz") threshold=2.34e-7; fi
   asr lm ngram "$text" "${more[@]}" --order 3 --vocab "$vocab" --memory "$memory" --temporary "$work" --output "$work/3gram.arpa"
   asr lm ngram "$text" "${more[@]}" --order 3 --vocab "$vocab" --memory "$memory" --temporary "$work" \
     --unseen --threshold "$threshold" --decimals 3 --output "$work/pruned.arpa.gz"

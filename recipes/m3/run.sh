@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# M3: all 3,003 series, by period, with what the competition reported.
+# M3: all 3,003 series, by period, compared with the figures of the competition.
 #   ./run.sh --data FOLDER [--work exp] [--stage 1] [--stop-stage 2]
-# FOLDER holds series/m3/M3.csv.gz. Stage 1 judges on the ends of the training parts, to choose a method there.
+# FOLDER contains series/m3/M3.csv.gz. Stage 1 evaluates on the ends of the training parts, to choose a method.
 
 cd "$(dirname "$0")"; . ../stages.sh
 table="$data/series/m3/M3.csv.gz" methods=theta,dotm,ets,ces,average,median

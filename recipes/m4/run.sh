@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# M4, hourly and weekly: baselines, a hybrid of smoothing and recurrent network over all series of a frequency, a small ensemble.
+# M4, hourly and weekly: baselines, a hybrid of smoothing and a recurrent network, and a small ensemble.
 #   ./run.sh --data FOLDER [--work exp] [--stage 1] [--stop-stage 4]
-# FOLDER holds series/m4/{Hourly,Weekly}-{train.csv.gz,test.csv}. Stages 1 and 3 judge on the ends of the training parts.
+# FOLDER contains series/m4/{Hourly,Weekly}-{train.csv.gz,test.csv}. Stages 1 and 3 evaluate on the ends of the training
+# parts.
 
 cd "$(dirname "$0")"; . ../stages.sh
 judge() { # NAME SEASON METHODS [OPTIONS]

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Film reviews' phrases, good or bad (SST-2 in GLUE's form): a BiLSTM from scratch, and one that starts from a language model.
+# Phrases of film reviews, positive or negative (SST-2 in GLUE's form): a BiLSTM from scratch, and one that starts from a
+# language model.
 #   ./run.sh --data FOLDER [--language-model ../imdb/exp/lm] [--work exp] [--stage 1] [--stop-stage 4]
-# FOLDER holds text/sst-2/{train.tsv.gz,dev.tsv,test.tsv}; the test part has the labels of the Stanford treebank.
+# FOLDER contains text/sst-2/{train.tsv.gz,dev.tsv,test.tsv}; the test set has the labels of the Stanford treebank.
 
 language_model=
 cd "$(dirname "$0")"; . ../stages.sh

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Daily closing prices, one day ahead, from each of the last 1,000 days: prices and returns, each method against the best
-# baseline. Orders of ARIMA and ETS are chosen anew every 100 days, networks are trained anew every 500.
+# Daily closing prices, one day ahead, from each of the last 1,000 days: prices and returns, each method compared with the
+# best baseline. ARIMA and ETS orders are chosen again every 100 days, networks are trained again every 500.
 #   ./run.sh --data FOLDER [--work exp] [--stage 1] [--stop-stage 2]
-# FOLDER holds series/stocks/{aapl,msft,ibm,ge,ko,jpm,spy}.csv.gz.
+# FOLDER contains series/stocks/{aapl,msft,ibm,ge,ko,jpm,spy}.csv.gz.
 
 cd "$(dirname "$0")"; . ../stages.sh
 judge() { # TICKER NAME REFIT METHODS

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Question types (TREC-6): a BiLSTM from scratch, and one that starts from a language model; minutes on two cores.
 #   ./run.sh --data FOLDER [--language-model ../imdb/exp/lm] [--work exp] [--stage 1] [--stop-stage 3]
-# FOLDER holds text/trec/TREC.train.all and TREC.test.all (lines `0-5 text`, Latin-1). A tenth of train is for validation.
+# FOLDER contains text/trec/TREC.train.all and TREC.test.all (lines `0-5 text`, Latin-1). A tenth of the training set is for
+# validation.
 
 language_model=
 cd "$(dirname "$0")"; . ../stages.sh

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# WikiText-2 at the level of words, as published figures have it: 33,278 words, one running text, <eos> counted.
+# WikiText-2 with the vocabulary of published results: 33,278 words, one running text, <eos> counted as a word.
 #   ./run.sh --data FOLDER [--text FOLDER] [--work exp] [--stage 1] [--stop-stage 3]
-# --text holds {train,valid,test}.txt(.gz) (by default FOLDER/text/wikitext-2). Penn Treebank, which is licensed, goes the
-# same way: --text a folder that holds its train.txt, valid.txt and test.txt, --work exp/ptb.
+# --text is a folder with {train,valid,test}.txt(.gz), by default FOLDER/text/wikitext-2. For Penn Treebank, which needs a
+# licence, give the folder of its train.txt, valid.txt and test.txt, and --work exp/ptb.
 
 text=
 cd "$(dirname "$0")"; . ../stages.sh

@@ -72,6 +72,8 @@ def test_excerpts_are_of_one_kind_of_the_length_asked_for_and_without_jumps(nois
 
 
 def test_kinds_that_are_not_there_are_named(noises, tmp_path):
+    with pytest.raises(ConfigError, match=r"needs augment\.noise_folder"):
+        augment_samples(_white(0.1), RATE, AugmentConfig(speeds=(), recorded_probability=1.0), _random())
     with pytest.raises(ConfigError, match="no rain"):
         RecordedNoise(noises, ("rain", "low"), RATE)
     with pytest.raises(ConfigError, match="has no folders"):
@@ -226,7 +228,6 @@ def test_every_kind_of_augmentation_is_applied_at_its_share_and_follows_the_seed
 @pytest.mark.parametrize(
     "values",
     [
-        {"recorded_probability": 0.1},
         {"telephone_probability": 1.5},
         {"telephone_codecs": ("CDMA",)},
         {"clipping_share": (0.0, 0.1)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,12 +22,13 @@ from asr.errors import CheckpointError, ConfigError
 from asr.gmm.config import GaussianConfig
 from asr.gmm.model import GaussianModel
 from asr.model_folder import read_arrays, write_arrays
-from asr.shipped import model_folder, names
+from asr.shipped import available_models, model_folder
 from asr.text.tokens import Tokens
 from tests.conftest import speech_like, tiny_checkpoint
 from tests.test_model_package import run_without_torch
 
 TOKENS = Tokens.characters("abc")
+SPEECH = Path(__file__).parents[1] / "speech" / "hello.flac"
 
 
 def _save(folder, settings, dtype="float32"):
@@ -64,7 +66,7 @@ def test_graphs_give_torchs_log_probs(tmp_path, settings):
         assert np.abs(found - expected).max(initial=0.0) < 1e-3  # features differ in rounding
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", available_models())
 def test_shipped_graphs_give_torchs_log_probs_of_real_speech(name, data):
     model, backend = load_network(model_folder(name)).model, OnnxBackend(model_folder(name))
     paths = sorted((data / "LibriSpeech/dev-clean-part").rglob("*.mp3"))[::200]
@@ -108,6 +110,15 @@ def test_it_works_where_torch_is_not(exported):
     expected = open_backend(exported, backend="torch", device="cpu").log_probs([samples])[0].sum()
     assert float(total) == pytest.approx(float(expected), rel=1e-4)
     assert frames == "0"
+
+
+def test_a_recording_becomes_text_where_torch_is_not():
+    """With the shipped model's own n-gram and LSTM language models."""
+    code = (
+        "import asr\nrecognizer = asr.Recognizer.load()\nprint(recognizer.transcribe(sys.argv[1]).text)\n"
+        "assert not {'torch', 'numba', 'scipy', 'sklearn'} & set(sys.modules)\n"
+    )
+    assert "the old man walked along the river" in run_without_torch(code, str(SPEECH))
 
 
 def test_what_cannot_be_exported_is_named(tmp_path):

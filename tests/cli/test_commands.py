@@ -449,7 +449,7 @@ def test_the_pronunciation_that_was_said_is_chosen_and_trained_on(run, make_wav,
     manifest = read_manifest(tmp_path / "train.jsonl")
     trained = AcousticRun(settings, manifest, manifest, tmp_path / "o")
     assert [(item[0].id, item[1]) for item in trained.task.train] == [("p", [4, 1, 4, 2, 1])]
-    assert [str(item) for item in trained.bad][:1] == ["q: its text and what it is spelled in are not of as many words"]
+    assert [str(item) for item in trained.bad][:1] == ["q: its text and its spelling have different numbers of words"]
     (tmp_path / "s.txt").write_text("p C | D |\n")
     with pytest.raises(TextError, match="line 1: 'D' is no token"):
         AcousticRun(settings, manifest, manifest, tmp_path / "o")

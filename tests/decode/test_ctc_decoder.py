@@ -278,6 +278,16 @@ def test_a_lexicon_may_be_words_a_file_or_an_object(tmp_path):
     assert CtcDecoder(ALPHABET).words is None
 
 
+def test_words_that_the_labels_cannot_spell_are_counted(arpa):
+    notes: list[str] = []
+    CtcDecoder(["", " ", "a", "b", "d"], lm=arpa, note=notes.append)
+    CtcDecoder(ALPHABET, lexicon=["bad", "zebra"], note=notes.append)
+    assert notes == [
+        f"1 of 4 words of {arpa} cannot be spelled in the tokens and are left out, such as 'cab'",
+        "1 of 2 words of the lexicon cannot be spelled in the tokens and are left out, such as 'zebra'",
+    ]
+
+
 def test_a_torchaudio_style_emission_is_decoded_with_its_lexicon(tmp_path, arpa):
     """Tokens with '-' for the blank and '|' for silence, a lexicon file, a batch with lengths, torch tensors."""
     tokens = ["-", "|", *"abcd"]

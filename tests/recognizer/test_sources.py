@@ -134,6 +134,9 @@ def test_standard_input_is_transcribed(tmp_path, tiny_model):
         result = subprocess.run(arguments, input=piped, capture_output=True, check=False)
         assert result.returncode == 0, result.stderr
         assert b'"duration": 5.525' in result.stdout
+    arguments = [sys.executable, "-c", code, "transcribe", "-", "--model", tiny_model, "--output-dir", tmp_path]
+    subprocess.run(arguments, input=piped, capture_output=True, check=True)
+    assert (tmp_path / "stdin.txt").exists()
 
 
 def test_several_threads_may_share_a_recognizer(recognizer):
@@ -148,11 +151,12 @@ def _threads() -> list:
     return [torch.get_num_threads(), *(entry["num_threads"] for entry in threadpool_info())]
 
 
-def test_the_thread_counts_of_the_host_stay_as_they_are():
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_the_thread_counts_of_the_host_stay_as_they_are(backend):
     torch.set_num_threads(2)
     before = _threads()
     assert max(before) > 1, "this machine shows nothing"
-    recognizer = Recognizer.load(device="cpu", threads=1)  # with a neural language model
+    recognizer = Recognizer.load(backend=backend, threads=1)  # with a neural language model
     assert _threads() == before
     recognizer.transcribe(SPEECH)
     assert _threads() == before

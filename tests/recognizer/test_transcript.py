@@ -3,6 +3,9 @@ from __future__ import annotations
 import itertools
 import json
 
+import pytest
+
+from asr.errors import ConfigError
 from asr.recognizer.transcript import FORMATS, Transcript, Word, cues
 
 WORDS = (
@@ -48,3 +51,15 @@ def test_subtitles_stay_short_and_in_order():
     assert " ".join(cue.text for cue in found) == " ".join(word.word for word in words)
     assert all(len(cue.text) <= 84 and cue.end - cue.start <= 6.01 for cue in found)
     assert all(a.end <= b.start + 1e-9 for a, b in itertools.pairwise(found))
+
+
+def test_a_transcript_writes_itself_in_the_format_that_a_name_asks_for(tmp_path):
+    for name, render in FORMATS.items():
+        assert getattr(TRANSCRIPT, f"to_{name}")() == render(TRANSCRIPT)
+        TRANSCRIPT.write(tmp_path / f"talk.{name}")
+        assert (tmp_path / f"talk.{name}").read_text() == render(TRANSCRIPT)
+    TRANSCRIPT.write(tmp_path / "talk.lines", "ctm")
+    assert (tmp_path / "talk.lines").read_text() == TRANSCRIPT.to_ctm()
+    for path, format in (("talk.pdf", None), ("talk", None), ("talk.txt", "html5")):
+        with pytest.raises(ConfigError, match="no transcript format; choose one of txt, json"):
+            TRANSCRIPT.write(tmp_path / path, format)

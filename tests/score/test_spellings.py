@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from asr.cli.speech.score import command
 from click.testing import CliRunner
 
+from asr.cli.speech.score import command
 from asr.errors import TextError
 from asr.score.spellings import Spellings
 
@@ -30,7 +30,7 @@ def test_the_longest_spelling_counts():
     assert unified("b c d b c b") == "b c d b c a"
 
 
-@pytest.mark.parametrize(("text", "match"), [("colour color\ngray color\n", "color' stands twice"), ("a\n", "line 1")])
+@pytest.mark.parametrize(("text", "match"), [("colour color\ngray color\n", "color' is repeated"), ("a\n", "line 1")])
 def test_lines_that_cannot_be_are_named(tmp_path, text, match):
     path = tmp_path / "wrong.txt"
     path.write_text(text)

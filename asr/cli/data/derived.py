@@ -1,4 +1,4 @@
-"""`asr data augment|join|sounds`: corpora made of others, or of nothing."""
+"""`asr data augment|join|sounds`: make corpora from others, or from synthetic sounds."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ from asr.data.manifest import Manifest, read_manifest, write_manifest
 from asr.errors import ConfigError
 
 
-@click.command("augment", short_help="Write utterances with noise, in rooms, through telephones.")
+@click.command("augment", short_help="Add noise, rooms, telephones and codecs to audio.")
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML with a section [augment].")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Such as augment.telephone_probability=1.")
-@click.option("--seed", default=1, show_default=True)
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML) with a section [augment]."
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a configuration key, such as augment.telephone_probability=1; may be repeated.",
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of the random choices.")
 def augment(manifest: Path, output: Path, config_path: Path | None, overrides: tuple[str, ...], seed: int) -> int:
-    """Write the utterances of MANIFEST with noise, in rooms, through telephones, as [augment] of a configuration says.
+    """Write the utterances of MANIFEST with the noise, rooms, telephones and codecs of the section [augment].
 
-    Other sections of the configuration are not looked at. The same seed gives the same audio; speeds are 1 unless the
-    configuration names some.
+    Other sections of the configuration are ignored. The same seed gives the same audio. Speed is unchanged unless the
+    configuration names speeds.
 
     \b
     Example: asr data augment dev.jsonl --set augment.telephone_probability=1 --output dev-telephone
@@ -37,16 +45,24 @@ def augment(manifest: Path, output: Path, config_path: Path | None, overrides: t
     return _derived(manifest, output, lambda given, progress: write_augmented(given, config, seed, output, progress))
 
 
-@click.command("join", short_help="Put utterances one after the other.")
+@click.command("join", short_help="Concatenate utterances.")
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML with a section [join].")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Such as join.share=1.")
-@click.option("--seed", default=1, show_default=True)
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML) with a section [join]."
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a configuration key, such as join.share=1; may be repeated.",
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of the random choices.")
 def join(manifest: Path, output: Path, config_path: Path | None, overrides: tuple[str, ...], seed: int) -> int:
-    """Put utterances of MANIFEST one after the other, with pauses, as long recordings have them.
+    """Concatenate utterances of MANIFEST with pauses between them, as in long recordings.
 
-    The manifest written holds the joined examples and the utterances that were left single.
+    The new manifest has the concatenated examples and the utterances that stay single.
 
     \b
     Example: asr data join train.jsonl --set join.share=0.3 --output train-joined
@@ -58,16 +74,19 @@ def join(manifest: Path, output: Path, config_path: Path | None, overrides: tupl
     return _derived(manifest, output, lambda given, progress: write_joined(given, config, seed, output, progress))
 
 
-@click.command("sounds", short_help="Make sounds in which no word is said.")
+@click.command("sounds", short_help="Make sounds without speech.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
-@click.option("--number", default=200, show_default=True, type=click.IntRange(1))
+@click.option("--number", default=200, show_default=True, type=click.IntRange(1), help="Number of sounds.")
 @click.option(
-    "--kind", "kinds", multiple=True, help="noise, swelling, hum, tone, music, clicks, silence.  [default: all]"
+    "--kind",
+    "kinds",
+    multiple=True,
+    help="Kind of sound: noise, swelling, hum, tone, music, clicks or silence; may be repeated.  [default: all]",
 )
-@click.option("--seconds", nargs=2, default=(2.0, 9.0), show_default=True, help="Length, drawn evenly between.")
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seconds", nargs=2, default=(2.0, 9.0), show_default=True, help="Shortest and longest length.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the random choices.")
 def sounds(output: Path, number: int, kinds: tuple[str, ...], seconds: tuple[float, float], seed: int) -> None:
-    """Make sounds in which no word is said, with empty texts: to train a model, or to test it, not to hear words there.
+    """Make sounds without speech, with empty texts, to train or test that a model recognises no words in them.
 
     \b
     Example: asr data sounds --number 5 --kind noise --seconds 60 60 --output five-minutes

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asr.forecast.panel import PanelResult
 
 
-@click.command("windows")
+@click.command("windows", short_help="Compare methods over all windows of a long series.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--time-col", help="Column of times, which is not forecast.  [default: none]")
 @click.option("--split", required=True, metavar="TRAIN,DEV,TEST", help="Number of steps of each part, in this order.")
@@ -74,7 +74,7 @@ def windows(
         click.echo(f"{errors.name:<16} MSE {errors.mse:.4f}  MAE {errors.mae:.4f}")
 
 
-@click.command("many")
+@click.command("many", short_help="Compare methods on many short series.")
 @click.argument("train", type=click.Path(path_type=Path))
 @click.option("--test", type=click.Path(path_type=Path), help="The values after each series, in the same format.")
 @click.option("--period", help="TRAIN is the table of M3; forecast its series of this period, such as MONTHLY.")

@@ -100,7 +100,7 @@ def _chosen(text: str) -> list[str]:
     return list(DEFAULT) if text == "all" else [name for name in text.replace(",", " ").split() if name]
 
 
-@command.command("compare")
+@command.command("compare", short_help="Compare methods on the last values.")
 @series_options
 @click.option("--methods", default="all", show_default=True, help=METHODS_HELP)
 @click.option("--output", type=click.Path(path_type=Path), help="Write all forecasts as CSV.")
@@ -131,7 +131,7 @@ def compare(
     return 0
 
 
-@command.command("backtest")
+@command.command("backtest", short_help="Compare methods from many origins.")
 @series_options
 @click.option("--methods", default="all", show_default=True, help=METHODS_HELP)
 @click.option(
@@ -189,7 +189,7 @@ def backtest(
     return 0
 
 
-@command.command("fit")
+@command.command("fit", short_help="Fit one method and store it.")
 @series_options
 @click.option("--method", default="lstm", show_default=True, type=click.Choice(names()), help="Method to fit.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
@@ -212,7 +212,7 @@ def fit(
     return 0
 
 
-@command.command("predict")
+@command.command("predict", short_help="Forecast the values after the series.")
 @series_options
 @click.option("--model", type=click.Path(path_type=Path), help="Folder from `asr forecast fit`.")
 @click.option(

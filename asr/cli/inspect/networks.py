@@ -47,7 +47,7 @@ class StackInput(NamedTuple):
     frame_seconds: float = 0.0
 
 
-@command.command("gates")
+@command.command("gates", short_help="Show the gates of an LSTM over time.")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--text", help="Words instead of a file; MODEL is then a text classifier or a language model.")
 @click.option("--model", default="english", show_default=True, help="Model folder, or a shipped model's name.")
@@ -139,7 +139,7 @@ def _text_input(text: str, folder: Path, layer: int) -> StackInput:
     return StackInput(network.recurrent, layer, inputs, folder.name, words)
 
 
-@command.command("attribution")
+@command.command("attribution", short_help="Attribute a token to the audio features.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--at", required=True, type=click.FloatRange(min=0), help="Time in the file, in seconds.")
 @click.option("--model", default="english", show_default=True, help="Model folder, or a shipped model's name.")

@@ -53,11 +53,13 @@ def command() -> None:
     metavar="SHARE",
     help="Leave out n-grams without which perplexity rises by less than this share, such as 1e-8.",
 )
-@click.option("--memory", default="4G", show_default=True, metavar="SIZE", help="To use, about; the rest lies on disk.")
+@click.option(
+    "--memory", default="4G", show_default=True, metavar="SIZE", help="Approximate memory to use; the rest is on disk."
+)
 @click.option(
     "--temporary",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder for what lies on disk: some 60 bytes a word of TEXT.  [default: the system's]",
+    help="Folder for temporary files, about 60 bytes for each word of TEXTS.  [default: the system's]",
 )
 @click.option(
     "--decimals",

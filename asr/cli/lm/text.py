@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from asr.cli.case_option import CASE
 from asr.cli.console import Progress, note
 from asr.data.books import Collector, Tally, find_books, read_books, without_listed
 from asr.data.manifest import sentences
@@ -18,23 +19,38 @@ from asr.text.normalize import CASES
 PATHS = click.Path(path_type=Path)
 
 
-@click.command("text")
+@click.command("text", short_help="Make training text from books.")
 @click.argument("sources", nargs=-1, required=True, type=PATHS)
-@click.option("--output", required=True, type=PATHS, help="A sentence a line, as spoken; .gz, .bz2, .xz are packed.")
-@click.option("--printed", type=PATHS, help="The same sentences as printed, a blank line between paragraphs.")
-@click.option("--leave-out", "lists", multiple=True, type=PATHS, help="List of books to leave out, path's end a line.")
-@click.option("--apart", multiple=True, type=PATHS, help="Text or manifest to share no run of 8 words with.")
-@click.option("--known", multiple=True, type=PATHS, help="Text already had: doubles of it are left out.")
-@click.option("--processes", default=1, show_default=True, type=click.IntRange(1), help="That read books at once.")
-@click.option("--case", type=click.Choice(list(CASES)), default="lower", show_default=True)
+@click.option(
+    "--output", required=True, type=PATHS, help="Text to write, as spoken, one sentence a line (plain, .gz, .bz2, .xz)."
+)
+@click.option("--printed", type=PATHS, help="Also write the sentences as printed, with blank lines between paragraphs.")
+@click.option(
+    "--leave-out",
+    "lists",
+    multiple=True,
+    type=PATHS,
+    help="List of books to leave out: the end of a path on each line.",
+)
+@click.option(
+    "--apart",
+    multiple=True,
+    type=PATHS,
+    help="Text or manifest with which no run of 8 words may be shared, such as a test set.",
+)
+@click.option("--known", multiple=True, type=PATHS, help="Text that you have already: its sentences are left out.")
+@click.option(
+    "--processes", default=1, show_default=True, type=click.IntRange(1), help="Number of processes that read books."
+)
+@CASE
 def text(
     sources: tuple[Path, ...], output: Path, printed: Path | None, lists: tuple[Path, ...], apart: tuple[Path, ...],
     known: tuple[Path, ...], processes: int, case: str,
 ) -> None:  # fmt: skip
-    """Sentences of the books in SOURCE...: files or folders of plain text (.txt) and Markdown (.md).
+    """Write the sentences of the books in SOURCES, which are plain text or Markdown files (.txt, .md) or their folders.
 
-    Headers, licences, contents and notes of Project Gutenberg's files go, so do books and paragraphs that are not in
-    English, doubles of others, and those that --leave-out and --apart name.
+    Left out are the headers, licences, contents and notes of Project Gutenberg's files, books and paragraphs that are
+    not in English, duplicates, and what --leave-out and --apart exclude.
 
     \b
     Example: asr lm text books --apart heldout.txt --output prose.txt.gz

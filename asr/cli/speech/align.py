@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from asr.cli.console import Progress, note
-from asr.cli.speech.search_options import MODEL_HELP
+from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option
 from asr.recognizer.aligner import Aligner
 from asr.recognizer.transcript import FORMATS
 from asr.text_file import read_text
@@ -17,12 +17,15 @@ from asr.text_file import read_text
 @click.argument("audio", type=click.Path(path_type=Path))
 @click.argument("text", type=click.Path(path_type=Path))
 @click.option("--model", help=f"{MODEL_HELP}  [default: english]")
-@click.option("--format", "name", type=click.Choice(list(FORMATS)), default="srt", show_default=True)
+@click.option(
+    "--format", "name", type=click.Choice(list(FORMATS)), default="srt", show_default=True, help="Output format."
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Write there instead of printing.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@device_option
+@backend_option
 @click.option("--threads", default=0, help="CPU threads.  [default: all cores]")
 def command(
-    audio: Path, text: Path, model: str | None, name: str, output: Path | None, device: str, threads: int
+    audio: Path, text: Path, model: str | None, name: str, output: Path | None, device: str, backend: str, threads: int
 ) -> None:
     """Align the words of a text file with a recording, for subtitles or word times of a text that is known.
 
@@ -34,7 +37,7 @@ def command(
       asr align talk.mp3 talk.txt --format ctm --output talk.ctm
     """
     content = read_text(text)
-    aligner = Aligner.load(model, device=device, threads=threads, note=note)
+    aligner = Aligner.load(model, backend=backend, device=device, threads=threads, note=note)
     progress = Progress(audio.name)
     try:
         transcript = aligner.align(audio, content, progress=progress)

@@ -11,7 +11,7 @@ import numpy as np
 
 from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, list_bad, note
-from asr.cli.speech.search_options import MODEL_HELP, search_options
+from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, search_options
 from asr.data.manifest import BadItem
 from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.hypothesis import Hypothesis
@@ -51,11 +51,12 @@ class Emissions:
     type=click.FloatRange(min=0, min_open=True),
     help=f"Seconds between frames, for word times.  [default: as stored, or the model's, else {FRAME_SECONDS:g}]",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@device_option
+@backend_option
 def command(
     model: str | None, manifest: Path | None, save_log_probs: Path | None, stored: Path | None,
     tokens_path: Path | None, search: SearchOptions, threads: int, limit: int, output: Path | None, as_json: bool,
-    frame_seconds: float | None, device: str,
+    frame_seconds: float | None, device: str, backend: str,
 ) -> int:  # fmt: skip
     """Decode a manifest with a model, or stored log-probabilities of any CTC system.
 
@@ -73,7 +74,7 @@ def command(
             note(f"{stored} does not say how long a frame is: {FRAME_SECONDS:g} s is assumed for word times; "
                  "give --frame-seconds")  # fmt: skip
     else:
-        emissions = _computed(model, manifest, limit, device)
+        emissions = _computed(model, manifest, limit, device, backend)
         if save_log_probs is not None:
             write_log_probs(save_log_probs, emissions.arrays, emissions.seconds_per_frame)
     decoder = open_decoder(emissions.model, search, note=note)
@@ -99,11 +100,11 @@ def _stored(path: Path, tokens: Path | None, limit: int) -> Emissions:
     return Emissions(log_probs.arrays, Tokens.read(tokens), log_probs.seconds_per_frame, [])
 
 
-def _computed(model: str | None, manifest: Path | None, limit: int, device: str) -> Emissions:
+def _computed(model: str | None, manifest: Path | None, limit: int, device: str, backend: str) -> Emissions:
     if manifest is None:
         raise ConfigError("--model needs --manifest, the utterances to decode.")
     progress = Progress("acoustic model")
-    computed = compute_log_probs(model, manifest, device=device, limit=limit, progress=progress)
+    computed = compute_log_probs(model, manifest, device=device, backend=backend, limit=limit, progress=progress)
     progress.close()
     return Emissions(computed.arrays, computed.backend.package, computed.backend.seconds_per_frame, computed.bad)
 

@@ -9,11 +9,17 @@ from typing import Any
 
 import click
 
+from asr.backends.open import BACKENDS
 from asr.decode.build import HOTWORD_BOOST, SearchOptions
 from asr.errors import ConfigError
 from asr.shipped import neural_lm_path
 from asr.text.lines import read_lines
 
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+backend_option = click.option(
+    "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
+    help="What runs the acoustic model; auto takes ONNX Runtime on the CPU where the model has a graph for it.",
+)  # fmt: skip
 MODEL_HELP = "Model folder, or a shipped model by name (english, digits, an4)."
 
 Command = Callable[..., Any]

@@ -12,7 +12,7 @@ import click
 
 from asr.audio.read import AUDIO_EXTENSIONS
 from asr.cli.console import Progress, note
-from asr.cli.speech.search_options import MODEL_HELP, language_options
+from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError
 from asr.recognizer.recognizer import Recognizer
@@ -29,12 +29,13 @@ STDIN = "-"
     "--format", "formats", multiple=True, type=click.Choice(list(FORMATS)), help="May be repeated.  [default: txt]"
 )
 @click.option("--output-dir", type=click.Path(path_type=Path), help="Write DIR/<stem>.<format> instead of printing.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@device_option
+@backend_option
 @click.option("--threads", default=0, help="CPU threads.  [default: all cores]")
 @click.option("--partial", is_flag=True, help="Transcribe what can be read of a file that ends early.")
 def command(
     paths: tuple[str, ...], model: str | None, search: SearchOptions, formats: tuple[str, ...],
-    output_dir: Path | None, device: str, threads: int, partial: bool,
+    output_dir: Path | None, device: str, backend: str, threads: int, partial: bool,
 ) -> int:  # fmt: skip
     """Turn audio files into text, subtitles or word times.
 
@@ -53,8 +54,8 @@ def command(
         return 1
     if output_dir is not None:
         _make_folder(output_dir)
-    recognizer = Recognizer.from_options(model, search, device=device, threads=threads, note=note)
-    stems = Counter(Path(file).stem for file in files)
+    recognizer = Recognizer.from_options(model, search, backend=backend, device=device, threads=threads, note=note)
+    stems = Counter(Path("stdin" if file == STDIN else file).stem for file in files)
     failed = len(missing)
     for number, file in enumerate(files, 1):
         try:
@@ -65,8 +66,8 @@ def command(
             continue
         for name in formats or ("txt",):
             if output_dir is not None:
-                stem = Path(file).stem if stems[Path(file).stem] == 1 else Path(file).name
-                transcript.write(output_dir / f"{stem}.{name}")
+                path = Path(transcript.file)
+                transcript.write(output_dir / f"{path.stem if stems[path.stem] == 1 else path.name}.{name}")
             else:
                 _print(transcript, name, named=len(files) > 1)
     return 1 if failed else 0

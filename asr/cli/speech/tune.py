@@ -52,10 +52,14 @@ class Plan:
     "--lexicon", "lexicon_path", type=click.Path(path_type=Path), help="lexicon.txt.  [default: the model's own]"
 )
 @click.option("--lm", required=True, help="ARPA language model.")
-@click.option("--beam-size", default=50, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--beam-size", default=50, show_default=True, type=click.IntRange(min=1), help="Number of hypotheses to keep."
+)
 @beam_threshold_option
 @click.option("--trials", default=8, show_default=True, type=click.IntRange(min=1), help="Settings to try at most.")
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Utterances searched at once."
+)
 @click.option("--limit", default=0, help="Only the first N utterances by id.")
 @click.option("--beams", default="10,25,50,100,200", show_default=True, help="Beam sizes to try with the best weights.")
 @click.option(

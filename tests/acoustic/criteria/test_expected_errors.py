@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from asr.acoustic.criteria.ctc import ctc_losses
-from asr.acoustic.criteria.expected_errors import ExpectedErrors
+from asr.acoustic.criteria.base import Outputs
+from asr.acoustic.criteria.crf import CtcCrf, TokenTrigrams
+from asr.acoustic.criteria.ctc import Ctc, CtcFirst, ctc_losses
+from asr.acoustic.criteria.expected_errors import ExpectedErrors, MinimumWordErrors
+from asr.data.manifest import Utterance
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.lm.ngram.arpa import ArpaModel
 from asr.lm.ngram.tables import build_tables
@@ -99,3 +104,28 @@ def test_an_utterance_without_hypotheses_misses_all_its_words(decoder):
     found.sum().backward()
     assert torch.isfinite(log_probs.grad).all()
     assert float(found[0].detach()) <= 2.0
+
+
+def test_minimum_word_errors_adds_a_share_of_ctc_crf_and_is_judged_by_its_search(decoder):
+    log_probs, lengths = _log_probs(4), torch.tensor([8, 6])
+    targets = [TOKENS.encode("ab c"), TOKENS.encode("ba")]
+    outputs = Outputs(log_probs, lengths, targets, [["ab", "c"], ["ba"]], epoch=0)
+    crf = CtcCrf(Ctc(TOKENS), TokenTrigrams.estimate(targets, len(TOKENS)), 0.1)
+    expected = ExpectedErrors(decoder)
+    criterion = MinimumWordErrors(expected, crf, 0.25)
+    loss, figures = criterion.loss(outputs)
+    errors = expected(log_probs, lengths, outputs.words).sum()
+    assert float(loss) == pytest.approx(float(errors / 3 + 0.25 * crf.loss(outputs)[0]), rel=1e-5)
+    assert figures["expected_errors"] == pytest.approx(float(errors))
+    assert figures["words"] == 3.0
+    dev = [(Utterance("a", "a.wav", 1.0, "ab c"), targets[0]), (Utterance("b", "b.wav", 1.0, "ba"), targets[1])]
+    arrays = {"a": log_probs[0].numpy(), "b": log_probs[1, :6].numpy()}
+    judged = criterion.validate(arrays, dev, torch.device("cpu"))
+    texts = [decoder.decode(arrays[name])[0].text.split() for name in "ab"]
+    wrong = sum(_edits(list(reference), text) for reference, text in zip(outputs.words, texts, strict=True))
+    assert judged[criterion.metric] == pytest.approx(wrong / 3, abs=1e-4)
+    assert set(judged) == {"wer", "crf"}
+    first = CtcFirst(Ctc(TOKENS), criterion, 1)
+    assert first.metric == "wer"
+    assert float(first.loss(outputs)[0]) == pytest.approx(float(Ctc(TOKENS).loss(outputs)[0]))
+    assert float(first.loss(dataclasses.replace(outputs, epoch=1))[0]) == pytest.approx(float(loss))
