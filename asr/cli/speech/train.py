@@ -14,8 +14,8 @@ from asr.data.manifest import BadItem, Manifest, read_manifest
 from asr.train.log import EpochLog
 
 if TYPE_CHECKING:
-    from asr.acoustic.run import AcousticRun
-    from asr.gmm.run import GaussianRun
+    from asr.acoustic.run import AcousticRun, AcousticRunConfig
+    from asr.gmm.run import GaussianRun, GaussianRunConfig
 
 
 @click.command()
@@ -56,26 +56,39 @@ def command(
         _train(values, train_path, dev_path, output, resume)
 
 
-def _run(values: dict[str, Any], train: Manifest, dev: Manifest, output: Path) -> AcousticRun | GaussianRun:
-    """The run that a configuration asks for."""
-    from asr.acoustic.run import AcousticRun, AcousticRunConfig
+def _configuration(values: dict[str, Any]) -> AcousticRunConfig | GaussianRunConfig:
+    """A configuration, checked before any manifest is read."""
+    from asr.acoustic.run import AcousticRunConfig
     from asr.gmm.config import GAUSSIAN
-    from asr.gmm.run import GaussianRun, GaussianRunConfig
+    from asr.gmm.run import GaussianRunConfig
 
     if values.get("model", {}).get("kind") == GAUSSIAN:
-        return GaussianRun(from_dict(GaussianRunConfig, values), train, dev, output)
-    return AcousticRun(from_dict(AcousticRunConfig, values), train, dev, output)
+        return from_dict(GaussianRunConfig, values)
+    return from_dict(AcousticRunConfig, values)
+
+
+def _run(
+    config: AcousticRunConfig | GaussianRunConfig, train: Manifest, dev: Manifest, output: Path
+) -> AcousticRun | GaussianRun:
+    """The run that a configuration asks for."""
+    from asr.acoustic.run import AcousticRun
+    from asr.gmm.run import GaussianRun, GaussianRunConfig
+
+    if isinstance(config, GaussianRunConfig):
+        return GaussianRun(config, train, dev, output)
+    return AcousticRun(config, train, dev, output)
 
 
 def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Path, resume: bool) -> None:
     from asr.train.processes import rank
 
+    config = _configuration(values)
     if rank() > 0:  # the first process speaks for all
         train, dev = (read_manifest(path, check_audio=True) for path in (train_path, dev_path))
-        _run(values, train, dev, output).train(resume)
+        _run(config, train, dev, output).train(resume)
         return
     train, dev = (_manifest(path) for path in (train_path, dev_path))
-    run = _run(values, train, dev, output)
+    run = _run(config, train, dev, output)
     list_bad(run.bad)
     list_bad(run.cramped, "with an infinite CTC loss at normal speed, not trained on")
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
