@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,16 @@ Scores = NDArray[np.float64] | Sequence[float]
 
 
 class WordModel(Protocol):
-    """Any language model over words; states are its own."""
+    """Any language model over words.
 
-    def start(self) -> Any:
+    A state stands for a history. It is opaque: only the model that returned it may be given it again.
+    """
+
+    def start(self) -> object:
         """The state at the beginning of a sentence."""
         ...
 
-    def score(self, states: Sequence[Any], words: Sequence[str]) -> tuple[Scores, Sequence[Any]]:
+    def score(self, states: Sequence[object], words: Sequence[str]) -> tuple[Scores, Sequence[object]]:
         """ln P of each word after its state, and the states after them; `</s>` is asked for like a word.
 
         NaN stands for a word that the model does not know.

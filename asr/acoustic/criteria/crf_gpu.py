@@ -80,6 +80,7 @@ def _forward(
     tl.store(log_sums + row, log_sum + tl.log(tl.sum(tl.sum(ending, axis=1), axis=0)))
 
 
+# One kernel, which Triton compiles as a whole: a line longer than functions are elsewhere.
 @triton.jit
 def _backward(
     probs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,11 +88,12 @@ class LstmScorer:
         """Whether a word is in the vocabulary."""
         return self.ids.get(word, UNKNOWN_ID) != UNKNOWN_ID
 
-    def score(self, states: Sequence[LstmState], words: Sequence[str]) -> tuple[NDArray[np.float64], list[LstmState]]:
+    def score(self, states: Sequence[object], words: Sequence[str]) -> tuple[NDArray[np.float64], list[LstmState]]:
         """ln P of each word after its state, NaN for unknown words, and the states after them."""
-        self._complete(states)
+        histories = cast(Sequence[LstmState], states)
+        self._complete(histories)
         ids = [self.ids.get(word, UNKNOWN_ID) for word in words]
-        after = [state.after(index) for state, index in zip(states, ids, strict=True)]
+        after = [state.after(index) for state, index in zip(histories, ids, strict=True)]
         found = np.full(len(words), np.nan)
         numbers = np.array(ids, np.int64)
         clusters = np.searchsorted(self._cutoffs, numbers, side="right")
@@ -100,7 +101,7 @@ class LstmScorer:
             clusters[numbers == UNKNOWN_ID] = -1
         for cluster in np.unique(clusters[clusters >= 0]).tolist():
             rows = np.flatnonzero(clusters == cluster)
-            unique, places = _places([states[row] for row in rows.tolist()])
+            unique, places = _places([histories[row] for row in rows.tolist()])
             score = self._head_scores if cluster == 0 else partial(self._tail_scores, cluster)
             found[rows] = score(unique, places, numbers[rows])
         return found, after

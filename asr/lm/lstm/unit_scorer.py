@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ class UnitScorer:
     def __init__(self, model: VocabularyModel, units: Units) -> None:
         self.model, self.units = model, units
 
-    def start(self) -> Any:
+    def start(self) -> object:
         """The state at the beginning of a sentence."""
         return self.model.start()
 
@@ -26,7 +25,7 @@ class UnitScorer:
         """Whether all units of a word are in the vocabulary."""
         return all(self.model.knows(unit) for unit in self.units.split(word))
 
-    def score(self, states: Sequence[Any], words: Sequence[str]) -> tuple[NDArray[np.float64], list[Any]]:
+    def score(self, states: Sequence[object], words: Sequence[str]) -> tuple[NDArray[np.float64], list[object]]:
         """ln P of each word after its state, NaN where the model has none for one of its units."""
         spelled = [[END] if word == END else self.units.split(word) for word in words]
         totals, after = np.zeros(len(words)), list(states)

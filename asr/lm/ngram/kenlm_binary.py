@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from asr.errors import TextError
 from asr.lm.ngram.arpa import LN10
@@ -35,7 +34,7 @@ class KenlmBinary:
         except (OSError, RuntimeError) as error:
             raise TextError(f"language model {path} cannot be loaded by KenLM ({error}); build it again.") from None
 
-    def start(self) -> Any:
+    def start(self) -> object:
         """The state at the beginning of a sentence."""
         state = self._new_state()
         self._model.BeginSentenceWrite(state)
@@ -45,7 +44,7 @@ class KenlmBinary:
         """Whether a word is in the vocabulary."""
         return word in self._model
 
-    def score(self, states: Sequence[Any], words: Sequence[str]) -> tuple[list[float], list[Any]]:
+    def score(self, states: Sequence[object], words: Sequence[str]) -> tuple[list[float], list[object]]:
         """ln P of each word after its state, and the states after them."""
         found, after = [], []
         for state, word in zip(states, words, strict=True):

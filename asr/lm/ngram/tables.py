@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,11 +95,12 @@ class NgramWordModel:
         return (self.model.ids["<s>"],)
 
     def score(
-        self, states: Sequence[tuple[int, ...]], words: Sequence[str]
+        self, states: Sequence[object], words: Sequence[str]
     ) -> tuple[NDArray[np.float64], list[tuple[int, ...]]]:
         """ln P of each word after its state, and the states after them."""
         scores, after = np.full(len(words), np.nan), []
-        for row, (state, word) in enumerate(zip(states, words, strict=True)):
+        contexts = cast(Sequence[tuple[int, ...]], states)
+        for row, (state, word) in enumerate(zip(contexts, words, strict=True)):
             index = self.model.ids.get(word, self.model.unknown)
             if index >= 0 and (self.score_unknown or index != self.model.unknown):
                 scores[row] = self.model.tables.score(list(state), index)

@@ -24,6 +24,7 @@ WARPS, STAGES = 8, 3
 MOST_UNITS = 256  # with more, the weights that a program reads each step exceed the cache
 
 
+# One program for a layer each way, which Triton compiles as a whole: longer than functions are elsewhere.
 @triton.jit
 def _forward(
     gates,  # (batch, time, directions, 4, hidden): the inputs' part of the sums; becomes the gates' values
