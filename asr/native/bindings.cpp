@@ -16,6 +16,7 @@
 #include "checks.hpp"
 #include "graph.hpp"
 #include "ngram.hpp"
+#include "numpy.hpp"
 #include "products.hpp"
 #include "search.hpp"
 #include "trie.hpp"
@@ -26,16 +27,8 @@ using namespace nb::literals;
 namespace asr {
 namespace {
 
-template <typename T>
-using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Slots = nb::ndarray<std::uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 using ReadSlots = nb::ndarray<const std::uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
-
-void require(bool holds, const char* message) {
-  if (!holds) throw std::invalid_argument(message);
-}
 
 // The values of a NumPy array, which lives as long as the Array does.
 template <typename T>
@@ -57,14 +50,6 @@ Array<NgramSlot> shared_slots(const ReadSlots& values) {
 template <typename T>
 std::vector<T> copied(const Vector<T>& values) {
   return std::vector<T>(values.data(), values.data() + values.size());
-}
-
-// A new NumPy array that owns `values`.
-template <typename T>
-nb::ndarray<nb::numpy, T, nb::ndim<1>> to_numpy(std::vector<T> values) {
-  auto* kept = new std::vector<T>(std::move(values));
-  nb::capsule owner(kept, [](void* pointer) noexcept { delete static_cast<std::vector<T>*>(pointer); });
-  return nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner);
 }
 
 using WritableMatrix = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
@@ -385,4 +370,5 @@ NB_MODULE(_native, module) {
   asr::bind_session(module);
   asr::bind_alignment(module);
   asr::bind_products(module);
+  asr::bind_text(module);
 }
