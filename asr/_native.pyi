@@ -63,6 +63,34 @@ def build_trie(
     The tokens of spelling i lie from offsets[i] to offsets[i + 1].
     """
 
+class ArpaReader:
+    """Reads plain ARPA files of an order up to 6; others, and damaged ones, are not understood."""
+
+    def __init__(self) -> None: ...
+    def feed(self, block: bytes) -> bool:
+        """Whether to go on: False at the end of the model, or where the text is not understood."""
+
+    def finish(self) -> tuple[bytes, list[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]]] | None:
+        """The words with line breaks between them, and for each order the word ids of its n-grams one after the other,
+        their log-probabilities and back-off weights (natural logs). None: the file was not understood. Call it once."""
+
+class LexiconReader:
+    """Reads plain lexicons over these tokens; others, and damaged ones, are not understood."""
+
+    def __init__(self, tokens: Sequence[str]) -> None: ...
+    def feed(self, block: bytes) -> bool:
+        """Whether to go on: False where the text is not understood."""
+
+    def finish(self) -> tuple[bytes, NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]] | None:
+        """The words with line breaks between them; the tokens of all spellings, the spellings' offsets among them, and
+        the index of each one's word. None: the file was not understood."""
+
+def find_words(vocabulary: bytes, words: bytes) -> NDArray[np.int32]:
+    """The place of each word in the vocabulary, or -1; both are words with line breaks between them.
+
+    Of equal words in the vocabulary the last counts.
+    """
+
 class SearchSettings:
     """Numbers that steer a search; `boundary` is the word boundary's token or -1."""
 

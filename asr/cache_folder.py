@@ -143,14 +143,14 @@ def _read(place: Path, stamp: dict[str, Any]) -> Arrays | None:
 
 def _write(place: Path, stamp: dict[str, Any], arrays: Arrays) -> None:
     """Write a cache, whole or not at all; a disk that is full or read-only is no error."""
-    parts: list[bytes] = []
     table: dict[str, tuple[str, list[int], int]] = {}
+    parts: list[memoryview | bytes] = []  # of the arrays, without a copy of them
     size = 0
     for name, value in arrays.items():
-        array = np.asarray(value)
-        table[name] = (array.dtype.str, list(array.shape), size)
-        parts.append(_padded(array.tobytes(), 0))
-        size += len(parts[-1])
+        array = np.ascontiguousarray(value)
+        table[name] = (array.dtype.str, list(np.shape(value)), size)
+        parts += [array.reshape(-1).view(np.uint8).data, b" " * (-array.nbytes % ALIGNMENT)]
+        size += array.nbytes + len(parts[-1])
     header = _padded(json.dumps({"stamp": stamp, "arrays": table}).encode(), PREFIX)
     parts = [len(header).to_bytes(4), header, *parts]
     checksum = 0

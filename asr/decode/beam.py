@@ -47,11 +47,12 @@ class BeamDecoder:
         self._unigrams = np.zeros(len(self._names), np.float32)
         self._language: LanguageModel | None = None
         if lm is not None:
-            check_vocabulary(self.words, lm)
-            ids = lm.word_ids(self._names)
+            places = lm.places(self._names)
+            check_vocabulary(self.words, lm, int((places[:-1] >= 0).sum()))
+            ids = np.where(places < 0, np.int32(lm.unknown), places)
             known = lm.arrays.unigram_log_probs[np.maximum(ids, 0)]
             self._unigrams = np.where(ids < 0, np.float32(MISSING_SCORE), known).astype(np.float32)
-            self._language = LanguageModel(lm.tables, ids, lm.ids["<s>"], lm.ids["</s>"], MISSING_SCORE)
+            self._language = LanguageModel(lm.tables, ids, lm.begin, lm.end, MISSING_SCORE)
         self._hotwords: HotwordArrays | None = None
         self._fusion: Fusion | None = None
         self._rescored = 0  # best hypotheses that the fusion scores afterwards; 0: it takes part in the search

@@ -12,9 +12,11 @@ MIN_SHARE = 0.5  # fewer known words mean another case or language
 NAMED = 5
 
 
-def check_vocabulary(words: Sequence[str], lm: NgramModel) -> None:
-    """Raise TextError if a language model knows hardly any of a lexicon's words, with the likely reason."""
-    known = sum(word in lm.ids for word in words)
+def check_vocabulary(words: Sequence[str], lm: NgramModel, known: int) -> None:
+    """Raise TextError if a language model knows hardly any of a lexicon's words, with the likely reason.
+
+    known: how many of the words it knows.
+    """
     if known >= MIN_SHARE * len(words):
         return
     for change, fix in ((str.lower, "lower"), (str.upper, "upper")):

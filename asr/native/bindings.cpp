@@ -195,4 +195,5 @@ NB_MODULE(_native, module) {
   asr::bind_session(module);
   asr::bind_alignment(module);
   asr::bind_products(module);
+  asr::bind_text(module);
 }

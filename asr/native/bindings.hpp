@@ -7,5 +7,6 @@ namespace asr {
 
 void bind_graph(nanobind::module_& module);
 void bind_session(nanobind::module_& module);
+void bind_text(nanobind::module_& module);
 
 }  // namespace asr

@@ -69,19 +69,16 @@ namespace {
 // Nodes in the order of their making, found by parent and token.
 class Builder {
  public:
-  explicit Builder(std::size_t most_nodes) : slots_(power_of_two(2 * most_nodes), Slot{kFree, 0}) {
-    parents_.reserve(most_nodes);
-    tokens_.reserve(most_nodes);
-    parents_.push_back(-1);
-    tokens_.push_back(-1);
-  }
+  Builder() : slots_(1024, Slot{kFree, 0}), parents_{-1}, tokens_{-1} {}
 
   std::int32_t child(std::int32_t parent, std::int32_t token) {
     const std::uint64_t key = static_cast<std::uint64_t>(parent) << 32 | static_cast<std::uint32_t>(token);
-    const std::uint64_t mask = slots_.size() - 1;
-    std::uint64_t slot = join(key, 0) & mask;
-    while (slots_[slot].key != kFree && slots_[slot].key != key) slot = (slot + 1) & mask;
+    std::uint64_t slot = place(key);
     if (slots_[slot].key == kFree) {
+      if (2 * parents_.size() > slots_.size()) {
+        grow();
+        slot = place(key);
+      }
       slots_[slot] = {key, static_cast<std::int32_t>(parents_.size())};
       parents_.push_back(parent);
       tokens_.push_back(token);
@@ -98,19 +95,46 @@ class Builder {
     std::uint64_t key;
     std::int32_t node;
   };
+
+  std::uint64_t place(std::uint64_t key) const {
+    const std::uint64_t mask = slots_.size() - 1;
+    std::uint64_t slot = join(key, 0) & mask;
+    while (slots_[slot].key != kFree && slots_[slot].key != key) slot = (slot + 1) & mask;
+    return slot;
+  }
+
+  void grow() {
+    const std::vector<Slot> before = std::exchange(slots_, std::vector<Slot>(2 * slots_.size(), Slot{kFree, 0}));
+    for (const Slot& slot : before)
+      if (slot.key != kFree) slots_[place(slot.key)] = slot;
+  }
+
   std::vector<Slot> slots_;
   std::vector<std::int32_t> parents_, tokens_;
 };
 
+// How many tokens two neighbouring spellings begin with in common.
+std::size_t common_start(const std::int32_t* tokens, const std::int64_t* offsets, std::size_t spelling) {
+  const std::int32_t* const first = tokens + offsets[spelling - 1];
+  const std::int32_t* const second = tokens + offsets[spelling];
+  const std::int32_t* const end = tokens + offsets[spelling + 1];
+  return static_cast<std::size_t>(std::mismatch(first, second, second, end).first - first);
+}
+
 }  // namespace
 
 TrieArrays build_trie(const std::int32_t* tokens, const std::int64_t* offsets, std::size_t spelling_count) {
-  Builder builder(static_cast<std::size_t>(offsets[spelling_count]) + 1);
+  Builder builder;
   TrieArrays trie;
+  std::vector<std::int32_t> path;  // nodes of the last spelling: in a sorted lexicon the next one shares most of them
   for (std::size_t spelling = 0; spelling < spelling_count; ++spelling) {
-    std::int32_t node = kRoot;
-    for (std::int64_t place = offsets[spelling]; place < offsets[spelling + 1]; ++place)
+    path.resize(spelling == 0 ? 0 : common_start(tokens, offsets, spelling));
+    std::int32_t node = path.empty() ? kRoot : path.back();
+    for (std::int64_t place = offsets[spelling] + static_cast<std::int64_t>(path.size()); place < offsets[spelling + 1];
+         ++place) {
       node = builder.child(node, tokens[place]);
+      path.push_back(node);
+    }
     trie.ends.push_back(node);
   }
   // Children of each node in the order of their making, then breadth first.

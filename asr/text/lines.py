@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import lzma
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from asr.atomic_file import replacing
 from asr.errors import DataError, TextError
 
 LINES_AT_ONCE = 1000  # that are packed at once
+BYTES_AT_ONCE = 1 << 18  # that are unpacked at once
 
 
 def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
@@ -38,6 +40,17 @@ def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
     except LookupError:
         raise TextError(f"unknown encoding '{encoding}'; use utf-8, latin-1 or another of Python's names.") from None
     except (EOFError, OSError, lzma.LZMAError) as error:
+        raise TextError(f"{path} cannot be read ({error}); is it damaged or cut short?") from None
+
+
+def read_blocks(path: str | Path) -> Iterator[bytes]:
+    """The content of a file in blocks; .gz, .bz2 and .xz files are unpacked. Raises TextError naming the file."""
+    path = Path(path)
+    try:
+        with _open(path) as file:
+            while block := file.read(BYTES_AT_ONCE):
+                yield block
+    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise TextError(f"{path} cannot be read ({error}); is it damaged or cut short?") from None
 
 

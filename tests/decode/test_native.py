@@ -113,7 +113,7 @@ def test_parts_that_do_not_fit_each_other_are_refused():
     ahead = np.ones(compiled.node_count + 1)
     names = {"lm_weight": 1.0, "word_score": 0.0, "beam_size": 9, "threshold": 9.0, "token_threshold": 9.0}
     settings = _native.SearchSettings(**names, boundary=1, open=False, unknown_score=0.0, letter_score=0.0)
-    ids = MODEL.word_ids([*words, "<unk>"])
+    ids = MODEL.places([*words, "<unk>"])
 
     def graph(ahead=ahead, language=None, hotwords=None, settings=settings):
         return _native.DecodingGraph(compiled, ahead, language, hotwords, settings)

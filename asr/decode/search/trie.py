@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr import _native
+from asr._native import LexiconReader
 from asr.cache_folder import Arrays, cached_arrays, pack_words, unpack_words
 from asr.errors import TextError
 from asr.text.lexicon import Lexicon
+from asr.text.lines import read_blocks
 from asr.text.tokens import Tokens
 
 TREE_VERSION = "3"
@@ -41,13 +44,39 @@ def load_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, list[str]]:
     if lexicon.source is None:
         return build_trie(lexicon, tokens)
 
+    source = lexicon.source
+
     def make() -> Arrays:
-        trie, words = build_trie(lexicon, tokens)
+        plain = read_plain_lexicon(source, tokens)
+        trie, words = build_trie(lexicon, tokens) if plain is None else (_tree(*plain[1:]), plain[0])
         return {**trie._asdict(), "names": pack_words(words)}
 
-    arrays = dict(cached_arrays(lexicon.source, "lexicon", f"{TREE_VERSION} {tokens.digest}", make))
+    arrays = dict(cached_arrays(source, "lexicon", f"{TREE_VERSION} {tokens.digest}", make))
     words = unpack_words(arrays.pop("names"))
     return TrieArrays(**arrays), words
+
+
+def read_plain_lexicon(
+    path: Path, tokens: Tokens
+) -> tuple[list[str], NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]] | None:
+    """The words of a lexicon file, the tokens of all spellings, their offsets among those, and the words' indices.
+
+    None for what only `Lexicon` understands, or can say what is wrong with.
+    """
+    if any(name.split() != [name] for name in tokens.names):
+        return None
+    reader = LexiconReader(tokens.names)
+    try:
+        for block in read_blocks(path):
+            if not reader.feed(block):
+                return None
+        spellings = reader.finish()
+        text = spellings[0].decode() if spellings is not None else ""
+    except (TextError, UnicodeDecodeError):
+        return None
+    if spellings is None or not (text.isascii() or all(word.split() == [word] for word in text.split("\n"))):
+        return None  # the compiled reader takes spaces outside of ASCII for parts of words
+    return text.split("\n"), *spellings[1:]
 
 
 def build_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, list[str]]:
@@ -76,8 +105,13 @@ def build_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, list[str]]
             f"{len(bad)} lexicon spellings use what is no token of the model, first {', '.join(bad[:3])}; "
             "is the lexicon, or its case, of another model?"
         )
-    child_starts, child_tokens, ends = _native.build_trie(np.array(flat, np.int32), np.array(offsets, np.int64))
+    return _tree(np.array(flat, np.int32), np.array(offsets, np.int64), np.array(owners, np.int32)), words
+
+
+def _tree(flat: NDArray[np.int32], offsets: NDArray[np.int64], owners: NDArray[np.int32]) -> TrieArrays:
+    """The tree of spellings: the tokens of all, their offsets among those, and the index of each one's word."""
+    child_starts, child_tokens, ends = _native.build_trie(flat, offsets)
     counts = np.bincount(ends, minlength=len(child_starts) - 1)
     word_starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     by_end = np.argsort(ends, kind="stable")
-    return TrieArrays(child_starts, child_tokens, word_starts, np.array(owners, np.int32)[by_end]), words
+    return TrieArrays(child_starts, child_tokens, word_starts, owners[by_end])

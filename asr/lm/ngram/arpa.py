@@ -16,12 +16,15 @@ from typing import IO, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from asr._native import ArpaReader
 from asr.atomic_file import replacing
 from asr.errors import TextError
 
 LN10 = float(np.log(10.0))
 LINES_AT_ONCE = 100_000  # n-grams that are written at once
 MISSING_LOG10 = -100.0  # KenLM's score of an unknown word where the model has no <unk>
+BYTES_AT_ONCE = 1 << 18  # that are unpacked at once
+_OTHER_SPACE = re.compile(r"[^\S\n]")
 _COUNT = re.compile(r"ngram (\d+)\s*=\s*(\d+)")
 
 
@@ -74,7 +77,10 @@ def read_arpa(path: str | Path) -> ArpaModel:
     """Read an ARPA file. Raises TextError with the line for a file that is damaged, cut short, or not ARPA."""
     path = Path(path)
     try:
-        with _open(path) as file:
+        model = _read_plain(path)
+        if model is not None:
+            return model
+        with io.TextIOWrapper(_open(path), encoding="utf-8") as file:
             return _parse(path, enumerate(file, 1))
     except FileNotFoundError:
         raise TextError(f"language model {path} does not exist; check the path.") from None
@@ -82,16 +88,36 @@ def read_arpa(path: str | Path) -> ArpaModel:
         raise TextError(f"language model {path} is damaged or cut short ({error}); copy it again.") from None
 
 
-def _open(path: Path) -> IO[str]:
+def _open(path: Path) -> io.BufferedIOBase:
     with path.open("rb") as file:
         start = file.read(60)
     if start.startswith(b"mmap lm http://kheafield.com/code"):
         raise TextError(f"{path} is a KenLM binary; give the ARPA file it was built from (.arpa, .arpa.gz).")
     if start.startswith(b"\x1f\x8b"):
-        return gzip.open(path, "rt", encoding="utf-8")
+        return gzip.open(path, "rb")
     if start.startswith(b"BZh"):
-        return bz2.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")
+        return bz2.open(path, "rb")
+    return path.open("rb")
+
+
+def _read_plain(path: Path) -> ArpaModel | None:
+    """The model by the compiled reader; None for what only `_parse` understands, or can say what is wrong with."""
+    reader = ArpaReader()
+    try:
+        with _open(path) as file:
+            while (block := file.read(BYTES_AT_ONCE)) and reader.feed(block):
+                pass
+        sections = reader.finish()
+        if sections is None:
+            return None
+        text = sections[0].decode()
+    except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile):
+        return None
+    if not text.isascii() and _OTHER_SPACE.search(text):
+        return None  # characters that Python splits lines at, and the compiled reader does not
+    grams, log_probs, backoffs = zip(*sections[1], strict=True)
+    shaped = [ids.reshape(-1, order) for order, ids in enumerate(grams, 1)]
+    return ArpaModel(text.split("\n"), shaped, list(log_probs), list(backoffs))
 
 
 def _parse(path: Path, lines: Iterator[tuple[int, str]]) -> ArpaModel:

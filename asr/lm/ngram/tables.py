@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from asr._native import NgramTables, fill_ngrams
+from asr._native import NgramTables, fill_ngrams, find_words
 from asr.cache_folder import Arrays, cached_arrays, pack_words, unpack_words
 from asr.errors import TextError
 from asr.lm.ngram.arpa import LN10, MISSING_LOG10, ArpaModel, read_arpa
@@ -43,12 +43,17 @@ class NgramModel:
 
     def __init__(self, words: list[str], arrays: NgramArrays, source: str) -> None:
         self.words, self.arrays, self.source = words, arrays, source
-        self.ids = {word: index for index, word in enumerate(words)}
         # The id of the unknown word; -1: the model has none.
-        self.unknown = next((self.ids[name] for name in UNKNOWN_WORDS if name in self.ids), -1)
+        self.unknown = next((words.index(name) for name in UNKNOWN_WORDS if name in words), -1)
         for sign in ("<s>", "</s>"):
-            if sign not in self.ids:
+            if sign not in words:
                 raise TextError(f"language model {source} has no {sign}; estimate it on sentences with their ends.")
+        self.begin, self.end = words.index("<s>"), words.index("</s>")
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """The id of each word, its place."""
+        return {word: index for index, word in enumerate(self.words)}
 
     @cached_property
     def tables(self) -> NgramTables:
@@ -58,16 +63,18 @@ class NgramModel:
         except ValueError as error:
             raise TextError(f"the tables of language model {self.source} are damaged ({error}).") from None
 
-    def word_ids(self, words: list[str]) -> NDArray[np.int32]:
-        """Ids of words, the unknown word's for those that the model lacks (-1 if it has no unknown word)."""
-        return np.array([self.ids.get(word, self.unknown) for word in words], np.int32)
+    def places(self, words: list[str]) -> NDArray[np.int32]:
+        """Ids of words (none with a line break), -1 for those that the model lacks; for whole vocabularies."""
+        if not words:
+            return np.zeros(0, np.int32)
+        return find_words(pack_words(self.words).tobytes(), pack_words(words).tobytes())
 
     def score_sentence(self, words: list[str], end: bool = True) -> list[float]:
         """ln P of each word after <s> and those before it, and of </s>; an unknown word of a model without <unk>
         has KenLM's log10 of -100."""
-        context = [self.ids["<s>"]]
+        context = [self.begin]
         scores = []
-        for word in self.word_ids(words).tolist() + ([self.ids["</s>"]] if end else []):
+        for word in [self.ids.get(word, self.unknown) for word in words] + ([self.end] if end else []):
             if word < 0:
                 scores.append(MISSING_LOG10 * LN10)
                 context = []
@@ -92,7 +99,7 @@ class NgramWordModel:
 
     def start(self) -> tuple[int, ...]:
         """The state at the beginning of a sentence."""
-        return (self.model.ids["<s>"],)
+        return (self.model.begin,)
 
     def score(
         self, states: Sequence[object], words: Sequence[str]
