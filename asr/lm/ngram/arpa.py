@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,7 @@ def _open(path: Path) -> IO[bytes]:
     if start.startswith(b"mmap lm http://kheafield.com/code"):
         raise TextError(f"{path} is a KenLM binary; give the ARPA file it was built from (.arpa, .arpa.gz).")
     if start.startswith(b"\x1f\x8b"):
-        return gzip.open(path, "rb")
+        return cast(IO[bytes], gzip.open(path, "rb"))
     if start.startswith(b"BZh"):
         return bz2.open(path, "rb")
     return path.open("rb")
