@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,10 +19,51 @@ from asr.text.lm_units import Units
 TYPE = "lstm-lm"
 UNITS_FILE = "units.model"  # of sentencepiece
 
+EMBEDDING = "embedding.weight"
 STACK = "recurrent."  # prefix of the stack's parameters in `LstmLanguageModel`
 
 Floats = NDArray[np.float32]
-Arrays = dict[str, Floats]
+Arrays = Mapping[str, Floats]
+
+
+class StoredRows:
+    """An array as it is stored, rows of which are read as float32."""
+
+    def __init__(self, values: NDArray[Any], scales: NDArray[Any] | None = None) -> None:
+        self._values, self._scales = values, scales
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, rows: Sequence[int]) -> Floats:
+        values: Floats = self._values[rows].astype(np.float32)
+        return values if self._scales is None else values * self._scales[rows].astype(np.float32).reshape(-1, 1)
+
+
+class StoredArrays(Mapping[str, Floats]):
+    """Stored arrays by name as float32, each made when it is asked for: all at once would take four times the memory
+    of those in 8 bits."""
+
+    def __init__(self, stored: Mapping[str, NDArray[Any]]) -> None:
+        self._stored = stored
+
+    def __getitem__(self, name: str) -> Floats:
+        names = [name, name + SCALE]
+        return from_stored({entry: self._stored[entry] for entry in names if entry == name or entry in self._stored})[
+            name
+        ]
+
+    def rows(self, name: str, source: str) -> StoredRows:
+        """An array of which rows are read, left as it is stored. Raises CheckpointError for a missing one."""
+        if name not in self._stored:
+            raise CheckpointError(f"{source} lacks '{name}'; copy the model again.")
+        return StoredRows(self._stored[name], self._stored.get(name + SCALE))
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._stored if not name.endswith(SCALE))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 @dataclass(frozen=True)
@@ -39,9 +80,11 @@ class LstmLmFolder:
     # The names of parameters in `LstmLanguageModel` stand here alone. All raise CheckpointError for a missing one.
 
     @property
-    def embedding(self) -> Floats:
+    def embedding(self) -> StoredRows:
         """The input embeddings (words, embedding_size), of the first words if not all have one."""
-        return self._array("embedding.weight")
+        if isinstance(self.arrays, StoredArrays):
+            return self.arrays.rows(EMBEDDING, self.source)
+        return StoredRows(self._array(EMBEDDING))
 
     @property
     def stack(self) -> Arrays:
@@ -131,5 +174,5 @@ def load_lm(folder: str | Path) -> LstmLmFolder:
     words = text.decode().split("\n")[:-1]
     in_bytes = any(name.endswith(SCALE) for name in stored)
     return LstmLmFolder(
-        from_stored(stored), values["model"], words, str(folder), Units(units, pieces) if units else None, in_bytes
+        StoredArrays(stored), values["model"], words, str(folder), Units(units, pieces) if units else None, in_bytes
     )
