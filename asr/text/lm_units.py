@@ -13,6 +13,7 @@ from typing import Any
 
 from asr.errors import ConfigError, TextError
 from asr.extras import require
+from asr.text.tokens import BLANK, Tokens
 
 WORD_END = "▁"
 UNDIVIDED = ("<unk>", "</s>")
@@ -64,16 +65,27 @@ class Units:
         return tuple(pieces) if pieces and pieces[-1].endswith(WORD_END) else (*pieces, WORD_END)
 
 
-def train_subwords(lines: Iterable[str], size: int) -> bytes:
+def subword_tokens(lines: Iterable[str], size: int) -> Tokens:
+    """`size` subwords and the blank as the tokens of an acoustic model: a piece that begins a word is marked so.
+
+    Raises TextError and MissingPackageError as `train_subwords` does.
+    """
+    pieces = _processor(train_subwords(lines, size, marked_ends=False))
+    names = [pieces.id_to_piece(index) for index in range(len(pieces)) if not pieces.is_unknown(index)]
+    return Tokens([BLANK, *names])
+
+
+def train_subwords(lines: Iterable[str], size: int, marked_ends: bool = True) -> bytes:
     """A sentencepiece unigram model (Kudo 2018) of `size` pieces, in which words end with the end-of-word mark.
 
+    marked_ends: else words begin with the mark, as is usual for acoustic models.
     Raises TextError if the text is too small for that many, MissingPackageError if sentencepiece is not installed.
     """
     sentencepiece = _package()
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines), model_writer=model, vocab_size=size, treat_whitespace_as_suffix=True,
+            sentence_iterator=iter(lines), model_writer=model, vocab_size=size, treat_whitespace_as_suffix=marked_ends,
             add_dummy_prefix=True, normalization_rule_name="identity", character_coverage=1.0, bos_id=-1, eos_id=-1,
             minloglevel=2,
         )  # fmt: skip

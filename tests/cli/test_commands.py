@@ -289,6 +289,42 @@ def test_from_corpus_to_scored_text_by_commands_alone(run, tmp_path):
     assert run("checkpoint", "average", tmp_path / "ship", tmp_path / "ship", "--output", tmp_path / "avg")[0] == 0
 
 
+def test_a_subword_model_is_trained_and_decoded_to_words_with_times(run, tmp_path):
+    _toy_corpus(tmp_path)
+    manifest, names = tmp_path / "all.jsonl", {"A": "lo", "B": "hi"}
+    lines = [json.loads(line) for line in (tmp_path / "corpus.jsonl").read_text().splitlines()[:8]]
+    lines = [line | {"text": names[line["text"]]} for line in lines]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run("data", "import", tmp_path / "corpus.jsonl", "--output", manifest)[0] == 0
+    assert run("tokens", "subwords", manifest, "--size", 7, "--output", tmp_path / "tokens.txt")[0] == 0
+    tokens = Tokens.read(tmp_path / "tokens.txt")
+    assert tokens.kind == "subwords"
+    (tmp_path / "c.toml").write_text(TOY.format(tmp_path))
+    train = ["--config", tmp_path / "c.toml", "--train", manifest, "--dev", manifest, "--set", "train.epochs=60",
+             "--set", "train.checkpoint_seconds=600"]  # fmt: skip
+    code, _, err = run("train", *train, "--output", tmp_path / "model")
+    assert code == 0, err
+    spelled = {word: " ".join(tokens.names[index] for index in tokens.spell(word)) for word in ("lo", "hi")}
+    (tmp_path / "lexicon.txt").write_text("".join(f"{word}\t{way}\n" for word, way in spelled.items()))
+    (tmp_path / "pieces.txt").write_text("".join(f"{way}\n" for way in spelled.values()))
+    for text, name in (("pieces.txt", "pieces.arpa"), ("all.jsonl", "words.arpa")):
+        assert run("lm", "ngram", tmp_path / text, "--order", 2, "--output", tmp_path / name)[0] == 0
+    searches = {
+        "greedy": ["--greedy"],
+        "tokens": ["--lm", tmp_path / "pieces.arpa"],
+        "lexicon": ["--lexicon", tmp_path / "lexicon.txt", "--lm", tmp_path / "words.arpa"],
+    }
+    times = []
+    for search in searches.values():
+        decode = ["decode", "--model", tmp_path / "model", "--manifest", manifest, "--json", *search]
+        *utterances, _ = map(json.loads, run(*decode)[1].splitlines())
+        assert [utterance["text"] for utterance in utterances] == [line["text"] for line in lines]
+        times.append([(word["start"], word["end"]) for utterance in utterances for word in utterance["words"]])
+    assert all(0 <= start < end <= 0.8 for start, end in times[0])
+    for other in times[1:]:  # a search sums over alignments, and may place a token a frame or two elsewhere
+        assert np.array(other) == pytest.approx(np.array(times[0]), abs=0.13)
+
+
 def test_a_training_command_killed_in_an_epoch_resumes_to_the_same_weights_bit_for_bit(run, tmp_path, monkeypatch):
     _toy_corpus(tmp_path)
     run("data", "import", tmp_path / "corpus.jsonl", "--output", tmp_path / "all.jsonl")

@@ -13,7 +13,7 @@ from asr.cli.console import Progress, list_bad, note
 from asr.data.manifest import BadItem, read_manifest, sentences
 from asr.errors import ConfigError, TextError
 from asr.text.lexicon import Lexicon, read_cmudict, with_boundary, with_states
-from asr.text.lm_units import train_subwords
+from asr.text.lm_units import subword_tokens, train_subwords
 from asr.text.normalize import CASES
 from asr.text.pronounce import pronounce
 from asr.text.tokens import BLANK, BOUNDARY, ENGLISH_CHARACTERS, Tokens
@@ -74,21 +74,33 @@ def words(texts: tuple[Path, ...], output: Path, vocab: Path | None, min_count: 
     note(f"{output}: {len(selected)} words, {coverage:.2%} of the text")
 
 
-@command.command("subwords", short_help="Train a sentencepiece model.")
+@command.command("subwords", short_help="Train a sentencepiece model, or make its pieces tokens.")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--size", default=5000, show_default=True, type=click.IntRange(10), help="Number of subwords.")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="sentencepiece model to write (.model).")
+@click.option("--size", default=5000, show_default=True, type=click.IntRange(3), help="Number of subwords.")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="sentencepiece model (.model) or tokens (.txt) to write.",
+)
 @CASE
 def subwords(texts: tuple[Path, ...], size: int, output: Path, case: str) -> None:
-    """Train a sentencepiece unigram model on TEXTS, for the key `units` of `asr lm train`.
+    """Train a sentencepiece unigram model on TEXTS, for the key `units` of `asr lm train`; or, if the output ends in
+    .txt, make of its pieces the tokens of an acoustic model, for the key `tokens` of `asr train`.
 
     \b
-    Example: asr tokens subwords text.txt.gz --size 5000 --output subwords.model
+    Examples:
+      asr tokens subwords text.txt.gz --size 5000 --output subwords.model
+      asr tokens subwords train.jsonl --size 500 --output tokens.txt
     """
-    if output.suffix != ".model":
-        raise ConfigError(f"{output} must end in .model.")
+    if output.suffix not in (".model", ".txt"):
+        raise ConfigError(f"{output} must end in .model or .txt.")
     change = CASES[case]
-    write_atomically(output, train_subwords((change(line) for path in texts for line in sentences(path)), size))
+    lines = (change(line) for path in texts for line in sentences(path))
+    if output.suffix == ".model":
+        write_atomically(output, train_subwords(lines, size))
+    else:
+        write_atomically(output, subword_tokens(lines, size).to_text().encode())
     note(f"{output}: {size} subwords")
 
 
