@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import asr
 from asr import _native
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.decode.search.hotwords import build_hotwords
@@ -231,7 +232,7 @@ def test_stored_tables_are_read_as_they_are():
 
 
 def test_the_stub_describes_what_there_is():
-    tree = ast.parse((Path(_native.__file__).parent / "_native.pyi").read_text())
+    tree = ast.parse((Path(asr.__file__).parent / "_native.pyi").read_text())
     stub = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     assert set(stub) == {name for name in dir(_native) if not name.startswith("_")}
     for name, node in stub.items():

@@ -80,8 +80,13 @@ class LstmLmFolder:
     # The names of parameters in `LstmLanguageModel` stand here alone. All raise CheckpointError for a missing one.
 
     @property
-    def embedding(self) -> StoredRows:
+    def embedding(self) -> Floats:
         """The input embeddings (words, embedding_size), of the first words if not all have one."""
+        return self._array(EMBEDDING)
+
+    @property
+    def embedding_rows(self) -> StoredRows:
+        """`embedding`, left as it is stored until rows of it are read."""
         if isinstance(self.arrays, StoredArrays):
             return self.arrays.rows(EMBEDDING, self.source)
         return StoredRows(self._array(EMBEDDING))

@@ -66,7 +66,7 @@ class LstmScorer:
         self.score_unknown = score_unknown
         self.words = folder.words
         self.ids = {word: index for index, word in enumerate(folder.words)}
-        self._embedding = folder.embedding
+        self._embedding = folder.embedding_rows
         self._layers: list[tuple[Matrix, Matrix, Floats]] = []
         for layer in range(folder.config["num_layers"]):
             from_input, from_hidden, bias = folder.layer(layer)
