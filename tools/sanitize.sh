@@ -17,6 +17,6 @@ export PYTHONPATH="$PWD"
 compiler="${CXX:-c++}"
 runtime="$("$compiler" -print-file-name=libasan.so) $("$compiler" -print-file-name=libstdc++.so)"
 [ "$#" -gt 0 ] || set -- tests/decode/test_beam.py tests/decode/test_extras.py tests/decode/test_decoders.py \
-  tests/decode/test_open_vocabulary.py tests/decode/test_native.py tests/lm/lstm/test_products.py
+  tests/decode/test_open_vocabulary.py tests/decode/test_native.py tests/lm/lstm/test_products.py tests/lm/ngram/test_plain_readers.py
 # Python itself frees little at its end: leaks are not looked for. A report goes to stderr, which pytest must not catch.
 LD_PRELOAD="$runtime" ASAN_OPTIONS=detect_leaks=0 python -m pytest -q -x -p no:cacheprovider --capture=sys "$@"
