@@ -34,6 +34,10 @@ TUNED_WITH_NEURAL = (  # settings that a model has tuned twice: as they are, and
 )  # fmt: skip
 
 
+Hotwords = Mapping[str, float] | Iterable[str]
+"""Phrases to favour, each with its boost in nats or with the default one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
     """What the caller chooses for a search; the rest is the model's own.
@@ -250,3 +254,10 @@ def _config(parts: SearchParts) -> BeamConfig:
     if size != int(size):
         raise ConfigError(f"the beam size must be a whole number, not {size}.")
     return BeamConfig().changed({**parts.settings, "beam_size": int(size)})
+
+
+def boosts(hotwords: Hotwords | None) -> Mapping[str, float]:
+    """Phrases with their boosts in nats."""
+    if hotwords is None:
+        return {}
+    return hotwords if isinstance(hotwords, Mapping) else dict.fromkeys(hotwords, HOTWORD_BOOST)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.callbacks import Note
-from asr.decode.build import HOTWORD_BOOST, SearchOptions, open_decoder, spelled_words
+from asr.decode.build import SearchOptions, boosts, open_decoder, spelled_words
 from asr.decode.ctc_labels import FLOOR, Labels, log_softmax, read_labels
 from asr.decode.decoder import Decoder, DecodingSession
 from asr.decode.hypothesis import Hypothesis
@@ -123,7 +123,7 @@ class CtcDecoder:
             neural_lm=neural_lm,
             neural_share=neural_share,
             rescore=rescore,
-            hotwords=_boosts(hotwords),
+            hotwords=boosts(hotwords),
             settings=dict(settings or {}) | {name: value for name, value in named.items() if value is not None},
         )
         self._decoder = self._open(self._options, note)
@@ -168,7 +168,7 @@ class CtcDecoder:
 
     def with_hotwords(self, hotwords: Mapping[str, float] | Iterable[str]) -> CtcDecoder:
         """This decoder favouring other phrases; its tables are shared. Raises TextError or ConfigError."""
-        options = replace(self._options, hotwords=_boosts(hotwords))
+        options = replace(self._options, hotwords=boosts(hotwords))
         if _is_free(options):
             return self._with(self._open(options, None), options)
         return self._with(self._decoder.with_hotwords(options.hotwords), options)
@@ -266,10 +266,3 @@ def _are_probabilities(values: NDArray[np.float32]) -> bool:
 def _is_free(options: SearchOptions) -> bool:
     """Whether neither lexicon nor language model says which words there are."""
     return options.lexicon is None and options.lm is None
-
-
-def _boosts(hotwords: Mapping[str, float] | Iterable[str] | None) -> Mapping[str, float]:
-    """Phrases with their boosts in nats."""
-    if hotwords is None or isinstance(hotwords, Mapping):
-        return hotwords or {}
-    return dict.fromkeys(hotwords, HOTWORD_BOOST)

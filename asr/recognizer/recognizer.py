@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from asr.audio.source import AudioSource, open_audio
 from asr.backends import Backend, open_backend
 from asr.callbacks import Note, Progress
-from asr.decode.build import HOTWORD_BOOST, SearchOptions, open_decoder
+from asr.decode.build import Hotwords, SearchOptions, boosts, open_decoder
 from asr.decode.decoder import Decoder
 from asr.decode.timed import Word, timed_words
 from asr.recognizer.segments import SegmentLogProbs
 from asr.recognizer.transcript import Transcript
 from asr.shipped import model_folder, neural_lm_path
 from asr.text.lexicon import Lexicon
-
-Hotwords = Mapping[str, float] | Iterable[str]
-"""Phrases to favour, each with its boost in nats or with the default one."""
 
 
 class Recognizer:
@@ -114,10 +111,3 @@ class Recognizer:
             for start, log_probs in segments:
                 words += timed_words(self.decoder.decode(log_probs)[0], self.backend.seconds_per_frame, start)
         return Transcript(audio.name, segments.seconds, tuple(words))
-
-
-def boosts(hotwords: Hotwords | None) -> Mapping[str, float]:
-    """Phrases with their boosts in nats."""
-    if hotwords is None:
-        return {}
-    return hotwords if isinstance(hotwords, Mapping) else dict.fromkeys(hotwords, HOTWORD_BOOST)
