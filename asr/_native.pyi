@@ -85,11 +85,28 @@ class LexiconReader:
         """The words with line breaks between them; the tokens of all spellings, the spellings' offsets among them, and
         the index of each one's word. None: the file was not understood."""
 
-def find_words(vocabulary: bytes, words: bytes) -> NDArray[np.int32]:
-    """The place of each word in the vocabulary, or -1; both are words with line breaks between them.
+class WordIndex:
+    """Words by number, and numbers by word."""
 
-    Of equal words in the vocabulary the last counts.
-    """
+    def __init__(self, text: NDArray[np.uint8], starts: NDArray[np.int32], slots: NDArray[np.int32]) -> None:
+        """text: words in UTF-8 with line breaks between them; starts, slots: as from `index_words`."""
+
+    @property
+    def size(self) -> int: ...
+    def word(self, number: int) -> str:
+        """Raises IndexError for a number that is not there, UnicodeDecodeError for what is no UTF-8."""
+
+    def find(self, word: str) -> int:
+        """The word's number, or -1; of equal words the last one's."""
+
+    def find_all(self, words: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """`find` of each of some words in UTF-8 with line breaks between them."""
+
+def index_words(text: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Where the words of a text begin (and its end plus one), and their numbers by hash, for a `WordIndex`."""
+
+def checksum(bytes: NDArray[np.uint8]) -> int:
+    """A 64-bit checksum, as fast as memory; of arrays as they lie in memory, so not the same on all machines."""
 
 class SearchSettings:
     """Numbers that steer a search; `boundary` is the word boundary's token or -1."""

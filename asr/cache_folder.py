@@ -16,23 +16,23 @@ import os
 import stat
 import tempfile
 import time
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from asr._native import checksum
 from asr.errors import TextError
 
 Arrays = dict[str, Any]  # of NumPy arrays; callers know their element types
 
 NAME = "lstm-asr"
-# A cache: MAGIC, the CRC-32 of all that follows (4 bytes), the header's length (4 bytes), the header (JSON: the stamp,
+# A cache: MAGIC, the checksum of all that follows (8 bytes), the header's length (8 bytes), the header (JSON: the stamp,
 # and type, shape and offset of each array), the arrays.
-MAGIC = b"ASRCACHE"
-PREFIX = len(MAGIC) + 8
+MAGIC = b"ASRCACH2"
+CHECKED = len(MAGIC) + 8  # where what the checksum is of begins
+PREFIX = CHECKED + 8
 ALIGNMENT = 64  # bytes; each array begins at a multiple of it
 SUFFIX = ".tables"
 UNUSED_SECONDS = 90 * 86400.0  # caches not used for so long are removed
@@ -60,37 +60,32 @@ def cache_folder(*parts: str) -> Path | None:
     return folder
 
 
-def cached_arrays(path: Path, what: str, version: str, make: Callable[[], Arrays]) -> Arrays:
+def cached_arrays(
+    path: Path, what: str, version: str, make: Callable[[], Arrays], also: Sequence[Path] = ()
+) -> Arrays:
     """What `make` returns for the file at `path`, read from an earlier run's cache where there is one.
 
     what: names the kind of file in an error. version: of the arrays' meaning; a cache of another version is not used.
+    also: other files that the arrays depend on; a cache of several files lies beside those of each.
     Arrays from a cache are mapped into memory; writing to them changes neither the cache nor other processes.
     Raises TextError if the file is missing, and whatever `make` raises.
     """
+    paths = [path, *also]
     try:
-        status = path.stat()
+        states = [file.stat() for file in paths]
     except OSError:
         raise TextError(f"{what} {path} does not exist; check the path.") from None
-    stamp = {"version": version, "size": status.st_size, "changed": status.st_mtime_ns}
+    stamp = {"version": version, "files": [[state.st_size, state.st_mtime_ns] for state in states]}
     folder = cache_folder()
     if folder is None:
         return make()
-    place = folder / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]}{SUFFIX}"
+    names = b"\0".join(os.fsencode(file.resolve()) for file in paths)
+    place = folder / f"{hashlib.sha256(names).hexdigest()[:32]}{SUFFIX}"
     arrays = _read(place, stamp)
     if arrays is None:
         arrays = make()
         _write(place, stamp, arrays)
     return arrays
-
-
-def pack_words(words: list[str]) -> NDArray[np.uint8]:
-    """The words, none with a line break, as one array of bytes."""
-    return np.frombuffer("\n".join(words).encode(), np.uint8)
-
-
-def unpack_words(packed: NDArray[np.uint8]) -> list[str]:
-    """The words that `pack_words` packed."""
-    return packed.tobytes().decode("utf-8").split("\n")
 
 
 def _base() -> Path | None:
@@ -121,12 +116,12 @@ def _read(place: Path, stamp: dict[str, Any]) -> Arrays | None:
             if not stat.S_ISREG(status.st_mode) or not _is_private(status):
                 return None
             data = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
-        checked = len(MAGIC) + 4
-        with memoryview(data) as view:
-            if view[: len(MAGIC)] != MAGIC or zlib.crc32(view[checked:]) != int.from_bytes(view[len(MAGIC) : checked]):
-                return None
-            length = int.from_bytes(view[checked:PREFIX])
-            header = json.loads(bytes(view[PREFIX : PREFIX + length]))
+        if data[: len(MAGIC)] != MAGIC or len(data) < PREFIX:
+            return None
+        if _checksum(data) != data[len(MAGIC) : CHECKED]:
+            return None
+        length = int.from_bytes(data[CHECKED:PREFIX])
+        header = json.loads(data[PREFIX : PREFIX + length])
         if header["stamp"] != stamp:
             return None
         start = PREFIX + length
@@ -152,21 +147,25 @@ def _write(place: Path, stamp: dict[str, Any], arrays: Arrays) -> None:
         parts += [array.reshape(-1).view(np.uint8).data, b" " * (-array.nbytes % ALIGNMENT)]
         size += array.nbytes + len(parts[-1])
     header = _padded(json.dumps({"stamp": stamp, "arrays": table}).encode(), PREFIX)
-    parts = [len(header).to_bytes(4), header, *parts]
-    checksum = 0
-    for part in parts:
-        checksum = zlib.crc32(part, checksum)
     temporary = None
     try:
         descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".tmp")  # mode 0600
-        with open(descriptor, "wb") as file:
-            file.writelines([MAGIC, checksum.to_bytes(4), *parts])
+        with open(descriptor, "w+b") as file:
+            file.writelines([MAGIC, bytes(CHECKED - len(MAGIC)), len(header).to_bytes(8), header, *parts])
+            file.flush()
+            file.seek(len(MAGIC))
+            file.write(_checksum(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)))
         os.replace(temporary, place)
     except OSError:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         return
     _remove_unused(place.parent)
+
+
+def _checksum(data: mmap.mmap) -> bytes:
+    """The checksum of a cache's content, as it stands in the cache."""
+    return checksum(np.frombuffer(data, np.uint8, offset=CHECKED)).to_bytes(8)
 
 
 def _padded(data: bytes, before: int) -> bytes:

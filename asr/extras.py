@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import json
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from types import ModuleType
-from urllib.parse import unquote
+from typing import TYPE_CHECKING
 
 from asr.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 DISTRIBUTION = "lstm-asr"
 TRAIN_MODULES = frozenset({"torch", "torchaudio", "numba", "scipy", "sklearn", "kenlm", "librosa", "onnx"})
@@ -46,6 +48,9 @@ def install_command(extra: str) -> str:
     The distribution is on no package index under its name, so the command names the folder or repository that it was
     installed from (recorded by pip, PEP 610), or else the packages of the extra themselves.
     """
+    from importlib.metadata import PackageNotFoundError, distribution  # a tenth of a second with what it imports
+    from urllib.parse import unquote
+
     try:
         installed = distribution(DISTRIBUTION)
     except PackageNotFoundError:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from asr import cache_folder
-from asr.cache_folder import SUFFIX, cached_arrays, pack_words, unpack_words
+from asr.cache_folder import SUFFIX, cached_arrays
 from asr.errors import TextError
 
 
@@ -32,7 +32,7 @@ class Maker:
             "table": np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4),
             "empty": np.zeros((0, 2), np.int32),
             "order": np.array([3]),
-            "words": pack_words(["a", "naïve", "zoë"]),
+            "words": np.frombuffer("a naïve zoë".encode(), np.uint8),
         }
 
 
@@ -68,7 +68,6 @@ def test_the_second_call_reads_what_the_first_one_made(home: Path, source: Path)
     for _ in range(2):
         _assert_equal(cached_arrays(source, "model", "1", make))
     assert make.calls == 1
-    assert unpack_words(cached_arrays(source, "model", "1", make)["words"]) == ["a", "naïve", "zoë"]
     assert [path.suffix for path in _files(home)] == [SUFFIX]
     assert set(source.parent.iterdir()) == {source, home}, "something was written beside the source"
 
@@ -94,6 +93,18 @@ def test_another_version_size_or_time_is_made_again(home: Path, source: Path) ->
     assert make.calls == 4
 
 
+def test_arrays_of_two_files_are_made_again_when_either_changes(home: Path, source: Path) -> None:
+    make, other = Maker(), source.with_name("lexicon.txt")
+    other.write_text("the other")
+    cached_arrays(source, "model", "1", make)
+    for change, calls in ((None, 2), (None, 2), (other, 3), (source, 4), (None, 4)):
+        if change is not None:
+            change.write_text("something else")
+        _assert_equal(cached_arrays(source, "model", "1", make, [other]))
+        assert make.calls == calls
+    assert len(_files(home)) == 2
+
+
 def test_any_damage_is_noticed_and_mended(home: Path, source: Path) -> None:
     """Every byte of a small cache flipped in turn, and every length of it."""
 
@@ -115,7 +126,7 @@ def test_any_damage_is_noticed_and_mended(home: Path, source: Path) -> None:
 
 def _stamp(source: Path) -> dict[str, object]:
     status = source.stat()
-    return {"version": "1", "size": status.st_size, "changed": status.st_mtime_ns}
+    return {"version": "1", "files": [[status.st_size, status.st_mtime_ns]]}
 
 
 @pytest.mark.parametrize("which", ["folder", "file"])

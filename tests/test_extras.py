@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -39,7 +40,7 @@ class _Installed:
     ],
 )
 def test_the_install_command_fits_how_the_package_was_installed(monkeypatch, origin, command):
-    monkeypatch.setattr(extras, "distribution", lambda _: _Installed(origin))
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda _: _Installed(origin))
     assert extras.install_command("av") == command
 
 

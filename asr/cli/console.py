@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from asr.data.manifest import BadItem
-from asr.train.log import EpochLog, FinalLog, StepLog
+if TYPE_CHECKING:
+    from asr.data.manifest import BadItem
+    from asr.train.log import EpochLog, FinalLog, StepLog
 
 REDRAW_SECONDS = 0.2
 SHOWN_BAD_ITEMS = 20
@@ -79,6 +81,8 @@ class TrainingProgress:
         self._line, self._bar = line, Progress(label)
 
     def __call__(self, entry: StepLog | EpochLog | FinalLog) -> None:
+        from asr.train.log import EpochLog, StepLog
+
         if isinstance(entry, StepLog):
             speed = "" if entry.speed is None else f" {entry.speed}"
             self._bar(entry.step, entry.total, f"epoch {entry.epoch} loss {entry.loss:.3f}{speed}")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from importlib.metadata import version
 
 import click
 
 from asr.errors import AsrError, ConfigError
-from asr.extras import explained
 
 COMMANDS = {
     "transcribe": ("asr.cli.speech.transcribe", "Turn audio files into text, subtitles or word times."),
@@ -58,6 +56,8 @@ class LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
+        from importlib.metadata import version
+
         click.echo(f"asr {version('lstm-asr')}")
         ctx.exit()
 
@@ -109,6 +109,8 @@ def main(arguments: list[str] | None = None) -> None:
         if "--debug" in arguments:
             raise
         if isinstance(error, ModuleNotFoundError):
+            from asr.extras import explained
+
             sentence = explained(error, "this command")
             if sentence is None:
                 raise

@@ -10,22 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr._native import DecodingGraph, LanguageModel, SearchSettings
+from asr.cache_folder import cached_arrays
 from asr.decode.fusion import Fusion
 from asr.decode.hypothesis import Hypothesis
 from asr.decode.preflight import check_vocabulary
 from asr.decode.search.hotwords import HotwordArrays, build_hotwords
 from asr.decode.search.session import BeamSession
 from asr.decode.search.settings import BeamConfig
-from asr.decode.search.trie import load_trie
-from asr.errors import ConfigError
+from asr.decode.search.trie import TREE_VERSION, load_trie
+from asr.errors import ConfigError, TextError
 from asr.lm.ngram.arpa import LN10, MISSING_LOG10
-from asr.lm.ngram.tables import NgramModel
+from asr.lm.ngram.tables import TABLES_VERSION, NgramModel
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
+from asr.text.word_list import WordList
 
 __all__ = ["BeamConfig", "BeamDecoder"]
 
-UNKNOWN = "<unk>"
+IDS_VERSION = "1"
 MISSING_SCORE = MISSING_LOG10 * LN10
 
 
@@ -42,14 +44,13 @@ class BeamDecoder:
         self.config = config or BeamConfig()
         arrays, self.words = load_trie(lexicon, tokens)
         self._trie = arrays.compiled(len(tokens), len(self.words))
-        self._names = [*self.words, UNKNOWN]  # of the search's word indices
         self.lm = lm
-        self._unigrams = np.zeros(len(self._names), np.float32)
+        self._unigrams = np.zeros(len(self.words) + 1, np.float32)  # of the words and last of unknown ones
         self._language: LanguageModel | None = None
         if lm is not None:
-            places = lm.places(self._names)
-            check_vocabulary(self.words, lm, int((places[:-1] >= 0).sum()))
-            ids = np.where(places < 0, np.int32(lm.unknown), places)
+            places = _ids_in(lm, lexicon, self.words)
+            check_vocabulary(self.words, lm, int((places >= 0).sum()))
+            ids = np.append(np.where(places < 0, np.int32(lm.unknown), places), np.int32(lm.unknown))
             known = lm.arrays.unigram_log_probs[np.maximum(ids, 0)]
             self._unigrams = np.where(ids < 0, np.float32(MISSING_SCORE), known).astype(np.float32)
             self._language = LanguageModel(lm.tables, ids, lm.begin, lm.end, MISSING_SCORE)
@@ -122,9 +123,23 @@ class BeamDecoder:
 
     def start(self, name: str = "log-probs") -> BeamSession:
         """A session for one utterance, fed in pieces. name: of the utterance, for errors."""
-        session = BeamSession(self._graph, self.config, self.tokens, self._names, name)
+        session = BeamSession(self._graph, self.config, self.tokens, self.words, name)
         if self._fusion is not None and self._rescored:
             session.rescore(self._fusion, self.lm, self._rescored)
         elif self._fusion is not None:
             session.join(self._fusion)
         return session
+
+
+def _ids_in(lm: NgramModel, lexicon: Lexicon, words: WordList) -> NDArray[np.int32]:
+    """A language model's ids of the lexicon's words, -1 for those that it lacks; cached where both are files."""
+    if lm.path is None or lexicon.source is None:
+        return lm.words.numbers(words)
+    version = f"{IDS_VERSION} {TABLES_VERSION} {TREE_VERSION}"
+    made = cached_arrays(
+        lexicon.source, "lexicon", version, lambda: {"ids": lm.words.numbers(words)}, also=[lm.path]
+    )  # fmt: skip
+    ids: NDArray[np.int32] = made["ids"]
+    if len(ids) != len(words) or ids.max(initial=-1) >= len(lm.words):
+        raise TextError(f"{lexicon.source} or {lm.path} changed while it was read; try again.")
+    return ids

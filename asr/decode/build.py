@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 from asr.callbacks import Note
@@ -150,6 +149,8 @@ def check_settings(settings: Mapping[str, object], names: Collection[str]) -> No
     """Raise ConfigError for a setting that is not among `names`, with the nearest that is."""
     for name in settings:
         if name not in names:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, names, 1, 0.5)
             hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names)}."
             raise ConfigError(f"the search has no setting '{name}'; {hint}")

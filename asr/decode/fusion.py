@@ -22,6 +22,8 @@ from asr.lm.word_model import END, WordModel, sentence_scores
 
 Floats = NDArray[np.float64]
 
+UNKNOWN = "<unk>"  # what a word model is asked for in place of words outside the lexicon
+
 
 @dataclass(frozen=True)
 class Fusion:
@@ -50,7 +52,7 @@ class FusedSession:
     def __init__(
         self, search: SearchSession, fusion: Fusion, names: Sequence[str], lm_weight: float, has_ngram: bool
     ) -> None:
-        """names: of the search's words, by index; lm_weight: of the mixture; has_ngram: whether the search has one."""
+        """names: of the search's words, by index, without that of unknown words; lm_weight: of the mixture; has_ngram: whether the search has one."""
         self._search, self._fusion, self._names = search, fusion, names
         self._lm_weight, self._has_ngram = lm_weight, has_ngram
         self._states: dict[int, object] = {search.first_history: fusion.model.start()}  # by id of the history
@@ -74,7 +76,7 @@ class FusedSession:
         gains = np.zeros(len(endings))
         added = [row for row, ending in enumerate(endings) if ending.word >= 0]
         if added:
-            words = [self._names[endings[row].word] for row in added]
+            words = [self._name(endings[row].word) for row in added]
             ngram = np.array([endings[row].ngram_score for row in added])
             gains[added], after = self._gain([states[row] for row in added], words, ngram)
             for row, state in zip(added, after, strict=True):
@@ -90,13 +92,16 @@ class FusedSession:
         gains: list[float] = []
         for batch in self._search.pending():  # those that a word of one batch goes on from are in an earlier one
             before = [self._states[word.parent] for word in batch]
-            names = [self._names[word.word] for word in batch]
+            names = [self._name(word.word) for word in batch]
             found, after = self._gain(before, names, np.array([word.ngram_score for word in batch]))
             ids = [word.history for word in batch]
             self._states.update(zip(ids, after, strict=True))
             histories += ids
             gains += found.tolist()
         self._search.apply_language_scores(histories, gains)
+
+    def _name(self, word: int) -> str:
+        return self._names[word] if word < len(self._names) else UNKNOWN
 
     def _gain(self, states: Sequence[object], words: Sequence[str], ngram: Floats) -> tuple[Floats, Sequence[object]]:
         """Weighted difference that the model makes for words after states, given their n-gram scores; states after."""

@@ -20,7 +20,7 @@ def check_vocabulary(words: Sequence[str], lm: NgramModel, known: int) -> None:
     if known >= MIN_SHARE * len(words):
         return
     for change, fix in ((str.lower, "lower"), (str.upper, "upper")):
-        if sum(change(word) in lm.ids for word in words) >= MIN_SHARE * len(words):
+        if sum(change(word) in lm.words for word in words) >= MIN_SHARE * len(words):
             raise TextError(
                 f"the language model {lm.source} is in {fix} case and the lexicon is not; "
                 f"write the lexicon's words in {fix} case, or estimate the model on text in the lexicon's case."

@@ -2,9 +2,11 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
 #include "arpa.hpp"
+#include "hashing.hpp"
 #include "lexicon.hpp"
 #include "numpy_arrays.hpp"
 #include "words.hpp"
@@ -13,6 +15,11 @@ using namespace nanobind::literals;
 
 namespace asr {
 namespace {
+
+std::string_view view(const Vector<std::uint8_t>& bytes) {
+  const void* data = bytes.data();
+  return {static_cast<const char*>(data), bytes.size()};
+}
 
 std::string_view view(const nb::bytes& data) { return {static_cast<const char*>(data.data()), data.size()}; }
 
@@ -48,10 +55,33 @@ void bind_text(nb::module_& module) {
       .def(nb::init<const std::vector<std::string>&>(), "tokens"_a)
       .def("feed", [](LexiconReader& reader, const nb::bytes& block) { return reader.feed(view(block)); }, "block"_a)
       .def("finish", &finish_lexicon);
+  nb::class_<WordIndex>(module, "WordIndex")
+      .def("__init__",
+           [](WordIndex* self, const Vector<std::uint8_t>& text, const Vector<std::int32_t>& starts,
+              const Vector<std::int32_t>& slots) { new (self) WordIndex(shared(text), shared(starts), shared(slots)); },
+           "text"_a, "starts"_a, "slots"_a)
+      .def_prop_ro("size", &WordIndex::size)
+      .def("word",
+           [](const WordIndex& index, std::size_t number) {
+             if (number >= index.size()) throw nb::index_error("there is no word of that number");
+             const std::string_view word = index.word(number);
+             return nb::str(word.data(), word.size());
+           },
+           "number"_a)
+      .def("find", [](const WordIndex& index, const std::string_view word) { return index.find(word); }, "word"_a)
+      .def("find_all",
+           [](const WordIndex& index, const Vector<std::uint8_t>& words) { return to_numpy(index.find_all(view(words))); },
+           "words"_a);
   module.def(
-      "find_words",
-      [](const nb::bytes& vocabulary, const nb::bytes& words) { return to_numpy(find_words(view(vocabulary), view(words))); },
-      "vocabulary"_a, "words"_a);
+      "index_words",
+      [](const Vector<std::uint8_t>& text) {
+        std::vector<std::int32_t> starts = word_starts(view(text));
+        std::vector<std::int32_t> slots = WordIndex::build_slots(view(text), starts);
+        return nb::make_tuple(to_numpy(std::move(starts)), to_numpy(std::move(slots)));
+      },
+      "text"_a);
+  module.def(
+      "checksum", [](const Vector<std::uint8_t>& bytes) { return checksum(bytes.data(), bytes.size()); }, "bytes"_a);
 }
 
 }  // namespace asr

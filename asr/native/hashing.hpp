@@ -1,7 +1,9 @@
-// 64-bit hashes of sequences of numbers: word histories, prefixes, n-grams.
+// 64-bit hashes of sequences of numbers: word histories, prefixes, n-grams, the bytes of a file.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace asr {
 
@@ -19,6 +21,30 @@ inline std::uint64_t join_ngram(std::uint64_t key, std::int32_t word) {
   key *= 0x94D049BB133111EBu;
   key ^= key >> 32;
   return key != 0 ? key : 1;
+}
+
+// A checksum of bytes, against damage and not against intent. Part of the format of caches, which stay on one machine.
+inline std::uint64_t checksum(const std::uint8_t* bytes, std::size_t size) {
+  constexpr std::size_t kLanes = 8;  // sums that do not wait for each other
+  std::uint64_t lanes[kLanes], words[kLanes];
+  for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] = 0x9E3779B97F4A7C15u * (lane + 1);
+  const auto add = [&] {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      lanes[lane] = (lanes[lane] ^ words[lane]) * 0xD6E8FEB86659FD93u;
+      lanes[lane] ^= lanes[lane] >> 32;
+    }
+  };
+  std::size_t at = 0;
+  for (; at + sizeof words <= size; at += sizeof words) {
+    std::memcpy(words, bytes + at, sizeof words);
+    add();
+  }
+  std::memset(words, 0, sizeof words);
+  if (at < size) std::memcpy(words, bytes + at, size - at);
+  add();
+  std::uint64_t sum = size;
+  for (const std::uint64_t lane : lanes) sum = join(sum, static_cast<std::int64_t>(lane));
+  return sum;
 }
 
 // The smallest power of two that is at least `size`.

@@ -1,7 +1,12 @@
 #include "words.hpp"
 
+#include <algorithm>
 #include <functional>
+#include <limits>
+#include <stdexcept>
 #include <utility>
+
+#include "hashing.hpp"
 
 namespace asr {
 
@@ -22,6 +27,13 @@ int split_fields(std::string_view line, std::string_view* fields, int most) {
 namespace {
 
 std::uint32_t hash_of(std::string_view word) { return static_cast<std::uint32_t>(std::hash<std::string_view>()(word)); }
+
+// Part of the format of stored indices: FNV-1a, its halves folded.
+std::size_t stored_hash(std::string_view word) {
+  std::uint64_t hash = 0xCBF29CE484222325u;
+  for (const char letter : word) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001B3u;
+  return static_cast<std::size_t>((hash ^ (hash >> 32)) & 0xFFFFFFFFu);
+}
 
 template <typename Use>
 void for_each_word(std::string_view packed, Use use) {
@@ -71,23 +83,63 @@ void WordTable::grow() {
   }
 }
 
-std::vector<std::int32_t> find_words(std::string_view vocabulary, std::string_view words) {
-  WordTable table;
-  std::vector<std::int32_t> places;  // of the table's words in the vocabulary
-  std::int32_t next = 0;
-  for_each_word(vocabulary, [&](std::string_view word) {
-    bool is_new;
-    const auto number = static_cast<std::size_t>(table.add(word, &is_new));
-    if (is_new) places.push_back(next);
-    else places[number] = next;
-    ++next;
+std::vector<std::int32_t> word_starts(std::string_view text) {
+  if (text.size() >= static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+    throw std::invalid_argument("a list of words is too long");
+  std::vector<std::int32_t> starts{0};
+  for_each_word(text, [&](std::string_view word) {
+    starts.push_back(starts.back() + static_cast<std::int32_t>(word.size()) + 1);
   });
-  std::vector<std::int32_t> ids;
-  for_each_word(words, [&](std::string_view word) {
-    const std::int32_t number = table.find(word);
-    ids.push_back(number < 0 ? -1 : places[static_cast<std::size_t>(number)]);
-  });
-  return ids;
+  return starts;
+}
+
+WordIndex::WordIndex(Array<std::uint8_t> text, Array<std::int32_t> starts, Array<std::int32_t> slots)
+    : text_(std::move(text)), starts_(std::move(starts)), slots_(std::move(slots)) {
+  const bool is_empty = starts_.size() == 1 && text_.size() == 0;
+  if (starts_.size() == 0 || starts_[0] != 0 ||
+      (!is_empty && static_cast<std::size_t>(starts_[size()]) != text_.size() + 1) ||
+      std::adjacent_find(starts_.begin(), starts_.end(), std::greater_equal<>()) != starts_.end())
+    throw std::invalid_argument("the starts of words do not fit their text");
+  bool has_free = false;
+  for (const std::int32_t number : slots_) {
+    if (number < -1 || number >= static_cast<std::int32_t>(size()))
+      throw std::invalid_argument("an index of words names a word that is not there");
+    has_free = has_free || number < 0;
+  }
+  if (!has_free || (slots_.size() & (slots_.size() - 1)) != 0)
+    throw std::invalid_argument("an index of words must have a power of two of slots, not all of them taken");
+}
+
+std::vector<std::int32_t> WordIndex::build_slots(std::string_view text, const std::vector<std::int32_t>& starts) {
+  std::vector<std::int32_t> slots(power_of_two(2 * starts.size()), -1);
+  const std::size_t mask = slots.size() - 1;
+  const auto word = [&](std::size_t number) {
+    return text.substr(starts[number], starts[number + 1] - starts[number] - 1);
+  };
+  for (std::size_t number = 0; number + 1 < starts.size(); ++number) {
+    std::size_t slot = stored_hash(word(number)) & mask;
+    while (slots[slot] >= 0 && word(slots[slot]) != word(number)) slot = (slot + 1) & mask;
+    slots[slot] = static_cast<std::int32_t>(number);
+  }
+  return slots;
+}
+
+std::string_view WordIndex::word(std::size_t number) const {
+  const void* first = text_.data() + starts_[number];
+  return {static_cast<const char*>(first), static_cast<std::size_t>(starts_[number + 1] - starts_[number] - 1)};
+}
+
+std::int32_t WordIndex::find(std::string_view wanted) const {
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t slot = stored_hash(wanted) & mask; slots_[slot] >= 0; slot = (slot + 1) & mask)
+    if (word(slots_[slot]) == wanted) return slots_[slot];
+  return -1;
+}
+
+std::vector<std::int32_t> WordIndex::find_all(std::string_view words) const {
+  std::vector<std::int32_t> numbers;
+  for_each_word(words, [&](std::string_view word) { numbers.push_back(find(word)); });
+  return numbers;
 }
 
 }  // namespace asr

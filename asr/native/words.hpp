@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "array.hpp"
+
 namespace asr {
 
 // Cuts text that comes in blocks into lines without their ends, "\n" or "\r\n".
@@ -82,8 +84,32 @@ class WordTable {
   std::vector<Slot> slots_;
 };
 
-// For each of `words` (with "\n" between them) its place among `vocabulary`, or -1. Of equal words in the vocabulary
-// the last counts.
-std::vector<std::int32_t> find_words(std::string_view vocabulary, std::string_view words);
+// Where the words of a text (with "\n" between them) begin, and last the text's end plus one.
+std::vector<std::int32_t> word_starts(std::string_view text);
+
+// Words by number and numbers by word, on arrays that may be mapped from a file: a text of words with "\n" between
+// them, their starts, and an open-addressing table of their numbers by hash.
+class WordIndex {
+ public:
+  // slots: a power of two of numbers, -1 where a slot is free. Throws std::invalid_argument for arrays that could lead
+  // outside of the text.
+  WordIndex(Array<std::uint8_t> text, Array<std::int32_t> starts, Array<std::int32_t> slots);
+
+  // The slots of a text's words. Of equal words the last counts.
+  static std::vector<std::int32_t> build_slots(std::string_view text, const std::vector<std::int32_t>& starts);
+
+  std::size_t size() const { return starts_.size() - 1; }
+  std::string_view word(std::size_t number) const;
+
+  // The number of a word, or -1 if it is not there.
+  std::int32_t find(std::string_view word) const;
+
+  // The number of each of `words` (with "\n" between them), or -1.
+  std::vector<std::int32_t> find_all(std::string_view words) const;
+
+ private:
+  Array<std::uint8_t> text_;
+  Array<std::int32_t> starts_, slots_;
+};
 
 }  // namespace asr

@@ -22,6 +22,7 @@ from asr.lm.ngram.kneser_ney import Corpus, estimate
 from asr.lm.ngram.tables import NgramArrays, NgramModel, build_tables
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
+from asr.text.word_list import WordList
 from tests.decode.test_beam import BOUNDED, TEXT, _log_probs
 from tests.decode.test_extras import MODEL, TOKENS
 
@@ -84,7 +85,7 @@ def test_damaged_trees_are_refused():
 
 def test_damaged_tables_are_refused():
     arrays = build_tables(estimate(Corpus(TEXT), 3)).arrays
-    words = ["<s>", "</s>"]
+    words = WordList.of(["<s>", "</s>"])
     full = arrays.slots.copy()
     full[:, 0] = 7
     for harmed in (
@@ -109,12 +110,13 @@ def test_damaged_tables_are_refused():
 
 
 def test_parts_that_do_not_fit_each_other_are_refused():
-    trie, words = build_trie(BOUNDED, TOKENS)
+    trie, listed = build_trie(BOUNDED, TOKENS)
+    words = WordList.of(listed)
     compiled = trie.compiled(len(TOKENS), len(words))
     ahead = np.ones(compiled.node_count + 1)
     names = {"lm_weight": 1.0, "word_score": 0.0, "beam_size": 9, "threshold": 9.0, "token_threshold": 9.0}
     settings = _native.SearchSettings(**names, boundary=1, open=False, unknown_score=0.0, letter_score=0.0)
-    ids = MODEL.places([*words, "<unk>"])
+    ids = MODEL.words.numbers(WordList.of([*listed, "<unk>"]))
 
     def graph(ahead=ahead, language=None, hotwords=None, settings=settings):
         return _native.DecodingGraph(compiled, ahead, language, hotwords, settings)
@@ -128,7 +130,7 @@ def test_parts_that_do_not_fit_each_other_are_refused():
         ({"language": _native.LanguageModel(MODEL.tables, ids[1:], 0, 1, -1.0)}, "word ids"),
         ({"language": _native.LanguageModel(MODEL.tables, ids + 99, 0, 1, -1.0)}, "word ids"),
         ({"language": _native.LanguageModel(MODEL.tables, ids, 0, 99, -1.0)}, "</s>"),
-        ({"hotwords": build_hotwords({"b": 1}, words[1:]).compiled()}, "hotwords"),
+        ({"hotwords": build_hotwords({"b": 1}, WordList.of(listed[1:])).compiled()}, "hotwords"),
     ):
         with pytest.raises(ValueError, match=message):
             graph(**parts)

@@ -127,7 +127,7 @@ def _warn_about_words(decoder: Decoder, texts: Texts) -> None:
     """Name what keeps reference words from being recognised; with an open vocabulary nothing does."""
     if decoder.words is None:
         return
-    known = None if decoder.lm is None else decoder.lm.ids
+    known = None if decoder.lm is None else decoder.lm.words
     for finding in reference_findings(texts.texts.values(), set(decoder.words), known):
         note(f"warning: {finding}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asr._native import Hotwords
 from asr.errors import TextError
+from asr.text.word_list import WordList
 
 
 class HotwordArrays(NamedTuple):
@@ -31,15 +32,14 @@ class HotwordArrays(NamedTuple):
         return np.asarray(self.partial[after] + self.won[after])
 
 
-def build_hotwords(phrases: Mapping[str, float], words: Sequence[str]) -> HotwordArrays | None:
+def build_hotwords(phrases: Mapping[str, float], words: WordList) -> HotwordArrays | None:
     """The automaton of phrases with their boosts in nats, over the lexicon's `words`; None without a phrase.
 
     A phrase's boost is lent word by word, in equal parts, and taken back if it is not completed. Raises TextError
     naming words that the lexicon does not have.
     """
-    index = {word: number for number, word in enumerate(words)}
     split = {tuple(phrase.split()): boost for phrase, boost in phrases.items() if phrase.split()}
-    absent = sorted({word for phrase in split for word in phrase if word not in index})
+    absent = sorted({word for phrase in split for word in phrase if word not in words})
     if absent:
         raise TextError(
             f"{len(absent)} hotwords are not in the lexicon, first {', '.join(absent[:3])}; "
@@ -65,7 +65,7 @@ def build_hotwords(phrases: Mapping[str, float], words: Sequence[str]) -> Hotwor
     following = _with_failures(children, len(numbers), partial, won)
     of_words = np.full(len(words) + 1, -1, np.int32)
     for word, number in numbers.items():
-        of_words[index[word]] = number
+        of_words[words.get(word)] = number
     return HotwordArrays(of_words, following, np.array(partial), np.array(won))
 
 

@@ -21,7 +21,7 @@ class BeamSession:
     def __init__(
         self, graph: DecodingGraph, config: BeamConfig, tokens: Tokens, names: Sequence[str], name: str = "log-probs"
     ) -> None:
-        """names: of the graph's words, by index, the last that of unknown words. name: of the utterance, for errors."""
+        """names: of the graph's words, by index. name: of the utterance, for errors."""
         self.search = SearchSession(graph)
         self.graph, self._config, self._tokens, self._names, self._name = graph, config, tokens, names, name
         self._fused: FusedSession | None = None
@@ -76,7 +76,7 @@ class BeamSession:
         words = []
         for word, end in zip(rows, ends, strict=False):
             spelling = tuple(tokens[word.first_token : end])
-            known = word.word < len(self._names) - 1
+            known = word.word < len(self._names)
             name = self._names[word.word] if known else self._spelled(spelling)
             words.append(Word(name, word.first_frame, word.end_frame, round(word.confidence, 4), spelling))
         reward = self._config.word_score * len(words)

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from asr import _native
 from asr._native import LexiconReader
-from asr.cache_folder import Arrays, cached_arrays, pack_words, unpack_words
+from asr.cache_folder import Arrays, cached_arrays
 from asr.errors import TextError
 from asr.text.lexicon import Lexicon
 from asr.text.lines import read_blocks
 from asr.text.tokens import Tokens
+from asr.text.word_list import WordList
 
-TREE_VERSION = "3"
+TREE_VERSION = "4"
 
 
 class TrieArrays(NamedTuple):
@@ -39,21 +40,21 @@ class TrieArrays(NamedTuple):
             raise TextError(f"{error}; remove the lexicon's cache and try again.") from None
 
 
-def load_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, list[str]]:
+def load_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, WordList]:
     """As `build_trie`, from an earlier run's cache where the lexicon is a file."""
     if lexicon.source is None:
-        return build_trie(lexicon, tokens)
+        trie, listed = build_trie(lexicon, tokens)
+        return trie, WordList.of(listed)
 
     source = lexicon.source
 
     def make() -> Arrays:
         plain = read_plain_lexicon(source, tokens)
         trie, words = build_trie(lexicon, tokens) if plain is None else (_tree(*plain[1:]), plain[0])
-        return {**trie._asdict(), "names": pack_words(words)}
+        return WordList.of(words).arrays | trie._asdict()
 
-    arrays = dict(cached_arrays(source, "lexicon", f"{TREE_VERSION} {tokens.digest}", make))
-    words = unpack_words(arrays.pop("names"))
-    return TrieArrays(**arrays), words
+    arrays = cached_arrays(source, "lexicon", f"{TREE_VERSION} {tokens.digest}", make)
+    return TrieArrays(*(arrays[name] for name in TrieArrays._fields)), WordList(arrays)
 
 
 def read_plain_lexicon(

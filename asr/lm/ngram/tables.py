@@ -14,13 +14,14 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from asr._native import NgramTables, fill_ngrams, find_words
-from asr.cache_folder import Arrays, cached_arrays, pack_words, unpack_words
+from asr._native import NgramTables, fill_ngrams
+from asr.cache_folder import Arrays, cached_arrays
 from asr.errors import TextError
 from asr.lm.ngram.arpa import LN10, MISSING_LOG10, ArpaModel, read_arpa
+from asr.text.word_list import WordList
 
 MAX_ORDER = 6
-TABLES_VERSION = "3"
+TABLES_VERSION = "4"
 UNKNOWN_WORDS = ("<unk>", "<UNK>")
 
 
@@ -41,19 +42,15 @@ class NgramModel:
     Raises TextError if the model lacks `<s>` or `</s>`, or its tables cannot be used.
     """
 
-    def __init__(self, words: list[str], arrays: NgramArrays, source: str) -> None:
-        self.words, self.arrays, self.source = words, arrays, source
+    def __init__(self, words: WordList, arrays: NgramArrays, source: str, path: Path | None = None) -> None:
+        """source: what to call the model in errors. path: of the file that it was read from."""
+        self.words, self.arrays, self.source, self.path = words, arrays, source, path  # a word's id is its number in the list
         # The id of the unknown word; -1: the model has none.
-        self.unknown = next((words.index(name) for name in UNKNOWN_WORDS if name in words), -1)
+        self.unknown = next((words.get(name) for name in UNKNOWN_WORDS if name in words), -1)
         for sign in ("<s>", "</s>"):
             if sign not in words:
                 raise TextError(f"language model {source} has no {sign}; estimate it on sentences with their ends.")
-        self.begin, self.end = words.index("<s>"), words.index("</s>")
-
-    @cached_property
-    def ids(self) -> dict[str, int]:
-        """The id of each word, its place."""
-        return {word: index for index, word in enumerate(self.words)}
+        self.begin, self.end = words.get("<s>"), words.get("</s>")
 
     @cached_property
     def tables(self) -> NgramTables:
@@ -63,18 +60,12 @@ class NgramModel:
         except ValueError as error:
             raise TextError(f"the tables of language model {self.source} are damaged ({error}).") from None
 
-    def places(self, words: list[str]) -> NDArray[np.int32]:
-        """Ids of words (none with a line break), -1 for those that the model lacks; for whole vocabularies."""
-        if not words:
-            return np.zeros(0, np.int32)
-        return find_words(pack_words(self.words).tobytes(), pack_words(words).tobytes())
-
     def score_sentence(self, words: list[str], end: bool = True) -> list[float]:
         """ln P of each word after <s> and those before it, and of </s>; an unknown word of a model without <unk>
         has KenLM's log10 of -100."""
         context = [self.begin]
         scores = []
-        for word in [self.ids.get(word, self.unknown) for word in words] + ([self.end] if end else []):
+        for word in [self.words.get(word, self.unknown) for word in words] + ([self.end] if end else []):
             if word < 0:
                 scores.append(MISSING_LOG10 * LN10)
                 context = []
@@ -95,7 +86,7 @@ class NgramWordModel:
 
     def knows(self, word: str) -> bool:
         """Whether a word is in the vocabulary."""
-        return self.model.ids.get(word, self.model.unknown) != self.model.unknown
+        return self.model.words.get(word, self.model.unknown) != self.model.unknown
 
     def start(self) -> tuple[int, ...]:
         """The state at the beginning of a sentence."""
@@ -108,7 +99,7 @@ class NgramWordModel:
         scores, after = np.full(len(words), np.nan), []
         contexts = cast(Sequence[tuple[int, ...]], states)
         for row, (state, word) in enumerate(zip(contexts, words, strict=True)):
-            index = self.model.ids.get(word, self.model.unknown)
+            index = self.model.words.get(word, self.model.unknown)
             if index >= 0 and (self.score_unknown or index != self.model.unknown):
                 scores[row] = self.model.tables.score(list(state), index)
             after.append((index, *state)[: self.model.arrays.order - 1] if index >= 0 else ())
@@ -126,7 +117,7 @@ def build_tables(model: ArpaModel, source: str = "") -> NgramModel:
     for index, (first, end) in enumerate(pairwise(starts.tolist()), 1):
         fill_ngrams(model.grams[index], model.log_probs[index], model.backoffs[index], slots[first:end])
     arrays = NgramArrays(model.order, model.log_probs[0], model.backoffs[0], slots, starts)
-    return NgramModel(model.words, arrays, source)
+    return NgramModel(WordList.of(model.words), arrays, source)
 
 
 def load_ngram(path: str | Path) -> NgramModel:
@@ -138,9 +129,8 @@ def load_ngram(path: str | Path) -> NgramModel:
 
     def make() -> Arrays:
         model = build_tables(read_arpa(path), str(path))
-        fields = {name: value for name, value in model.arrays._asdict().items() if name != "order"}
-        return fields | {"order": np.array([model.arrays.order]), "words": pack_words(model.words)}
+        return model.arrays._asdict() | {"order": np.array([model.arrays.order])} | model.words.arrays
 
-    arrays = dict(cached_arrays(path, "language model", TABLES_VERSION, make))
-    words, order = unpack_words(arrays.pop("words")), int(arrays.pop("order")[0])
-    return NgramModel(words, NgramArrays(order=order, **arrays), str(path))
+    arrays = cached_arrays(path, "language model", TABLES_VERSION, make)
+    tables = NgramArrays(**{name: arrays[name] for name in NgramArrays._fields})
+    return NgramModel(WordList(arrays), tables._replace(order=int(arrays["order"][0])), str(path), path)

@@ -60,7 +60,7 @@ def test_scores_of_the_bench_model_equal_kenlms_on_real_sentences(data, tmp_path
         words = line.split()[1:]
         expected = [score * LN10 for score, _, _ in reference.full_scores(" ".join(words))]
         found = tables.score_sentence(words)
-        known = [index for index, word in enumerate([*words, "</s>"]) if word == "</s>" or word in tables.ids]
+        known = [index for index, word in enumerate([*words, "</s>"]) if word == "</s>" or word in tables.words]
         assert [found[i] for i in known] == pytest.approx([expected[i] for i in known], abs=1e-4)
 
 
@@ -130,7 +130,7 @@ def _rise_without(model, frequency, context, word, seen):
     """Share by which a model's perplexity rises without one n-gram, all words after its context summed over."""
     words = [other for other in model.words if other != "<s>"]
     scorer = NgramWordModel(model, score_unknown=True)
-    ids = tuple(model.ids[name] for name in reversed(context))
+    ids = tuple(model.words.get(name) for name in reversed(context))
     before = dict(zip(words, np.exp(scorer.score([ids] * len(words), words)[0]), strict=True))
     lower = dict(zip(words, np.exp(scorer.score([ids[:-1]] * len(words), words)[0]), strict=True))
     others = seen - {word}
@@ -223,7 +223,7 @@ def test_packed_files_and_caches_give_the_same_tables(arpa, tmp_path, packed, mo
     assert fresh.words == cached.words
     write_arpa(path if packed == "gz" else tmp_path / "other.arpa", estimate(Corpus(["x y"]), 2))
     if packed == "gz":
-        assert "x" in load_ngram(path).ids  # the file changed: the cache is not used
+        assert "x" in load_ngram(path).words  # the file changed: the cache is not used
 
 
 @pytest.mark.parametrize(
