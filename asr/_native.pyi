@@ -6,6 +6,7 @@ work releases the GIL.
 """
 
 from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +105,9 @@ class WordIndex:
 
 def index_words(text: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Where the words of a text begin (and its end plus one), and their numbers by hash, for a `WordIndex`."""
+
+def processor() -> str:
+    """The kind of processor as far as it changes how ONNX Runtime lays out weights, empty where that is not known."""
 
 def checksum(bytes: NDArray[np.uint8]) -> int:
     """A 64-bit checksum, as fast as memory; of arrays as they lie in memory, so not the same on all machines."""
@@ -312,7 +316,12 @@ class FloatMatrix:
 class ByteMatrix:
     """Weights (outputs, inputs) rounded to -127..127 steps of a scale of each row."""
 
+    @overload
     def __init__(self, weights: NDArray[np.float32]) -> None: ...
+    @overload
+    def __init__(self, steps: NDArray[np.int8], scales: NDArray[np.float32]) -> None:
+        """Weights that have been rounded: steps (outputs, inputs) times scales (outputs,)."""
+
     def multiply(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Products (rows, outputs) of vectors (rows, inputs), each rounded to 127 steps over its range, 0 among them.
 

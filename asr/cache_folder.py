@@ -13,6 +13,7 @@ import json
 import math
 import mmap
 import os
+import shutil
 import stat
 import tempfile
 import time
@@ -28,13 +29,15 @@ from asr.errors import TextError
 Arrays = dict[str, Any]  # of NumPy arrays; callers know their element types
 
 NAME = "lstm-asr"
-# A cache: MAGIC, the checksum of all that follows (8 bytes), the header's length (8 bytes), the header (JSON: the stamp,
-# and type, shape and offset of each array), the arrays.
+# A cache of arrays: MAGIC, the checksum of all that follows (8 bytes), the header's length (8 bytes), the header (JSON:
+# the stamp, and type, shape and offset of each array), the arrays.
 MAGIC = b"ASRCACH2"
 CHECKED = len(MAGIC) + 8  # where what the checksum is of begins
 PREFIX = CHECKED + 8
 ALIGNMENT = 64  # bytes; each array begins at a multiple of it
 SUFFIX = ".tables"
+FOLDER_SUFFIX = ".files"
+STAMP = "stamp.json"  # in a cache of files: the stamp, and the checksum of each file
 UNUSED_SECONDS = 90 * 86400.0  # caches not used for so long are removed
 TOUCH_SECONDS = 86400.0  # a cache's time stamp is renewed at most this often
 
@@ -60,9 +63,7 @@ def cache_folder(*parts: str) -> Path | None:
     return folder
 
 
-def cached_arrays(
-    path: Path, what: str, version: str, make: Callable[[], Arrays], also: Sequence[Path] = ()
-) -> Arrays:
+def cached_arrays(path: Path, what: str, version: str, make: Callable[[], Arrays], also: Sequence[Path] = ()) -> Arrays:
     """What `make` returns for the file at `path`, read from an earlier run's cache where there is one.
 
     what: names the kind of file in an error. version: of the arrays' meaning; a cache of another version is not used.
@@ -72,20 +73,88 @@ def cached_arrays(
     """
     paths = [path, *also]
     try:
-        states = [file.stat() for file in paths]
+        stamp = _stamp(paths, version)
     except OSError:
         raise TextError(f"{what} {path} does not exist; check the path.") from None
-    stamp = {"version": version, "files": [[state.st_size, state.st_mtime_ns] for state in states]}
     folder = cache_folder()
     if folder is None:
         return make()
-    names = b"\0".join(os.fsencode(file.resolve()) for file in paths)
-    place = folder / f"{hashlib.sha256(names).hexdigest()[:32]}{SUFFIX}"
+    place = _place(folder, paths, SUFFIX)
     arrays = _read(place, stamp)
     if arrays is None:
         arrays = make()
         _write(place, stamp, arrays)
     return arrays
+
+
+def cached_files(paths: Sequence[Path], version: str, make: Callable[[Path], None]) -> Path | None:
+    """A folder with the files that `make` wrote into it for the files at `paths`, perhaps in an earlier run.
+
+    None where there can be no such folder. version: as in `cached_arrays`. Raises what `make` raises.
+    """
+    parent = cache_folder()
+    try:
+        stamp = _stamp(paths, version)
+    except OSError:
+        return None  # `make`'s caller says which file is missing
+    if parent is None:
+        return None
+    place = _place(parent, paths, FOLDER_SUFFIX)
+    if _is_whole(place, stamp):
+        return place
+    try:
+        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=".", suffix=".tmp"))  # mode 0700
+    except OSError:
+        return None
+    try:
+        make(temporary)
+        files = {path.name: _file_checksum(path) for path in temporary.iterdir()}
+        (temporary / STAMP).write_text(json.dumps({"stamp": stamp, "files": files}))
+        for path in temporary.iterdir():
+            path.chmod(0o600)
+        if place.exists():  # of another state of the files; no folder can be put in the place of another
+            os.replace(place, temporary / "before")
+        os.replace(temporary, place)
+        shutil.rmtree(place / "before", ignore_errors=True)
+    except OSError:  # a full disk, or another process was faster
+        return place if _is_whole(place, stamp) else None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _remove_unused(parent)
+    return place
+
+
+def _stamp(paths: Sequence[Path], version: str) -> dict[str, Any]:
+    """What a cache must have been made of. Raises OSError if one of `paths` is missing."""
+    states = [path.stat() for path in paths]
+    return {"version": version, "files": [[state.st_size, state.st_mtime_ns] for state in states]}
+
+
+def _place(folder: Path, paths: Sequence[Path], suffix: str) -> Path:
+    names = b"\0".join(os.fsencode(path.resolve()) for path in paths)
+    return folder / f"{hashlib.sha256(names).hexdigest()[:32]}{suffix}"
+
+
+def _is_whole(place: Path, stamp: dict[str, Any]) -> bool:
+    """Whether a cache of files is there, private, undamaged, and of this state of the files it was made of."""
+    try:
+        if not _is_private(place.lstat()) or place.is_symlink():
+            return False
+        written = json.loads((place / STAMP).read_bytes())
+        for name, wanted in written["files"].items():
+            path = place / name
+            if not _is_private(path.lstat()) or not path.is_file() or _file_checksum(path) != wanted:
+                return False
+        if time.time() - (place / STAMP).stat().st_mtime > TOUCH_SECONDS:
+            os.utime(place / STAMP)
+            os.utime(place)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return bool(written["stamp"] == stamp)
+
+
+def _file_checksum(path: Path) -> int:
+    return checksum(np.memmap(path, np.uint8, "r"))
 
 
 def _base() -> Path | None:
@@ -175,10 +244,14 @@ def _padded(data: bytes, before: int) -> bytes:
 
 def _remove_unused(folder: Path) -> None:
     """Remove caches that no run has used for months, and what killed runs left."""
-    for path in [*folder.glob(f"*{SUFFIX}"), *folder.glob(".*.tmp")]:
-        limit = UNUSED_SECONDS if path.suffix == SUFFIX else TOUCH_SECONDS
+    for path in [*folder.glob(f"*{SUFFIX}"), *folder.glob(f"*{FOLDER_SUFFIX}"), *folder.glob(".*.tmp")]:
+        limit = TOUCH_SECONDS if path.suffix == ".tmp" else UNUSED_SECONDS
         try:
-            if time.time() - path.stat().st_mtime > limit:
+            if time.time() - path.stat().st_mtime <= limit:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
         except OSError:
             continue  # another process was faster

@@ -52,7 +52,8 @@ class FusedSession:
     def __init__(
         self, search: SearchSession, fusion: Fusion, names: Sequence[str], lm_weight: float, has_ngram: bool
     ) -> None:
-        """names: of the search's words, by index, without that of unknown words; lm_weight: of the mixture; has_ngram: whether the search has one."""
+        """names: of the search's words, by index, without that of unknown words; lm_weight: of the mixture; has_ngram:
+        whether the search has one."""
         self._search, self._fusion, self._names = search, fusion, names
         self._lm_weight, self._has_ngram = lm_weight, has_ngram
         self._states: dict[int, object] = {search.first_history: fusion.model.start()}  # by id of the history

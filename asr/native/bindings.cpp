@@ -136,8 +136,8 @@ void bind_alignment(nb::module_& module) {
 
 // What FloatMatrix and ByteMatrix have in common.
 template <typename Weights>
-void bind_matrix(nb::module_& module, const char* name) {
-  nb::class_<Weights>(module, name)
+nb::class_<Weights> bind_matrix(nb::module_& module, const char* name) {
+  return nb::class_<Weights>(module, name)
       .def("__init__",
            [](Weights* self, const Matrix<float>& weights) {
              new (self) Weights(weights.data(), weights.shape(0), weights.shape(1));
@@ -158,7 +158,13 @@ void bind_matrix(nb::module_& module, const char* name) {
 
 void bind_products(nb::module_& module) {
   bind_matrix<FloatMatrix>(module, "FloatMatrix");
-  bind_matrix<ByteMatrix>(module, "ByteMatrix");
+  bind_matrix<ByteMatrix>(module, "ByteMatrix")
+      .def("__init__",
+           [](ByteMatrix* self, const Matrix<std::int8_t>& steps, const Vector<float>& scales) {
+             require(scales.size() == steps.shape(0), "every row needs a scale");
+             new (self) ByteMatrix(steps.data(), scales.data(), steps.shape(0), steps.shape(1));
+           },
+           "steps"_a, "scales"_a);
   module.def(
       "log_sums",
       [](const Matrix<float>& values) {

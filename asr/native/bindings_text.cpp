@@ -9,6 +9,7 @@
 #include "hashing.hpp"
 #include "lexicon.hpp"
 #include "numpy_arrays.hpp"
+#include "processor.hpp"
 #include "words.hpp"
 
 using namespace nanobind::literals;
@@ -80,6 +81,7 @@ void bind_text(nb::module_& module) {
         return nb::make_tuple(to_numpy(std::move(starts)), to_numpy(std::move(slots)));
       },
       "text"_a);
+  module.def("processor", &processor);
   module.def(
       "checksum", [](const Vector<std::uint8_t>& bytes) { return checksum(bytes.data(), bytes.size()); }, "bytes"_a);
 }

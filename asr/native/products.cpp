@@ -244,25 +244,41 @@ void FloatMatrix::multiply(const float* vectors, std::size_t count, float* produ
   }
 }
 
-ByteMatrix::ByteMatrix(const float* weights, std::size_t outputs, std::size_t inputs)
+ByteMatrix::ByteMatrix(std::size_t outputs, std::size_t inputs)
     : outputs_(outputs),
       inputs_(inputs),
       groups_((inputs + 3) / 4),
       panels_(panels_of(outputs) * groups_ * kPanel * 4),
       scales_(panels_of(outputs) * kPanel),
-      sums_(panels_of(outputs) * kPanel) {
+      sums_(panels_of(outputs) * kPanel) {}
+
+inline void ByteMatrix::put(std::size_t output, std::size_t input, std::int8_t step) {
+  panels_[((output / kPanel * groups_ + input / 4) * kPanel + output % kPanel) * 4 + input % 4] = step;
+  sums_[output] += step;
+}
+
+ByteMatrix::ByteMatrix(const float* weights, std::size_t outputs, std::size_t inputs) : ByteMatrix(outputs, inputs) {
   for (std::size_t output = 0; output < outputs; ++output) {
     const float* row = weights + output * inputs;
     float largest = 0.0f;
     for (std::size_t input = 0; input < inputs; ++input) largest = std::max(largest, std::fabs(row[input]));
     scales_[output] = std::max(largest, 1e-12f) / kSteps;
-    std::int8_t* panel = panels_.data() + output / kPanel * groups_ * kPanel * 4 + output % kPanel * 4;
     for (std::size_t input = 0; input < inputs; ++input) {
       const float step = std::min(std::max(std::nearbyint(row[input] / scales_[output]), -kSteps), kSteps);
-      panel[input / 4 * kPanel * 4 + input % 4] = static_cast<std::int8_t>(step);
-      sums_[output] += static_cast<std::int32_t>(step);
+      put(output, input, static_cast<std::int8_t>(step));
     }
   }
+}
+
+ByteMatrix::ByteMatrix(const std::int8_t* steps, const float* scales, std::size_t outputs, std::size_t inputs)
+    : ByteMatrix(outputs, inputs) {
+  std::copy(scales, scales + outputs, scales_.begin());
+  for (std::size_t output = 0; output < outputs; ++output)
+    for (std::size_t input = 0; input < inputs; ++input) {
+      const std::int8_t step = steps[output * inputs + input];
+      // -128 times 127, twice, would not fit the 16 bits of AVX2's sums.
+      put(output, input, std::max(step, static_cast<std::int8_t>(-127)));
+    }
 }
 
 void ByteMatrix::multiply(const float* vectors, std::size_t count, float* products) const {

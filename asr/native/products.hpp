@@ -34,6 +34,8 @@ class FloatMatrix {
 class ByteMatrix {
  public:
   ByteMatrix(const float* weights, std::size_t outputs, std::size_t inputs);  // rounded to their rows' steps
+  // steps: -127..127 (outputs, inputs); scales: the size of each row's steps.
+  ByteMatrix(const std::int8_t* steps, const float* scales, std::size_t outputs, std::size_t inputs);
 
   std::size_t outputs() const { return outputs_; }
   std::size_t inputs() const { return inputs_; }
@@ -41,6 +43,9 @@ class ByteMatrix {
   void multiply(const float* vectors, std::size_t count, float* products) const;
 
  private:
+  ByteMatrix(std::size_t outputs, std::size_t inputs);
+  void put(std::size_t output, std::size_t input, std::int8_t step);
+
   std::size_t outputs_, inputs_, groups_;  // groups of four inputs
   std::vector<std::int8_t> panels_;        // (panel, group, output of the panel, input of the group)
   std::vector<float> scales_;              // of outputs, to whole panels

@@ -33,6 +33,8 @@ class WordList(Sequence[str]):
     @classmethod
     def of(cls, words: Iterable[str]) -> WordList:
         """The list of `words`. Raises TextError for one with a line break."""
+        if isinstance(words, WordList):
+            return words
         listed = list(words)
         text = "\n".join(listed)
         if text.count("\n") > max(0, len(listed) - 1):

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asr._native import ByteMatrix, FloatMatrix
 from asr.atomic_file import replacing, write_atomically
 from asr.errors import CheckpointError
 from asr.model_folder import SCALE, from_stored, read_config, to_stored, write_config
 from asr.text.lm_units import Units
+from asr.text.word_list import WordList
 
 TYPE = "lstm-lm"
 UNITS_FILE = "units.model"  # of sentencepiece
@@ -38,6 +40,15 @@ class StoredRows:
     def __getitem__(self, rows: Sequence[int]) -> Floats:
         values: Floats = self._values[rows].astype(np.float32)
         return values if self._scales is None else values * self._scales[rows].astype(np.float32).reshape(-1, 1)
+
+    def matrix(self, in_bytes: bool) -> ByteMatrix | FloatMatrix:
+        """What multiplies vectors by all rows, in 8 bits or in single precision."""
+        if in_bytes and self._scales is not None:
+            return ByteMatrix(self._values, self._scales.astype(np.float32, copy=False))
+        whole = self._values.astype(np.float32)
+        if self._scales is not None:
+            whole *= self._scales.astype(np.float32).reshape(-1, 1)
+        return ByteMatrix(whole) if in_bytes else FloatMatrix(whole)
 
 
 class StoredArrays(Mapping[str, Floats]):
@@ -72,7 +83,7 @@ class LstmLmFolder:
 
     arrays: Arrays
     config: dict[str, Any]
-    words: list[str]
+    words: Sequence[str]
     source: str
     units: Units | None = None  # what the list of words has in place of words
     in_bytes: bool = False  # whether the matrices are stored in 8 bits
@@ -87,35 +98,38 @@ class LstmLmFolder:
     @property
     def embedding_rows(self) -> StoredRows:
         """`embedding`, left as it is stored until rows of it are read."""
-        if isinstance(self.arrays, StoredArrays):
-            return self.arrays.rows(EMBEDDING, self.source)
-        return StoredRows(self._array(EMBEDDING))
+        return self._rows(EMBEDDING)
 
     @property
     def stack(self) -> Arrays:
         """The weights of the recurrent stack, by their names in `asr.nn.Recurrent`."""
         return {name.removeprefix(STACK): value for name, value in self.arrays.items() if name.startswith(STACK)}
 
-    def layer(self, number: int) -> tuple[Floats, Floats, Floats]:
+    def layer(self, number: int) -> tuple[StoredRows, StoredRows, Floats]:
         """Of a layer of the stack: weights of the input and of the last output, and the sum of the biases.
 
         Their first axis is (4 * hidden,): input, forget, candidate and output gate.
         """
         names = [f"{STACK}forwards.{number}.{kind}_{side}_l0" for kind in ("weight", "bias") for side in ("ih", "hh")]
-        from_input, from_hidden, *biases = map(self._array, names)
-        return from_input, from_hidden, biases[0] + biases[1]
+        biases = [self._array(name) for name in names[2:]]
+        return self._rows(names[0]), self._rows(names[1]), biases[0] + biases[1]
 
     @property
     def softmax(self) -> Softmax:
         """The weights of the full or adaptive softmax."""
         tails = range(len(self.config["cutoffs"]))
         if not tails:
-            return Softmax(self._array("output.weight"), self._array("output.bias"), [])
+            return Softmax(self._rows("output.weight"), self._array("output.bias"), [])
         pairs = [
-            (self._array(f"adaptive.tail.{tail}.0.weight"), self._array(f"adaptive.tail.{tail}.1.weight"))
+            (self._rows(f"adaptive.tail.{tail}.0.weight"), self._rows(f"adaptive.tail.{tail}.1.weight"))
             for tail in tails
         ]
-        return Softmax(self._array("adaptive.head.weight"), None, pairs)
+        return Softmax(self._rows("adaptive.head.weight"), None, pairs)
+
+    def _rows(self, name: str) -> StoredRows:
+        if isinstance(self.arrays, StoredArrays):
+            return self.arrays.rows(name, self.source)
+        return StoredRows(self._array(name))
 
     def _array(self, name: str) -> Floats:
         try:
@@ -127,9 +141,9 @@ class LstmLmFolder:
 class Softmax(NamedTuple):
     """The weights of a softmax. An adaptive one (Grave et al. 2017) has tails and no bias."""
 
-    head: Floats  # (first words and clusters, hidden)
+    head: StoredRows  # (first words and clusters, hidden)
     bias: Floats | None  # (words,)
-    tails: list[tuple[Floats, Floats]]  # of each cluster: projection (size, hidden), output (words, size)
+    tails: list[tuple[StoredRows, StoredRows]]  # of each cluster: projection (size, hidden), output (words, size)
 
 
 def save_lm(
@@ -176,7 +190,7 @@ def load_lm(folder: str | Path) -> LstmLmFolder:
         raise CheckpointError(f"{folder} is incomplete or damaged ({error}); copy the model again.") from None
     if hashlib.sha256(text).hexdigest() != values.get("words_sha256"):
         raise CheckpointError(f"{folder / 'words.txt'} is not the one the model was trained with; restore it.")
-    words = text.decode().split("\n")[:-1]
+    words = WordList.from_text(text.removesuffix(b"\n")) if text else WordList.of([])
     in_bytes = any(name.endswith(SCALE) for name in stored)
     return LstmLmFolder(
         StoredArrays(stored), values["model"], words, str(folder), Units(units, pieces) if units else None, in_bytes

@@ -59,7 +59,7 @@ class LmRun:
             return (spell(change(line)) for path in paths for line in sentences(path))
 
         if initial is not None:
-            self.words = initial.words
+            self.words = list(initial.words)
         else:
             allowed = [change(line.strip()) for line in read_lines(config.vocabulary)] if config.vocabulary else None
             self.words = vocabulary_of(lines(train), config.most_words, allowed)

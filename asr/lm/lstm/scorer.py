@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TypeVar, cast
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asr._native import ByteMatrix, FloatMatrix, log_sums, lstm_step
 from asr.lm.lstm.folder import LstmLmFolder
+from asr.text.word_list import WordList
 
 UNKNOWN_ID, END_ID = 1, 0
 
@@ -62,22 +63,22 @@ class LstmScorer:
 
         Raises CheckpointError if the folder's arrays are not those of its configuration.
         """
-        matrix: Callable[[Floats], Matrix] = ByteMatrix if in_bytes else FloatMatrix
         self.score_unknown = score_unknown
-        self.words = folder.words
-        self.ids = {word: index for index, word in enumerate(folder.words)}
+        self.words = WordList.of(folder.words)
         self._embedding = folder.embedding_rows
         self._layers: list[tuple[Matrix, Matrix, Floats]] = []
         for layer in range(folder.config["num_layers"]):
             from_input, from_hidden, bias = folder.layer(layer)
-            self._layers.append((matrix(from_input), matrix(from_hidden), bias))
+            self._layers.append((from_input.matrix(in_bytes), from_hidden.matrix(in_bytes), bias))
         softmax = folder.softmax
         self._cutoffs = [*folder.config["cutoffs"], len(self.words)]
         self._head = softmax.head
         self._head_bias: Floats | np.float32 = np.float32(0) if softmax.bias is None else softmax.bias
-        # Projection, output, and the output's weight
-        self._tails = [(matrix(projection), matrix(output), output) for projection, output in softmax.tails]
-        self._head_matrix = FloatMatrix(self._head)
+        # Projection, output, and the output's rows
+        self._tails = [
+            (projection.matrix(in_bytes), output.matrix(in_bytes), output) for projection, output in softmax.tails
+        ]
+        self._head_matrix = self._head.matrix(in_bytes=False)
         self._size = int(folder.config["hidden_size"])
 
     def start(self) -> LstmState:
@@ -86,13 +87,13 @@ class LstmScorer:
 
     def knows(self, word: str) -> bool:
         """Whether a word is in the vocabulary."""
-        return self.ids.get(word, UNKNOWN_ID) != UNKNOWN_ID
+        return self.words.get(word, UNKNOWN_ID) != UNKNOWN_ID
 
     def score(self, states: Sequence[object], words: Sequence[str]) -> tuple[NDArray[np.float64], list[LstmState]]:
         """ln P of each word after its state, NaN for unknown words, and the states after them."""
         histories = cast(Sequence[LstmState], states)
         self._complete(histories)
-        ids = [self.ids.get(word, UNKNOWN_ID) for word in words]
+        ids = [self.words.get(word, UNKNOWN_ID) for word in words]
         after = [state.after(index) for state, index in zip(histories, ids, strict=True)]
         found = np.full(len(words), np.nan)
         numbers = np.array(ids, np.int64)

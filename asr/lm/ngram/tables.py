@@ -43,8 +43,9 @@ class NgramModel:
     """
 
     def __init__(self, words: WordList, arrays: NgramArrays, source: str, path: Path | None = None) -> None:
-        """source: what to call the model in errors. path: of the file that it was read from."""
-        self.words, self.arrays, self.source, self.path = words, arrays, source, path  # a word's id is its number in the list
+        """words: their ids are their numbers in the list. source: what to call the model in errors. path: of the file
+        that it was read from."""
+        self.words, self.arrays, self.source, self.path = words, arrays, source, path
         # The id of the unknown word; -1: the model has none.
         self.unknown = next((words.get(name) for name in UNKNOWN_WORDS if name in words), -1)
         for sign in ("<s>", "</s>"):

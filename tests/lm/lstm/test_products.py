@@ -33,6 +33,17 @@ def test_products_in_bytes_are_exact_for_vectors_that_bytes_can_hold(outputs, in
     assert ByteMatrix(weight).multiply(vectors) == pytest.approx(expected, rel=1e-5, abs=1e-3)
 
 
+def test_weights_that_are_stored_in_bytes_give_the_same_products():
+    random = np.random.default_rng(2)
+    steps, scales = random.integers(-128, 128, (33, 21)).astype(np.int8), random.random(33).astype(np.float32)
+    steps[:, 0] = 127
+    weight = np.maximum(steps, np.int8(-127)).astype(np.float32) * scales[:, None]
+    vectors = random.normal(size=(9, 21)).astype(np.float32)
+    assert ByteMatrix(steps, scales).multiply(vectors) == pytest.approx(ByteMatrix(weight).multiply(vectors), rel=1e-5)
+    with pytest.raises(ValueError, match="scale"):
+        ByteMatrix(steps, scales[1:])
+
+
 def test_products_in_bytes_are_off_by_half_a_step_of_each_vector_at_most():
     random = np.random.default_rng(0)
     weight, _ = _weights_of_bytes(random, 30, 17)
