@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from asr.text.number_words import cardinal, digit_by_digit, ordinal, year
+
 CASES: dict[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "keep": str}
 
 _ABBREVIATIONS = {
@@ -76,9 +78,9 @@ def _plain_letters(text: str) -> str:
 
 def _spell_numbers(text: str) -> str:
     text = _MONEY.sub(_money, text)
-    text = _DECADE.sub(lambda match: _plural(_year(int(match[1]))), text)
-    text = _ORDINAL.sub(lambda match: f" {_in_words(_number(match[1]), 'ordinal')} ", text)
-    text = _DECIMAL.sub(lambda match: f" {_integer(match[1])} point {_digits(match[2])} ", text)
+    text = _DECADE.sub(lambda match: _plural(year(int(match[1]))), text)
+    text = _ORDINAL.sub(lambda match: f" {ordinal(_number(match[1]))} ", text)
+    text = _DECIMAL.sub(lambda match: f" {_integer(match[1])} point {digit_by_digit(match[2])} ", text)
     return _INTEGER.sub(lambda match: f" {_integer(match[0])} ", text)
 
 
@@ -86,27 +88,12 @@ def _number(digits: str) -> int:
     return int(digits.replace(",", ""))
 
 
-def _in_words(value: int, form: str = "cardinal") -> str:
-    """A number as it is spoken, without "and"; form: cardinal, ordinal or year."""
-    from num2words import num2words
-
-    return str(num2words(value, to=form)).replace(",", "").replace(" and ", " ").replace("-", " ")
-
-
-def _digits(digits: str) -> str:
-    return " ".join(_in_words(int(digit)) for digit in digits if digit.isdigit())
-
-
 def _integer(digits: str) -> str:
     """A whole number in words: four digits that may be a year as one, very long numbers digit by digit."""
     value = _number(digits)
     if len(digits) > LONGEST_NUMBER:
-        return _digits(digits)
-    return _year(value) if len(digits) == 4 and value in _YEARS else _in_words(value)
-
-
-def _year(value: int) -> str:
-    return _in_words(value, "year")
+        return digit_by_digit(digits)
+    return year(value) if len(digits) == 4 and value in _YEARS else cardinal(value)
 
 
 def _plural(words: str) -> str:
@@ -116,6 +103,6 @@ def _plural(words: str) -> str:
 def _money(match: re.Match[str]) -> str:
     singular, plural = _CURRENCIES[match[1]]
     whole = _number(match[2])
-    words = f" {_in_words(whole)} {singular if whole == 1 else plural} "
+    words = f" {cardinal(whole)} {singular if whole == 1 else plural} "
     cents = int(match[3] or 0)
-    return f"{words} and {_in_words(cents)} {'cent' if cents == 1 else 'cents'} " if cents else words
+    return f"{words} and {cardinal(cents)} {'cent' if cents == 1 else 'cents'} " if cents else words
