@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from asr import cache_folder
-from asr.cache_folder import SUFFIX, cached_arrays
+from asr.cache_folder import SUFFIX, cached_arrays, cached_files
 from asr.errors import TextError
 
 
@@ -289,3 +289,75 @@ def test_two_processes_at_once_get_whole_arrays(home: Path, source: Path) -> Non
     for process in processes:
         process.join()
     assert [path.suffix for path in _files(home)] == [SUFFIX]
+
+
+class FileMaker:
+    """Writes two files into a folder, and counts how often."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, folder: Path) -> None:
+        self.calls += 1
+        (folder / "graph").write_bytes(b"graph" * 100)
+        (folder / "weights").write_bytes(bytes(range(200)))
+        (folder / "weights").chmod(0o664)  # as a generous umask would have it
+
+
+def test_files_are_made_once_and_again_when_a_source_or_the_version_changes(home: Path, source: Path) -> None:
+    make, other = FileMaker(), source.with_name("other")
+    other.write_text("the other")
+    for change, version, calls in ((None, "1", 1), (None, "1", 1), (other, "1", 2), (None, "2", 3), (None, "2", 3)):
+        if change is not None:
+            change.write_text("something else")
+        folder = cached_files([source, other], version, make)
+        assert folder is not None
+        assert (folder / "graph").read_bytes() == b"graph" * 100
+        assert make.calls == calls
+    assert len({path.parent for path in _files(home)}) == 1, "something was left behind"
+    assert cached_files([source, home / "missing"], "1", make) is None
+
+
+def test_damaged_missing_or_foreign_files_are_made_again(home: Path, source: Path) -> None:
+    make = FileMaker()
+    folder = cached_files([source], "1", make)
+    assert folder is not None
+    harms = [
+        lambda: (folder / "weights").write_bytes(bytes(200)),
+        lambda: (folder / "graph").unlink(),
+        lambda: (folder / "stamp.json").write_text("{}"),
+        lambda: (folder / "graph").chmod(0o666),
+        lambda: folder.chmod(0o777),
+    ]
+    for calls, harm in enumerate(harms, 2):
+        harm()
+        assert cached_files([source], "1", make) == folder
+        assert (folder / "weights").read_bytes() == bytes(range(200))
+        assert make.calls == calls
+
+
+def test_files_that_another_process_made_meanwhile_are_used(home: Path, source: Path) -> None:
+    other = FileMaker()
+
+    def make(folder: Path) -> None:
+        assert cached_files([source], "1", other) is not None
+        FileMaker()(folder)
+
+    folder = cached_files([source], "1", make)
+    assert folder is not None
+    assert (folder / "graph").exists()
+    assert other.calls == 1
+    assert cached_files([source], "1", other) == folder
+    assert other.calls == 1
+
+
+def test_where_nothing_can_be_written_there_are_no_files(
+    home: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(folder: Path) -> None:
+        raise OSError("no space left on device")
+
+    assert cached_files([source], "1", full) is None
+    assert _files(home) == []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(source))  # which is no folder
+    assert cached_files([source], "1", FileMaker()) is None

@@ -32,11 +32,8 @@ def cardinal(value: int) -> str:
 def ordinal(value: int) -> str:
     """The place `value` in an order, such as "twenty first"."""
     *before, last = cardinal(value).split()
-    if last in _ORDINALS:
-        last = _ORDINALS[last]
-    else:
-        last = last.removesuffix("y") + ("ieth" if last.endswith("y") else "th")
-    return " ".join([*before, last])
+    regular = f"{last.removesuffix('y')}ieth" if last.endswith("y") else f"{last}th"
+    return " ".join([*before, _ORDINALS.get(last, regular)])
 
 
 def year(value: int) -> str:
