@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 _numbers = itertools.count()
+_searched: set[Path] = set()  # folders that this process has removed leftovers from: once is enough
 _TEMPORARY = re.compile(r"\.?asr-([0-9a-f]{6})-(\d{1,9})-\d+\.tmp")
 
 
@@ -76,8 +77,15 @@ def temporary_name() -> str:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what processes of this user and machine that are no more have left under temporary names."""
+    """Remove what processes of this user and machine that are no more have left under temporary names.
+
+    Done once for each folder: it may hold very many files.
+    """
     try:
+        place = folder.resolve()
+        if place in _searched:
+            return
+        _searched.add(place)
         entries = [entry for entry in os.scandir(folder) if _is_leftover(entry.name)]
     except OSError:
         return  # the caller will say what is wrong with the folder
