@@ -117,15 +117,23 @@ class _View(io.RawIOBase):
         super().close()
 
 
+class _Handle(soundfile.SoundFile):
+    """A file that is not wound to and fro where its length is unknown: soundfile does so at each reading, libsndfile
+    fails at the end."""
+
+    def seekable(self) -> bool:
+        return self.frames < UNKNOWN_FRAMES and bool(super().seekable())
+
+
 def _open_part(path: Path, part: Part) -> soundfile.SoundFile:
     """A recording of a file. Raises AudioError for what soundfile cannot read, or no recording of sound could be."""
     whole = part == (0, path.stat().st_size)
     # As bytes, since a name need not be valid Unicode; Windows has no such names.
     source = _View(path, part) if not whole else str(path) if os.name == "nt" else os.fsencode(path)
+    if path.suffix.lower() == ".raw":  # whose name would be taken to say that these are samples alone
+        source = _View(path, part)
     try:
-        handle = soundfile.SoundFile(source)
-    except TypeError:  # by the name's ending, these are samples alone
-        raise AudioError(f"{path} holds samples without rate and format; convert it to wav or flac.") from None
+        handle = _Handle(source)
     except Exception as error:  # of any class: what is wrong with a file may show anywhere
         raise _not_audio(path, error) from None
     low, high = SAMPLE_RATES

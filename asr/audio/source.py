@@ -25,7 +25,6 @@ MAX_CHANNELS = 64
 LOUDEST = 8.0  # samples of floating point beyond are integers that were not scaled
 
 
-
 @dataclass(frozen=True)
 class OpenAudio:
     """Audio that is ready to be read once.

@@ -41,10 +41,10 @@ def build_hotwords(phrases: Mapping[str, float], words: Sequence[str]) -> Hotwor
     """
     index = {word: number for number, word in enumerate(words)}
     split = {tuple(phrase.split()): boost for phrase, boost in phrases.items() if phrase.split()}
-    for phrase, boost in phrases.items():
+    for text, boost in phrases.items():
         if not abs(boost) <= LARGEST_BOOST:  # true of NaN
             raise ConfigError(
-                f"the boost of the hotword '{phrase}' must be a number within {LARGEST_BOOST:g} nats of 0, not {boost}."
+                f"the boost of the hotword '{text}' must be a number within {LARGEST_BOOST:g} nats of 0, not {boost}."
             )
     absent = sorted({word for phrase in split for word in phrase if word not in index})
     if absent:
