@@ -13,14 +13,12 @@ import click
 from asr.audio.read import AUDIO_EXTENSIONS
 from asr.cli.console import Progress, note
 from asr.cli.main import describe
-from asr.cli.speech.output_names import AudioPath, output_names
+from asr.cli.speech.output_names import STDIN, AudioPath, output_names
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError, explain
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import FORMATS, Transcript
-
-STDIN = "-"
 
 
 @click.command()
