@@ -17,6 +17,7 @@ from asr.extras import explained
 
 COMMANDS = {
     "transcribe": ("asr.cli.speech.transcribe", "Turn audio files into text, subtitles or word times."),
+    "adapt": ("asr.cli.speech.adapt", "Adapt a model to a domain, to names, to a voice."),
     "train": ("asr.cli.speech.train", "Train an acoustic model."),
     "decode": ("asr.cli.speech.decode", "Decode a manifest, or stored log-probabilities of any CTC model."),
     "tune": ("asr.cli.speech.tune", "Tune the weights of the search on a dev set."),
