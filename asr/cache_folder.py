@@ -14,7 +14,6 @@ import math
 import mmap
 import os
 import stat
-import tempfile
 import time
 import zlib
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.atomic_file import remove_leftovers, temporary_name
 from asr.errors import TextError
 
 Arrays = dict[str, Any]  # of NumPy arrays; callers know their element types
@@ -156,15 +156,18 @@ def _write(place: Path, stamp: dict[str, Any], arrays: Arrays) -> None:
     checksum = 0
     for part in parts:
         checksum = zlib.crc32(part, checksum)
-    temporary = None
+    temporary: Path | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".tmp")  # mode 0600
+        remove_leftovers(place.parent)
+        path = place.parent / f".{temporary_name()}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        temporary = path
         with open(descriptor, "wb") as file:
             file.writelines([MAGIC, checksum.to_bytes(4), *parts])
         os.replace(temporary, place)
     except OSError:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         return
     _remove_unused(place.parent)
 

@@ -26,6 +26,7 @@ from asr.text.tokens import Tokens
 __all__ = ["BeamConfig", "BeamDecoder"]
 
 UNKNOWN = "<unk>"
+MOST_AHEAD = 300.0  # nats that a look-ahead promises at most, so that its exponential is a number
 MISSING_SCORE = MISSING_LOG10 * LN10
 
 
@@ -67,9 +68,9 @@ class BeamDecoder:
         reachable = config.lm_weight * self._unigrams[:-1]
         if self._hotwords is not None:
             reachable = reachable + self._hotwords.first_gains()[:-1]
-        ahead = self._trie.best_below(reachable.astype(np.float32)).astype(np.float64)
+        ahead = self._trie.best_below(np.minimum(reachable, MOST_AHEAD).astype(np.float32)).astype(np.float64)
         outside = self._unigrams[-1] * config.lm_weight + unknown
-        factors = np.exp(np.append(ahead, outside))
+        factors = np.exp(np.minimum(np.append(ahead, outside), MOST_AHEAD))
         factors[0] = 1.0
         settings = SearchSettings(
             lm_weight=config.lm_weight,

@@ -5,16 +5,17 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections import Counter
+import traceback
 from pathlib import Path
 
 import click
 
 from asr.audio.read import AUDIO_EXTENSIONS
 from asr.cli.console import Progress, note
+from asr.cli.speech.output_names import AudioPath, output_names
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
-from asr.errors import AsrError, AudioError
+from asr.errors import AsrError, AudioError, explain
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import FORMATS, Transcript
 
@@ -28,10 +29,14 @@ STDIN = "-"
 @click.option(
     "--format", "formats", multiple=True, type=click.Choice(list(FORMATS)), help="May be repeated.  [default: txt]"
 )
-@click.option("--output-dir", type=click.Path(path_type=Path), help="Write DIR/<stem>.<format> instead of printing.")
+@click.option(
+    "--output-dir",
+    type=click.Path(path_type=Path),
+    help="Write DIR/<stem>.<format> instead of printing; sub-folders of a folder are kept.",
+)
 @device_option
 @backend_option
-@click.option("--threads", default=0, help="CPU threads.  [default: all cores]")
+@click.option("--threads", default=0, type=click.IntRange(min=0), help="CPU threads.  [default: all cores]")
 @click.option("--partial", is_flag=True, help="Transcribe what can be read of a file that ends early.")
 def command(
     paths: tuple[str, ...], model: str | None, search: SearchOptions, formats: tuple[str, ...],
@@ -55,30 +60,37 @@ def command(
     if output_dir is not None:
         _make_folder(output_dir)
     recognizer = Recognizer.from_options(model, search, backend=backend, device=device, threads=threads, note=note)
-    stems = Counter(Path("stdin" if file == STDIN else file).stem for file in files)
     failed = len(missing)
-    for number, file in enumerate(files, 1):
+    for number, (file, stem) in enumerate(zip(files, output_names(files), strict=True), 1):
         try:
-            transcript = _transcribe(recognizer, file, partial, f"{number}/{len(files)} {Path(file).name}")
-        except AudioError as error:
-            note(f"asr: {error}")
+            transcript = _transcribe(recognizer, file.path, partial, f"{number}/{len(files)} {Path(file.path).name}")
+            for name in formats or ("txt",):
+                if output_dir is not None:
+                    transcript.write(output_dir / stem.with_name(f"{stem.name}.{name}"), name)
+                else:
+                    _print(transcript, name, named=len(files) > 1)
+        except BrokenPipeError:
+            raise  # nobody reads any more
+        except Exception as error:  # whatever it is: the other files are done
+            if click.get_current_context().find_root().params.get("debug"):
+                note(traceback.format_exc())
+            message = explain(error)
+            note(f"asr: {message if file.path in message else f'{file.path}: {message}'}")
             failed += 1
-            continue
-        for name in formats or ("txt",):
-            if output_dir is not None:
-                path = Path(transcript.file)
-                transcript.write(output_dir / f"{path.stem if stems[path.stem] == 1 else path.name}.{name}")
-            else:
-                _print(transcript, name, named=len(files) > 1)
     return 1 if failed else 0
 
 
-def expand(paths: tuple[str, ...]) -> tuple[list[str], list[AsrError]]:
+def expand(paths: tuple[str, ...]) -> tuple[list[AudioPath], list[AsrError]]:
     """The files that paths, folders and globs name, in order, each once; and an error for each that names none."""
-    files: list[str] = []
+    files: list[AudioPath] = []
     errors: list[AsrError] = []
     for path in paths:
+        root = ""
+        if not path:
+            errors.append(AudioError("an empty path names no audio file."))
+            continue
         if os.path.isdir(path):
+            root = path
             named = sorted(
                 str(p) for p in Path(path).rglob("*") if p.suffix.lower() in AUDIO_EXTENSIONS and p.is_file()
             )
@@ -92,8 +104,8 @@ def expand(paths: tuple[str, ...]) -> tuple[list[str], list[AsrError]]:
                 errors.append(AudioError(f"no file matches {path}; check the pattern."))
         else:
             named = [path]
-        files += named
-    return list(dict.fromkeys(files)), errors
+        files += [AudioPath(name, root) for name in named]
+    return list({file.path: file for file in reversed(files)}.values())[::-1], errors
 
 
 def _make_folder(folder: Path) -> None:
@@ -117,5 +129,7 @@ def _transcribe(recognizer: Recognizer, file: str, partial: bool, label: str) ->
 
 
 def _print(transcript: Transcript, name: str, named: bool) -> None:
-    prefix = f"{transcript.file}\t" if named and name == "txt" else ""
-    click.echo(prefix + FORMATS[name](transcript), nl=False)
+    # A name may hold line breaks, and bytes that are no UTF-8, which are written as escapes.
+    shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in transcript.file)
+    prefix = f"{shown}\t" if named and name == "txt" else ""
+    click.echo((prefix + FORMATS[name](transcript)).encode(errors="backslashreplace").decode(), nl=False)

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr._native import Hotwords
-from asr.errors import TextError
+from asr.errors import ConfigError, TextError
+
+LARGEST_BOOST = 100.0  # nats; the search counts with exponentials of sums of them
 
 
 class HotwordArrays(NamedTuple):
@@ -39,6 +41,11 @@ def build_hotwords(phrases: Mapping[str, float], words: Sequence[str]) -> Hotwor
     """
     index = {word: number for number, word in enumerate(words)}
     split = {tuple(phrase.split()): boost for phrase, boost in phrases.items() if phrase.split()}
+    for text, boost in phrases.items():
+        if not abs(boost) <= LARGEST_BOOST:  # true of NaN
+            raise ConfigError(
+                f"the boost of the hotword '{text}' must be a number within {LARGEST_BOOST:g} nats of 0, not {boost}."
+            )
     absent = sorted({word for phrase in split for word in phrase if word not in index})
     if absent:
         raise TextError(
