@@ -27,6 +27,7 @@ WEIGHTS = "model.safetensors"
 GRAPH = "model.onnx"  # the network without its weights, for ONNX Runtime
 MOST_SUBSAMPLING = 64
 CARD = "README.md"
+LETTER_TO_SOUND = "letter_to_sound.npz"  # how words are pronounced that the lexicon lacks
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,12 @@ class ModelPackage:
     def graph_path(self) -> Path | None:
         """The network as an ONNX graph, which takes its weights from `model.safetensors`, if the folder has one."""
         path = self.folder / GRAPH
+        return path if path.exists() else None
+
+    @property
+    def letter_to_sound_path(self) -> Path | None:
+        """The letter-to-sound model of the lexicon's language, if the folder has one."""
+        path = self.folder / LETTER_TO_SOUND
         return path if path.exists() else None
 
     @property

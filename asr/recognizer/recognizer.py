@@ -8,8 +8,9 @@ from pathlib import Path
 from asr.audio.source import AudioSource, open_audio
 from asr.backends import Backend, open_backend
 from asr.callbacks import Note, Progress
-from asr.decode.build import Hotwords, SearchOptions, boosts, open_decoder
+from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.decoder import Decoder
+from asr.decode.hotwords import Hotwords, as_hotwords
 from asr.decode.timed import Word, timed_words
 from asr.recognizer.segments import SegmentLogProbs
 from asr.recognizer.transcript import Transcript
@@ -62,7 +63,7 @@ class Recognizer:
             neural_lm=neural_lm_path(neural_lm),
             neural_share=neural_share,
             rescore=rescore,
-            hotwords=boosts(hotwords),
+            hotwords=as_hotwords(hotwords),
             settings=settings or {},
             greedy=greedy,
         )
@@ -85,7 +86,7 @@ class Recognizer:
 
     def with_hotwords(self, hotwords: Hotwords) -> Recognizer:
         """This recognizer favouring other phrases; model and tables are shared. Raises TextError or ConfigError."""
-        return Recognizer(self.backend, self.decoder.with_hotwords(boosts(hotwords)))
+        return Recognizer(self.backend, self.decoder.with_hotwords(as_hotwords(hotwords)))
 
     def transcribe(
         self,

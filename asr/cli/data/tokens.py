@@ -179,15 +179,15 @@ def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: 
     Example: asr tokens spell --model exp/5h --manifest train.jsonl --lexicon lexicon.txt --output spelled.txt
     """
     from asr.decode.alignment import align
-    from asr.recognizer.aligner import Speller
     from asr.recognizer.bulk import compute_log_probs
+    from asr.text.spelling import Speller
 
     texts = {utterance.id: utterance.text for utterance in read_manifest(manifest).utterances if utterance.text}
     progress = Progress("acoustic model")
     computed = compute_log_probs(model, manifest, device=device, progress=progress)
     progress.close()
     log_probs, unreadable, tokens = computed.arrays, computed.bad, computed.backend.package.tokens
-    speller = Speller(tokens, Lexicon.read(lexicon_path), note)
+    speller = Speller(tokens, Lexicon.read(lexicon_path), note=note)
     lines, unaligned, words, variants = [], [], 0, 0
     for name, text in texts.items():
         if name not in log_probs:
