@@ -117,7 +117,7 @@ class _View(io.RawIOBase):
         super().close()
 
 
-class _Handle(soundfile.SoundFile):
+class _Handle(soundfile.SoundFile):  # type: ignore[misc]
     """A file that is not wound to and fro where its length is unknown: soundfile does so at each reading, libsndfile
     fails at the end."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +23,10 @@ class BackendStream(Protocol):
 
         samples: the recording's next samples (time,), of any number, at the backend's rate.
         """
+        ...
+
+    def pieces(self, samples: Samples) -> Iterator[LogProbs]:
+        """What `push` returns, piece by piece, each computed when it is asked for; all are to be taken."""
         ...
 
     def finish(self) -> LogProbs:

@@ -31,8 +31,8 @@ class Hotword:
         for said in self.pronunciations:
             if len(parts(said)) != words:
                 raise ConfigError(
-                    f"hotword '{self.phrase}': its pronunciation '{said}' is of {len(parts(said))} words, the phrase of "
-                    f"{words}; put | between words."
+                    f"hotword '{self.phrase}': its pronunciation '{said}' is of {len(parts(said))} words, the "
+                    f"phrase of {words}; put | between words."
                 )
 
     @property

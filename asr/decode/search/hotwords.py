@@ -53,7 +53,8 @@ def build_hotwords(phrases: Mapping[Phrase, float], index: Mapping[str, int], si
     for phrase, boost in phrases.items():
         if not abs(boost) <= LARGEST_BOOST:  # true of NaN
             raise ConfigError(
-                f"the boost of the hotword '{' '.join(phrase)}' must be a number within {LARGEST_BOOST:g} nats of 0, not {boost}."
+                f"the boost of the hotword '{' '.join(phrase)}' must be a number within {LARGEST_BOOST:g} nats of 0, "
+                f"not {boost}."
             )
     if not phrases:
         return None
