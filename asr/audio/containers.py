@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 SAMPLE_RATES = (100, 768_000)  # Hz that recordings of sound may have
+SIZE_SLACK = 64  # bytes by which programs miscount the size of a file
 SOUNDFILE_STARTS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b".snd", b"caff", b"riff", b"NIST")
 MATROSKA, ASF = b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75"
 ADTS = (b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9")  # MP3's layer bits are never zero
@@ -127,15 +128,17 @@ class DataSize(NamedTuple):
     missing: int
 
 
-def data_size(path: Path, container: str) -> DataSize | None:
-    """What the header of a file says of its size; container: soundfile's name of the format. None: nothing."""
-    reader = {
-        "WAV": _wav_data, "WAVEX": _wav_data, "RF64": _wav_data, "AIFF": _aiff_data, "AU": _au_data, "CAF": _caf_data,
-        "W64": _w64_data, "NIST": _nist_data,
-    }.get(container)  # fmt: skip
-    if reader is None:
-        return None
+def data_size(path: Path) -> DataSize | None:
+    """What the header of a file says of its size. None: nothing."""
+    readers = {
+        b"RIFF": _wav_data, b"RIFX": _wav_data, b"RF64": _wav_data, b"FORM": _aiff_data, b".snd": _au_data,
+        b"caff": _caf_data, b"riff": _w64_data, b"NIST": _nist_data,
+    }  # fmt: skip
     with path.open("rb") as file:
+        reader = readers.get(file.read(4))
+        if reader is None:
+            return None
+        file.seek(0)
         promised = reader(file)
         present = path.stat().st_size - file.tell()
     return None if promised is None else DataSize(promised, max(0, promised - present))

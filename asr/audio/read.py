@@ -15,7 +15,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from asr.audio.containers import is_for_av
+from asr.audio.containers import SIZE_SLACK, data_size, is_for_av
 from asr.audio.read_av import av_blocks, av_info, has_av
 from asr.audio.read_soundfile import soundfile_blocks, soundfile_info
 from asr.errors import AudioError
@@ -89,6 +89,12 @@ def read_blocks(
     if offset < 0 or (duration is not None and duration < 0):
         raise AudioError(f"{path}: offset and duration must not be negative; correct the manifest.")
     if _needs_av(path) or not _opens(path):
+        size = data_size(path)
+        if size is not None and size.missing > SIZE_SLACK and not partial:
+            raise AudioError(
+                f"{path} ends early: its header promises {size.promised} bytes of sound, of which {size.missing} are "
+                "missing; copy it again, or set `partial` to use what is there."
+            )
         source = av_blocks(path, offset, duration, block_seconds, partial, mono=channel is None)
     else:
         source = soundfile_blocks(path, offset, duration, block_seconds, partial)
@@ -101,8 +107,8 @@ def _resampled(
     resampler: soxr.ResampleStream | None = None
     before = sample_rate
     for rate, block in source:
-        # A sum is finite only if all its terms are: one pass, no temporary array.
-        if not np.isfinite(block.sum(dtype=np.float64)):
+        # A sum of squares is finite only if all its terms are numbers, and none is beyond 1e19: no temporary array.
+        if not np.isfinite(np.vdot(block, block)):
             raise AudioError(f"{path} holds NaN or infinite samples; export it again from its source.")
         mono = one_channel(block, channel, str(path))
         if rate != before:  # at the beginning, or in a file of several recordings

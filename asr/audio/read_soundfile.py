@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from asr.audio.containers import SAMPLE_RATES, Part, data_size, read_layout
+from asr.audio.containers import SAMPLE_RATES, SIZE_SLACK, Part, data_size, read_layout
 from asr.errors import AudioError
 
 BLOCK_VALUES = 1 << 24  # of all channels, at most: whatever a header says, a block takes no more than 64 MiB
@@ -22,7 +22,6 @@ MEASURED_SECONDS = 30.0  # decoded at once to find out a duration
 # Where the frames that a header promises are those that can be read; mp3 headers guess, ADPCM counts whole blocks.
 EXACT_FORMATS = frozenset({"WAV", "WAVEX", "AIFF", "AU", "CAF", "W64", "RF64", "NIST"})
 EXACT_SUBTYPES = frozenset({"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"})
-SIZE_SLACK = 64  # bytes by which programs miscount the size of a file
 UNKNOWN_FRAMES = 1 << 56  # libsndfile says at least so many where a streamed flac does not say how many it has
 
 Samples = NDArray[np.float32]
@@ -117,7 +116,7 @@ class _View(io.RawIOBase):
         super().close()
 
 
-class _Handle(soundfile.SoundFile):  # type: ignore[misc]
+class _Handle(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
     """A file that is not wound to and fro where its length is unknown: soundfile does so at each reading, libsndfile
     fails at the end."""
 
@@ -152,7 +151,7 @@ def _most_frames(handle: soundfile.SoundFile, seconds: float) -> int:
 
 def _check_size(path: Path, handle: soundfile.SoundFile, partial: bool) -> None:
     """Raise AudioError for a file that is shorter than its header says: libsndfile takes what is there in silence."""
-    size = data_size(path, handle.format)
+    size = data_size(path)
     if size is not None and size.missing > SIZE_SLACK and not partial:
         seconds = handle.frames / handle.samplerate
         raise _ends_early(path, seconds * size.promised / max(1, size.promised - size.missing), seconds)

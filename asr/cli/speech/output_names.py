@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+STDIN = "-"
+STDIN_NAME = Path("stdin")
+
 
 class AudioPath(NamedTuple):
     """An audio file, and the folder it was found in if a folder was named."""
@@ -28,8 +31,8 @@ def output_names(files: Sequence[AudioPath]) -> list[Path]:
     """
     common = _common_folder([Path(os.path.abspath(file.path)).parent for file in files])
     forms: list[Callable[[AudioPath], Path]] = [
-        lambda file: file.below_root.with_suffix(""),
-        lambda file: file.below_root,
+        lambda file: STDIN_NAME if file.path == STDIN else file.below_root.with_suffix(""),
+        lambda file: STDIN_NAME if file.path == STDIN else file.below_root,
         lambda file: Path(os.path.relpath(os.path.abspath(file.path), common)) if common else file.below_root,
     ]
     names: list[Path] = [forms[0](file) for file in files]

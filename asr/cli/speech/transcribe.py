@@ -12,14 +12,13 @@ import click
 
 from asr.audio.read import AUDIO_EXTENSIONS
 from asr.cli.console import Progress, note
-from asr.cli.speech.output_names import AudioPath, output_names
+from asr.cli.main import describe
+from asr.cli.speech.output_names import STDIN, AudioPath, output_names
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError, explain
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import FORMATS, Transcript
-
-STDIN = "-"
 
 
 @click.command()
@@ -74,7 +73,7 @@ def command(
         except Exception as error:  # whatever it is: the other files are done
             if click.get_current_context().find_root().params.get("debug"):
                 note(traceback.format_exc())
-            message = explain(error)
+            message = describe(error, command) if isinstance(error, AsrError) else explain(error)
             note(f"asr: {message if file.path in message else f'{file.path}: {message}'}")
             failed += 1
     return 1 if failed else 0

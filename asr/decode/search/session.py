@@ -104,7 +104,7 @@ class BeamSession:
             words.append(Word(name, word.first_frame, word.end_frame, round(word.confidence, 4), spelling))
         reward = self._config.word_score * len(words)
         total = spoken.acoustic + spoken.other
-        if math.isnan(total) or total == math.inf:
+        if math.isnan(total) or total == math.inf or any(math.isnan(word.confidence) for word in rows):
             raise TextError(
                 f"{self._name}: the scores leave the range of numbers; lower the weights of the search, the boosts of "
                 "hotwords, or those of the language model."
