@@ -17,7 +17,8 @@ from asr.audio.read import SAMPLE_RATE, Samples
 
 MAX_SEGMENT_SECONDS = 15.0
 MIN_SEGMENT_SECONDS = 2.0
-PAUSE_SECONDS = 0.3  # silence as long as this ends a segment
+LONG_PAUSE_SECONDS = 0.5  # ends a segment wherever it is
+PAUSE_SECONDS = 0.25  # the longest pause of at least that long ends a segment that is full
 MIN_SEAM_SECONDS = 6.0  # a segment that does not end in a pause is at least this long
 SEAM_SECONDS = 0.1  # loudness is averaged over this length to find the quietest place
 LATE_BONUS_DB = 6.0  # how much louder the end of the window may be than its beginning and still be cut
@@ -72,9 +73,13 @@ class PauseCutter:
     """
 
     def __init__(
-        self, sample_rate: int = SAMPLE_RATE, max_seconds: float = MAX_SEGMENT_SECONDS, start: int = 0
+        self,
+        sample_rate: int = SAMPLE_RATE,
+        max_seconds: float = MAX_SEGMENT_SECONDS,
+        start: int = 0,
+        continued: bool = False,
     ) -> None:
-        """start: where the samples begin in the recording, at a pause, if what is before was cut already."""
+        """start: where the samples begin in the recording. continued: with the segment before, another cutter's."""
         self._rate, self._longest = sample_rate, int(max_seconds * sample_rate)
         self._shortest_seam = min(MIN_SEAM_SECONDS, max_seconds / 2)
         self._grid = round(GRID_SECONDS * sample_rate)
@@ -82,6 +87,7 @@ class PauseCutter:
         self._blocks: list[Samples] = []  # not yet in a segment
         self._held = 0  # samples in them
         self._start = start  # where they begin in the recording
+        self._continued = continued  # whether anything was cut
         self._before = _nothing()  # context of the next segment
 
     def push(self, samples: Samples) -> list[Segment]:
@@ -106,11 +112,11 @@ class PauseCutter:
         self._blocks, self._held = [], 0
         segments = []
         # Only a recording that is short as a whole stays whole, with whatever pauses it has.
-        whole = self._start == 0 and len(held) <= self._longest
+        whole = not self._continued and len(held) <= self._longest
         while not whole and (cut := self._pause(held[: self._longest])):
             segments.append(self._cut(held, cut, True))
             held = held[cut:]
-        if len(held) or self._start == 0:
+        if len(held) or not self._continued:
             segments.append(self._cut(held, len(held), True))
         return segments
 
@@ -118,17 +124,23 @@ class PauseCutter:
         after = _nothing() if ends else held[cut : cut + self._context]
         segment = Segment(self._start, held[:cut], self._rate, self._before, after, ends)
         self._before = _nothing() if ends else np.concatenate([self._before, held[:cut]])[-self._context :]
-        self._start += cut
+        self._start, self._continued = self._start + cut, True
         return segment
 
     def _pause(self, window: Samples) -> int:
-        """The sample in the middle of the first pause that leaves segments long enough; 0 if there is none."""
+        """The sample in the middle of the first long pause, else of the longest one; 0 if there is none."""
         levels = hop_levels(window, self._rate)
         shortest = round(MIN_SEGMENT_SECONDS / HOP_SECONDS)
-        for pause in find_pauses(levels, PAUSE_SECONDS):
-            if pause.middle >= shortest and pause.end < len(levels):
-                return int(pause.middle * HOP_SECONDS * self._rate)
-        return 0
+        pauses = [
+            pause
+            for pause in find_pauses(levels, PAUSE_SECONDS)
+            if pause.middle >= shortest and pause.end < len(levels)
+        ]
+        if not pauses:
+            return 0
+        long = [pause for pause in pauses if pause.end - pause.start >= round(LONG_PAUSE_SECONDS / HOP_SECONDS)]
+        chosen = long[0] if long else max(pauses, key=lambda pause: pause.end - pause.start)
+        return int(chosen.middle * HOP_SECONDS * self._rate)
 
     def _seam(self, window: Samples) -> int:
         """The sample at the quietest place that is not too early, later places preferred a little; on the grid."""
@@ -144,9 +156,10 @@ def cut_at_pauses(
 ) -> Iterator[Segment]:
     """The segments of a recording that a `PauseCutter` makes of its blocks of samples (time,), in order.
 
-    start: where the first block begins in the recording, at a pause. Memory is bounded by a segment and a block.
+    start: where the first block begins in the recording, at a pause where what is before was cut already. Memory is
+    bounded by a segment and a block.
     """
-    cutter = PauseCutter(sample_rate, max_seconds, start)
+    cutter = PauseCutter(sample_rate, max_seconds, start, continued=start > 0)
     for block in blocks:
         yield from cutter.push(block)
     yield from cutter.finish()

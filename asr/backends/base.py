@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -18,15 +18,16 @@ LogProbs = NDArray[np.float32]  # (frames, tokens), natural logs
 class BackendStream(Protocol):
     """One recording on its way through an acoustic model. Not for use by several threads at once."""
 
+    @property
+    def missing(self) -> int:
+        """How many samples must still come before `push` returns frames."""
+        ...
+
     def push(self, samples: Samples) -> LogProbs:
         """Log-probabilities (frames, tokens) of the next frames that can be computed; often none.
 
         samples: the recording's next samples (time,), of any number, at the backend's rate.
         """
-        ...
-
-    def pieces(self, samples: Samples) -> Iterator[LogProbs]:
-        """What `push` returns, piece by piece, each computed when it is asked for; all are to be taken."""
         ...
 
     def finish(self) -> LogProbs:

@@ -9,7 +9,7 @@ offline.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,22 +68,24 @@ class ChunkedStream:
         self._done = 0  # rows of _frames whose outputs were returned
         self._await()
 
+    @property
+    def missing(self) -> int:
+        """How many samples complete the next piece and its right context."""
+        return self._missing
+
     def push(self, samples: Samples) -> Floats:
         """Log-probabilities (frames, tokens) of the pieces that the next samples (time,) complete."""
-        return np.concatenate([self._no_outputs(), *self.pieces(samples)])
-
-    def pieces(self, samples: Samples) -> Iterator[Floats]:
-        """What `push` returns, piece by piece, each computed when it is asked for; all are to be taken."""
-        stream = self._open_stream()
+        stream, outputs = self._open_stream(), [self._no_outputs()]
         while len(samples) >= self._missing:
             self._frames = np.concatenate([self._frames, stream.push(self._arrived(samples[: self._missing]))])
             samples = samples[self._missing :]
             window_end = self._done + self._piece + self._right
             if len(self._frames) >= window_end:
-                yield self._read(self._done + self._piece, window_end)
+                outputs.append(self._read(self._done + self._piece, window_end))
             self._await()
         self._waiting.append(samples)
         self._missing -= len(samples)
+        return np.concatenate(outputs)
 
     def finish(self) -> Floats:
         """Log-probabilities (frames, tokens) of all that is left; the stream is then at its end."""
