@@ -27,7 +27,7 @@ WEIGHTS = "model.safetensors"
 GRAPH = "model.onnx"  # the network without its weights, for ONNX Runtime
 MOST_SUBSAMPLING = 64
 CARD = "README.md"
-LETTER_TO_SOUND = "letter_to_sound.npz"  # how words are pronounced that the lexicon lacks
+LETTER_TO_SOUND = "letter_to_sound.xz"  # how words are pronounced that the lexicon lacks
 
 
 @dataclass(frozen=True)
@@ -127,16 +127,19 @@ def write_package(
     lexicon: Lexicon | None = None,
     search: Mapping[str, float] | None = None,
     lm: str = "",
+    training: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model folder's files other than the weights, each atomically, config.json last.
 
-    network: the settings of the acoustic model, with `kind` and `features`; lm: the file name of its language model.
+    network: the settings of the acoustic model, with `kind` and `features`; lm: the file name of its language model;
+    training: what is known of it, for those who read config.json.
     """
     write_atomically(folder / "tokens.txt", tokens.to_text().encode())
     if lexicon is not None:
         _write_lexicon(folder, lexicon)
     decoding = dict(search or {}) | ({"lm": lm} if lm else {})
-    write_config(folder, TYPE, {"model": dict(network), "tokens_sha256": tokens.digest, "decoding": decoding})
+    values = {"model": dict(network), "tokens_sha256": tokens.digest, "decoding": decoding}
+    write_config(folder, TYPE, values | ({"training": dict(training)} if training else {}))
 
 
 def _write_lexicon(folder: Path, lexicon: Lexicon) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -43,16 +44,18 @@ def save_checkpoint(
     search: Mapping[str, float] | None = None,
     lm: str = "",
     dtype: str = "float32",
+    training: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model folder, each file atomically, the configuration last.
 
-    search: tuned settings of the search; lm: file name of the language model in the folder; dtype: one of `BITS`.
+    search: tuned settings of the search; lm: file name of the language model in the folder; dtype: one of `BITS`;
+    training: what is known of it.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
     write_arrays(folder / WEIGHTS, to_stored(arrays, BITS[dtype]))
-    write_package(folder, to_dict(model.config), tokens, lexicon, search, lm)
+    write_package(folder, to_dict(model.config), tokens, lexicon, search, lm, training)
 
 
 def load_checkpoint(folder: str | Path) -> AcousticCheckpoint:

@@ -32,8 +32,8 @@ def write_letter_to_sound(path: Path, model: LetterToSound) -> None:
     for length in range(1, model.order + 1):
         contexts = sorted(
             (tuple(numbers[pair] for pair in context), context)
-            for context in model.counts
-            if len(context) == length - 1 and numbers.keys() >= set(context)  # others are never asked for
+            for context, nexts in model.counts.items()  # those with rare pairs are never asked for
+            if len(context) == length - 1 and numbers.keys() >= set(context) and not numbers.keys().isdisjoint(nexts)
         )
         grams = [
             (_joined((*ids, numbers[pair])), count)

@@ -138,7 +138,7 @@ def test_a_word_may_have_pronunciations_of_its_own():
     assert [h.text for h in decoder.decode(_spoken("ab|"))] == ["Ab"]
     with pytest.raises(TextError, match="'q' is no token"):
         decoder.with_hotwords([Hotword("x", pronunciations=("a q",))])
-    with pytest.raises(ConfigError, match=r"put . between words"):
+    with pytest.raises(ConfigError, match=r"put \| between words"):
         Hotword("a b", pronunciations=("a b",))
 
 

@@ -29,8 +29,8 @@ from asr.model_package import ModelPackage
 from asr.recognizer.bulk import read_log_probs
 from asr.score.edit_distance import align
 from asr.shipped import model_folder
-from asr.text.lexicon import Lexicon
 from asr.text.letter_to_sound_file import read_letter_to_sound
+from asr.text.lexicon import Lexicon
 from asr.text.normalize import normalize_english
 
 COMMON = 5000  # most frequent words; the others are rare
@@ -144,9 +144,12 @@ class Bench:
             for boost in self.options.boosts if size >= 0 else ["default"]:
                 counts = Counts(lambda word: word in wanted)
                 for item, reference, own in zip(self.items, references, terms, strict=True):
-                    distractors = random_.sample([word for word in pool if word not in own], min(len(pool) - len(own), size // 2)) if size > 0 else []
-                    distractors += random_.sample(others, size - len(distractors)) if size > 0 else []
-                    chosen = [] if size < 0 else [entry for word in [*own, *distractors] for entry in hotword(word)]
+                    chosen = []
+                    if size >= 0:
+                        rest = [word for word in pool if word not in own]
+                        distractors = random_.sample(rest, min(len(rest), size // 2))
+                        distractors += random_.sample(others, size - len(distractors))
+                        chosen = [entry for word in [*own, *distractors] for entry in hotword(word)]
                     chosen = [Hotword(entry.phrase, self.boost(boost), entry.pronunciations) for entry in chosen]
                     said = decoder.with_hotwords(chosen).decode(self.log_probs[item["id"]])[0].text
                     words = said.lower().replace("-hidden", "").split()
@@ -189,8 +192,12 @@ class Bench:
                 for item in self.items:
                     chosen.decode(self.log_probs[item["id"]])
                 times.append(time.process_time() - began)
-            print(f"{size:6d} hotwords: made in {made:.2f} s of CPU and {spent:.0f} MB, searched in {min(times):.2f} s of CPU; "
-                  f"most memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB", flush=True)  # fmt: skip
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(
+                f"{size:6d} hotwords: made in {made:.2f} s of CPU and {spent:.0f} MB, searched in {min(times):.2f} s of "
+                f"CPU; most memory {most:.0f} MB",
+                flush=True,
+            )
 
 
 def _memory() -> float:
