@@ -101,9 +101,9 @@ class Recognizer:
 
     def with_hotwords(self, hotwords: Hotwords) -> Recognizer:
         """This recognizer favouring other phrases; model and tables are shared. Raises TextError or ConfigError."""
-        phrases = as_hotwords(hotwords)
-        other = Recognizer(self.backend, self.decoder.with_hotwords(phrases))
-        other._options = replace(self._options, hotwords=phrases)
+        wanted = as_hotwords(hotwords)
+        other = Recognizer(self.backend, self.decoder.with_hotwords(wanted))
+        other._options = replace(self._options, hotwords=wanted)
         return other
 
     def transcribe(

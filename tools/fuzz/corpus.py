@@ -16,7 +16,7 @@ import soundfile
 
 from asr import shipped
 from asr.lm.lstm.folder import save_lm
-from asr.recognizer.npz import write_npz
+from asr.npz import write_npz
 
 RATE = 16000
 TOKENS = "<blank>\n|\na\nb\nc\nd\n"

@@ -15,8 +15,8 @@ from asr.audio.read import AUDIO_EXTENSIONS
 from asr.audio.source import is_url, url_refused
 from asr.cli.console import Progress, note
 from asr.cli.main import describe
-from asr.cli.speech.live import STDIN, follow_microphone, follow_path
-from asr.cli.speech.output_names import AudioPath, journal_name, output_names
+from asr.cli.speech.live import follow_microphone, follow_path
+from asr.cli.speech.output_names import STDIN, AudioPath, journal_name, output_names
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError, explain
@@ -165,9 +165,11 @@ def expand(paths: tuple[str, ...]) -> tuple[list[AudioPath], list[AsrError]]:
         named: list[str] = []
         if not path:
             errors.append(AudioError("an empty path names no audio file."))
-        elif is_url(path):
+            continue
+        if is_url(path):
             errors.append(url_refused(path))
-        elif os.path.isdir(path):
+            continue
+        if os.path.isdir(path):
             root = path
             named = sorted(
                 str(p) for p in Path(path).rglob("*") if p.suffix.lower() in AUDIO_EXTENSIONS and p.is_file()
