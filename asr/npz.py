@@ -33,7 +33,7 @@ def read_npz(
 ) -> tuple[Matrices, bytes]:
     """The arrays (rows, columns) in an archive, the first `limit` by name, and the archive's comment.
 
-    what: names the file in messages. kind: of all arrays, as NumPy's `dtype.kind`. content: of the file, if it was read.
+    what: names the file in messages. kind: of all arrays, as NumPy's `dtype.kind`. content: the file's, if it was read.
 
     Raises TextError for a file that is missing, damaged, holds anything else, or unpacks to more than it may
     (`asr.unpacking`).
