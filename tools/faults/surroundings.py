@@ -1,4 +1,4 @@
-"""Full disks, homes that cannot be written or are not there, files that vanish or grow: a sentence, nothing half done."""
+"""Full disks, homes that are missing or cannot be written, files that vanish or grow: a sentence, nothing half done."""
 
 from __future__ import annotations
 
