@@ -18,13 +18,12 @@ from asr.errors import AudioError, ConfigError
 from asr.model_package import WEIGHTS
 from asr.recognizer.journal import Journal
 from asr.recognizer.segments import Passages, SegmentLogProbs
-from asr.recognizer.stream import DEFAULT_SETTINGS, Stream, StreamSettings
+from asr.recognizer.stream import Stream, StreamSettings
 from asr.recognizer.transcript import Transcript
 from asr.recognizer.turns import interleaved
 from asr.shipped import model_folder, neural_lm_path
 from asr.text.lexicon import Lexicon
 
-LIVE_WEIGHTS = ("lm_weight", "word_score", "confidence_bias", "confidence_slope", "confidence_evidence")
 MIXED, SEPARATE = "mixed", "separate"
 CHANNELS = (MIXED, SEPARATE)
 JOURNAL_SECONDS = 20.0  # of audio between two entries of a journal, each of which is flushed to disk
@@ -145,22 +144,9 @@ class Recognizer:
             ]
         return Transcript(audios[0].name, max(seconds for _, seconds in done), tuple(interleaved([w for w, _ in done])))
 
-    def stream(self, rate: int, settings: StreamSettings = DEFAULT_SETTINGS) -> Stream:
+    def stream(self, rate: int, settings: StreamSettings | None = None) -> Stream:
         """A recording that arrives in blocks of samples of that rate, in Hz: see `Stream`."""
         return Stream(self, rate, settings)
-
-    def live_decoder(self, beam_size: int, threshold: float) -> Decoder:
-        """A decoder without the neural language model and with a beam no larger than that, for the first pass.
-
-        The weights are those that the model was tuned to without it.
-        """
-        quick = self.decoder.with_fusion(None)
-        if quick.words is None:
-            return quick
-        search, given = self.backend.package.search, self._options.settings
-        tuned = {name: search[name] for name in LIVE_WEIGHTS if name in search and given.get(name) is None}
-        size = min(beam_size, quick.config.beam_size)
-        return quick.with_settings(**tuned, beam_size=size, threshold=min(threshold, quick.config.threshold))
 
     def _words(
         self, audio: OpenAudio, journal: Journal | None, channel: int, progress: Progress | None
