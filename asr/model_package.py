@@ -25,6 +25,7 @@ TYPE = "acoustic"
 LEXICONS = ("lexicon.txt", "lexicon.txt.gz")  # a folder has at most one of them
 WEIGHTS = "model.safetensors"
 GRAPH = "model.onnx"  # the network without its weights, for ONNX Runtime
+MOST_SUBSAMPLING = 64
 CARD = "README.md"
 LETTER_TO_SOUND = "letter_to_sound.xz"  # how words are pronounced that the lexicon lacks
 
@@ -55,12 +56,14 @@ class ModelPackage:
         try:
             tokens = Tokens.read(folder / "tokens.txt")
             network = dict(values["model"])
-            kind, subsampling = str(network["kind"]), int(network.get("subsampling", 1))
+            kind, subsampling = str(network["kind"]), network.get("subsampling", 1)
+            if type(subsampling) is not int or not 1 <= subsampling <= MOST_SUBSAMPLING:
+                raise ConfigError(f"model.subsampling must lie in 1..{MOST_SUBSAMPLING}, not {subsampling!r}.")
             features = from_dict(FeatureConfig, network["features"])
             search, lm = _search_settings(values.get("decoding", {}))
         except KeyError as error:
             raise CheckpointError(f"{folder} cannot be loaded: config.json lacks {error}.") from None
-        except (TextError, ConfigError, TypeError, ValueError) as error:
+        except (TextError, ConfigError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{folder} cannot be loaded: {error}") from None
         if tokens.digest != values.get("tokens_sha256"):
             raise CheckpointError(
@@ -100,12 +103,14 @@ class ModelPackage:
     def card(self) -> str:
         """The text of the model card, empty if the folder has none."""
         path = self.folder / CARD
-        return path.read_text(encoding="utf-8") if path.exists() else ""
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
 def _search_settings(decoding: Mapping[str, Any]) -> tuple[dict[str, float], str]:
     """Tuned settings as numbers, and the file name of the language model or an empty string."""
     lm = decoding.get("lm") or ""
+    if not isinstance(lm, str):
+        raise ConfigError(f"the name of its language model must be text, not {lm!r}.")
     if lm and Path(lm).name != lm:
         raise ConfigError(f"its language model must lie beside config.json, not at '{lm}'.")
     settings = {name: value for name, value in decoding.items() if name != "lm"}

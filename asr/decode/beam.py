@@ -25,6 +25,9 @@ from asr.text.tokens import Tokens
 __all__ = ["BeamConfig", "BeamDecoder"]
 
 
+MOST_AHEAD = 300.0  # nats that a look-ahead promises at most, so that its exponential is a number
+
+
 class BeamDecoder:
     """A lexicon, a language model (or none) and settings: a `Decoder`.
 
@@ -70,9 +73,9 @@ class BeamDecoder:
         reachable = config.lm_weight * vocabulary.unigrams[:-1]
         if favoured is not None:
             reachable = reachable + favoured.first_gains()[:-1]
-        ahead = vocabulary.trie.best_below(reachable.astype(np.float32)).astype(np.float64)
+        ahead = vocabulary.trie.best_below(np.minimum(reachable, MOST_AHEAD).astype(np.float32)).astype(np.float64)
         outside = vocabulary.unigrams[-1] * config.lm_weight + unknown
-        factors = np.exp(np.append(ahead, outside))
+        factors = np.exp(np.minimum(np.append(ahead, outside), MOST_AHEAD))
         factors[0] = 1.0
         settings = SearchSettings(
             lm_weight=config.lm_weight,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from asr.decode.fusion import FusedSession, Fusion, rescore
 from asr.decode.hotwords import WrittenForms
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
 from asr.decode.search.settings import BeamConfig
+from asr.errors import TextError
 from asr.lm.ngram.tables import NgramModel
 from asr.text.tokens import Tokens
 
@@ -102,6 +104,11 @@ class BeamSession:
             words.append(Word(name, word.first_frame, word.end_frame, round(word.confidence, 4), spelling))
         reward = self._config.word_score * len(words)
         total = spoken.acoustic + spoken.other
+        if math.isnan(total) or total == math.inf or any(math.isnan(word.confidence) for word in rows):
+            raise TextError(
+                f"{self._name}: the scores leave the range of numbers; lower the weights of the search, the boosts of "
+                "hotwords, or those of the language model."
+            )
         return Hypothesis(tuple(words), total, spoken.acoustic, spoken.other - reward, reward)
 
     def _spelled(self, spelling: tuple[tuple[int, int], ...]) -> str:

@@ -17,6 +17,10 @@ from asr.text.lexicon import Lexicon
 from asr.text.lines import read_blocks
 from asr.text.tokens import Tokens
 
+FORMS = {
+    "child_starts": ("<i4", 1), "child_tokens": ("<i4", 1), "word_starts": ("<i4", 1), "words": ("<i4", 1),
+    "names": ("|u1", 1),
+}  # fmt: skip  # of the arrays in a cache
 TREE_VERSION = "3"
 
 
@@ -36,7 +40,7 @@ class TrieArrays(NamedTuple):
         """The tree as the compiled search reads it. Raises TextError if the arrays are no tree."""
         try:
             return _native.Trie(*self, token_count, word_count)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise TextError(f"{error}; remove the lexicon's cache and try again.") from None
 
 
@@ -52,7 +56,7 @@ def load_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, list[str]]:
         trie, words = build_trie(lexicon, tokens) if plain is None else (_tree(*plain[1:]), plain[0])
         return {**trie._asdict(), "names": pack_words(words)}
 
-    arrays = dict(cached_arrays(source, "lexicon", f"{TREE_VERSION} {tokens.digest}", make))
+    arrays = dict(cached_arrays(source, "lexicon", f"{TREE_VERSION} {tokens.digest}", make, FORMS))
     words = unpack_words(arrays.pop("names"))
     return TrieArrays(**arrays), words
 
