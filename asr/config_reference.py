@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 UNITS = (  # by the end of a key's name
     ("_seconds", "s"), ("_ms", "ms"), ("_hours", "h"), ("_hz", "Hz"), ("_freq", "Hz"), ("sample_rate", "Hz"),
-    ("_db", "dB"), ("_probability", "0..1"), ("_share", "0..1"), ("dropout", "0..1"), ("min_fill", "0..1"), ("_bins", "mel bins"),
-    ("_frames", "frames"), ("epochs", "epochs"), ("speeds", "factors"), ("_factors", "factors"),
+    ("_db", "dB"), ("_probability", "0..1"), ("_share", "0..1"), ("dropout", "0..1"), ("min_fill", "0..1"),
+    ("_bins", "mel bins"), ("_frames", "frames"), ("epochs", "epochs"), ("speeds", "factors"), ("_factors", "factors"),
 )  # fmt: skip
 
 

@@ -123,7 +123,7 @@ def command(
             for name, output in outputs.items():
                 transcript.write(output, name)
             for name in () if outputs else formats or ("txt",):
-                _print(transcript, name, named=len(files) > 1)
+                _print(transcript, name, named=len(files) > 1, headed=len(formats) > 1)
             if journal is not None:
                 journal.unlink(missing_ok=True)
         except BrokenPipeError:
@@ -220,8 +220,11 @@ def _transcribe(recognizer: Recognizer, file: str, how: _How, label: str) -> Tra
         progress.close()
 
 
-def _print(transcript: Transcript, name: str, named: bool) -> None:
+def _print(transcript: Transcript, name: str, named: bool, headed: bool) -> None:
+    """named: say of which file a plain text is. headed: with a line before it that names file and format."""
     # A name may hold line breaks, and bytes that are no UTF-8, which are written as escapes.
     shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in transcript.file)
     prefix = f"{shown}\t" if named and name == "txt" else ""
+    if headed:
+        click.echo(f"==> {shown}: {name} <==")
     click.echo((prefix + FORMATS[name](transcript)).encode(errors="backslashreplace").decode(), nl=False)
