@@ -51,12 +51,8 @@ def test_the_tutorial_on_training_runs_from_a_table_to_text(run, tmp_path, monke
     outputs = {}
     for command in commands:
         assert command[0] == "asr"
-        tiny = (
-            [part for key, value in TINY.items() for part in ("--set", f"{key}={value}")]
-            if command[1] == "train"
-            else []
-        )
-        code, out, errors = run(*command[1:], *tiny)
+        tiny = TINY if command[1] == "train" else {}
+        code, out, errors = run(*command[1:], *(f"--set={key}={value}" for key, value in tiny.items()))
         assert code == 0, (command, errors)
         outputs[command[1]] = out
     assert outputs["transcribe"] == "low\n"
