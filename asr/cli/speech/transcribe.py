@@ -110,7 +110,7 @@ def command(
             if output_dir is None:
                 transcript = _transcribe(recognizer, file.path, _How(partial, channels, None), label)
                 for name in formats or ("txt",):
-                    _print(transcript, name, named=len(files) > 1)
+                    _print(transcript, name, named=len(files) > 1, headed=len(formats) > 1)
                 continue
             outputs = {name: output_dir / stem.with_name(f"{stem.name}.{name}") for name in formats or ("txt",)}
             if resume and _is_done(Path(file.path), list(outputs.values())):
@@ -218,8 +218,11 @@ def _transcribe(recognizer: Recognizer, file: str, how: _How, label: str) -> Tra
         progress.close()
 
 
-def _print(transcript: Transcript, name: str, named: bool) -> None:
+def _print(transcript: Transcript, name: str, named: bool, headed: bool) -> None:
+    """named: say of which file a plain text is. headed: with a line before it that names file and format."""
     # A name may hold line breaks, and bytes that are no UTF-8, which are written as escapes.
     shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in transcript.file)
     prefix = f"{shown}\t" if named and name == "txt" else ""
+    if headed:
+        click.echo(f"==> {shown}: {name} <==")
     click.echo((prefix + FORMATS[name](transcript)).encode(errors="backslashreplace").decode(), nl=False)
