@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 CASES: dict[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "keep": str}
 
-_ABBREVIATIONS = {
+ABBREVIATIONS = {
     "mr.": "mister", "mrs.": "missus", "dr.": "doctor", "st.": "saint", "co.": "company", "jr.": "junior",
     "maj.": "major", "gen.": "general", "rev.": "reverend", "lt.": "lieutenant", "hon.": "honorable",
     "sgt.": "sergeant", "capt.": "captain", "esq.": "esquire", "ltd.": "limited", "col.": "colonel", "ft.": "fort",
@@ -26,7 +26,7 @@ _INTEGER = re.compile(r"\d+(?:,\d{3})*")
 _APOSTROPHES = re.compile("[\u2018\u2019\u02bc`\u00b4]")
 _PLAIN = re.compile(r"[a-z' ]*")
 _DIGIT = re.compile(r"\d")
-_MAY_BE_ABBREVIATED = re.compile("|".join(re.escape(short) for short in _ABBREVIATIONS))
+_MAY_BE_ABBREVIATED = re.compile("|".join(re.escape(short) for short in ABBREVIATIONS))
 _NOT_A_WORD = re.compile(r"[^a-z' ]+")
 _LOOSE_APOSTROPHES = re.compile(r"(?<![a-z])'+(?=[^a-z]|$)|'{2,}")
 # Words that begin with an apostrophe: where one stands, it opens no quotation.
@@ -46,7 +46,7 @@ def normalize_english(text: str) -> str:
     text = _plain_letters(text)
     if not _PLAIN.fullmatch(text):
         if _MAY_BE_ABBREVIATED.search(text):
-            text = " ".join(_ABBREVIATIONS.get(word.strip('("[,;'), word) for word in text.split())
+            text = " ".join(ABBREVIATIONS.get(word.strip('("[,;'), word) for word in text.split())
         if _DIGIT.search(text):
             text = _spell_numbers(" ".join(text.split()))
         for sign, words in _SIGNS.items():
