@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import torch
 
 from asr.atomic_file import write_atomically
 from asr.config import to_dict
-from asr.nlp.tagging.config import TaggerConfig
+from asr.errors import ConfigError
+from asr.model_folder import from_stored
+from asr.nlp.tagging.config import FIRST_WORD_ID, TaggerConfig
 from asr.nlp.tagging.network import TagNetwork
 from asr.nlp.tagging.pauses import READ_SPEECH
-from asr.nlp.tagging.tagger import save_tagger
+from asr.nlp.tagging.tagger import Tagger, save_tagger
 from asr.nlp.tagging.task import PauseConfig, SequenceConfig, TagTask
 from asr.nlp.tagging.text import TaggedText
 from asr.nlp.words import PADDING, UNKNOWN
@@ -38,6 +41,7 @@ class TaggerRunConfig:
     most_words: int = 16_000  # in the vocabulary
     min_count: int = 3  # least count of a word in the vocabulary
     bits: int = 8  # of the stored weights: 8, 16 or 32
+    init: str = ""  # folder of a tagger to start from; its words, sizes and labels are used
 
 
 def train_tagger(
@@ -45,12 +49,9 @@ def train_tagger(
     resume: bool = False, report: Report | None = None,
 ) -> FinalLog:  # fmt: skip
     """Train on labelled text, write the folder, return the final figures. outputs: the labels of each column."""
-    counts = train.counts()
-    order = np.argsort(-counts, kind="stable")[: config.most_words]
-    words = [train.types[place] for place in order.tolist() if counts[place] >= config.min_count]
     torch.manual_seed(config.train.seed)
-    model_config = replace(config.model, outputs=outputs)
-    network = TagNetwork(model_config, len(words) + 2)
+    network, words = _start(config, train, outputs)
+    model_config = network.config
     task = TagTask(
         network, [PADDING, UNKNOWN, *words], train, dev, config.sequences,
         config.pauses if config.pauses.quantiles else None, config.train.seed,
@@ -62,3 +63,23 @@ def train_tagger(
     arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
     save_tagger(output, model_config, words, arrays, config.bits)
     return final
+
+
+def _start(
+    config: TaggerRunConfig, train: TaggedText, outputs: Mapping[str, Sequence[str]]
+) -> tuple[TagNetwork, list[str]]:
+    """The network before training, and its vocabulary without the two first ids."""
+    if not config.init:
+        counts = train.counts()
+        order = np.argsort(-counts, kind="stable")[: config.most_words]
+        words = [train.types[place] for place in order.tolist() if counts[place] >= config.min_count]
+        return TagNetwork(replace(config.model, outputs=outputs), len(words) + FIRST_WORD_ID), words
+    first = Tagger.open(config.init)
+    if {name: list(labels) for name, labels in first.config.outputs.items()} != {n: list(v) for n, v in outputs.items()}:
+        raise ConfigError(f"{config.init} is a tagger of other labels than the text has.")
+    words = list(first.vocabulary)
+    changes = {"dropout": config.model.dropout, "word_dropout": config.model.word_dropout}
+    network = TagNetwork(replace(first.config, **changes), len(words) + FIRST_WORD_ID)
+    arrays = from_stored(first.arrays)
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+    return network, words
