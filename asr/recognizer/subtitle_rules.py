@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from asr.decode.timed import Word
+from asr.recognizer.reading import text_of
 from asr.recognizer.subtitles import DEFAULT_STYLE, Cue, SubtitleStyle
+from asr.recognizer.turns import label, turns
 from asr.text.phrases import SENTENCE_END, is_weak_end
 
 TOLERANCE = 1e-6
@@ -59,7 +61,7 @@ def breaches(cues: Sequence[Cue], words: Sequence[Word], style: SubtitleStyle = 
     for number, (before, after) in enumerate(itertools.pairwise(cues)):
         found += [Breach(rule, number, detail) for rule, detail in _between(before, after, style)]
     shown = " ".join(cue.text.replace("\n", " ") for cue in cues)
-    told = " ".join(text for text in (w.word if w.display is None else w.display for w in words) if text)
+    told = " ".join(label(turn[0].channel) + text_of(turn) for turn in turns(words))
     if shown != told:
         found.append(Breach("words", 0, "the cues' text is not the words'"))
     return sorted(found, key=lambda breach: breach.cue)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from asr.decode.timed import Word
 from asr.errors import ConfigError
+from asr.recognizer.turns import label
 from asr.text.phrases import SENTENCE_END, break_cost, is_weak_end
 
 MOST_WORDS = 30  # of a cue
@@ -77,6 +78,7 @@ class _Piece:
     end: float
     first: int
     last: int
+    channel: int | None = None
 
 
 def cues(words: Sequence[Word], style: SubtitleStyle = DEFAULT_STYLE) -> list[Cue]:
@@ -100,7 +102,9 @@ def _pieces(words: Sequence[Word]) -> list[_Piece]:
         if not text and pieces:
             pieces[-1] = replace(pieces[-1], end=word.end, last=place + 1)
         else:
-            pieces.append(_Piece(text or word.word, word.start, word.end, place, place + 1))
+            turn = not pieces or pieces[-1].channel != word.channel
+            shown = (label(word.channel) if turn else "") + (text or word.word)
+            pieces.append(_Piece(shown, word.start, word.end, place, place + 1, word.channel))
     return pieces
 
 
@@ -114,6 +118,8 @@ def _divide(pieces: Sequence[_Piece], style: SubtitleStyle) -> list[tuple[int, i
         length = -1
         for first in range(end - 1, max(-1, end - 1 - MOST_WORDS), -1):
             length += len(pieces[first].text) + 1
+            if pieces[first].channel != pieces[end - 1].channel:
+                break
             if length > style.lines * style.line_characters and end - first > 1:
                 break
             cost = best[first] + _cue_cost(pieces, first, end, length, style) + after[end - 1]
@@ -132,7 +138,7 @@ def _cost_after(pieces: Sequence[_Piece], place: int, style: SubtitleStyle) -> f
         return 0.0
     here, following = pieces[place], pieces[place + 1]
     pause = following.start - here.end
-    cost = break_cost(here.text, following.text)
+    cost = break_cost(here.text, following.text) if here.channel == following.channel else 0.0
     if pause > 0.25:
         cost *= 0.25 / pause
     if any(here.end - 0.2 <= shot <= following.start + 0.2 for shot in style.shots):

@@ -19,6 +19,8 @@ _YEARS = range(1100, 2100)
 LONGEST_NUMBER = 15  # characters, commas included; longer numbers are read digit by digit
 
 _MONEY = re.compile(r"([$£€])\s?(\d+(?:,\d{3})*)(?:\.(\d\d))?(?!\d)")
+_GREAT_MONEY = re.compile(r"([$£€])\s?(\d+(?:,\d{3})*)(?:\.(\d+))? (thousand|million|billion|trillion)\b")
+_TELEPHONE = re.compile(r"(?<![\d-])(?:\d{3}-)?\d{3}-\d{4}(?![\d-])")
 _DECIMAL = re.compile(r"\b(\d+(?:,\d{3})*)\.(\d+)")
 _ORDINAL = re.compile(r"\b(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b")
 _DECADE = re.compile(r"\b(\d{3}0)s\b")
@@ -75,7 +77,8 @@ def _plain_letters(text: str) -> str:
 
 
 def _spell_numbers(text: str) -> str:
-    text = _MONEY.sub(_money, text)
+    text = _TELEPHONE.sub(lambda match: f" {_digits(match[0])} ", text)
+    text = _MONEY.sub(_money, _GREAT_MONEY.sub(_great_money, text))
     text = _DECADE.sub(lambda match: _plural(_year(int(match[1]))), text)
     text = _ORDINAL.sub(lambda match: f" {_in_words(_number(match[1]), 'ordinal')} ", text)
     text = _DECIMAL.sub(lambda match: f" {_integer(match[1])} point {_digits(match[2])} ", text)
@@ -111,6 +114,12 @@ def _year(value: int) -> str:
 
 def _plural(words: str) -> str:
     return f" {words[:-1]}ies " if words.endswith("y") else f" {words}s "
+
+
+def _great_money(match: re.Match[str]) -> str:
+    """$1.5 million: the currency is said last."""
+    part = f" point {_digits(match[3])}" if match[3] else ""
+    return f" {_in_words(_number(match[2]))}{part} {match[4]} {_CURRENCIES[match[1]][1]} "
 
 
 def _money(match: re.Match[str]) -> str:
