@@ -94,10 +94,14 @@ def open_channels(
         yield [_opened(place, label, rate, sample_rate, partial, channel) for channel in range(channels)]
 
 
-def refuse_url(path: str) -> None:
-    """Raise AudioError if a path is the address of something on a network."""
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path):
-        raise AudioError(f"{path} is a URL, and nothing is downloaded here: fetch the file and give its path.")
+def is_url(path: str) -> bool:
+    """Whether a path is the address of something on a network."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path) is not None
+
+
+def url_refused(path: str) -> AudioError:
+    """The error that says that a URL is no path."""
+    return AudioError(f"{path} is a URL, and nothing is downloaded here: fetch the file and give its path.")
 
 
 @contextmanager
@@ -107,7 +111,8 @@ def _located(
     """The file that audio lies in, for the length of the block, or its samples; and its name."""
     if isinstance(source, str | os.PathLike):
         _refuse_rate(rate)
-        refuse_url(os.fspath(source))
+        if is_url(os.fspath(source)):
+            raise url_refused(os.fspath(source))
         path = Path(source)
         if _is_stream(path):
             with path.open("rb") as file, _spooled(file, name or str(source)) as copy:
