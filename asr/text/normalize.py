@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 CASES: dict[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "keep": str}
 
@@ -57,6 +57,24 @@ def normalize_english(text: str) -> str:
     if "'" in text:
         text = _unquoted(text)
     return " ".join(text.split())
+
+
+def printed_words(text: str, words: Sequence[str]) -> list[str | None]:
+    """What a text prints for each word of `normalize_english(text)`, which `words` are.
+
+    An empty string where the word before shows it as well, as 25 shows "twenty five". None for all words where they
+    are not those of the text's parts, taken one by one.
+    """
+    shown: list[str | None] = []
+    found: list[str] = []
+    for part in text.split():
+        spoken = normalize_english(part).split()
+        if not spoken and shown:  # a sign that stands alone
+            shown[-1] = f"{shown[-1]} {part}" if shown[-1] else part
+            continue
+        found += spoken
+        shown += [part, *[""] * (len(spoken) - 1)][: len(spoken)]
+    return shown if found == list(words) else [None] * len(words)
 
 
 def _unquoted(text: str) -> str:

@@ -6,7 +6,7 @@ import glob
 import os
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -15,10 +15,12 @@ from asr.audio.read import AUDIO_EXTENSIONS
 from asr.audio.source import is_url, url_refused
 from asr.cli.console import Progress, note
 from asr.cli.speech.live import STDIN, follow_microphone, follow_path
+from asr.cli.speech.reading_options import numbers_option, raw_option, subtitle_options
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError
 from asr.recognizer.recognizer import CHANNELS, MIXED, Recognizer
+from asr.recognizer.subtitles import SubtitleStyle
 from asr.recognizer.transcript import FORMATS, Transcript
 
 
@@ -30,6 +32,9 @@ from asr.recognizer.transcript import FORMATS, Transcript
     "--format", "formats", multiple=True, type=click.Choice(list(FORMATS)), help="May be repeated.  [default: txt]"
 )
 @click.option("--output-dir", type=click.Path(path_type=Path), help="Write DIR/<stem>.<format> instead of printing.")
+@raw_option
+@numbers_option
+@subtitle_options
 @device_option
 @backend_option
 @click.option("--threads", default=0, help="CPU threads.  [default: all cores]")
@@ -59,7 +64,8 @@ from asr.recognizer.transcript import FORMATS, Transcript
 def command(
     paths: tuple[str, ...], model: str | None, search: SearchOptions, formats: tuple[str, ...],
     output_dir: Path | None, device: str, backend: str, threads: int, partial: bool, channels: str, resume: bool,
-    stream: bool, realtime: bool, rate: int | None, microphone: bool, microphone_device: str | None,
+    stream: bool, realtime: bool, rate: int | None, microphone: bool, microphone_device: str | None, raw: bool,
+    numbers: str, style: SubtitleStyle,
 ) -> int:  # fmt: skip
     """Turn audio files into text, subtitles or word times.
 
@@ -70,6 +76,7 @@ def command(
     Examples:
       asr transcribe talk.mp3
       asr transcribe lectures/ --format srt --format json --output-dir out
+      asr transcribe talk.mp3 --format html > talk.html
       asr transcribe call.wav --channels separate
       asr transcribe --stream --microphone
       arecord -r 16000 -f S16_LE -t raw | asr transcribe --stream --rate 16000 -
@@ -96,7 +103,9 @@ def command(
         return 1
     if output_dir is not None:
         _make_folder(output_dir)
-    recognizer = Recognizer.from_options(model, search, backend=backend, device=device, threads=threads, note=note)
+    recognizer = Recognizer.from_options(
+        model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+    )
     stems = Counter(Path("stdin" if file == STDIN else file).stem for file in files)
     failed = len(missing)
     for number, file in enumerate(files, 1):
@@ -111,6 +120,7 @@ def command(
         how = _How(partial, channels, journal)
         try:
             transcript = _transcribe(recognizer, file, how, f"{number}/{len(files)} {path.name}")
+            transcript = replace(transcript, style=style)
         except AudioError as error:
             note(f"asr: {error}")
             failed += 1
@@ -203,5 +213,7 @@ def _transcribe(recognizer: Recognizer, file: str, how: _How, label: str) -> Tra
 
 
 def _print(transcript: Transcript, name: str, named: bool) -> None:
+    """Print a transcript; of several files, the text of each is a line with its name."""
+    one_line = named and name == "txt" and not any(word.channel is not None for word in transcript.words)
     prefix = f"{transcript.file}\t" if named and name == "txt" else ""
-    click.echo(prefix + FORMATS[name](transcript), nl=False)
+    click.echo(prefix + (f"{transcript.text}\n" if one_line else FORMATS[name](transcript)), nl=False)
