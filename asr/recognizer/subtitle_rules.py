@@ -1,4 +1,4 @@
-"""Twenty rules for subtitles, and a check of cues against them."""
+"""Rules for subtitles, and a check of cues against them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from asr.recognizer.turns import label, turns
 from asr.text.phrases import SENTENCE_END, is_weak_end
 
 TOLERANCE = 1e-6
+HESITATION = 0.6  # seconds of silence within a phrase, at which a cue may end
 LATE_END = 2.5  # seconds that a cue may stay after its last word, beyond what reading takes
 
 RULES = {
@@ -31,7 +32,7 @@ RULES = {
     "one line": "what fits into one line is in one line",
     "orphan cue": "no short word alone in a cue, unless it is a sentence or pauses stand around it",
     "orphan line": "no short word alone in a line of a cue",
-    "weak end": "no line ends in an article, a possessive or a title before a name",
+    "weak end": "no line ends in an article, a possessive or a title, unless the speaker pauses there",
     "new sentence": "no cue ends with the first one or two words of a sentence that began in it",
     "early": "not shown long before it is spoken",
     "late": "not shown long after it is spoken",
@@ -78,9 +79,9 @@ def _shape(cue: Cue, style: SubtitleStyle) -> Iterator[tuple[str, str]]:
             yield "empty", "a line without text"
         if line != " ".join(line.split()):
             yield "spaces", repr(line)
-        if is_weak_end(line.split(" ")[-1]) and len(line.split()) > 1 and not (line == lines[-1] and _is_over(cue)):
-            yield "weak end", line
     if len(lines) == 2:
+        if is_weak_end(lines[0].split(" ")[-1]):
+            yield "weak end", lines[0]
         if len(cue.text) <= style.line_characters:
             yield "one line", cue.text
         for line in lines:
@@ -116,6 +117,9 @@ def _text(cue: Cue, words: Sequence[Word]) -> Iterator[tuple[str, str]]:
         if min(before, after) < 0.6:
             yield "orphan cue", cue.text
     if not _is_over(cue) and cue.last < len(words):
+        pause = words[cue.last].start - words[cue.last - 1].end
+        if is_weak_end(shown[-1]) and pause < HESITATION:
+            yield "weak end", cue.text
         for place in (-2, -3):
             if len(shown) >= -place + 1 and shown[place][-1:] in SENTENCE_END and not _is_abbreviation(shown[place]):
                 yield "new sentence", cue.text

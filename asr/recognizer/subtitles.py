@@ -92,7 +92,7 @@ def cues(words: Sequence[Word], style: SubtitleStyle = DEFAULT_STYLE) -> list[Cu
         )
         for first, last in spans
     ]  # fmt: skip
-    return _timed(planned, style)
+    return _timed(planned, [pieces[last - 1].start for _, last in spans], style)
 
 
 def _pieces(words: Sequence[Word]) -> list[_Piece]:
@@ -139,6 +139,8 @@ def _cost_after(pieces: Sequence[_Piece], place: int, style: SubtitleStyle) -> f
     here, following = pieces[place], pieces[place + 1]
     pause = following.start - here.end
     cost = break_cost(here.text, following.text) if here.channel == following.channel else 0.0
+    if is_weak_end(here.text):
+        cost += 30.0
     if pause > 0.25:
         cost *= 0.25 / pause
     if any(here.end - 0.2 <= shot <= following.start + 0.2 for shot in style.shots):
@@ -211,9 +213,14 @@ def _best_break(texts: Sequence[str], style: SubtitleStyle) -> int | None:
     return found
 
 
-def _timed(planned: list[Cue], style: SubtitleStyle) -> list[Cue]:
-    """The cues with times on frames: shown long enough to be read, with gaps, as near to what is said as that allows."""
+def _timed(planned: list[Cue], last_words: Sequence[float], style: SubtitleStyle) -> list[Cue]:
+    """The cues with times on frames: shown long enough to be read, with gaps, as near to what is said as that allows.
+
+    last_words: when the last word of each begins, before which the next cue is not shown.
+    """
     frame = 1 / style.frame_rate
+    if not planned:
+        return []
     starts = [round(cue.start / frame) for cue in planned]
     ends = [math.ceil(cue.end / frame - 1e-6) for cue in planned]
     needed = [round(style.needed(len(cue.text)) / frame) for cue in planned]
@@ -221,14 +228,18 @@ def _timed(planned: list[Cue], style: SubtitleStyle) -> list[Cue]:
     gap, lead, linger = style.gap_frames, math.floor(style.lead / frame), round(style.linger / frame)
     joined = round(style.joined_below / frame)
     shots = [round(shot / frame) for shot in style.shots]
+    earliest = [0] + [math.ceil(time / frame) + gap + 1 for time in last_words[:-1]]
+    earliest = [max(begin - lead, min(begin, least)) for begin, least in zip(starts, earliest, strict=True)]
     latest = list(starts)  # beginnings from which each cue and all after it can be read in time
     for place in range(len(planned) - 2, -1, -1):
-        latest[place] = max(starts[place] - lead, min(starts[place], latest[place + 1] - gap - needed[place]))
+        latest[place] = max(earliest[place], min(starts[place], latest[place + 1] - gap - needed[place]))
     timed: list[Cue] = []
     free = 0  # the first frame that may be used
     for place, cue in enumerate(planned):
         begin = max(free, latest[place], 0)
         begin = _at_shot(begin, starts[place], shots, free, round(0.3 / frame))
+        if place and begin - free < joined - gap and free >= earliest[place]:
+            begin = free  # a short gap that the cue before could not close
         following = latest[place + 1] if place + 1 < len(planned) else None
         end = max(ends[place] + linger, begin + needed[place])
         if following is not None:
