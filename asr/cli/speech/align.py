@@ -27,7 +27,7 @@ from asr.text_file import read_text
 @subtitle_options
 @device_option
 @backend_option
-@click.option("--threads", default=0, help="CPU threads.  [default: all cores]")
+@click.option("--threads", default=0, type=click.IntRange(min=0), help="CPU threads.  [default: all cores]")
 def command(
     audio: Path, text: Path, model: str | None, name: str, output: Path | None, style: SubtitleStyle, device: str,
     backend: str, threads: int,
