@@ -16,7 +16,9 @@ from asr.decode.hotwords import Hotwords, as_hotwords
 from asr.decode.timed import Word
 from asr.errors import AudioError, ConfigError
 from asr.model_package import WEIGHTS
+from asr.nlp.tagging.tagger import Tagger
 from asr.recognizer.journal import Journal
+from asr.recognizer.reading import for_reading
 from asr.recognizer.segments import Passages, SegmentLogProbs
 from asr.recognizer.stream import Stream, StreamSettings
 from asr.recognizer.transcript import Transcript
@@ -35,8 +37,11 @@ class Recognizer:
     A recognizer holds nothing of the recordings it has transcribed and may be used from several threads at once.
     """
 
-    def __init__(self, backend: Backend, decoder: Decoder) -> None:
-        self.backend, self.decoder = backend, decoder
+    def __init__(
+        self, backend: Backend, decoder: Decoder, tagger: Tagger | None = None, numbers: str = "digits"
+    ) -> None:
+        """tagger: of marks and capitals; None leaves words as they are recognised. numbers: digits or words."""
+        self.backend, self.decoder, self.tagger, self.numbers = backend, decoder, tagger, numbers
         self._options = SearchOptions()  # that the decoder was made of, as far as is known
 
     @classmethod
@@ -52,6 +57,8 @@ class Recognizer:
         rescore: int = 0,
         settings: Mapping[str, float | None] | None = None,
         greedy: bool = False,
+        raw: bool = False,
+        numbers: str = "digits",
         backend: str = "auto",
         device: str = "auto",
         threads: int = 0,
@@ -64,7 +71,9 @@ class Recognizer:
         file, "none", or None for the model's own. hotwords: phrases to favour. neural_share: of the neural model in the
         mixture. rescore: let the neural model score that many best hypotheses instead of joining the search. settings:
         of the search (`lm_weight`, `word_score`, `beam_size`, `threshold`, ...), over those the model was tuned to.
-        greedy: take the best path, without lexicon and language model. backend: auto, onnx or torch. device: auto, cpu
+        greedy: take the best path, without lexicon and language model. raw: words as they are recognised, without
+        marks, capitals and figures, which are set where the model's folder has a tagger. numbers: digits or words, for
+        how numbers are written in what is not raw. backend: auto, onnx or torch. device: auto, cpu
         or cuda. threads: of the CPU for the acoustic model, 0 for all cores. note: called with lines for the user.
 
         Raises CheckpointError, TextError or ConfigError for what cannot be used.
@@ -79,7 +88,9 @@ class Recognizer:
             settings=settings or {},
             greedy=greedy,
         )
-        return cls.from_options(model, options, backend=backend, device=device, threads=threads, note=note)
+        return cls.from_options(
+            model, options, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+        )
 
     @classmethod
     def from_options(
@@ -87,6 +98,8 @@ class Recognizer:
         model: str | Path | None,
         options: SearchOptions,
         *,
+        raw: bool = False,
+        numbers: str = "digits",
         backend: str = "auto",
         device: str = "auto",
         threads: int = 0,
@@ -94,14 +107,16 @@ class Recognizer:
     ) -> Recognizer:
         """`load` with the choices for the search as one object."""
         runner = open_backend(model_folder(model), backend=backend, device=device, threads=threads)
-        recognizer = cls(runner, open_decoder(runner.package, options, note=note))
+        folder = None if raw else runner.package.tagger_path
+        tagger = Tagger.open(folder) if folder is not None else None
+        recognizer = cls(runner, open_decoder(runner.package, options, note=note), tagger, numbers)
         recognizer._options = options
         return recognizer
 
     def with_hotwords(self, hotwords: Hotwords) -> Recognizer:
         """This recognizer favouring other phrases; model and tables are shared. Raises TextError or ConfigError."""
         wanted = as_hotwords(hotwords)
-        other = Recognizer(self.backend, self.decoder.with_hotwords(wanted))
+        other = Recognizer(self.backend, self.decoder.with_hotwords(wanted), self.tagger, self.numbers)
         other._options = replace(self._options, hotwords=wanted)
         return other
 
@@ -135,14 +150,19 @@ class Recognizer:
         if channels == MIXED:
             with open_audio(source, rate=rate, name=name, sample_rate=at, partial=partial) as audio:
                 words, seconds = self._words(audio, kept, 0, progress)
-            return Transcript(audio.name, seconds, tuple(words))
+            return Transcript(audio.name, seconds, self._read(words))
         with open_channels(source, rate=rate, name=name, sample_rate=at, partial=partial) as audios:
             count = len(audios)
             done = [
                 self._words(audio, kept, channel, progress and _ChannelProgress(progress, channel, count))
                 for channel, audio in enumerate(audios)
             ]
-        return Transcript(audios[0].name, max(seconds for _, seconds in done), tuple(interleaved([w for w, _ in done])))
+        spoken = interleaved([channel for channel, _ in done])
+        return Transcript(audios[0].name, max(seconds for _, seconds in done), self._read(spoken))
+
+    def _read(self, words: list[Word]) -> tuple[Word, ...]:
+        """The words, with what is to be read of them unless they are to stay raw."""
+        return tuple(words) if self.tagger is None else for_reading(words, self.tagger, self.numbers)
 
     def stream(self, rate: int, settings: StreamSettings | None = None) -> Stream:
         """A recording that arrives in blocks of samples of that rate, in Hz: see `Stream`."""

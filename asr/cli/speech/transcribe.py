@@ -6,7 +6,7 @@ import glob
 import os
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -17,10 +17,12 @@ from asr.cli.console import Progress, note
 from asr.cli.main import describe
 from asr.cli.speech.live import follow_microphone, follow_path
 from asr.cli.speech.output_names import STDIN, AudioPath, journal_name, output_names
+from asr.cli.speech.reading_options import numbers_option, raw_option, subtitle_options
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError, explain
 from asr.recognizer.recognizer import CHANNELS, MIXED, Recognizer
+from asr.recognizer.subtitles import SubtitleStyle
 from asr.recognizer.transcript import FORMATS, Transcript
 
 
@@ -36,6 +38,9 @@ from asr.recognizer.transcript import FORMATS, Transcript
     type=click.Path(path_type=Path),
     help="Write DIR/<stem>.<format> instead of printing; sub-folders of a folder are kept.",
 )
+@raw_option
+@numbers_option
+@subtitle_options
 @device_option
 @backend_option
 @click.option("--threads", default=0, type=click.IntRange(min=0), help="CPU threads.  [default: all cores]")
@@ -65,7 +70,8 @@ from asr.recognizer.transcript import FORMATS, Transcript
 def command(
     paths: tuple[str, ...], model: str | None, search: SearchOptions, formats: tuple[str, ...],
     output_dir: Path | None, device: str, backend: str, threads: int, partial: bool, channels: str, resume: bool,
-    stream: bool, realtime: bool, rate: int | None, microphone: bool, microphone_device: str | None,
+    stream: bool, realtime: bool, rate: int | None, microphone: bool, microphone_device: str | None, raw: bool,
+    numbers: str, style: SubtitleStyle,
 ) -> int:  # fmt: skip
     """Turn audio files into text, subtitles or word times.
 
@@ -76,6 +82,7 @@ def command(
     Examples:
       asr transcribe talk.mp3
       asr transcribe lectures/ --format srt --format json --output-dir out
+      asr transcribe talk.mp3 --format html > talk.html
       asr transcribe call.wav --channels separate
       asr transcribe --stream --microphone
       arecord -r 16000 -f S16_LE -t raw | asr transcribe --stream --rate 16000 -
@@ -102,13 +109,15 @@ def command(
         return 1
     if output_dir is not None:
         _make_folder(output_dir)
-    recognizer = Recognizer.from_options(model, search, backend=backend, device=device, threads=threads, note=note)
+    recognizer = Recognizer.from_options(
+        model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+    )
     failed = len(missing)
     for number, (file, stem) in enumerate(zip(files, output_names(files), strict=True), 1):
         label = f"{number}/{len(files)} {Path(file.path).name}"
         try:
             if output_dir is None:
-                transcript = _transcribe(recognizer, file.path, _How(partial, channels, None), label)
+                transcript = _transcribe(recognizer, file.path, _How(partial, channels, None, style), label)
                 for name in formats or ("txt",):
                     _print(transcript, name, named=len(files) > 1, headed=len(formats) > 1)
                 continue
@@ -118,7 +127,7 @@ def command(
             journal = None if file.path == STDIN else output_dir / journal_name(stem)
             if journal is not None and not resume:
                 journal.unlink(missing_ok=True)
-            transcript = _transcribe(recognizer, file.path, _How(partial, channels, journal), label)
+            transcript = _transcribe(recognizer, file.path, _How(partial, channels, journal, style), label)
             for name, output in outputs.items():
                 transcript.write(output, name)
             if journal is not None:
@@ -200,29 +209,34 @@ def _make_folder(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class _How:
-    """Options of `Recognizer.transcribe`."""
+    """Options of `Recognizer.transcribe`, and the style of subtitles."""
 
     partial: bool
     channels: str
     journal: Path | None
+    style: SubtitleStyle
 
 
 def _transcribe(recognizer: Recognizer, file: str, how: _How, label: str) -> Transcript:
     progress = Progress(label)
     source, name = (sys.stdin.buffer, "stdin") if file == STDIN else (file, None)
     try:
-        return recognizer.transcribe(
+        transcript = recognizer.transcribe(
             source, name=name, partial=how.partial, channels=how.channels, journal=how.journal, progress=progress
         )
     finally:
         progress.close()
+    return replace(transcript, style=how.style)
 
 
 def _print(transcript: Transcript, name: str, named: bool, headed: bool) -> None:
-    """named: say of which file a plain text is. headed: with a line before it that names file and format."""
+    """Print a transcript; named: of several files, the text of each is a line with its name. headed: after a line that
+    names file and format."""
+    one_line = named and name == "txt" and not any(word.channel is not None for word in transcript.words)
+    text = f"{transcript.text}\n" if one_line else FORMATS[name](transcript)
     # A name may hold line breaks, and bytes that are no UTF-8, which are written as escapes.
     shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in transcript.file)
     prefix = f"{shown}\t" if named and name == "txt" else ""
     if headed:
         click.echo(f"==> {shown}: {name} <==")
-    click.echo((prefix + FORMATS[name](transcript)).encode(errors="backslashreplace").decode(), nl=False)
+    click.echo((prefix + text).encode(errors="backslashreplace").decode(), nl=False)
