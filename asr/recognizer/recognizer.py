@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from asr.audio.source import AudioSource, open_audio
@@ -95,12 +95,14 @@ class Recognizer:
         name: str | None = None,
         partial: bool = False,
         progress: Progress | None = None,
+        on_words: Callable[[Sequence[Word]], None] | None = None,
     ) -> Transcript:
         """The transcript of a recording of any length. Long ones are cut at pauses and never held in memory whole.
 
         source: a path, the bytes of an audio file, an open binary file, or samples (time,) or (time, channels). rate:
         of samples, in Hz. name: what to call the audio in the transcript; by default its path. partial: take what can
-        be read of a file that ends early. progress: called with the seconds done and the seconds in all.
+        be read of a file that ends early. progress: called with the seconds done and the seconds in all; what it
+        raises ends the work. on_words: called with words as they are completed, in order.
 
         Raises AudioError for audio that cannot be read.
         """
@@ -109,5 +111,8 @@ class Recognizer:
         with open_audio(source, rate=rate, name=name, sample_rate=at, partial=partial) as audio:
             segments = SegmentLogProbs(self.backend, audio, progress)
             for start, log_probs in segments:
-                words += timed_words(self.decoder.decode(log_probs)[0], self.backend.seconds_per_frame, start)
+                found = timed_words(self.decoder.decode(log_probs)[0], self.backend.seconds_per_frame, start)
+                words += found
+                if on_words is not None and found:
+                    on_words(found)
         return Transcript(audio.name, segments.seconds, tuple(words))
