@@ -76,25 +76,31 @@ def read_blocks(
     sample_rate: int = SAMPLE_RATE,
     block_seconds: float = BLOCK_SECONDS,
     partial: bool = False,
+    channel: int | None = None,
 ) -> Iterator[Samples]:
-    """The samples of `read_audio` in blocks of about `block_seconds`; at most two blocks are in memory."""
+    """The samples of `read_audio` in blocks of about `block_seconds`; at most two blocks are in memory.
+
+    channel: the number of the one to read, from 0, instead of the mean of all; AudioError where there is none.
+    """
     path = _checked(path)
     if offset < 0 or (duration is not None and duration < 0):
         raise AudioError(f"{path}: offset and duration must not be negative; correct the manifest.")
     if path.suffix.lower() in AV_EXTENSIONS:
-        source = _av_blocks(path, offset, duration, block_seconds)
+        source = _av_blocks(path, offset, duration, block_seconds, channel)
     else:
         source = _soundfile_blocks(path, offset, duration, block_seconds, partial)
-    yield from _resampled(path, source, sample_rate)
+    yield from _resampled(path, source, sample_rate, channel)
 
 
-def _resampled(path: Path, source: Iterator[tuple[int, Samples]], sample_rate: int) -> Iterator[Samples]:
+def _resampled(
+    path: Path, source: Iterator[tuple[int, Samples]], sample_rate: int, channel: int | None
+) -> Iterator[Samples]:
     resampler: soxr.ResampleStream | None = None
     for rate, block in source:
         # A sum is finite only if all its terms are: one pass, no temporary array.
         if not np.isfinite(block.sum(dtype=np.float64)):
             raise AudioError(f"{path} holds NaN or infinite samples; export it again from its source.")
-        mono = block if block.ndim == 1 else block.mean(axis=1, dtype=np.float32)
+        mono = one_channel(block, channel, str(path))
         if rate == sample_rate:
             yield mono
             continue
@@ -103,6 +109,19 @@ def _resampled(path: Path, source: Iterator[tuple[int, Samples]], sample_rate: i
         yield resampler.resample_chunk(mono)
     if resampler is not None:
         yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def one_channel(samples: Samples, channel: int | None, name: str) -> Samples:
+    """Samples (time,) of (time,) or (time, channels): the mean of the channels, or one of them by number, from 0.
+
+    Raises AudioError where there is no such channel; name: of the recording, for the message.
+    """
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    if channel is not None and not 0 <= channel < channels:
+        raise AudioError(f"{name} has {channels} {'channel' if channels == 1 else 'channels'}, not {channel + 1}.")
+    if samples.ndim == 1:
+        return samples
+    return samples.mean(axis=1, dtype=np.float32) if channel is None else np.ascontiguousarray(samples[:, channel])
 
 
 def resample(samples: Samples, source_rate: int, target_rate: int) -> Samples:
@@ -232,19 +251,20 @@ def _av_info(path: Path) -> AudioInfo:
 
 
 def _av_blocks(
-    path: Path, offset: float, duration: float | None, block_seconds: float
+    path: Path, offset: float, duration: float | None, block_seconds: float, channel: int | None
 ) -> Iterator[tuple[int, Samples]]:
     av = _av_module(path)
     end = None if duration is None else offset + duration
     try:
         with av.open(str(path)) as container:
-            converter = av.AudioResampler(format="fltp", layout="mono")
+            converter = av.AudioResampler(format="fltp", layout="mono" if channel is None else None)
             pending: list[Samples] = []
             position = held = rate = 0
             for decoded in container.decode(audio=0):
                 for frame in converter.resample(decoded):
                     rate = frame.sample_rate
-                    samples = np.asarray(frame.to_ndarray()[0], dtype=np.float32)
+                    planes = np.asarray(frame.to_ndarray(), dtype=np.float32)
+                    samples = one_channel(planes.T, 0 if channel is None else channel, str(path))
                     first = max(0, round(offset * rate) - position)
                     last = len(samples) if end is None else max(0, round(end * rate) - position)
                     position += len(samples)

@@ -111,9 +111,10 @@ class Aligner:
         times: list[np.ndarray] = []
         with open_audio(source, rate=rate, name=name, sample_rate=self.backend.sample_rate) as audio:
             segments = SegmentLogProbs(self.backend, audio, progress)
-            for start, log_probs in segments:
-                rows.append(log_probs)
-                times.append(start + frame * np.arange(len(log_probs)))
+            for segment in (each for each in segments if len(each.log_probs)):
+                rows.append(segment.log_probs)
+                start = segment.start / self.backend.sample_rate
+                times.append(start + frame * np.arange(len(segment.log_probs)))
         if not sum(map(len, rows)):
             raise AudioError(f"{audio.name} is silent; there is nothing to align the text with.")
         begins = np.concatenate(times)

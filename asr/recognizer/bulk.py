@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from asr.atomic_file import replacing
 from asr.audio.read import read_audio
-from asr.audio.segment import MAX_SEGMENT_SECONDS, cut_at_pauses
+from asr.audio.segment import MAX_SEGMENT_SECONDS, Segment, cut_at_pauses
 from asr.backends import Backend, open_backend
 from asr.callbacks import Progress
 from asr.data.batching import plan_batches
@@ -23,6 +23,7 @@ from asr.data.manifest import BadItem, Utterance, read_manifest
 from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
 from asr.errors import AudioError, TextError
+from asr.recognizer.segments import log_probs_of
 from asr.shipped import model_folder
 
 BATCH_SECONDS = 160.0
@@ -107,7 +108,7 @@ def compute_log_probs(
     durations = [min(utterance.duration, MAX_SEGMENT_SECONDS) for utterance in utterances]
     done = 0
     for batch in plan_batches(durations, BATCH_SECONDS, shuffle=False).batches:
-        pieces: list[tuple[str, NDArray[np.float32]]] = []
+        pieces: list[tuple[str, Segment]] = []
         for index in batch:
             done += 1
             try:
@@ -116,16 +117,16 @@ def compute_log_probs(
                 bad.append(BadItem(utterances[index].id, str(error).rstrip(".")))
         for start in range(0, len(pieces), max(1, len(batch))):  # long utterances bring more pieces than the plan knows
             part = pieces[start : start + max(1, len(batch))]
-            for (name, _), array in zip(part, runner.log_probs([piece for _, piece in part]), strict=True):
+            for (name, _), array in zip(part, log_probs_of(runner, [piece for _, piece in part]), strict=True):
                 arrays[name] = np.concatenate([arrays[name], array]) if name in arrays else array
         if progress is not None:
             progress(done, len(utterances))
     return ComputedLogProbs(dict(sorted(arrays.items())), bad, runner)
 
 
-def _pieces(utterance: Utterance, rate: int) -> list[NDArray[np.float32]]:
+def _pieces(utterance: Utterance, rate: int) -> list[Segment]:
     samples = read_audio(utterance.audio_filepath, utterance.offset, utterance.duration or None, rate)
-    return [segment.samples for segment in cut_at_pauses([samples], rate)]
+    return list(cut_at_pauses([samples], rate))
 
 
 def decode_all(

@@ -38,7 +38,7 @@ class BulkTranscriber:
         """jobs: files at once."""
         self._jobs = jobs
         self._shared = SharedBackend(recognizer.backend) if jobs > 1 else None
-        self._recognizer = Recognizer(self._shared, recognizer.decoder) if self._shared is not None else recognizer
+        self._recognizer = recognizer.with_backend(self._shared) if self._shared is not None else recognizer
         self._pool = ThreadPoolExecutor(jobs, "asr-file")
         self._stopped = threading.Event()
 

@@ -75,7 +75,7 @@ class ResultsFile:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(f"another process is writing {self._path}; wait for it, or give another `output`.") from None
+            raise ConfigError(f"another process writes {self._path}; wait, or give another `output`.") from None
         except OSError:
             return
 
@@ -96,7 +96,7 @@ def files_of(data: bytes, path: Path) -> list[str]:
             if not isinstance(name, str):
                 raise TypeError
         except (ValueError, KeyError, TypeError):
-            raise DataError(f"{path}: line {number} is no result of a file; move it away or correct the line.") from None
+            raise DataError(f"{path}: line {number} is no result of a file; correct it.") from None
         files.append(name)
     return files
 

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from asr.recognizer.recognizer import Recognizer
 from asr.serve import metrics
 from asr.serve.guard import Guard
+from asr.serve.live import live_routes
 from asr.serve.replies import RequestError
 from asr.serve.service import Service
 from asr.serve.settings import ServerSettings
@@ -44,6 +45,7 @@ def create_app(recognizer: Recognizer, settings: ServerSettings | None = None) -
     app.add_middleware(Guard, service=service)
     _add_error_forms(app)
     app.include_router(transcription_routes(service))
+    app.include_router(live_routes(service))
     _add_pages(app, service)
     return app
 

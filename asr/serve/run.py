@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from types import FrameType
 
 import uvicorn
@@ -10,6 +12,7 @@ from fastapi import FastAPI
 from asr.callbacks import Note
 from asr.serve.service import Service
 
+STREAM_SECONDS = 5.0  # for the last words of live streams, before their connections are closed
 MAX_MESSAGE = 1024 * 1024  # bytes of a WebSocket message
 
 
@@ -26,6 +29,12 @@ class _Server(uvicorn.Server):
             for socket in server.sockets:
                 host, port = socket.getsockname()[:2]
                 self._note(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        deadline = time.monotonic() + STREAM_SECONDS
+        while self._service.streams and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        await super().shutdown(sockets)  # type: ignore[arg-type]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._service.stop()

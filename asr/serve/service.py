@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
 from asr.backends.shared import SharedBackend
@@ -21,6 +21,7 @@ from asr.serve.work_queue import WorkQueue
 from asr.text.normalize import normalize_english
 
 MAX_HOTWORDS = 200
+STREAM_THREADS = 8
 MAX_HOTWORD_LENGTH = 100  # characters
 MAX_HOTWORD_WORDS = 6  # a longer phrase of a prompt is a sentence, not a name
 SECONDS_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -42,8 +43,9 @@ class Service:
             "asr_batch_pieces", "Pieces of audio that went through the network at once.", BATCH_BOUNDS
         )
         self._backend = SharedBackend(recognizer.backend, observe=self.batches.observe)
-        self.recognizer = Recognizer(self._backend, recognizer.decoder)
+        self.recognizer = recognizer.with_backend(self._backend)
         self._queue = WorkQueue(settings.workers)
+        self.stream_threads = ThreadPoolExecutor(min(STREAM_THREADS, max(1, settings.max_streams)), "asr-stream")
         self._lock = threading.Lock()
         self._words: frozenset[str] | None = None
         self.admitted = 0  # requests with audio that were not answered yet
@@ -80,6 +82,7 @@ class Service:
         """Wait for what runs, then end all threads."""
         self._queue.stop()
         self._queue.join(self.settings.stop_seconds)
+        self.stream_threads.shutdown()
         self._backend.close()
 
     def with_prompt(self, prompt: str | None) -> tuple[Recognizer, int]:
@@ -88,7 +91,10 @@ class Service:
         Phrases are divided by commas, semicolons or line ends. Left out are those with words that the recognizer cannot
         write, and sentences, which other recognisers read as context.
         """
-        phrases = [part.strip() for part in re.split(r"[,;\n]+", prompt or "") if part.strip()]
+        return self.favouring([part.strip() for part in re.split(r"[,;\n]+", prompt or "") if part.strip()])
+
+    def favouring(self, phrases: Sequence[str]) -> tuple[Recognizer, int]:
+        """The recognizer favouring phrases, and how many of them it left out."""
         spoken = (normalize_english(phrase) for phrase in phrases[:MAX_HOTWORDS] if len(phrase) <= MAX_HOTWORD_LENGTH)
         usable = [phrase for phrase in spoken if 0 < len(phrase.split()) <= MAX_HOTWORD_WORDS]
         try:
