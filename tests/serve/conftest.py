@@ -1,4 +1,4 @@
-"""A server of the small model of digits, in this process or as one of its own."""
+"""A server of the shipped model, in this process or as one of its own."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ SPEECH = Path(__file__).parents[1] / "speech" / "hello.flac"
 
 
 @pytest.fixture(scope="session")
-def digits() -> Recognizer:
-    """The shipped model of digits on one thread."""
-    return Recognizer.load("digits", device="cpu", threads=1)
+def english() -> Recognizer:
+    """The shipped model, with its n-gram alone, on one thread."""
+    return Recognizer.load("english", neural_lm="none", device="cpu", threads=1)
 
 
 class Running:
@@ -39,7 +39,7 @@ class Running:
 @contextmanager
 def running(recognizer: Recognizer, **settings) -> Iterator[Running]:
     """A server in a thread of this process."""
-    app = create_app(recognizer, ServerSettings(port=0, model_name="digits", **settings))
+    app = create_app(recognizer, ServerSettings(port=0, model_name="english", **settings))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -56,13 +56,13 @@ def running(recognizer: Recognizer, **settings) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def server(digits: Recognizer) -> Iterator[Running]:
+def server(english: Recognizer) -> Iterator[Running]:
     """A server with the default settings."""
-    with running(digits) as started:
+    with running(english) as started:
         yield started
 
 
 @pytest.fixture
-def start(digits: Recognizer) -> Callable:
+def start(english: Recognizer) -> Callable:
     """A function that starts a server with settings of the test's own."""
-    return lambda **settings: running(digits, **settings)
+    return lambda **settings: running(english, **settings)

@@ -29,12 +29,12 @@ def speech() -> tuple[bytes, int]:
 
 
 @pytest.fixture(scope="module")
-def expected(digits, speech) -> list[str]:
+def expected(english, speech) -> list[str]:
     """The texts of the utterances that the recognizer's own stream finds."""
-    stream = digits.stream(speech[1])
+    stream = english.stream(speech[1])
     events = [*stream.push(np.frombuffer(speech[0], np.int16)), *stream.finish()]
     texts = [event.text for event in events if hasattr(event, "end")]
-    assert len(texts) == 2
+    assert len(texts) >= 2
     return texts
 
 
@@ -49,6 +49,16 @@ def own_messages(url: str, data: bytes, block: int = BLOCK, **start) -> list[dic
         messages = [json.loads(message) for message in socket]
         assert socket.protocol.close_code == 1000
     return messages
+
+
+def rest_of(socket) -> list[dict]:
+    """All messages until the connection is closed."""
+    messages = []
+    while True:
+        try:
+            messages.append(json.loads(socket.recv(timeout=30)))
+        except ConnectionClosed:
+            return messages
 
 
 @pytest.mark.parametrize("block", [4000, 1777])
@@ -112,7 +122,7 @@ def test_a_wrong_message_is_answered_with_the_reason(server, messages, word):
     with connect(server.url.replace("http", "ws") + "/v1/audio/stream") as socket:
         for message in messages:
             socket.send(message)
-        *_, last = [json.loads(message) for message in socket]
+        *_, last = rest_of(socket)
         assert last["type"] == "error"
         assert word in last["error"]["message"]
         assert socket.protocol.close_code == 1008
@@ -166,6 +176,6 @@ def test_what_was_said_is_sent_when_the_server_stops(start, speech, expected):
         first = json.loads(socket.recv(timeout=30))
         assert first["type"] == "partial"
         threading.Timer(0.5, server.service.stop).start()
-        texts = [json.loads(message) for message in socket]
+        texts = rest_of(socket)
         assert [text["text"] for text in texts if text["type"] == "utterance"] == expected[:1]
         assert socket.protocol.close_code in (1001, 1012)

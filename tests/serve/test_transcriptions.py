@@ -27,8 +27,8 @@ KEY = "a-key-of-the-test-0123"
 
 
 @pytest.fixture(scope="module")
-def expected(digits):
-    return digits.transcribe(SPEECH)
+def expected(english):
+    return english.transcribe(SPEECH)
 
 
 def post(server, content: bytes = b"", headers=None, name="hello.flac", **fields) -> httpx.Response:
@@ -72,7 +72,7 @@ def test_openais_client_reads_every_form_and_streams(server, expected):
         assert client.audio.transcriptions.create(model="whisper-1", file=file).text == expected.text
     with SPEECH.open("rb") as file:
         verbose = client.audio.transcriptions.create(
-            model="digits", file=file, response_format="verbose_json", timestamp_granularities=["word"], language="en"
+            model="english", file=file, response_format="verbose_json", timestamp_granularities=["word"], language="en"
         )
     assert [word.word for word in verbose.words] == [word.word for word in expected.words]
     with SPEECH.open("rb") as file:
@@ -82,12 +82,12 @@ def test_openais_client_reads_every_form_and_streams(server, expected):
     with SPEECH.open("rb") as file, pytest.raises(openai.NotFoundError, match="no model 'other'"):
         client.audio.transcriptions.create(model="other", file=file)
     with SPEECH.open("rb") as file, pytest.raises(openai.BadRequestError, match="not 'de'"):
-        client.audio.transcriptions.create(model="digits", file=file, language="de")
+        client.audio.transcriptions.create(model="english", file=file, language="de")
 
 
 def test_streamed_words_come_before_the_recording_is_done(server):
     speech, rate = soundfile.read(SPEECH, dtype="float32")
-    long = np.concatenate([speech, np.zeros(rate, np.float32)] * int(200 / (len(speech) / rate + 1)))
+    long = np.concatenate([speech, np.zeros(rate, np.float32)] * 3)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.flac"
         soundfile.write(path, long, rate)
@@ -185,7 +185,7 @@ def test_hostile_uploads_are_refused_and_leave_nothing(server, name):
     assert post(server).status_code == 200
 
 
-def test_a_file_beyond_the_limits_is_refused(start, digits):
+def test_a_file_beyond_the_limits_is_refused(start, english):
     with start(max_bytes=250_000, max_audio_seconds=10.0) as server:
         large = post(server, bytes(600_000))
         assert (large.status_code, error_of(large)["code"]) == (413, "too_large")
@@ -263,11 +263,11 @@ def wait_until(condition) -> None:
         time.sleep(0.01)
 
 
-def test_a_full_server_says_when_to_come_back_and_loses_nothing(digits, expected):
+def test_a_full_server_says_when_to_come_back_and_loses_nothing(english, expected):
     from tests.serve.conftest import running
 
-    slow = Slow(digits.backend)
-    with running(Recognizer(slow, digits.decoder), workers=2, max_waiting=1) as server, ThreadPoolExecutor(4) as pool:
+    slow = Slow(english.backend)
+    with running(Recognizer(slow, english.decoder), workers=2, max_waiting=1) as server, ThreadPoolExecutor(4) as pool:
         answers = [pool.submit(post, server) for _ in range(3)]
         wait_until(lambda: server.service.admitted == 3)
         refused = post(server)
@@ -278,11 +278,11 @@ def test_a_full_server_says_when_to_come_back_and_loses_nothing(digits, expected
         assert post(server).status_code == 200
 
 
-def test_what_runs_ends_and_what_waits_gets_503_when_the_server_stops(digits, expected):
+def test_what_runs_ends_and_what_waits_gets_503_when_the_server_stops(english, expected):
     from tests.serve.conftest import running
 
-    slow = Slow(digits.backend)
-    with running(Recognizer(slow, digits.decoder), workers=1) as server, ThreadPoolExecutor(4) as pool:
+    slow = Slow(english.backend)
+    with running(Recognizer(slow, english.decoder), workers=1) as server, ThreadPoolExecutor(4) as pool:
         first = pool.submit(post, server)
         wait_until(lambda: slow.calls == 1)
         second = pool.submit(post, server)
@@ -296,11 +296,11 @@ def test_what_runs_ends_and_what_waits_gets_503_when_the_server_stops(digits, ex
         assert first.result().json()["text"] == expected.text
 
 
-def test_a_client_that_goes_away_ends_its_work(digits):
+def test_a_client_that_goes_away_ends_its_work(english):
     from tests.serve.conftest import running
 
-    slow = Slow(digits.backend)
-    with running(Recognizer(slow, digits.decoder), workers=1) as server, ThreadPoolExecutor(1) as pool:
+    slow = Slow(english.backend)
+    with running(Recognizer(slow, english.decoder), workers=1) as server, ThreadPoolExecutor(1) as pool:
         first = pool.submit(post, server)
         wait_until(lambda: slow.calls == 1)
         with pytest.raises(httpx.ReadTimeout):
@@ -311,11 +311,11 @@ def test_a_client_that_goes_away_ends_its_work(digits):
         assert slow.calls == 1
 
 
-def test_requests_share_batches(digits):
+def test_requests_share_batches(english):
     from tests.serve.conftest import running
 
-    slow = Slow(digits.backend)
-    with running(Recognizer(slow, digits.decoder), workers=6) as server, ThreadPoolExecutor(6) as pool:
+    slow = Slow(english.backend)
+    with running(Recognizer(slow, english.decoder), workers=6) as server, ThreadPoolExecutor(6) as pool:
         answers = [pool.submit(post, server) for _ in range(6)]
         wait_until(lambda: slow.calls == 1 and server.service.admitted == 6)
         wait_until(lambda: len(server.service._backend._waiting) >= 4)
@@ -337,12 +337,12 @@ def test_metrics_count_requests_and_audio(start, expected):
         assert values["asr_requests_admitted"] == "0"
 
 
-def test_an_event_loop_is_not_blocked_by_work(digits):
+def test_an_event_loop_is_not_blocked_by_work(english):
     """While the network waits, other requests are answered."""
     from tests.serve.conftest import running
 
-    slow = Slow(digits.backend)
-    with running(Recognizer(slow, digits.decoder), workers=1) as server, ThreadPoolExecutor(1) as pool:
+    slow = Slow(english.backend)
+    with running(Recognizer(slow, english.decoder), workers=1) as server, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(post, server)
         wait_until(lambda: slow.calls == 1)
         assert httpx.get(server.url + "/healthz", timeout=5).status_code == 200
