@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.atomic_file import temporary_folder
 from asr.audio.read import BLOCK_SECONDS, SAMPLE_RATE, Samples, audio_info, one_channel, read_blocks, resample
 from asr.errors import AudioError, ConfigError
 
@@ -24,8 +24,6 @@ AudioSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 UNNAMED = "audio"
 MAX_CHANNELS = 64
 LOUDEST = 8.0  # samples of floating point beyond are integers that were not scaled
-
-_FTYP, _EBML, _ADTS = b"ftyp", b"\x1a\x45\xdf\xa3", (b"\xff\xf1", b"\xff\xf9")
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ def _opened(
         assert rate is not None
         return OpenAudio(name, len(samples) / rate, _blocks(resample(samples, rate, sample_rate), sample_rate))
     with _named(place, name):
-        duration = audio_info(place).duration
+        duration = audio_info(place, measure=False).duration
     return OpenAudio(name, duration, _named_blocks(place, name, sample_rate, partial, channel))
 
 
@@ -169,9 +167,9 @@ def _is_stream(path: Path) -> bool:
 
 @contextmanager
 def _spooled(content: bytes | BinaryIO, name: str) -> Iterator[Path]:
-    """A temporary file with some content, its ending chosen by what the content is."""
-    with tempfile.TemporaryDirectory(prefix="asr-") as folder:
-        path = Path(folder) / "audio"
+    """A temporary file with some content."""
+    with temporary_folder() as folder:
+        path = folder / "audio"
         with path.open("wb") as file:
             if isinstance(content, bytes):
                 file.write(content)
@@ -180,19 +178,7 @@ def _spooled(content: bytes | BinaryIO, name: str) -> Iterator[Path]:
                     shutil.copyfileobj(content, file)
                 except TypeError:
                     raise AudioError(f"{name} is open as text; open it in binary mode ('rb').") from None
-        ending = _ending(path)
-        yield path.rename(path.with_suffix(ending)) if ending else path
-
-
-def _ending(path: Path) -> str:
-    """The ending that says how a file must be read, or nothing where its content says so."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    if head[4:8] == _FTYP:
-        return ".m4a"
-    if head[:4] == _EBML:
-        return ".webm"
-    return ".aac" if head[:2] in _ADTS else ""
+        yield path
 
 
 def _refuse_rate(rate: int | None) -> None:

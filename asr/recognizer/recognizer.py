@@ -10,8 +10,9 @@ from pathlib import Path
 from asr.audio.source import AudioSource, OpenAudio, open_audio, open_channels
 from asr.backends import Backend, open_backend
 from asr.callbacks import Note, Progress
-from asr.decode.build import Hotwords, SearchOptions, boosts, open_decoder
+from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.decoder import Decoder
+from asr.decode.hotwords import Hotwords, as_hotwords
 from asr.decode.timed import Word
 from asr.errors import AudioError, ConfigError
 from asr.model_package import WEIGHTS
@@ -78,7 +79,7 @@ class Recognizer:
             neural_lm=neural_lm_path(neural_lm),
             neural_share=neural_share,
             rescore=rescore,
-            hotwords=boosts(hotwords),
+            hotwords=as_hotwords(hotwords),
             settings=settings or {},
             greedy=greedy,
         )
@@ -103,8 +104,9 @@ class Recognizer:
 
     def with_hotwords(self, hotwords: Hotwords) -> Recognizer:
         """This recognizer favouring other phrases; model and tables are shared. Raises TextError or ConfigError."""
-        other = Recognizer(self.backend, self.decoder.with_hotwords(boosts(hotwords)))
-        other._options = replace(self._options, hotwords=boosts(hotwords))
+        phrases = as_hotwords(hotwords)
+        other = Recognizer(self.backend, self.decoder.with_hotwords(phrases))
+        other._options = replace(self._options, hotwords=phrases)
         return other
 
     def with_backend(self, backend: Backend) -> Recognizer:

@@ -76,7 +76,7 @@ class Transcript:
 
     def to_ctm(self) -> str:
         """NIST's time-marked form: recording, channel, begin, duration, word, confidence."""
-        name = Path(self.file).stem.replace(" ", "_")
+        name = "_".join(Path(self.file).stem.split()) or "_"  # one field of the line
         return "".join(
             f"{name} {w.channel or 1} {w.start:.3f} {max(0.0, w.end - w.start):.3f} {w.word} {w.confidence:.4f}\n"
             for w in sorted(self.words, key=lambda word: (word.channel or 1, word.start))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections import Counter
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,12 @@ import click
 from asr.audio.read import AUDIO_EXTENSIONS
 from asr.audio.source import is_url, url_refused
 from asr.cli.console import Progress, note
+from asr.cli.main import describe
 from asr.cli.speech.live import STDIN, follow_microphone, follow_path
+from asr.cli.speech.output_names import AudioPath, journal_name, output_names
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
-from asr.errors import AsrError, AudioError
+from asr.errors import AsrError, AudioError, explain
 from asr.recognizer.recognizer import CHANNELS, MIXED, Recognizer
 from asr.recognizer.transcript import FORMATS, Transcript
 
@@ -29,10 +31,14 @@ from asr.recognizer.transcript import FORMATS, Transcript
 @click.option(
     "--format", "formats", multiple=True, type=click.Choice(list(FORMATS)), help="May be repeated.  [default: txt]"
 )
-@click.option("--output-dir", type=click.Path(path_type=Path), help="Write DIR/<stem>.<format> instead of printing.")
+@click.option(
+    "--output-dir",
+    type=click.Path(path_type=Path),
+    help="Write DIR/<stem>.<format> instead of printing; sub-folders of a folder are kept.",
+)
 @device_option
 @backend_option
-@click.option("--threads", default=0, help="CPU threads.  [default: all cores]")
+@click.option("--threads", default=0, type=click.IntRange(min=0), help="CPU threads.  [default: all cores]")
 @click.option("--partial", is_flag=True, help="Transcribe what can be read of a file that ends early.")
 @click.option(
     "--channels",
@@ -97,30 +103,34 @@ def command(
     if output_dir is not None:
         _make_folder(output_dir)
     recognizer = Recognizer.from_options(model, search, backend=backend, device=device, threads=threads, note=note)
-    stems = Counter(Path("stdin" if file == STDIN else file).stem for file in files)
     failed = len(missing)
-    for number, file in enumerate(files, 1):
-        path = Path("stdin" if file == STDIN else file)
-        stem = path.stem if stems[path.stem] == 1 else path.name
-        outputs = {} if output_dir is None else {name: output_dir / f"{stem}.{name}" for name in formats or ("txt",)}
-        if resume and _is_done(path, list(outputs.values())):
-            continue
-        journal = None if output_dir is None or file == STDIN else output_dir / f".{stem}.partial.jsonl"
-        if journal is not None and not resume:
-            journal.unlink(missing_ok=True)
-        how = _How(partial, channels, journal)
+    for number, (file, stem) in enumerate(zip(files, output_names(files), strict=True), 1):
+        label = f"{number}/{len(files)} {Path(file.path).name}"
         try:
-            transcript = _transcribe(recognizer, file, how, f"{number}/{len(files)} {path.name}")
-        except AudioError as error:
-            note(f"asr: {error}")
+            if output_dir is None:
+                transcript = _transcribe(recognizer, file.path, _How(partial, channels, None), label)
+                for name in formats or ("txt",):
+                    _print(transcript, name, named=len(files) > 1)
+                continue
+            outputs = {name: output_dir / stem.with_name(f"{stem.name}.{name}") for name in formats or ("txt",)}
+            if resume and _is_done(Path(file.path), list(outputs.values())):
+                continue
+            journal = None if file.path == STDIN else output_dir / journal_name(stem)
+            if journal is not None and not resume:
+                journal.unlink(missing_ok=True)
+            transcript = _transcribe(recognizer, file.path, _How(partial, channels, journal), label)
+            for name, output in outputs.items():
+                transcript.write(output, name)
+            if journal is not None:
+                journal.unlink(missing_ok=True)
+        except BrokenPipeError:
+            raise  # nobody reads any more
+        except Exception as error:  # whatever it is: the other files are done
+            if click.get_current_context().find_root().params.get("debug"):
+                note(traceback.format_exc())
+            message = describe(error, command) if isinstance(error, AsrError) else explain(error)
+            note(f"asr: {message if file.path in message else f'{file.path}: {message}'}")
             failed += 1
-            continue
-        for name, output in outputs.items():
-            transcript.write(output, name)
-        for name in () if outputs else formats or ("txt",):
-            _print(transcript, name, named=len(files) > 1)
-        if journal is not None:
-            journal.unlink(missing_ok=True)
     return 1 if failed else 0
 
 
@@ -146,15 +156,19 @@ def _is_done(path: Path, outputs: list[Path]) -> bool:
         return False
 
 
-def expand(paths: tuple[str, ...]) -> tuple[list[str], list[AsrError]]:
+def expand(paths: tuple[str, ...]) -> tuple[list[AudioPath], list[AsrError]]:
     """The files that paths, folders and globs name, in order, each once; and an error for each that names none."""
-    files: list[str] = []
+    files: list[AudioPath] = []
     errors: list[AsrError] = []
     for path in paths:
-        if is_url(path):
-            named = []
+        root = ""
+        named: list[str] = []
+        if not path:
+            errors.append(AudioError("an empty path names no audio file."))
+        elif is_url(path):
             errors.append(url_refused(path))
         elif os.path.isdir(path):
+            root = path
             named = sorted(
                 str(p) for p in Path(path).rglob("*") if p.suffix.lower() in AUDIO_EXTENSIONS and p.is_file()
             )
@@ -168,8 +182,8 @@ def expand(paths: tuple[str, ...]) -> tuple[list[str], list[AsrError]]:
                 errors.append(AudioError(f"no file matches {path}; check the pattern."))
         else:
             named = [path]
-        files += named
-    return list(dict.fromkeys(files)), errors
+        files += [AudioPath(name, root) for name in named]
+    return list({file.path: file for file in reversed(files)}.values())[::-1], errors
 
 
 def _make_folder(folder: Path) -> None:
@@ -203,5 +217,7 @@ def _transcribe(recognizer: Recognizer, file: str, how: _How, label: str) -> Tra
 
 
 def _print(transcript: Transcript, name: str, named: bool) -> None:
-    prefix = f"{transcript.file}\t" if named and name == "txt" else ""
-    click.echo(prefix + FORMATS[name](transcript), nl=False)
+    # A name may hold line breaks, and bytes that are no UTF-8, which are written as escapes.
+    shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in transcript.file)
+    prefix = f"{shown}\t" if named and name == "txt" else ""
+    click.echo((prefix + FORMATS[name](transcript)).encode(errors="backslashreplace").decode(), nl=False)
