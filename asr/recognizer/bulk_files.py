@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self, TypeVar
 
 from asr.backends.shared import SharedBackend
 from asr.callbacks import Progress
@@ -18,11 +18,8 @@ from asr.recognizer.transcript import Transcript
 FILES_PER_CORE = 4  # in work at once: while some are searched, others wait for the network and fill its batch
 AHEAD = 4  # files that may be done before their turn, for each that is in work
 
-
-class TranscribeFile(Protocol):
-    """How one file is transcribed; called in several threads."""
-
-    def __call__(self, recognizer: Recognizer, file: str, progress: Progress) -> Transcript: ...
+Item = TypeVar("Item")
+TranscribeItem = Callable[[Recognizer, Item, Progress], Transcript]
 
 
 def default_jobs() -> int:
@@ -35,25 +32,43 @@ class BulkTranscriber:
     """A recognizer whose files share the network's batches. Use it in a `with` block, which ends its threads."""
 
     def __init__(self, recognizer: Recognizer, jobs: int) -> None:
-        """jobs: files at once."""
-        self._jobs = jobs
-        self._shared = SharedBackend(recognizer.backend) if jobs > 1 else None
-        self._recognizer = recognizer.with_backend(self._shared) if self._shared is not None else recognizer
-        self._pool = ThreadPoolExecutor(jobs, "asr-file")
+        """jobs: files at once; 1 does without threads."""
+        self._jobs, self._recognizer = jobs, recognizer
+        self._shared: SharedBackend | None = None
+        self._pool: ThreadPoolExecutor | None = None
         self._stopped = threading.Event()
+        if jobs > 1:
+            self._shared = SharedBackend(recognizer.backend)
+            self._recognizer = recognizer.with_backend(self._shared)
+            self._pool = ThreadPoolExecutor(jobs, "asr-file")
 
-    def each(self, files: Iterable[str], transcribe: TranscribeFile) -> Iterator[tuple[str, Future[Transcript]]]:
-        """Each file with its transcript to come, in order; work on the next files goes on meanwhile.
+    def each(
+        self, items: Iterable[Item], transcribe: TranscribeItem[Item]
+    ) -> Iterator[tuple[Item, Future[Transcript]]]:
+        """Each item with its transcript to come, in order; work on the next ones goes on meanwhile.
 
-        The future raises what `transcribe` raises. At most a few files for each that is in work are held.
+        transcribe: makes the transcript of an item, such as a path, in one of several threads. The future raises what
+        it raises. At most a few items for each that is in work are held.
         """
-        waiting: deque[tuple[str, Future[Transcript]]] = deque()
-        for file in files:
-            waiting.append((file, self._pool.submit(transcribe, self._recognizer, file, self._check)))
+        if self._pool is None:
+            for item in items:
+                yield item, self._now(item, transcribe)
+            return
+        waiting: deque[tuple[Item, Future[Transcript]]] = deque()
+        for item in items:
+            waiting.append((item, self._pool.submit(transcribe, self._recognizer, item, self._check)))
             if len(waiting) > self._jobs * AHEAD:
                 yield waiting.popleft()
         while waiting:
             yield waiting.popleft()
+
+    def _now(self, item: Item, transcribe: TranscribeItem[Item]) -> Future[Transcript]:
+        future: Future[Transcript] = Future()
+        try:
+            future.set_result(transcribe(self._recognizer, item, self._check))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
     def __enter__(self) -> Self:
         return self
@@ -64,8 +79,10 @@ class BulkTranscriber:
         """End the work; where the block is left early, files that were begun are given up."""
         if error is not None:
             self._stopped.set()
-        self._pool.shutdown(cancel_futures=True)
-        if self._shared is not None:
+            if self._shared is not None:
+                self._shared.abandon()
+        if self._pool is not None and self._shared is not None:
+            self._pool.shutdown(cancel_futures=True)
             self._shared.close()
 
     def _check(self, done: float, total: float) -> None:

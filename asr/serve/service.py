@@ -95,13 +95,13 @@ class Service:
 
     def favouring(self, phrases: Sequence[str]) -> tuple[Recognizer, int]:
         """The recognizer favouring phrases, and how many of them it left out."""
-        spoken = (normalize_english(phrase) for phrase in phrases[:MAX_HOTWORDS] if len(phrase) <= MAX_HOTWORD_LENGTH)
-        usable = [phrase for phrase in spoken if 0 < len(phrase.split()) <= MAX_HOTWORD_WORDS]
+        short = (phrase.strip() for phrase in phrases[:MAX_HOTWORDS] if len(phrase) <= MAX_HOTWORD_LENGTH)
+        usable = [phrase for phrase in short if 0 < len(phrase.split()) <= MAX_HOTWORD_WORDS]
         try:
             return self._favouring(usable), len(phrases) - len(usable)
         except TextError:
             known = self._vocabulary()
-            some = [phrase for phrase in usable if all(word in known for word in phrase.split())]
+            some = [spoken for spoken in map(normalize_english, usable) if known.issuperset(spoken.split())]
         except ConfigError:  # this decoder can have none
             some = []
         return self._favouring(some), len(phrases) - len(some)
