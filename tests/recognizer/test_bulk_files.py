@@ -178,9 +178,8 @@ def test_shards_divide_the_files_and_do_not_depend_on_the_others():
 
 def test_each_file_has_its_line_once_after_kills(tiny_model, wavs, tmp_path, run):
     output = tmp_path / "results.jsonl"
-    files = wavs
-    command = [sys.executable, "-m", "asr", "transcribe", *files, "--model", str(tiny_model), "--threads", "1", "--jobs", "3",
-               "--output", str(output), "--resume"]  # fmt: skip
+    command = [sys.executable, "-m", "asr", "transcribe", *wavs, "--model", str(tiny_model), "--threads", "1",
+               "--jobs", "3", "--output", str(output), "--resume"]  # fmt: skip
     for wanted in (2, 5):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         while process.poll() is None and (not output.exists() or output.read_bytes().count(b"\n") < wanted):
@@ -190,8 +189,8 @@ def test_each_file_has_its_line_once_after_kills(tiny_model, wavs, tmp_path, run
     code, _, _ = run(*command[3:])
     assert code == 0
     lines = [json.loads(text) for text in output.read_text().splitlines()]
-    assert Counter(entry["file"] for entry in lines) == Counter(files)
-    _, out, _ = run("transcribe", *files, "--model", tiny_model, "--threads", 1, "--jobs", 1, "--format", "json")
+    assert Counter(entry["file"] for entry in lines) == Counter(wavs)
+    _, out, _ = run("transcribe", *wavs, "--model", tiny_model, "--threads", 1, "--jobs", 1, "--format", "json")
     expected = {entry["file"]: entry["text"] for entry in map(json.loads, out.splitlines())}
     assert {entry["file"]: entry["text"] for entry in lines} == expected
     before = output.read_bytes()
