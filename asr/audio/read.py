@@ -95,7 +95,7 @@ def read_blocks(
                 f"{path} ends early: its header promises {size.promised} bytes of sound, of which {size.missing} are "
                 "missing; copy it again, or set `partial` to use what is there."
             )
-        source = av_blocks(path, offset, duration, block_seconds, partial, channel is not None)
+        source = av_blocks(path, offset, duration, block_seconds, partial, mono=channel is None)
     else:
         source = soundfile_blocks(path, offset, duration, block_seconds, partial)
     yield from _resampled(path, source, sample_rate, channel)

@@ -62,11 +62,11 @@ def _seconds(container: Any, stream: Any) -> float:
 
 
 def av_blocks(
-    path: Path, offset: float, duration: float | None, block_seconds: float, partial: bool, apart: bool = False
+    path: Path, offset: float, duration: float | None, block_seconds: float, partial: bool, mono: bool = True
 ) -> Iterator[tuple[int, Samples]]:
     """Sample rates and blocks of samples of `duration` seconds from `offset` seconds on.
 
-    Blocks are mono (time,), or with `apart` (time, channels).
+    mono: blocks are (time,), the mean of the channels; else (time, channels).
 
     Raises AudioError for what cannot be read, holds less than it promises (unless `partial`), or has its offset past
     the end.
@@ -78,14 +78,14 @@ def av_blocks(
     position = held = rate = 0
     with _opened(path) as (container, stream):
         promised = _seconds(container, stream)
-        converter = av.AudioResampler(format="fltp", layout=None if apart else "mono")
+        converter = av.AudioResampler(format="fltp", layout="mono" if mono else None)
         for decoded in container.decode(audio=0):
             for frame in converter.resample(decoded):
                 rate = frame.sample_rate
                 if not SAMPLE_RATES[0] <= rate <= SAMPLE_RATES[1]:
                     raise AudioError(f"{path} cannot be used: its header says {rate} Hz; is it damaged?")
                 planes = np.asarray(frame.to_ndarray(), dtype=np.float32)
-                samples = planes.T if apart else planes[0]
+                samples = planes[0] if mono else planes.T
                 first = max(0, round(offset * rate) - position)
                 last = len(samples) if end is None else max(0, round(end * rate) - position)
                 position += len(samples)

@@ -24,6 +24,7 @@ COMMANDS = {
     "tune": ("asr.cli.speech.tune", "Tune the weights of the search on a dev set."),
     "align": ("asr.cli.speech.align", "Align a known text with its recording: when each word is spoken."),
     "score": ("asr.cli.speech.score", "Compute word and character error rates, with intervals and a paired test."),
+    "evaluate": ("asr.cli.speech.evaluate", "Score a model on official LibriSpeech sets, from archive to table."),
     "lm": ("asr.cli.lm.make", "Train, evaluate, combine and pack language models."),
     "tokens": ("asr.cli.data.tokens", "Make token sets, word lists and lexicons."),
     "features": ("asr.cli.data.features", "Compute filterbank or MFCC features of an audio file."),

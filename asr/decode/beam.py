@@ -24,6 +24,7 @@ from asr.text.tokens import Tokens
 
 __all__ = ["BeamConfig", "BeamDecoder"]
 
+
 MOST_AHEAD = 300.0  # nats that a look-ahead promises at most, so that its exponential is a number
 
 

@@ -47,7 +47,7 @@ def write_letter_to_sound(path: Path, model: LetterToSound) -> None:
     header = {"format": FORMAT, "order": model.order, "pairs": [[letter, *phones] for letter, phones in pairs]}
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     stored = io.BytesIO()
-    np.savez(stored, **{name: _planes(array) for name, array in arrays.items()})
+    np.savez(stored, **{name: _planes(array) for name, array in arrays.items()})  # type: ignore[arg-type]
     write_atomically(path, lzma.compress(stored.getvalue(), preset=9))
 
 

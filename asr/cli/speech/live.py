@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from asr.audio.live import read_microphone, read_pipe, short_blocks
 from asr.audio.source import open_audio
+from asr.cli.speech.output_names import STDIN
 from asr.decode.timed import Word
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.stream import PartialWords, StreamEvent, Utterance
-
-STDIN = "-"
 
 
 def follow_microphone(recognizer: Recognizer, device: str | None, as_json: bool) -> None:

@@ -19,8 +19,8 @@ from asr.callbacks import Progress as ProgressCallback
 from asr.cli.console import Progress, note
 from asr.cli.main import describe
 from asr.cli.speech.bulk_options import RAY, Bulk, bulk_options, run_on_ray
-from asr.cli.speech.live import STDIN, follow_microphone, follow_path
-from asr.cli.speech.output_names import AudioPath, journal_name, output_names
+from asr.cli.speech.live import follow_microphone, follow_path
+from asr.cli.speech.output_names import STDIN, AudioPath, journal_name, output_names
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError, explain

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from asr._native import Hotwords
 from asr.errors import ConfigError
 
-Phrase = tuple[str, ...]
 LARGEST_BOOST = 100.0  # nats; the search counts with exponentials of sums of them
+
+Phrase = tuple[str, ...]
 
 
 class HotwordArrays(NamedTuple):
@@ -47,7 +48,7 @@ def build_hotwords(phrases: Mapping[Phrase, float], index: Mapping[str, int], si
     """The automaton of phrases with their boosts in nats; None without a phrase.
 
     index: of the phrases' words among the `size` words of the lexicon. A phrase's boost is lent word by word, in equal
-    parts, and taken back if it is not completed.
+    parts, and taken back if it is not completed. Raises ConfigError for a boost that the search cannot count with.
     """
     for phrase, boost in phrases.items():
         if not abs(boost) <= LARGEST_BOOST:  # true of NaN
