@@ -12,6 +12,7 @@ import click
 
 from asr.audio.read import AUDIO_EXTENSIONS
 from asr.cli.console import Progress, note
+from asr.cli.option_groups import GroupedCommand
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError
@@ -19,9 +20,15 @@ from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import FORMATS, Transcript
 
 STDIN = "-"
+GROUPS = {
+    "Recognition": ("model", "hotwords", "hotword_file", "beam_size", "partial"),
+    "Language model": ("lm", "neural_lm", "neural_share", "rescore"),
+    "Output": ("formats", "output_dir"),
+    "Running": ("device", "backend", "threads", "help"),
+}
 
 
-@click.command()
+@click.command(cls=GroupedCommand, groups=GROUPS)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--model", help=f"{MODEL_HELP}  [default: english]")
 @language_options
