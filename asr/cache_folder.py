@@ -14,19 +14,21 @@ import math
 import mmap
 import os
 import stat
-import tempfile
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.atomic_file import remove_leftovers, temporary_name
 from asr.errors import TextError
 
 Arrays = dict[str, Any]  # of NumPy arrays; callers know their element types
+
+Form = tuple[str, int]  # of an array: its type as NumPy writes it, and its axes
 
 NAME = "lstm-asr"
 # A cache: MAGIC, the CRC-32 of all that follows (4 bytes), the header's length (4 bytes), the header (JSON: the stamp,
@@ -60,10 +62,13 @@ def cache_folder(*parts: str) -> Path | None:
     return folder
 
 
-def cached_arrays(path: Path, what: str, version: str, make: Callable[[], Arrays]) -> Arrays:
+def cached_arrays(
+    path: Path, what: str, version: str, make: Callable[[], Arrays], forms: Mapping[str, Form] | None = None
+) -> Arrays:
     """What `make` returns for the file at `path`, read from an earlier run's cache where there is one.
 
     what: names the kind of file in an error. version: of the arrays' meaning; a cache of another version is not used.
+    forms: the type and number of axes of each array; a cache of others is not used.
     Arrays from a cache are mapped into memory; writing to them changes neither the cache nor other processes.
     Raises TextError if the file is missing, and whatever `make` raises.
     """
@@ -77,10 +82,14 @@ def cached_arrays(path: Path, what: str, version: str, make: Callable[[], Arrays
         return make()
     place = folder / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]}{SUFFIX}"
     arrays = _read(place, stamp)
-    if arrays is None:
+    if arrays is None or (forms is not None and forms != {name: _form(array) for name, array in arrays.items()}):
         arrays = make()
         _write(place, stamp, arrays)
     return arrays
+
+
+def _form(array: NDArray[Any]) -> Form:
+    return array.dtype.str, array.ndim
 
 
 def pack_words(words: list[str]) -> NDArray[np.uint8]:
@@ -89,8 +98,11 @@ def pack_words(words: list[str]) -> NDArray[np.uint8]:
 
 
 def unpack_words(packed: NDArray[np.uint8]) -> list[str]:
-    """The words that `pack_words` packed."""
-    return packed.tobytes().decode("utf-8").split("\n")
+    """The words that `pack_words` packed. Raises TextError for bytes that are none."""
+    try:
+        return packed.tobytes().decode("utf-8").split("\n")
+    except UnicodeDecodeError:
+        raise TextError(f"a cache is damaged; remove the folder {_base()}/{NAME}.") from None
 
 
 def _base() -> Path | None:
@@ -156,15 +168,18 @@ def _write(place: Path, stamp: dict[str, Any], arrays: Arrays) -> None:
     checksum = 0
     for part in parts:
         checksum = zlib.crc32(part, checksum)
-    temporary = None
+    temporary: Path | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".tmp")  # mode 0600
+        remove_leftovers(place.parent)
+        path = place.parent / f".{temporary_name()}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        temporary = path
         with open(descriptor, "wb") as file:
             file.writelines([MAGIC, checksum.to_bytes(4), *parts])
         os.replace(temporary, place)
     except OSError:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         return
     _remove_unused(place.parent)
 

@@ -11,6 +11,11 @@ from asr.nn.kinds import KINDS
 FEEDFORWARD = "feedforward"
 STRIDES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2), 6: (3, 2)}  # in time, of the two convolutions
 
+SIZES = (  # the least and the most that each may be
+    ("hidden_size", 1, 16384), ("num_layers", 1, 64), ("input_size", 1, 16384), ("conv_channels", 0, 4096),
+    ("block_kernel", 0, 1023), ("attention_heads", 0, 1024), ("dropout", 0, 1), ("weight_dropout", 0, 1),
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class AcousticConfig:
@@ -32,6 +37,9 @@ class AcousticConfig:
     features: FeatureConfig = field(default_factory=FeatureConfig)
 
     def __post_init__(self) -> None:
+        for name, low, high in SIZES:
+            if not low <= getattr(self, name) <= high:  # true of NaN
+                raise ConfigError(f"model.{name} must lie in {low}..{high}, not {getattr(self, name)}.")
         if self.subsampling not in STRIDES:
             raise ConfigError(
                 f"model.subsampling must be one of {', '.join(map(str, STRIDES))}, not {self.subsampling}."

@@ -15,6 +15,10 @@ LIBROSA_FLOOR, LIBROSA_TOP_DB = 1e-10, 80.0
 VARIANCE_FLOOR = 1e-5
 SPEECH_RANGE = 12.0  # nats (52 dB) below the loudest frame, within which a frame counts as speech
 LOWEST_NORMALIZED = -4.0  # standard deviations, at which pauses without any sound are cut off
+RANGES = {
+    "sample_rate": (1000, 768_000), "num_mel_bins": (2, 1024), "num_ceps": (1, 1024), "frame_length_ms": (1, 1000),
+    "frame_shift_ms": (1, 1000), "low_freq": (0, 384_000), "high_freq": (-384_000, 384_000),
+}  # fmt: skip
 RUNNING_FRAMES = 600  # Kaldi's default window of online cepstral mean normalisation
 
 
@@ -46,6 +50,10 @@ class FeatureConfig:
         ):
             if value not in known:
                 raise ConfigError(f"features.{name} must be one of {', '.join(map(str, known))}, not {value!r}.")
+        for name, (low, high) in RANGES.items():
+            if not low <= getattr(self, name) <= high:  # true of NaN
+                raise ConfigError(f"features.{name} must lie in {low:g}..{high:g}, not {getattr(self, name)}.")
+        _ = self.band
         if self.kind == "mfcc" and self.num_ceps > self.num_mel_bins:
             raise ConfigError("features.num_ceps cannot exceed features.num_mel_bins.")
         if self.normalize in ("level", "speech") and (self.kind == "mfcc" or self.deltas):

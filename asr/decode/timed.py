@@ -9,12 +9,16 @@ from asr.decode.hypothesis import Hypothesis
 
 @dataclass(frozen=True)
 class Word:
-    """A word with its times in seconds of the recording and its confidence, 0..1."""
+    """A word with its times in seconds of the recording and its confidence, 0..1.
+
+    channel: of the recording, from 1, where its channels were transcribed apart.
+    """
 
     word: str
     start: float
     end: float
     confidence: float
+    channel: int | None = None
 
 
 def timed_words(hypothesis: Hypothesis, seconds_per_frame: float, start: float = 0.0) -> list[Word]:

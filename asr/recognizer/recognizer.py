@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from asr.audio.source import AudioSource, open_audio
+from asr.audio.source import AudioSource, OpenAudio, open_audio, open_channels
 from asr.backends import Backend, open_backend
 from asr.callbacks import Note, Progress
-from asr.decode.build import Hotwords, SearchOptions, boosts, open_decoder
+from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.decoder import Decoder
-from asr.decode.timed import Word, timed_words
-from asr.recognizer.segments import SegmentLogProbs
+from asr.decode.hotwords import Hotwords, as_hotwords
+from asr.decode.timed import Word
+from asr.errors import AudioError, ConfigError
+from asr.model_package import WEIGHTS
+from asr.recognizer.journal import Journal
+from asr.recognizer.segments import Passages, SegmentLogProbs
+from asr.recognizer.stream import DEFAULT_SETTINGS, Stream, StreamSettings
 from asr.recognizer.transcript import Transcript
+from asr.recognizer.turns import interleaved
 from asr.shipped import model_folder, neural_lm_path
 from asr.text.lexicon import Lexicon
+
+LIVE_WEIGHTS = ("lm_weight", "word_score", "confidence_bias", "confidence_slope", "confidence_evidence")
+MIXED, SEPARATE = "mixed", "separate"
+CHANNELS = (MIXED, SEPARATE)
+JOURNAL_SECONDS = 20.0  # of audio between two entries of a journal, each of which is flushed to disk
 
 
 class Recognizer:
@@ -25,6 +38,7 @@ class Recognizer:
 
     def __init__(self, backend: Backend, decoder: Decoder) -> None:
         self.backend, self.decoder = backend, decoder
+        self._options = SearchOptions()  # that the decoder was made of, as far as is known
 
     @classmethod
     def load(
@@ -62,7 +76,7 @@ class Recognizer:
             neural_lm=neural_lm_path(neural_lm),
             neural_share=neural_share,
             rescore=rescore,
-            hotwords=boosts(hotwords),
+            hotwords=as_hotwords(hotwords),
             settings=settings or {},
             greedy=greedy,
         )
@@ -81,11 +95,16 @@ class Recognizer:
     ) -> Recognizer:
         """`load` with the choices for the search as one object."""
         runner = open_backend(model_folder(model), backend=backend, device=device, threads=threads)
-        return cls(runner, open_decoder(runner.package, options, note=note))
+        recognizer = cls(runner, open_decoder(runner.package, options, note=note))
+        recognizer._options = options
+        return recognizer
 
     def with_hotwords(self, hotwords: Hotwords) -> Recognizer:
         """This recognizer favouring other phrases; model and tables are shared. Raises TextError or ConfigError."""
-        return Recognizer(self.backend, self.decoder.with_hotwords(boosts(hotwords)))
+        wanted = as_hotwords(hotwords)
+        other = Recognizer(self.backend, self.decoder.with_hotwords(wanted))
+        other._options = replace(self._options, hotwords=wanted)
+        return other
 
     def transcribe(
         self,
@@ -94,20 +113,96 @@ class Recognizer:
         rate: int | None = None,
         name: str | None = None,
         partial: bool = False,
+        channels: str = "mixed",
+        journal: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Transcript:
         """The transcript of a recording of any length. Long ones are cut at pauses and never held in memory whole.
 
         source: a path, the bytes of an audio file, an open binary file, or samples (time,) or (time, channels). rate:
         of samples, in Hz. name: what to call the audio in the transcript; by default its path. partial: take what can
-        be read of a file that ends early. progress: called with the seconds done and the seconds in all.
+        be read of a file that ends early. channels: "mixed", or "separate" for recordings that have a speaker on each:
+        the words then say on which they were spoken. journal: a file that keeps words as they are completed, for a
+        `source` that is a path; where it is left of a work that was interrupted, with the same source and settings, the
+        work goes on from there, to the same result. The caller removes it once the transcript is safe. progress: called
+        with the seconds done and the seconds in all.
 
         Raises AudioError for audio that cannot be read.
         """
-        words: list[Word] = []
+        if channels not in CHANNELS:
+            raise ConfigError(f"`channels` must be {' or '.join(CHANNELS)}, not '{channels}'.")
+        kept = None if journal is None else Journal(journal, self._subject(source, channels, partial))
         at = self.backend.sample_rate
-        with open_audio(source, rate=rate, name=name, sample_rate=at, partial=partial) as audio:
-            segments = SegmentLogProbs(self.backend, audio, progress)
-            for start, log_probs in segments:
-                words += timed_words(self.decoder.decode(log_probs)[0], self.backend.seconds_per_frame, start)
-        return Transcript(audio.name, segments.seconds, tuple(words))
+        if channels == MIXED:
+            with open_audio(source, rate=rate, name=name, sample_rate=at, partial=partial) as audio:
+                words, seconds = self._words(audio, kept, 0, progress)
+            return Transcript(audio.name, seconds, tuple(words))
+        with open_channels(source, rate=rate, name=name, sample_rate=at, partial=partial) as audios:
+            count = len(audios)
+            done = [
+                self._words(audio, kept, channel, progress and _ChannelProgress(progress, channel, count))
+                for channel, audio in enumerate(audios)
+            ]
+        return Transcript(audios[0].name, max(seconds for _, seconds in done), tuple(interleaved([w for w, _ in done])))
+
+    def stream(self, rate: int, settings: StreamSettings = DEFAULT_SETTINGS) -> Stream:
+        """A recording that arrives in blocks of samples of that rate, in Hz: see `Stream`."""
+        return Stream(self, rate, settings)
+
+    def live_decoder(self, beam_size: int, threshold: float) -> Decoder:
+        """A decoder without the neural language model and with a beam no larger than that, for the first pass.
+
+        The weights are those that the model was tuned to without it.
+        """
+        quick = self.decoder.with_fusion(None)
+        if quick.words is None:
+            return quick
+        search, given = self.backend.package.search, self._options.settings
+        tuned = {name: search[name] for name in LIVE_WEIGHTS if name in search and given.get(name) is None}
+        size = min(beam_size, quick.config.beam_size)
+        return quick.with_settings(**tuned, beam_size=size, threshold=min(threshold, quick.config.threshold))
+
+    def _words(
+        self, audio: OpenAudio, journal: Journal | None, channel: int, progress: Progress | None
+    ) -> tuple[list[Word], float]:
+        """The words of one channel of a recording, and its length in seconds."""
+        words = [] if journal is None else journal.words(channel)
+        start = 0 if journal is None else journal.stop(channel)
+        segments = SegmentLogProbs(self.backend, audio, progress, start)
+        passages = Passages(self.decoder, self.backend)
+        fresh: list[Word] = []
+        for segment in segments:
+            fresh += passages.feed(segment)
+            unsaved = (segment.stop - start) / self.backend.sample_rate
+            if journal is not None and segment.ends and unsaved > JOURNAL_SECONDS:
+                journal.add(fresh, segment.stop, channel)
+                words, fresh, start = words + fresh, [], segment.stop
+        return words + fresh, segments.seconds
+
+    def _subject(self, source: AudioSource, channels: str, partial: bool) -> dict[str, object]:
+        """What a transcript depends on, as values of JSON."""
+        if not isinstance(source, str | os.PathLike):
+            raise ConfigError("a `journal` is for a recording that is a file, given by its path.")
+        try:
+            entry = os.stat(source)
+        except OSError:
+            raise AudioError(f"{os.fspath(source)} does not exist; check the path.") from None
+        package = self.backend.package
+        weights = os.stat(package.folder / WEIGHTS)
+        return {
+            "file": [entry.st_size, entry.st_mtime_ns],
+            "model": [str(package.folder), weights.st_size, weights.st_mtime_ns],
+            "search": repr((self._options, self.decoder.config)),
+            "channels": channels,
+            "partial": partial,
+        }
+
+
+class _ChannelProgress:
+    """Progress of one channel as a part of that of all, which are gone through one after the other."""
+
+    def __init__(self, progress: Progress, channel: int, channels: int) -> None:
+        self._progress, self._channel, self._channels = progress, channel, channels
+
+    def __call__(self, done: float, total: float) -> None:
+        self._progress(self._channel * total + done, self._channels * total)

@@ -10,6 +10,7 @@ from pathlib import Path
 from asr.atomic_file import write_text
 from asr.decode.timed import Word
 from asr.errors import ConfigError
+from asr.recognizer.turns import label, turns
 
 __all__ = ["FORMATS", "Cue", "Transcript", "Word", "cues"]
 
@@ -33,13 +34,18 @@ class Transcript:
         return " ".join(word.word for word in self.words)
 
     def to_txt(self) -> str:
-        """The text in one line."""
-        return self.text + "\n"
+        """The text in one line; of channels that were transcribed apart, a line for each turn."""
+        if not any(word.channel is not None for word in self.words):
+            return self.text + "\n"
+        return "".join(
+            label(turn[0].channel) + " ".join(word.word for word in turn) + "\n" for turn in turns(self.words)
+        )
 
     def to_json(self) -> str:
         """An object in one line: `file`, `text`, `duration` and `words` with `start`, `end` and `confidence`."""
         words = [
             {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3), "confidence": round(w.confidence, 4)}
+            | ({} if w.channel is None else {"channel": w.channel})
             for w in self.words
         ]
         values = {"file": self.file, "text": self.text, "duration": round(self.duration, 3), "words": words}
@@ -60,15 +66,20 @@ class Transcript:
         return f"WEBVTT\n\n{body}"
 
     def to_tsv(self) -> str:
-        """A table with a header: start, end, word, confidence."""
-        lines = [f"{w.start:.3f}\t{w.end:.3f}\t{w.word}\t{w.confidence:.4f}\n" for w in self.words]
-        return "start\tend\tword\tconfidence\n" + "".join(lines)
+        """A table with a header: start, end, word, confidence; and the channel, where channels were told apart."""
+        apart = any(word.channel is not None for word in self.words)
+        lines = [
+            f"{w.start:.3f}\t{w.end:.3f}\t{w.word}\t{w.confidence:.4f}" + (f"\t{w.channel}\n" if apart else "\n")
+            for w in self.words
+        ]
+        return "start\tend\tword\tconfidence" + ("\tchannel\n" if apart else "\n") + "".join(lines)
 
     def to_ctm(self) -> str:
         """NIST's time-marked form: recording, channel, begin, duration, word, confidence."""
-        name = Path(self.file).stem.replace(" ", "_")
+        name = "_".join(Path(self.file).stem.split()) or "_"  # one field of the line
         return "".join(
-            f"{name} 1 {w.start:.3f} {max(0.0, w.end - w.start):.3f} {w.word} {w.confidence:.4f}\n" for w in self.words
+            f"{name} {w.channel or 1} {w.start:.3f} {max(0.0, w.end - w.start):.3f} {w.word} {w.confidence:.4f}\n"
+            for w in sorted(self.words, key=lambda word: (word.channel or 1, word.start))
         )
 
     def write(self, path: str | Path, format: str | None = None) -> None:
@@ -92,13 +103,14 @@ class Cue:
 
 
 def cues(words: tuple[Word, ...]) -> list[Cue]:
-    """Subtitles of at most two lines and six seconds, divided at pauses."""
+    """Subtitles of at most two lines and six seconds, divided at pauses and between channels."""
     groups: list[list[Word]] = []
     for word in words:
         group = groups[-1] if groups else []
         length = sum(len(other.word) + 1 for other in group) + len(word.word)
         if (
             not group
+            or word.channel != group[0].channel
             or length > CUE_CHARACTERS
             or word.end - group[0].start > CUE_SECONDS
             or word.start - group[-1].end > CUE_PAUSE
@@ -110,7 +122,7 @@ def cues(words: tuple[Word, ...]) -> list[Cue]:
     for index, group in enumerate(groups):
         limit = groups[index + 1][0].start if index + 1 < len(groups) else float("inf")
         end = min(max(group[-1].end, group[0].start + CUE_MIN_SECONDS), max(limit, group[-1].end))
-        subtitles.append(Cue(group[0].start, end, " ".join(word.word for word in group)))
+        subtitles.append(Cue(group[0].start, end, label(group[0].channel) + " ".join(word.word for word in group)))
     return subtitles
 
 

@@ -77,7 +77,7 @@ def _plain_letters(text: str) -> str:
 def _spell_numbers(text: str) -> str:
     text = _MONEY.sub(_money, text)
     text = _DECADE.sub(lambda match: _plural(_year(int(match[1]))), text)
-    text = _ORDINAL.sub(lambda match: f" {_in_words(_number(match[1]), 'ordinal')} ", text)
+    text = _ORDINAL.sub(lambda match: f" {_ordinal(match[1])} ", text)
     text = _DECIMAL.sub(lambda match: f" {_integer(match[1])} point {_digits(match[2])} ", text)
     return _INTEGER.sub(lambda match: f" {_integer(match[0])} ", text)
 
@@ -99,10 +99,15 @@ def _digits(digits: str) -> str:
 
 def _integer(digits: str) -> str:
     """A whole number in words: four digits that may be a year as one, very long numbers digit by digit."""
-    value = _number(digits)
     if len(digits) > LONGEST_NUMBER:
         return _digits(digits)
+    value = _number(digits)
     return _year(value) if len(digits) == 4 and value in _YEARS else _in_words(value)
+
+
+def _ordinal(digits: str) -> str:
+    """An ordinal in words, a very long one digit by digit."""
+    return _digits(digits) if len(digits) > LONGEST_NUMBER else _in_words(_number(digits), "ordinal")
 
 
 def _year(value: int) -> str:
@@ -115,7 +120,10 @@ def _plural(words: str) -> str:
 
 def _money(match: re.Match[str]) -> str:
     singular, plural = _CURRENCIES[match[1]]
-    whole = _number(match[2])
-    words = f" {_in_words(whole)} {singular if whole == 1 else plural} "
+    if len(match[2]) > LONGEST_NUMBER:
+        words = f" {_digits(match[2])} {plural} "
+    else:
+        whole = _number(match[2])
+        words = f" {_in_words(whole)} {singular if whole == 1 else plural} "
     cents = int(match[3] or 0)
     return f"{words} and {_in_words(cents)} {'cent' if cents == 1 else 'cents'} " if cents else words

@@ -39,7 +39,7 @@ def test_dictionary_possessives_and_letter_to_sound_are_used_in_this_order():
 
 
 def test_nothing_is_trained_where_the_dictionary_has_every_word(monkeypatch):
-    monkeypatch.setattr(LetterToSound, "__init__", None)
+    monkeypatch.setattr(LetterToSound, "train", None)
     assert pronounce(["cat"], DICTIONARY).pronunciations == {"cat": DICTIONARY["cat"]}
 
 

@@ -23,7 +23,7 @@ from asr.text_file import read_text
 @click.option("--output", type=click.Path(path_type=Path), help="Write there instead of printing.")
 @device_option
 @backend_option
-@click.option("--threads", default=0, help="CPU threads.  [default: all cores]")
+@click.option("--threads", default=0, type=click.IntRange(min=0), help="CPU threads.  [default: all cores]")
 def command(
     audio: Path, text: Path, model: str | None, name: str, output: Path | None, device: str, backend: str, threads: int
 ) -> None:

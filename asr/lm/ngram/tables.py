@@ -21,6 +21,10 @@ from asr.lm.ngram.arpa import LN10, MISSING_LOG10, ArpaModel, read_arpa
 
 MAX_ORDER = 6
 TABLES_VERSION = "3"
+FORMS = {
+    "unigram_log_probs": ("<f4", 1), "unigram_backoffs": ("<f4", 1), "slots": ("<u8", 2), "starts": ("<i8", 1),
+    "order": ("<i8", 1), "words": ("|u1", 1),
+}  # fmt: skip  # of the arrays in a cache
 UNKNOWN_WORDS = ("<unk>", "<UNK>")
 
 
@@ -60,7 +64,7 @@ class NgramModel:
         """The tables as the compiled search reads them."""
         try:
             return NgramTables(*self.arrays)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise TextError(f"the tables of language model {self.source} are damaged ({error}).") from None
 
     def places(self, words: list[str]) -> NDArray[np.int32]:
@@ -141,6 +145,6 @@ def load_ngram(path: str | Path) -> NgramModel:
         fields = {name: value for name, value in model.arrays._asdict().items() if name != "order"}
         return fields | {"order": np.array([model.arrays.order]), "words": pack_words(model.words)}
 
-    arrays = dict(cached_arrays(path, "language model", TABLES_VERSION, make))
+    arrays = dict(cached_arrays(path, "language model", TABLES_VERSION, make, FORMS))
     words, order = unpack_words(arrays.pop("words")), int(arrays.pop("order")[0])
     return NgramModel(words, NgramArrays(order=order, **arrays), str(path))
