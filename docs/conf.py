@@ -1,5 +1,6 @@
 """How Sphinx builds the site: `sphinx-build -W docs build/docs`, after `pip install '.[docs]'`."""
 
+import re
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -16,6 +17,7 @@ exclude_patterns = ["extensions"]
 # Pages that the index names before they are written. Whoever adds one takes it off this list.
 TO_COME = {"adapt", "train-your-own", "streaming", "server", "bulk", "configuration", "output-formats"}
 myst_enable_extensions = ["deflist"]
+suppress_warnings = ["misc.highlighting_failure"]  # JSON that is abbreviated by an ellipsis
 myst_heading_anchors = 3
 default_role = "code"  # docstrings write `names` in single backquotes
 autodoc_member_order = "bysource"
@@ -25,6 +27,11 @@ python_use_unqualified_type_names = True
 html_theme = "furo"
 html_title = f"asr {release}"
 html_copy_source = False
+
+
+def name_files_outside(_: object, __: str, source: list[str]) -> None:
+    """Write links to files of the repository that are no pages as their paths: the site does not have them."""
+    source[0] = re.sub(r"\[([^\]]+)\]\(\.\./([^)\s]+)\)", r"\1 (`\2`)", source[0])
 
 
 def without_pages_to_come(_: object, name: str, source: list[str]) -> None:
@@ -37,4 +44,5 @@ def without_pages_to_come(_: object, name: str, source: list[str]) -> None:
 
 def setup(app: object) -> None:
     """Called by Sphinx."""
+    app.connect("source-read", name_files_outside)  # type: ignore[attr-defined]
     app.connect("source-read", without_pages_to_come)  # type: ignore[attr-defined]
