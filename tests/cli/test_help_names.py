@@ -6,9 +6,13 @@ import re
 
 import pytest
 
+from asr.audio.sounds import KINDS as SOUNDS
+from asr.cli.speech.evaluate import SETS
+from asr.data.download import ARCHIVES
 from asr.forecast import choose, panel, windows
 from asr.nlp.model import POOLINGS
 from asr.nn import KINDS
+from asr.recognizer.transcript import FORMATS
 
 
 @pytest.mark.parametrize(
@@ -23,6 +27,12 @@ from asr.nn import KINDS
         ("inspect gradients", KINDS),
         ("inspect memory", KINDS),
         ("nlp train", (*KINDS, *POOLINGS)),
+        ("evaluate", SETS),
+        ("data sounds", SOUNDS),
+        ("data import", ("librispeech", "manifest", "nemo", "csv", "kaldi", "an4", "fsdd", "sounds")),
+        ("data download", ARCHIVES),
+        ("features", ("fbank", "mfcc", "kaldi", "librosa", "none", "utterance", "level", "running", "speech")),
+        ("transcribe", FORMATS),
     ],
 )
 def test_help_lists_the_names_of_methods_and_kinds(run, command, names):
