@@ -62,8 +62,9 @@ def examples() -> list[tuple[tuple[str, ...], str]]:
 
 def words_of(example: str) -> list[str]:
     """The arguments of an example, without what the shell does with its output."""
-    words = shlex.split(example)[1:]
-    return words[: words.index(">")] if ">" in words else words
+    words = shlex.split(example, comments=True)[1:]
+    end = min((words.index(sign) for sign in (">", "|", "&&") if sign in words), default=len(words))
+    return words[:end]
 
 
 def order(example: str) -> int:
@@ -77,20 +78,35 @@ def test_every_command_has_an_example_of_itself(names):
     assert any(words_of(example)[: len(names)] == list(names) for example in own)
 
 
-@pytest.mark.parametrize("example", sorted({example for _, example in examples()}))
-def test_an_example_is_right_usage(example):
+def check_usage(example: str) -> None:
+    """Raise click's UsageError for options and values that the command does not take."""
     words = words_of(example)
     command = called_command(words)
     depth = next(number for number in range(len(words) + 1) if called_command(words[:number]) is command)
-    assert not isinstance(command, click.Group)
+    if isinstance(command, click.Group):
+        raise click.UsageError(f"no such command: {' '.join(words)}")
     command.make_context(" ".join(words[:depth]), words[depth:])
 
 
+@pytest.mark.parametrize("example", sorted({example for _, example in examples()}))
+def test_an_example_is_right_usage(example):
+    check_usage(example)
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))], ids=lambda path: path.name)
+def test_commands_of_a_page_are_right_usage(page):
+    """Also of blocks that no test runs."""
+    blocks = re.findall(r"^```(?:bash|sh)\n(.*?)^```$", page.read_text(), re.M | re.S)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    for line in lines:
+        if line.startswith("asr "):
+            check_usage(line)
+
+
 def test_a_wrong_example_is_noticed():
-    with pytest.raises(click.UsageError):
-        called_command(["score"]).make_context("score", ["only-one"])
-    with pytest.raises(click.UsageError):
-        called_command(["score"]).make_context("score", ["a", "b", "--no-such-option"])
+    for wrong in ("asr score only-one", "asr score a b --no-such-option", "asr tune-up", "asr lm"):
+        with pytest.raises(click.UsageError):
+            check_usage(wrong)
 
 
 def test_every_reason_belongs_to_an_example():
