@@ -39,7 +39,7 @@ class RayJob:
     partial: bool = False
     shard_files: int = SHARD_FILES
     raw: bool = False
-    numbers: str = "words"
+    numbers: str = "digits"
 
 
 class ShardWorker:

@@ -19,6 +19,7 @@ from asr.callbacks import Progress as ProgressCallback
 from asr.cli.console import Progress, note
 from asr.cli.main import describe
 from asr.cli.speech.bulk_options import RAY, Bulk, bulk_options, run_on_ray
+from asr.cli.option_groups import GroupedCommand
 from asr.cli.speech.live import follow_microphone, follow_path
 from asr.cli.speech.output_names import STDIN, AudioPath, journal_name, output_names
 from asr.cli.speech.reading_options import numbers_option, raw_option, subtitle_options
@@ -32,8 +33,16 @@ from asr.recognizer.results_file import ResultsFile
 from asr.recognizer.subtitles import SubtitleStyle
 from asr.recognizer.transcript import FORMATS, Transcript
 
+GROUPS = {
+    "Recognition": ("model", "hotwords", "hotword_file", "beam_size", "partial", "channels"),
+    "Language model": ("lm", "neural_lm", "neural_share", "rescore"),
+    "Output": ("formats", "output_dir", "output", "resume", "raw", "numbers", "frame_rate", "shots"),
+    "Streams": ("stream", "realtime", "rate", "microphone", "microphone_device"),
+    "Running": ("device", "backend", "threads", "jobs", "shard", "engine", "help"),
+}
 
-@click.command()
+
+@click.command(cls=GroupedCommand, groups=GROUPS)
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option("--model", help=f"{MODEL_HELP}  [default: english]")
 @language_options
