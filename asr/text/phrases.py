@@ -56,4 +56,4 @@ def is_weak_end(word: str) -> bool:
     if word[-1:] in (",", ";", "?", "!"):
         return False
     plain = word.lower().strip(".,;:?!\"'")
-    return (plain in _DETERMINERS and word[-1:] != ".") or plain in _TITLES and word[:1].isupper()
+    return (plain in _DETERMINERS and word[-1:] != ".") or (plain in _TITLES and word[:1].isupper())

@@ -32,7 +32,9 @@ def spoken(seed: int, count: int, marks: bool, letters_per_second: float = 15.0)
         end = at + max(0.06, len(word) / letters_per_second * draw.uniform(0.7, 1.2))
         shown = (word.capitalize() if begins else word) + mark
         words.append(Word(word, at, end, 1.0, display=shown if marks else None))
-        at = end + draw.uniform(0.0, 0.08) + (draw.uniform(0.2, 2.5) if ended else draw.uniform(0, 0.6) if mark else 0.0)
+        at = (
+            end + draw.uniform(0.0, 0.08) + (draw.uniform(0.2, 2.5) if ended else draw.uniform(0, 0.6) if mark else 0.0)
+        )
         begins, left = ended, draw.randint(2, 22) if ended else left
     return tuple(words)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -136,5 +138,5 @@ def test_no_word_is_lost_whatever_is_said(words):
     found = figures(words)
     assert len(found) == len(words)
     assert not found or found[0] != ""
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in itertools.pairwise(found):
         assert not (after == "" and before is None)

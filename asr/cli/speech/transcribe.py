@@ -18,8 +18,8 @@ from asr.audio.source import is_url, url_refused
 from asr.callbacks import Progress as ProgressCallback
 from asr.cli.console import Progress, note
 from asr.cli.main import describe
-from asr.cli.speech.bulk_options import RAY, Bulk, bulk_options, run_on_ray
 from asr.cli.option_groups import GroupedCommand
+from asr.cli.speech.bulk_options import RAY, Bulk, bulk_options, run_on_ray
 from asr.cli.speech.live import follow_microphone, follow_path
 from asr.cli.speech.output_names import STDIN, AudioPath, journal_name, output_names
 from asr.cli.speech.reading_options import numbers_option, raw_option, subtitle_options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def is_verse(words: list[MarkedWord]) -> bool:
     """Whether a paragraph's lines begin with capitals, as those of verse and of headings do."""
     odd = sum(
         word.case == 1 and word.word in FUNCTION_WORDS and word.word != "i" and MARKS[before.mark] not in ENDS
-        for before, word in zip(words, words[1:], strict=False)
+        for before, word in itertools.pairwise(words)
     )
     return odd > 1 and odd > VERSE_SHARE * len(words)
 
