@@ -135,7 +135,10 @@ class Hotwords:
     def __init__(
         self,
         words: NDArray[np.int32],
-        following: NDArray[np.int32],
+        starts: NDArray[np.int32],
+        numbers: NDArray[np.int32],
+        places: NDArray[np.int32],
+        failures: NDArray[np.int32],
         partial: NDArray[np.float64],
         won: NDArray[np.float64],
     ) -> None:

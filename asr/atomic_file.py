@@ -1,12 +1,27 @@
-"""Files that are whole or absent: written under a temporary name, flushed to disk, then renamed."""
+"""Files that are whole or absent: written under a temporary name, flushed to disk, then renamed.
+
+A temporary name says which process writes there, so that what a killed one left is removed by the next that writes into
+the same folder on the same machine.
+"""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
+import itertools
 import os
+import platform
+import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+
+_numbers = itertools.count()
+_searched: set[Path] = set()  # folders that this process has removed leftovers from: once is enough
+_TEMPORARY = re.compile(r"\.?asr-([0-9a-f]{6})-(\d{1,9})-\d+\.tmp")
 
 
 @contextmanager
@@ -14,18 +29,25 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path to write to, which takes the place of `path` when the block ends well.
 
     A reader, a crash or a full disk meets the old content or the new, never a part; on an error the old one stays.
+    Raises OSError naming `path` where it cannot be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent)
+        temporary = path.parent / f".{temporary_name()}"
+        try:
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        if error.filename is None or _TEMPORARY.fullmatch(Path(os.fsdecode(error.filename)).name):
+            error.filename, error.filename2 = str(path), None  # a full disk names no file, others the temporary one
         raise
     sync_folder(path.parent)
 
@@ -34,6 +56,70 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     """Replace the content of `path` at once."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder that only the user can read and that is removed afterwards."""
+    base = Path(tempfile.gettempdir())
+    remove_leftovers(base)
+    folder = base / temporary_name()
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def temporary_name() -> str:
+    """A name that no other process uses; by it `remove_leftovers` sees whether its process is still alive."""
+    return f"asr-{_machine()}-{os.getpid()}-{next(_numbers)}.tmp"
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes of this user and machine that are no more have left under temporary names.
+
+    Done once for each folder: it may hold very many files.
+    """
+    try:
+        place = folder.resolve()
+        if place in _searched:
+            return
+        _searched.add(place)
+        entries = [entry for entry in os.scandir(folder) if _is_leftover(entry.name)]
+    except OSError:
+        return  # the caller will say what is wrong with the folder
+    for entry in entries:
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
+        except OSError:
+            continue  # another process was faster, or it is another user's
+
+
+def _is_leftover(name: str) -> bool:
+    match = _TEMPORARY.fullmatch(name)
+    if match is None or match[1] != _machine() or os.name == "nt":  # where os.kill would end the process
+        return False
+    try:
+        os.kill(int(match[2]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+@cache
+def _machine() -> str:
+    """Six characters that tell this machine, and this container, from others that write into the same folders."""
+    try:
+        processes = os.readlink("/proc/self/ns/pid")  # numbers of processes mean something within a namespace alone
+    except OSError:
+        processes = ""
+    return hashlib.sha256(f"{platform.node()} {processes}".encode()).hexdigest()[:6]
 
 
 def sync_folder(folder: Path) -> None:
@@ -50,6 +136,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """As `write_atomically`, packed if the name ends in .gz: the same bytes for the same text, no time stamp within."""
-    data = text.encode()
+    """As `write_atomically`, packed if the name ends in .gz: the same bytes for the same text, no time stamp within.
+
+    What is no valid Unicode, from the name of a file, is written as its escape (`\\udcff`).
+    """
+    data = text.encode(errors="backslashreplace")
     write_atomically(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)

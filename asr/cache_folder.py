@@ -15,18 +15,21 @@ import mmap
 import os
 import shutil
 import stat
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asr._native import checksum
+from asr.atomic_file import remove_leftovers, temporary_name
 from asr.errors import TextError
 
 Arrays = dict[str, Any]  # of NumPy arrays; callers know their element types
+
+Form = tuple[str, int]  # of an array: its type as NumPy writes it, and its axes
 
 NAME = "lstm-asr"
 # A cache of arrays: MAGIC, the checksum of all that follows (8 bytes), the header's length (8 bytes), the header (JSON:
@@ -63,11 +66,15 @@ def cache_folder(*parts: str) -> Path | None:
     return folder
 
 
-def cached_arrays(path: Path, what: str, version: str, make: Callable[[], Arrays], also: Sequence[Path] = ()) -> Arrays:
+def cached_arrays(
+    path: Path, what: str, version: str, make: Callable[[], Arrays], forms: Mapping[str, Form] | None = None,
+    also: Sequence[Path] = (),
+) -> Arrays:  # fmt: skip
     """What `make` returns for the file at `path`, read from an earlier run's cache where there is one.
 
     what: names the kind of file in an error. version: of the arrays' meaning; a cache of another version is not used.
-    also: other files that the arrays depend on; a cache of several files lies beside those of each.
+    forms: the type and number of axes of each array; a cache of others is not used. also: other files that the arrays
+    depend on; a cache of several files lies beside those of each.
     Arrays from a cache are mapped into memory; writing to them changes neither the cache nor other processes.
     Raises TextError if the file is missing, and whatever `make` raises.
     """
@@ -81,7 +88,7 @@ def cached_arrays(path: Path, what: str, version: str, make: Callable[[], Arrays
         return make()
     place = _place(folder, paths, SUFFIX)
     arrays = _read(place, stamp)
-    if arrays is None:
+    if arrays is None or (forms is not None and forms != {name: _form(array) for name, array in arrays.items()}):
         arrays = make()
         _write(place, stamp, arrays)
     return arrays
@@ -102,8 +109,10 @@ def cached_files(paths: Sequence[Path], version: str, make: Callable[[Path], Non
     place = _place(parent, paths, FOLDER_SUFFIX)
     if _is_whole(place, stamp):
         return place
+    remove_leftovers(parent)
+    temporary = parent / f".{temporary_name()}"
     try:
-        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=".", suffix=".tmp"))  # mode 0700
+        temporary.mkdir(mode=0o700)
     except OSError:
         return None
     try:
@@ -155,6 +164,10 @@ def _is_whole(place: Path, stamp: dict[str, Any]) -> bool:
 
 def _file_checksum(path: Path) -> int:
     return checksum(np.memmap(path, np.uint8, "r"))
+
+
+def _form(array: NDArray[Any]) -> Form:
+    return array.dtype.str, array.ndim
 
 
 def _base() -> Path | None:
@@ -216,9 +229,12 @@ def _write(place: Path, stamp: dict[str, Any], arrays: Arrays) -> None:
         parts += [array.reshape(-1).view(np.uint8).data, b" " * (-array.nbytes % ALIGNMENT)]
         size += array.nbytes + len(parts[-1])
     header = _padded(json.dumps({"stamp": stamp, "arrays": table}).encode(), PREFIX)
-    temporary = None
+    temporary: Path | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".tmp")  # mode 0600
+        remove_leftovers(place.parent)
+        path = place.parent / f".{temporary_name()}"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        temporary = path
         with open(descriptor, "w+b") as file:
             file.writelines([MAGIC, bytes(CHECKED - len(MAGIC)), len(header).to_bytes(8), header, *parts])
             file.flush()
@@ -227,7 +243,7 @@ def _write(place: Path, stamp: dict[str, Any], arrays: Arrays) -> None:
         os.replace(temporary, place)
     except OSError:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         return
     _remove_unused(place.parent)
 

@@ -14,6 +14,8 @@ from asr.text_file import read_text
 
 T = TypeVar("T")
 
+LARGEST = 1e15  # of any number in a configuration
+
 
 def from_dict(cls: type[T], values: dict[str, Any], where: str = "") -> T:
     """The dataclass `cls`, made from nested dictionaries.
@@ -37,7 +39,7 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
     origin = typing.get_origin(hint)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, dict):
-            raise ConfigError(f"configuration key '{name}' must be a table, not {value!r}.")
+            raise ConfigError(f"configuration key '{name}' must be a table, not {_shown(value)}.")
         return from_dict(hint, value, f"{name}.")
     if origin in (types.UnionType, typing.Union):
         if value is None:
@@ -46,14 +48,23 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
         return _convert(inner[0], value, name)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"configuration key '{name}' must be a list, not {value!r}.")
+            raise ConfigError(f"configuration key '{name}' must be a list, not {_shown(value)}.")
         inner_hint = typing.get_args(hint)[0]
         return tuple(_convert(inner_hint, item, name) for item in value)
+    if hint in (int, float) and isinstance(value, (int, float)) and not abs(value) <= LARGEST:  # true of NaN
+        raise ConfigError(f"configuration key '{name}' must be a number within {LARGEST:g} of 0.")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint in (int, float, str, bool) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
-        raise ConfigError(f"configuration key '{name}' must be {hint.__name__}, not {value!r}.")
+        raise ConfigError(f"configuration key '{name}' must be {hint.__name__}, not {_shown(value)}.")
     return value
+
+
+def _shown(value: Any) -> str:
+    """A value for a message, shortened. A whole number may have more digits than Python writes."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return "a very large number"
+    return repr(value)[:60]
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -70,6 +81,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def merge(values: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Put the changes into nested `values`."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            merge(values[key], value)
+        else:
+            values[key] = value
+
+
 def read_toml(path: str | Path, overrides: typing.Sequence[str] = ()) -> dict[str, Any]:
     """The content of a TOML file as dictionaries, with ``section.key=value`` overrides applied in order.
 
@@ -77,7 +97,7 @@ def read_toml(path: str | Path, overrides: typing.Sequence[str] = ()) -> dict[st
     """
     try:
         values = tomllib.loads(read_text(path, "configuration", ConfigError))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of numbers with very many digits, and of nested lists
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
     return with_overrides(values, overrides)
 
@@ -95,7 +115,7 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         raise ConfigError(f"the override '{override}' must have the form section.key=value.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text  # a bare word is a string: --set train.device=cpu
     *sections, last = key.strip().split(".")
     table = values

@@ -18,6 +18,8 @@ def choose_device(name: str, index: int = 0) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise ConfigError(f"unknown device '{name}'; use auto, cpu or cuda.") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device '{name}' cannot be used; use auto, cpu or cuda.")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"device '{name}' was asked for, but no GPU can be used here; set `device` to cpu.")
     return device

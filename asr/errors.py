@@ -37,3 +37,13 @@ class MissingPackageError(AsrError):
 
 class ConfigError(AsrError):
     """A parameter or configuration key is unknown or has an impossible value. The command line exits with 2."""
+
+
+def explain(error: Exception) -> str:
+    """The message of an error; of one that was not foreseen, its class too."""
+    if isinstance(error, AsrError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
+    reason = " ".join(str(error).split())
+    return f"{type(error).__name__}: {reason}." if reason else f"{type(error).__name__}."

@@ -16,6 +16,8 @@ from asr.atomic_file import replacing, write_atomically
 from asr.errors import CheckpointError
 
 FORMAT = 1
+LARGEST_WEIGHT = 1e9
+LARGEST = 1e15  # of any number in a configuration
 BITS = {"float32": 32, "float16": 16, "int8": 8}  # of weights, by the name of how they are stored
 SCALE = ".scale"  # added to the name of an 8-bit array: what its rows are multiplied by
 
@@ -33,12 +35,12 @@ def read_config(folder: Path, kind: str | None = None) -> dict[str, Any]:
     """
     path = folder / "config.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = _checked(json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse))
     except FileNotFoundError:
         raise CheckpointError(f"{folder} is no model folder: it has no config.json; check the path.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is cut short or damaged ({error}); copy the model again.") from None
-    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+    if not isinstance(values, dict) or type(values.get("format")) is not int:
         raise CheckpointError(f"{path} does not describe a model of this program; check the path.")
     if values["format"] > FORMAT:
         raise CheckpointError(
@@ -47,6 +49,23 @@ def read_config(folder: Path, kind: str | None = None) -> dict[str, Any]:
     if kind is not None and values.get("type") != kind:
         raise CheckpointError(f"{folder} holds a model of kind '{values.get('type')}', not '{kind}'; check the path.")
     return values
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _checked(value: Any) -> Any:
+    """The value. Raises ValueError where a number in it is beyond what any setting can be."""
+    if isinstance(value, dict):
+        for entry in value.values():
+            _checked(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            _checked(entry)
+    elif isinstance(value, (int, float)) and abs(value) > LARGEST:
+        raise ValueError("a number is far too large")
+    return value
 
 
 def row_scales(weight: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -78,7 +97,10 @@ def from_stored(stored: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.floa
     arrays = {name: value.astype(np.float32) for name, value in stored.items() if not name.endswith(SCALE)}
     for name, value in arrays.items():
         if name + SCALE in stored:
-            value *= stored[name + SCALE].astype(np.float32).reshape(-1, *[1] * (value.ndim - 1))
+            scale = stored[name + SCALE]
+            if value.ndim < 1 or scale.shape != value.shape[:1]:
+                raise CheckpointError(f"the scales of '{name}' do not fit it; copy the model again.")
+            value *= scale.astype(np.float32).reshape(-1, *[1] * (value.ndim - 1))
     return arrays
 
 
@@ -91,8 +113,12 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Arrays by name from safetensors. Raises CheckpointError if the file is missing, cut short or damaged."""
     try:
-        return load_file(path)
+        arrays = load_file(path)
+        for name, value in arrays.items():
+            if value.dtype.kind == "f" and not np.abs(value).max(initial=0.0) <= LARGEST_WEIGHT:  # true of NaN
+                raise ValueError(f"'{name}' holds values that are no numbers, or far too large")
+        return arrays
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; is {path.parent} a model folder?") from None
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, MemoryError) as error:
         raise CheckpointError(f"{path} is cut short or damaged ({error}); copy it again.") from None

@@ -100,7 +100,7 @@ def test_arrays_of_two_files_are_made_again_when_either_changes(home: Path, sour
     for change, calls in ((None, 2), (None, 2), (other, 3), (source, 4), (None, 4)):
         if change is not None:
             change.write_text("something else")
-        _assert_equal(cached_arrays(source, "model", "1", make, [other]))
+        _assert_equal(cached_arrays(source, "model", "1", make, also=[other]))
         assert make.calls == calls
     assert len(_files(home)) == 2
 
@@ -235,7 +235,7 @@ def test_a_full_disk_keeps_arrays_in_memory(home: Path, source: Path) -> None:
     assert make.calls == 2
 
 
-@pytest.mark.parametrize("call", ["mkdir", "mkstemp", "replace"])
+@pytest.mark.parametrize("call", ["mkdir", "open", "replace"])
 def test_a_read_only_folder_keeps_arrays_in_memory(
     home: Path, source: Path, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +244,7 @@ def test_a_read_only_folder_keeps_arrays_in_memory(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    owner = {"mkdir": Path, "mkstemp": cache_folder.tempfile, "replace": os}[call]
+    owner = {"mkdir": Path, "open": os, "replace": os}[call]
     monkeypatch.setattr(owner, call, refuse)
     _assert_equal(cached_arrays(source, "model", "1", Maker()))
     assert not home.exists() or _files(home) == []
@@ -289,6 +289,16 @@ def test_two_processes_at_once_get_whole_arrays(home: Path, source: Path) -> Non
     for process in processes:
         process.join()
     assert [path.suffix for path in _files(home)] == [SUFFIX]
+
+
+def test_a_cache_of_other_arrays_is_made_anew(home: Path, source: Path) -> None:
+    make = Maker()
+    forms = {name: (array.dtype.str, array.ndim) for name, array in make().items()}
+    cached_arrays(source, "model", "1", make, forms)
+    _assert_equal(cached_arrays(source, "model", "1", make, forms))
+    assert make.calls == 2
+    _assert_equal(cached_arrays(source, "model", "1", make, forms | {"order": ("<f8", 1)}))
+    assert make.calls == 3
 
 
 class FileMaker:

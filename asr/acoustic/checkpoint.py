@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -43,16 +44,18 @@ def save_checkpoint(
     search: Mapping[str, float] | None = None,
     lm: str = "",
     dtype: str = "float32",
+    training: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model folder, each file atomically, the configuration last.
 
-    search: tuned settings of the search; lm: file name of the language model in the folder; dtype: one of `BITS`.
+    search: tuned settings of the search; lm: file name of the language model in the folder; dtype: one of `BITS`;
+    training: what is known of it.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
     write_arrays(folder / WEIGHTS, to_stored(arrays, BITS[dtype]))
-    write_package(folder, to_dict(model.config), tokens, lexicon, search, lm)
+    write_package(folder, to_dict(model.config), tokens, lexicon, search, lm, training)
 
 
 def load_checkpoint(folder: str | Path) -> AcousticCheckpoint:
@@ -61,20 +64,26 @@ def load_checkpoint(folder: str | Path) -> AcousticCheckpoint:
     Raises CheckpointError if a file is missing, cut short, of a newer format, or does not belong to the others.
     """
     package = ModelPackage.open(folder)
-    model: AcousticModel | GaussianModel
-    try:
-        if package.kind == GAUSSIAN:
-            model = GaussianModel(read_gaussian_config(package.network), len(package.tokens))
-        else:
-            model = AcousticModel(from_dict(AcousticConfig, dict(package.network)), len(package.tokens))
-    except ConfigError as error:
-        raise CheckpointError(f"{folder} cannot be loaded: {error}") from None
     arrays = from_stored(read_arrays(package.folder / WEIGHTS))
     try:
+        with torch.device("meta"):  # which asks for no memory: a configuration may claim any size
+            claimed = _make_model(package).state_dict()
+        if {name: tuple(value.shape) for name, value in claimed.items()} != {n: a.shape for n, a in arrays.items()}:
+            raise RuntimeError
+        model = _make_model(package)
         model.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
-    except RuntimeError:
+    except ConfigError as error:
+        raise CheckpointError(f"{folder} cannot be loaded: {error}") from None
+    except (RuntimeError, ValueError, TypeError, ZeroDivisionError):
         raise CheckpointError(f"{folder}: weights and config.json do not fit together; copy the model again.") from None
     return AcousticCheckpoint(package, model.eval())
+
+
+def _make_model(package: ModelPackage) -> AcousticModel | GaussianModel:
+    """The model that a package describes, its weights not yet loaded. Raises ConfigError for an impossible one."""
+    if package.kind == GAUSSIAN:
+        return GaussianModel(read_gaussian_config(package.network), len(package.tokens))
+    return AcousticModel(from_dict(AcousticConfig, dict(package.network)), len(package.tokens))
 
 
 def load_network(folder: str | Path) -> NetworkCheckpoint:

@@ -11,6 +11,11 @@ from asr.nn.kinds import KINDS
 FEEDFORWARD = "feedforward"
 STRIDES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2), 6: (3, 2)}  # in time, of the two convolutions
 
+SIZES = (  # the least and the most that each may be
+    ("hidden_size", 1, 16384), ("num_layers", 1, 64), ("input_size", 1, 16384), ("conv_channels", 0, 4096),
+    ("block_kernel", 0, 1023), ("attention_heads", 0, 1024), ("dropout", 0, 1), ("weight_dropout", 0, 1),
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class AcousticConfig:
@@ -18,9 +23,9 @@ class AcousticConfig:
 
     kind: str = "lstm"  # of the recurrent layers; feedforward: layers without memory
     hidden_size: int = 320  # units of a layer, in each direction
-    num_layers: int = 3
+    num_layers: int = 3  # recurrent layers, or blocks
     bidirectional: bool = True  # of recurrent layers
-    dropout: float = 0.2
+    dropout: float = 0.2  # between layers
     weight_dropout: float = 0.0  # of recurrent weights, for a batch (Merity et al. 2018)
     conv_channels: int = 32  # of the convolutions that subsample; 0: none, frames are stacked
     # Output frames, odd, that a convolution after each layer reads; the encoder is then a stack of residual blocks,
@@ -32,6 +37,9 @@ class AcousticConfig:
     features: FeatureConfig = field(default_factory=FeatureConfig)
 
     def __post_init__(self) -> None:
+        for name, low, high in SIZES:
+            if not low <= getattr(self, name) <= high:  # true of NaN
+                raise ConfigError(f"model.{name} must lie in {low}..{high}, not {getattr(self, name)}.")
         if self.subsampling not in STRIDES:
             raise ConfigError(
                 f"model.subsampling must be one of {', '.join(map(str, STRIDES))}, not {self.subsampling}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -89,6 +90,15 @@ class AcousticRun:
         """Ids of the utterances whose tokens did not fit their frames when they were played faster."""
         return sorted(self.task.infeasible - {item.where for item in self.cramped})
 
+    def _described(self) -> dict[str, Any]:
+        """What the model folder says of the training."""
+        speakers = {utterance.speaker for utterance in self.trained_on if utterance.speaker}
+        seconds = sum(utterance.duration for utterance in self.trained_on)
+        return {
+            "criterion": self.config.criterion.kind, "init": self.config.init, "utterances": len(self.trained_on),
+            "hours": round(seconds / 3600, 3), "speakers": len(speakers),
+        }  # fmt: skip
+
     def _start_from(self, folder: Path) -> None:
         initial = load_network(folder)
         try:
@@ -126,5 +136,5 @@ class AcousticRun:
             self.task.unreadable.update(other)
         if processes.rank() > 0:
             return final
-        save_checkpoint(self.output, self.model.cpu(), self.tokens, self.lexicon)
+        save_checkpoint(self.output, self.model.cpu(), self.tokens, self.lexicon, training=self._described())
         return final

@@ -15,6 +15,10 @@ LIBROSA_FLOOR, LIBROSA_TOP_DB = 1e-10, 80.0
 VARIANCE_FLOOR = 1e-5
 SPEECH_RANGE = 12.0  # nats (52 dB) below the loudest frame, within which a frame counts as speech
 LOWEST_NORMALIZED = -4.0  # standard deviations, at which pauses without any sound are cut off
+RANGES = {
+    "sample_rate": (1000, 768_000), "num_mel_bins": (2, 1024), "num_ceps": (1, 1024), "frame_length_ms": (1, 1000),
+    "frame_shift_ms": (1, 1000), "low_freq": (0, 384_000), "high_freq": (-384_000, 384_000),
+}  # fmt: skip
 RUNNING_FRAMES = 600  # Kaldi's default window of online cepstral mean normalisation
 
 
@@ -24,12 +28,12 @@ class FeatureConfig:
 
     kind: str = "fbank"  # fbank or mfcc
     convention: str = "kaldi"  # kaldi or librosa (mfcc as librosa.feature.mfcc, fbank as power_to_db(melspectrogram))
-    sample_rate: int = 16000
-    num_mel_bins: int = 80
-    num_ceps: int = 13
-    frame_length_ms: float = 25.0
-    frame_shift_ms: float = 10.0
-    low_freq: float = 20.0
+    sample_rate: int = 16000  # of the audio that the model reads
+    num_mel_bins: int = 80  # of the filterbank
+    num_ceps: int = 13  # cepstral coefficients of mfcc, the first among them
+    frame_length_ms: float = 25.0  # of the window
+    frame_shift_ms: float = 10.0  # between the beginnings of two frames
+    low_freq: float = 20.0  # where the filterbank begins
     high_freq: float = 0.0  # 0 or below: that much under half the sample rate
     deltas: int = 0  # 0, 1 or 2 orders, appended
     # utterance: zero mean and unit variance of each value over an utterance; level: of all its values together, so that
@@ -46,6 +50,10 @@ class FeatureConfig:
         ):
             if value not in known:
                 raise ConfigError(f"features.{name} must be one of {', '.join(map(str, known))}, not {value!r}.")
+        for name, (low, high) in RANGES.items():
+            if not low <= getattr(self, name) <= high:  # true of NaN
+                raise ConfigError(f"features.{name} must lie in {low:g}..{high:g}, not {getattr(self, name)}.")
+        _ = self.band
         if self.kind == "mfcc" and self.num_ceps > self.num_mel_bins:
             raise ConfigError("features.num_ceps cannot exceed features.num_mel_bins.")
         if self.normalize in ("level", "speech") and (self.kind == "mfcc" or self.deltas):

@@ -98,6 +98,12 @@ class FeatureStream:
         self._static = np.zeros((0, config.dim // (1 + config.deltas)), np.float32)
         self._returned = 0  # rows of _static that were returned already
 
+    def missing(self, frames: int) -> int:
+        """How many samples complete so many more frames."""
+        config = self._features.config
+        static = self._returned + frames + DELTA_REACH * config.deltas - len(self._static)
+        return max(0, (static - 1) * config.frame_shift + config.frame_length - len(self._samples))
+
     def push(self, samples: Samples) -> Floats:
         """The frames (frames, dim) that the next samples (time,) complete."""
         config = self._features.config
@@ -122,20 +128,25 @@ class FeatureStream:
         return frames
 
 
-def normalize(features: Floats, config: FeatureConfig) -> Floats:
-    """Features (frames, dim) of one recording, normalised as the configuration says."""
+def normalize(features: Floats, config: FeatureConfig, counted: Floats | None = None) -> Floats:
+    """Features (frames, dim) of one recording, normalised as the configuration says.
+
+    counted: frames (frames, dim) whose statistics are taken, where they are not those of the features themselves;
+    running statistics are always the features' own.
+    """
     if not len(features) or config.normalize == "none":
         return features
     if config.normalize == "running":
         return _normalize_running(features)
+    counted = features if counted is None else counted
     if config.normalize == "level":
-        return _standardize(features.reshape(-1, 1), features.reshape(-1, 1)).reshape(features.shape)
+        return _standardize(features.reshape(-1, 1), counted.reshape(-1, 1)).reshape(features.shape)
     if config.normalize == "speech":
-        largest = features.max(axis=1, keepdims=True)
-        levels = largest[:, 0] + np.log(np.exp(features - largest).sum(axis=1))
-        loud = features[levels >= levels.max() - SPEECH_RANGE]
+        largest = counted.max(axis=1, keepdims=True)
+        levels = largest[:, 0] + np.log(np.exp(counted - largest).sum(axis=1))
+        loud = counted[levels >= levels.max() - SPEECH_RANGE]
         return np.maximum(_standardize(features, loud), np.float32(LOWEST_NORMALIZED))
-    return _standardize(features, features)
+    return _standardize(features, counted)
 
 
 def _standardize(features: Floats, counted: Floats) -> Floats:

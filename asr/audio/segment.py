@@ -1,98 +1,165 @@
-"""Cutting long audio at pauses, as it streams by."""
+"""Cutting long audio at pauses, as it streams by.
+
+A cut in a pause ends a passage. Where speech goes on for a whole segment without one, the cut falls on its quietest
+place, and both segments get the audio around it as context: what a network makes of the middle parts, joined, is as if
+nothing had been cut, and one search goes on over the seam. So no word is lost, doubled or cut in two.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from asr.audio.pauses import HOP_SECONDS, find_pauses, hop_levels, smoothed
 from asr.audio.read import SAMPLE_RATE, Samples
 
-MAX_SEGMENT_SECONDS = 30.0
-MIN_SEGMENT_SECONDS = 6.0
-HOP_SECONDS = 0.01
-PAUSE_SECONDS = 0.3  # loudness is smoothed over this window
+MAX_SEGMENT_SECONDS = 15.0
+MIN_SEGMENT_SECONDS = 2.0
+LONG_PAUSE_SECONDS = 0.5  # ends a segment wherever it is
+PAUSE_SECONDS = 0.25  # the longest pause of at least that long ends a segment that is full
+MIN_SEAM_SECONDS = 6.0  # a segment that does not end in a pause is at least this long
+SEAM_SECONDS = 0.1  # loudness is averaged over this length to find the quietest place
 LATE_BONUS_DB = 6.0  # how much louder the end of the window may be than its beginning and still be cut
-SILENCE_RMS = 1e-4  # -80 dB of full scale: nothing was recorded
+CONTEXT_SECONDS = 1.5  # of audio on either side of a seam
+GRID_SECONDS = 0.12  # seams lie on multiples of it: a whole number of the output frames of networks of 10 to 60 ms
+SILENCE_DB = -80.0  # of full scale: nothing was recorded
+
+
+def _nothing() -> Samples:
+    return np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of samples and where it begins, in samples of the whole recording."""
+    """A stretch of samples and where it begins, in samples of the whole recording.
+
+    before, after: samples around it that are context, where a cut did not fall into a pause. ends: whether a pause
+    follows; if not, its words and those of the next segment are one passage.
+    """
 
     start: int
     samples: Samples
     sample_rate: int = SAMPLE_RATE
+    before: Samples = field(default_factory=_nothing)
+    after: Samples = field(default_factory=_nothing)
+    ends: bool = True
+
+    @property
+    def stop(self) -> int:
+        """Where it ends, in samples of the whole recording."""
+        return self.start + len(self.samples)
+
+    @property
+    def with_context(self) -> Samples:
+        """Its samples with those around it."""
+        if not len(self.before) and not len(self.after):
+            return self.samples
+        return np.concatenate([self.before, self.samples, self.after])
 
     @property
     def is_silent(self) -> bool:
         """Whether no 10 ms of it reach -80 dB of full scale."""
-        loudest = _hop_rms(self.samples, self.sample_rate).max(initial=0.0)
-        return not len(self.samples) or bool(loudest < SILENCE_RMS)
+        hop = int(HOP_SECONDS * self.sample_rate)
+        padded = self.samples if len(self.samples) >= hop else np.pad(self.samples, (0, hop - len(self.samples)))
+        return bool(hop_levels(padded, self.sample_rate).max() < SILENCE_DB)
 
 
 class PauseCutter:
-    """Cuts a recording that arrives in blocks into segments of at most `max_seconds`, where it is quietest.
+    """Cuts a recording that arrives in blocks into segments of about `max_seconds` at most, at every pause.
 
-    The cuts do not depend on the sizes of the blocks. A recording shorter than `max_seconds` is one segment.
+    The cuts do not depend on the sizes of the blocks. A recording not longer than `max_seconds` is one segment.
     """
 
-    def __init__(self, sample_rate: int = SAMPLE_RATE, max_seconds: float = MAX_SEGMENT_SECONDS) -> None:
-        self._sample_rate, self._longest = sample_rate, int(max_seconds * sample_rate)
+    def __init__(
+        self,
+        sample_rate: int = SAMPLE_RATE,
+        max_seconds: float = MAX_SEGMENT_SECONDS,
+        start: int = 0,
+        continued: bool = False,
+    ) -> None:
+        """start: where the samples begin in the recording. continued: with the segment before, another cutter's."""
+        self._rate, self._longest = sample_rate, int(max_seconds * sample_rate)
+        self._shortest_seam = min(MIN_SEAM_SECONDS, max_seconds / 2)
+        self._grid = round(GRID_SECONDS * sample_rate)
+        self._context = round(CONTEXT_SECONDS * sample_rate) // self._grid * self._grid
         self._blocks: list[Samples] = []  # not yet in a segment
         self._held = 0  # samples in them
-        self._start = 0  # where they begin in the recording
+        self._start = start  # where they begin in the recording
+        self._continued = continued  # whether anything was cut
+        self._before = _nothing()  # context of the next segment
 
     def push(self, samples: Samples) -> list[Segment]:
         """The segments that the recording's next samples (time,) complete."""
         self._blocks.append(samples)
         self._held += len(samples)
-        if self._held <= self._longest:
+        if self._held <= self._longest + self._context:
             return []
         held, segments = np.concatenate(self._blocks), []
-        while len(held) > self._longest:
-            cut = _quietest_place(held[: self._longest], self._sample_rate)
-            segments.append(Segment(self._start, held[:cut], self._sample_rate))
-            held, self._start = held[cut:], self._start + cut
+        while len(held) > self._longest + self._context:
+            window = held[: self._longest]
+            cut = self._pause(window)
+            ends = cut > 0
+            segments.append(self._cut(held, cut if ends else self._seam(window), ends))
+            held = held[len(segments[-1].samples) :]
         self._blocks, self._held = [held], len(held)
         return segments
 
     def finish(self) -> list[Segment]:
-        """The last segment; an empty one where the recording is empty; none where a cut fell on its end."""
-        rest = np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.float32)
+        """The last segments; an empty one where the recording is empty; none where a cut fell on its end."""
+        held = np.concatenate(self._blocks) if self._blocks else _nothing()
         self._blocks, self._held = [], 0
-        return [Segment(self._start, rest, self._sample_rate)] if len(rest) or self._start == 0 else []
+        segments = []
+        # Only a recording that is short as a whole stays whole, with whatever pauses it has.
+        whole = not self._continued and len(held) <= self._longest
+        while not whole and (cut := self._pause(held[: self._longest])):
+            segments.append(self._cut(held, cut, True))
+            held = held[cut:]
+        if len(held) or not self._continued:
+            segments.append(self._cut(held, len(held), True))
+        return segments
+
+    def _cut(self, held: Samples, cut: int, ends: bool) -> Segment:
+        after = _nothing() if ends else held[cut : cut + self._context]
+        segment = Segment(self._start, held[:cut], self._rate, self._before, after, ends)
+        self._before = _nothing() if ends else np.concatenate([self._before, held[:cut]])[-self._context :]
+        self._start, self._continued = self._start + cut, True
+        return segment
+
+    def _pause(self, window: Samples) -> int:
+        """The sample in the middle of the first long pause, else of the longest one; 0 if there is none."""
+        levels = hop_levels(window, self._rate)
+        shortest = round(MIN_SEGMENT_SECONDS / HOP_SECONDS)
+        pauses = [
+            pause
+            for pause in find_pauses(levels, PAUSE_SECONDS)
+            if pause.middle >= shortest and pause.end < len(levels)
+        ]
+        if not pauses:
+            return 0
+        long = [pause for pause in pauses if pause.end - pause.start >= round(LONG_PAUSE_SECONDS / HOP_SECONDS)]
+        chosen = long[0] if long else max(pauses, key=lambda pause: pause.end - pause.start)
+        return int(chosen.middle * HOP_SECONDS * self._rate)
+
+    def _seam(self, window: Samples) -> int:
+        """The sample at the quietest place that is not too early, later places preferred a little; on the grid."""
+        levels = smoothed(hop_levels(window, self._rate), round(SEAM_SECONDS / HOP_SECONDS))
+        first = round(self._shortest_seam / HOP_SECONDS)
+        bonus = np.linspace(0.0, LATE_BONUS_DB, len(levels) - first)
+        place = int((first + np.argmin(levels[first:] - bonus)) * HOP_SECONDS * self._rate)
+        return max(1, place // self._grid) * self._grid
 
 
 def cut_at_pauses(
-    blocks: Iterable[Samples], sample_rate: int = SAMPLE_RATE, max_seconds: float = MAX_SEGMENT_SECONDS
+    blocks: Iterable[Samples], sample_rate: int = SAMPLE_RATE, max_seconds: float = MAX_SEGMENT_SECONDS, start: int = 0
 ) -> Iterator[Segment]:
     """The segments of a recording that a `PauseCutter` makes of its blocks of samples (time,), in order.
 
-    Memory is bounded by a segment and a block.
+    start: where the first block begins in the recording, at a pause where what is before was cut already. Memory is
+    bounded by a segment and a block.
     """
-    cutter = PauseCutter(sample_rate, max_seconds)
+    cutter = PauseCutter(sample_rate, max_seconds, start, continued=start > 0)
     for block in blocks:
         yield from cutter.push(block)
     yield from cutter.finish()
-
-
-def _quietest_place(samples: Samples, sample_rate: int) -> int:
-    """Sample index of the quietest 0.3 s between shortest and longest segment, later places preferred a little."""
-    loudness = 20 * np.log10(_hop_rms(samples, sample_rate) + 1e-6)
-    width = round(PAUSE_SECONDS / HOP_SECONDS)
-    smooth = np.convolve(loudness, np.full(width, 1 / width), mode="same")
-    first, last = round(MIN_SEGMENT_SECONDS / HOP_SECONDS), len(smooth) - width // 2
-    bonus = np.linspace(0.0, LATE_BONUS_DB, last - first)
-    return int((first + np.argmin(smooth[first:last] - bonus)) * HOP_SECONDS * sample_rate)
-
-
-def _hop_rms(samples: Samples, sample_rate: int) -> NDArray[np.float32]:
-    hop = int(HOP_SECONDS * sample_rate)
-    if len(samples) < hop:
-        return np.sqrt(np.mean(np.square(samples), keepdims=True)) if len(samples) else np.zeros(0, np.float32)
-    frames = samples[: len(samples) // hop * hop].reshape(-1, hop)
-    levels: Samples = np.sqrt(np.mean(np.square(frames), axis=1))
-    return levels

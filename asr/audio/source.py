@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.audio.read import BLOCK_SECONDS, SAMPLE_RATE, Samples, audio_info, read_blocks, resample
+from asr.atomic_file import temporary_folder
+from asr.audio.read import BLOCK_SECONDS, SAMPLE_RATE, Samples, audio_info, one_channel, read_blocks, resample
 from asr.errors import AudioError, ConfigError
 
 AudioSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | NDArray[np.generic]
@@ -23,8 +24,6 @@ AudioSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 UNNAMED = "audio"
 MAX_CHANNELS = 64
 LOUDEST = 8.0  # samples of floating point beyond are integers that were not scaled
-
-_FTYP, _EBML, _ADTS = b"ftyp", b"\x1a\x45\xdf\xa3", (b"\xff\xf1", b"\xff\xf9")
 
 
 @dataclass(frozen=True)
@@ -70,43 +69,83 @@ def open_audio(
     Bytes and open files go through a temporary file, which only the user can read and which is removed afterwards: thus
     they have every format and every check that files have, and a long recording never lies in memory as a whole.
     """
+    with _located(source, rate, name) as (place, label):
+        yield _opened(place, label, rate, sample_rate, partial, None)
+
+
+@contextmanager
+def open_channels(
+    source: AudioSource,
+    *,
+    rate: int | None = None,
+    name: str | None = None,
+    sample_rate: int = SAMPLE_RATE,
+    partial: bool = False,
+) -> Iterator[list[OpenAudio]]:
+    """Each channel of a recording as audio of its own, in order. Arguments and errors as in `open_audio`."""
+    with _located(source, rate, name) as (place, label):
+        if isinstance(place, Path):
+            with _named(place, label):
+                channels = audio_info(place).channels
+        else:
+            channels = 1 if place.ndim == 1 else place.shape[1]
+        yield [_opened(place, label, rate, sample_rate, partial, channel) for channel in range(channels)]
+
+
+def is_url(path: str) -> bool:
+    """Whether a path is the address of something on a network."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path) is not None
+
+
+def url_refused(path: str) -> AudioError:
+    """The error that says that a URL is no path."""
+    return AudioError(f"{path} is a URL, and nothing is downloaded here: fetch the file and give its path.")
+
+
+@contextmanager
+def _located(
+    source: AudioSource, rate: int | None, name: str | None
+) -> Iterator[tuple[Path | NDArray[np.generic], str]]:
+    """The file that audio lies in, for the length of the block, or its samples; and its name."""
     if isinstance(source, str | os.PathLike):
         _refuse_rate(rate)
+        if is_url(os.fspath(source)):
+            raise url_refused(os.fspath(source))
         path = Path(source)
         if _is_stream(path):
             with path.open("rb") as file, _spooled(file, name or str(source)) as copy:
-                yield _opened(copy, name or str(source), sample_rate, partial)
+                yield copy, name or str(source)
         else:
-            yield _opened(path, name or os.fspath(source), sample_rate, partial)
+            yield path, name or os.fspath(source)
     elif isinstance(source, bytes | bytearray | memoryview):
         _refuse_rate(rate)
         with _spooled(bytes(source), name or UNNAMED) as copy:
-            yield _opened(copy, name or UNNAMED, sample_rate, partial)
+            yield copy, name or UNNAMED
     elif not isinstance(source, np.ndarray) and hasattr(source, "read"):
         _refuse_rate(rate)
         given = getattr(source, "name", None)
         label = name or (given if isinstance(given, str) else UNNAMED)
         with _spooled(source, label) as copy:
-            yield _opened(copy, label, sample_rate, partial)
+            yield copy, label
     else:
-        label = name or UNNAMED
-        samples = _mono(np.asarray(source), rate, label)
+        yield np.asarray(source), name or UNNAMED
+
+
+def _opened(
+    place: Path | NDArray[np.generic], name: str, rate: int | None, sample_rate: int, partial: bool, channel: int | None
+) -> OpenAudio:
+    if not isinstance(place, Path):
+        samples = to_mono(place, rate, name, channel)
         assert rate is not None
-        resampled = resample(samples, rate, sample_rate)
-        yield OpenAudio(label, len(samples) / rate, _blocks(resampled, sample_rate))
+        return OpenAudio(name, len(samples) / rate, _blocks(resample(samples, rate, sample_rate), sample_rate))
+    with _named(place, name):
+        duration = audio_info(place, measure=False).duration
+    return OpenAudio(name, duration, _named_blocks(place, name, sample_rate, partial, channel))
 
 
-def _opened(path: Path, name: str, sample_rate: int, partial: bool) -> OpenAudio:
-    if str(path) == name:
-        return OpenAudio(name, audio_info(path).duration, read_blocks(path, sample_rate=sample_rate, partial=partial))
+def _named_blocks(path: Path, name: str, sample_rate: int, partial: bool, channel: int | None) -> Iterator[Samples]:
     with _named(path, name):
-        duration = audio_info(path).duration
-    return OpenAudio(name, duration, _named_blocks(path, name, sample_rate, partial))
-
-
-def _named_blocks(path: Path, name: str, sample_rate: int, partial: bool) -> Iterator[Samples]:
-    with _named(path, name):
-        yield from read_blocks(path, sample_rate=sample_rate, partial=partial)
+        yield from read_blocks(path, sample_rate=sample_rate, partial=partial, channel=channel)
 
 
 @contextmanager
@@ -128,9 +167,9 @@ def _is_stream(path: Path) -> bool:
 
 @contextmanager
 def _spooled(content: bytes | BinaryIO, name: str) -> Iterator[Path]:
-    """A temporary file with some content, its ending chosen by what the content is."""
-    with tempfile.TemporaryDirectory(prefix="asr-") as folder:
-        path = Path(folder) / "audio"
+    """A temporary file with some content."""
+    with temporary_folder() as folder:
+        path = folder / "audio"
         with path.open("wb") as file:
             if isinstance(content, bytes):
                 file.write(content)
@@ -139,19 +178,7 @@ def _spooled(content: bytes | BinaryIO, name: str) -> Iterator[Path]:
                     shutil.copyfileobj(content, file)
                 except TypeError:
                     raise AudioError(f"{name} is open as text; open it in binary mode ('rb').") from None
-        ending = _ending(path)
-        yield path.rename(path.with_suffix(ending)) if ending else path
-
-
-def _ending(path: Path) -> str:
-    """The ending that says how a file must be read, or nothing where its content says so."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    if head[4:8] == _FTYP:
-        return ".m4a"
-    if head[:4] == _EBML:
-        return ".webm"
-    return ".aac" if head[:2] in _ADTS else ""
+        yield path
 
 
 def _refuse_rate(rate: int | None) -> None:
@@ -159,8 +186,11 @@ def _refuse_rate(rate: int | None) -> None:
         raise ConfigError("`rate` is for samples; an audio file says its sample rate itself.")
 
 
-def _mono(values: NDArray[np.generic], rate: int | None, name: str) -> Samples:
-    """Samples of any kind as mono float32 in -1..1."""
+def to_mono(values: NDArray[np.generic], rate: int | None, name: str, channel: int | None = None) -> Samples:
+    """Samples (time,) or (time, channels) of any kind as mono float32 in -1..1: their mean, or one channel, from 0.
+
+    Raises ConfigError for an impossible rate, AudioError for what are no samples; name: of the audio, for messages.
+    """
     if values.dtype.kind not in "fiu":
         raise AudioError(f"{name} is neither a path, bytes, an open file nor an array of samples.")
     if rate is None:
@@ -179,7 +209,7 @@ def _mono(values: NDArray[np.generic], rate: int | None, name: str) -> Samples:
         full = 2.0 ** (8 * values.dtype.itemsize - 1)
         middle = full if values.dtype.kind == "u" else 0.0
         samples = ((values.astype(np.float64) - middle) / full).astype(np.float32)
-    return samples if samples.ndim == 1 else np.asarray(samples.mean(axis=1, dtype=np.float32))
+    return one_channel(samples, channel, name)
 
 
 def _blocks(samples: Samples, sample_rate: int) -> Iterator[Samples]:

@@ -18,6 +18,11 @@ LogProbs = NDArray[np.float32]  # (frames, tokens), natural logs
 class BackendStream(Protocol):
     """One recording on its way through an acoustic model. Not for use by several threads at once."""
 
+    @property
+    def missing(self) -> int:
+        """How many samples must still come before `push` returns frames."""
+        ...
+
     def push(self, samples: Samples) -> LogProbs:
         """Log-probabilities (frames, tokens) of the next frames that can be computed; often none.
 

@@ -2,7 +2,7 @@
 
 Features are computed as samples arrive. The network reads windows of them: a piece with some context on either side,
 of which the piece's outputs are returned; the right context is the delay. Features are normalised by the statistics of
-what was heard so far, at most the last minute, up to the end of the window. What is returned does not depend on the
+what was heard so far, at most the last 20 s, up to the end of the window. What is returned does not depend on the
 sizes of the blocks that are pushed, and a recording shorter than a piece and its right context gives the same as
 offline.
 """
@@ -19,7 +19,7 @@ from asr.audio.features_numpy import FeatureStream, NumpyFeatures, normalize
 from asr.audio.read import Samples
 from asr.errors import ConfigError
 
-STATISTICS_SECONDS = 60.0  # of features before the end of a window that normalisation counts
+STATISTICS_SECONDS = 20.0  # of features before the end of a window that normalisation counts
 
 Floats = NDArray[np.float32]
 Network = Callable[[Floats], Floats]  # features (frames, dim) to log-probabilities (output frames, tokens)
@@ -62,24 +62,51 @@ class ChunkedStream:
         self._piece, self._left = max(subsampling, frames(chunks.piece)), frames(chunks.left)
         self._right = frames(chunks.right)
         self._memory = max(frames(STATISTICS_SECONDS), self._left + self._piece + self._right)
+        self._waiting: list[Samples] = []  # whose features are computed when a window can be completed
+        self._missing = 0  # samples until then
         self._frames = np.zeros((0, features.config.dim), np.float32)  # before normalisation, the latest of them
         self._done = 0  # rows of _frames whose outputs were returned
+        self._await()
+
+    @property
+    def missing(self) -> int:
+        """How many samples complete the next piece and its right context."""
+        return self._missing
 
     def push(self, samples: Samples) -> Floats:
         """Log-probabilities (frames, tokens) of the pieces that the next samples (time,) complete."""
-        self._frames = np.concatenate([self._frames, self._open_stream().push(samples)])
-        outputs = [self._no_outputs()]
-        while self._done + self._piece + self._right <= len(self._frames):
-            outputs.append(self._read(self._done + self._piece, self._done + self._piece + self._right))
+        stream, outputs = self._open_stream(), [self._no_outputs()]
+        while len(samples) >= self._missing:
+            self._frames = np.concatenate([self._frames, stream.push(self._arrived(samples[: self._missing]))])
+            samples = samples[self._missing :]
+            window_end = self._done + self._piece + self._right
+            if len(self._frames) >= window_end:
+                outputs.append(self._read(self._done + self._piece, window_end))
+            self._await()
+        self._waiting.append(samples)
+        self._missing -= len(samples)
         return np.concatenate(outputs)
 
     def finish(self) -> Floats:
         """Log-probabilities (frames, tokens) of all that is left; the stream is then at its end."""
-        self._frames = np.concatenate([self._frames, self._open_stream().finish()])
+        stream = self._open_stream()
+        last = [stream.push(self._arrived(np.zeros(0, np.float32))), stream.finish()]
+        self._frames = np.concatenate([self._frames, *last])
         self._stream = None
         if self._done >= len(self._frames):
             return self._no_outputs()
         return self._read(len(self._frames), len(self._frames))
+
+    def _await(self) -> None:
+        """Set how many more samples complete the next window, at least one."""
+        frames = self._done + self._piece + self._right - len(self._frames)
+        self._missing = max(1, self._open_stream().missing(frames))
+
+    def _arrived(self, samples: Samples) -> Samples:
+        """All samples whose features were not computed yet, these the last of them."""
+        joined = np.concatenate([*self._waiting, samples])
+        self._waiting = []
+        return joined
 
     def _open_stream(self) -> FeatureStream:
         if self._stream is None:
@@ -91,11 +118,14 @@ class ChunkedStream:
 
     def _read(self, end: int, window_end: int) -> Floats:
         """Outputs of the frames from the last ones returned to `end`, in a window that ends at `window_end`."""
-        heard = normalize(self._frames[max(0, window_end - self._memory) : window_end], self._config)
-        skipped = window_end - len(heard)
+        first = max(0, window_end - self._memory)
         start = max(0, self._done - self._left)
-        outputs = self._network(heard[start - skipped :])
-        first, last = (self._done - start) // self._subsampling, -(-(end - start) // self._subsampling)
+        if self._config.normalize == "running":  # its statistics are those of the frames before each
+            window = normalize(self._frames[first:window_end], self._config)[start - first :]
+        else:
+            window = normalize(self._frames[start:window_end], self._config, self._frames[first:window_end])
+        outputs = self._network(window)
+        skipped, last = (self._done - start) // self._subsampling, -(-(end - start) // self._subsampling)
         kept = max(0, (end - self._memory) // self._subsampling * self._subsampling)
         self._frames, self._done = self._frames[kept:], end - kept
-        return outputs[first:last]
+        return outputs[skipped:last]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import re
+import signal
 import sys
+from collections.abc import Callable
+from types import FrameType
 
 import click
 
@@ -12,11 +15,14 @@ from asr.errors import AsrError, ConfigError
 
 COMMANDS = {
     "transcribe": ("asr.cli.speech.transcribe", "Turn audio files into text, subtitles or word times."),
+    "serve": ("asr.cli.serve", "Serve transcription over HTTP and WebSockets, with a page."),
+    "adapt": ("asr.cli.speech.adapt", "Adapt a model to a domain, to names, to a voice."),
     "train": ("asr.cli.speech.train", "Train an acoustic model."),
     "decode": ("asr.cli.speech.decode", "Decode a manifest, or stored log-probabilities of any CTC model."),
     "tune": ("asr.cli.speech.tune", "Tune the weights of the search on a dev set."),
     "align": ("asr.cli.speech.align", "Align a known text with its recording: when each word is spoken."),
     "score": ("asr.cli.speech.score", "Compute word and character error rates, with intervals and a paired test."),
+    "evaluate": ("asr.cli.speech.evaluate", "Score a model on official LibriSpeech sets, from archive to table."),
     "lm": ("asr.cli.lm.make", "Train, evaluate, combine and pack language models."),
     "tokens": ("asr.cli.data.tokens", "Make token sets, word lists and lexicons."),
     "features": ("asr.cli.data.features", "Compute filterbank or MFCC features of an audio file."),
@@ -96,16 +102,17 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: with 0 if all was done, 1 if something could not be done, 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    restored = _stop_when_told()
     try:
         result: object = cli.main(arguments, prog_name="asr", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (click.exceptions.Abort, KeyboardInterrupt) as stop:
         click.echo("asr: stopped.", err=True)
-        sys.exit(130)
+        sys.exit(128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (AsrError, OSError, ModuleNotFoundError) as error:
+    except (AsrError, OSError, ModuleNotFoundError, MemoryError) as error:
         if "--debug" in arguments:
             raise
         if isinstance(error, ModuleNotFoundError):
@@ -117,6 +124,25 @@ def main(arguments: list[str] | None = None) -> None:
             error = sentence
         click.echo(f"asr: {describe(error, called_command(arguments))}", err=True)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
+    finally:
+        restored()
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: what was written is whole, temporary files are removed."""
+
+
+def _stop_when_told() -> Callable[[], object]:
+    """Let SIGTERM raise an exception; returns what puts the former handler back."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread
+        return lambda: None
+    return lambda: signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def called_command(arguments: list[str]) -> click.Command:
@@ -131,6 +157,8 @@ def called_command(arguments: list[str]) -> click.Command:
 
 def describe(error: Exception, command: click.Command) -> str:
     """An error as one sentence, in which a parameter in backquotes becomes the option of `command` of that name."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this; close other programs, or give smaller files."
     if isinstance(error, OSError) and not isinstance(error, AsrError):
         target = f" {error.filename}" if error.filename else ""
         return f"cannot use{target}: {error.strerror or error}; check the path, its permissions and the space left."

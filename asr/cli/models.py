@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from asr.atomic_file import replacing, write_atomically
 from asr.cli.console import note
 from asr.errors import CheckpointError, ConfigError
-from asr.shipped import NEURAL_LM_FOLDER, model_folder
-
-if TYPE_CHECKING:
-    from asr.acoustic.config import AcousticConfig
-    from asr.gmm.config import GaussianConfig
+from asr.shipped import model_folder, neural_lm_path
 
 
 @click.group()
@@ -37,35 +30,14 @@ def show(folder: Path, as_json: bool) -> None:
     \b
     Example: asr checkpoint show english
     """
-    from asr.acoustic.checkpoint import load_checkpoint
     from asr.model_folder import read_config
+    from asr.recognizer.description import describe
 
     folder = model_folder(folder)
-    checkpoint = load_checkpoint(folder)
     if as_json:
         click.echo(json.dumps(read_config(folder)))
         return
-    parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
-    config = checkpoint.model.config
-    click.echo(f"{_shape(config)}, {parameters / 1e6:.2f} M parameters")
-    package = checkpoint.package
-    features = package.features
-    click.echo(f"{features.num_mel_bins}-bin {features.kind}, {package.seconds_per_frame * 1000:g} ms a frame")
-    click.echo(f"{len(package.tokens)} tokens, {len(package.lexicon) if package.lexicon else 'no'} lexicon words")
-    click.echo(f"search: {json.dumps(package.search)}")
-    click.echo(f"language model: {package.lm_path.name if package.lm_path else 'none'}")
-    click.echo(f"graph for ONNX Runtime: {package.graph_path.name if package.graph_path else 'none'}")
-
-
-def _shape(config: AcousticConfig | GaussianConfig) -> str:
-    from asr.gmm.config import GaussianConfig
-
-    if isinstance(config, GaussianConfig):
-        return f"mixtures of {config.gaussians} Gaussians"
-    if config.kind == "feedforward":
-        return f"{config.num_layers} x {config.hidden_size} feedforward"
-    direction = "bidirectional" if config.bidirectional else "one-directional"
-    return f"{config.num_layers} x {config.hidden_size} {direction} {config.kind}"
+    click.echo(describe(folder), nl=False)
 
 
 @command.command("average", short_help="Average the weights of models.")
@@ -110,9 +82,10 @@ def export(folder: Path) -> None:
 @command.command("pack", short_help="Make a small model folder for recognition.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--lexicon", type=click.Path(path_type=Path), help="Lexicon to use instead of the training lexicon.")
-@click.option("--lm", type=click.Path(path_type=Path), help="ARPA language model to include (.arpa, .arpa.gz).")
-@click.option("--neural-lm", type=click.Path(path_type=Path), help="LSTM language model to include, as lstm/.")
+@click.option("--lexicon", help="Lexicon to use instead of the model's, or 'none'.")
+@click.option("--lm", help="ARPA language model to use (.arpa, .arpa.gz), or 'none'.")
+@click.option("--neural-lm", help="LSTM language model to use, as lstm/: a folder, 'shipped', or 'none'.")
+@click.option("--letter-to-sound", help="How words are pronounced that the lexicon lacks: a file, or 'none'.")
 @click.option(
     "--decoding", type=click.Path(path_type=Path), help="Settings of the search as JSON, from `asr tune --output`."
 )
@@ -134,62 +107,38 @@ def export(folder: Path) -> None:
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float16", "int8"]),
-    default="float16",
-    show_default=True,
-    help="Type of the stored weights.",
+    help="Type of the stored weights.  [default: as they are stored, float32 as float16]",
 )
 def pack(
-    folder: Path, output: Path, lexicon: Path | None, lm: Path | None, neural_lm: Path | None,
-    decoding: Path | None, lm_weight: float | None, word_score: float | None, beam_size: int | None,
-    beam_threshold: float | None, neural_beam_size: int | None, neural_beam_threshold: float | None,
-    card: Path | None, dtype: str,
+    folder: Path, output: Path, lexicon: str | None, lm: str | None, neural_lm: str | None,
+    letter_to_sound: str | None, decoding: Path | None, lm_weight: float | None, word_score: float | None,
+    beam_size: int | None, beam_threshold: float | None, neural_beam_size: int | None,
+    neural_beam_threshold: float | None, card: Path | None, dtype: str | None,
 ) -> None:  # fmt: skip
     """Write the model in FOLDER for recognition: small weights, lexicon, language models, settings of the search, card.
 
-    \b
-    Example: asr checkpoint pack exp/model --lm lm.arpa.gz --decoding tuned.json --output model
-    """
-    from asr.acoustic.checkpoint import load_checkpoint, save_checkpoint
-    from asr.lm.lstm.folder import load_lm, save_lm
-    from asr.text.lexicon import Lexicon
+    What no option replaces is kept. Parts that do not fit each other are refused before anything is written.
 
-    checkpoint = load_checkpoint(model_folder(folder))
-    package = checkpoint.package
-    search = dict(package.search) | _settings(decoding)
+    \b
+    Examples:
+      asr checkpoint pack exp/model --lm lm.arpa.gz --decoding tuned.json --output model
+      asr checkpoint pack english --lexicon lexicon.txt --output mine
+    """
+    from asr.recognizer.packing import Replacements, pack_model
+
     given = {
         "lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size, "threshold": beam_threshold,
         "neural_beam_size": neural_beam_size, "neural_threshold": neural_beam_threshold,
     }  # fmt: skip
-    search |= {key: value for key, value in given.items() if value is not None}
-    output.mkdir(parents=True, exist_ok=True)
-    if lm is not None and lm.resolve() != (output / lm.name).resolve():
-        with replacing(output / lm.name) as temporary:
-            shutil.copyfile(lm, temporary)
-    if neural_lm is not None:
-        language_model = load_lm(neural_lm)
-        arrays, words, units = language_model.arrays, language_model.words, language_model.units
-        save_lm(output / NEURAL_LM_FOLDER, arrays, language_model.config, words, bits=8, units=units)
-    lm_name = lm.name if lm is not None else package.lm_path.name if package.lm_path is not None else ""
-    spellings = Lexicon.read(lexicon) if lexicon is not None else package.lexicon
-    save_checkpoint(output, checkpoint.model, package.tokens, spellings, search, lm_name, dtype)
-    _write_graph(output)
-    if card is not None:
-        write_atomically(output / "README.md", card.read_bytes())
+    search = _settings(decoding) | {key: value for key, value in given.items() if value is not None}
+    neural_path = neural_lm_path(neural_lm)
+    new = Replacements(
+        lexicon=lexicon, lm=lm, neural_lm=neural_path, letter_to_sound=letter_to_sound, card=card, search=search,
+        dtype=dtype,
+    )  # fmt: skip
+    pack_model(model_folder(folder), output, new, note)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file() and not path.name.startswith("."))
     note(f"{output}: {size / 1e6:.1f} MB")
-
-
-def _write_graph(folder: Path) -> None:
-    """Write the graph of the network; where it has none, the model runs with torch alone."""
-    from asr.backends.export import export_graph
-    from asr.errors import AsrError
-    from asr.model_package import GRAPH
-
-    try:
-        export_graph(folder)
-    except AsrError as error:
-        (folder / GRAPH).unlink(missing_ok=True)  # an earlier network's
-        note(f"without {GRAPH}, the model needs torch: {error}")
 
 
 def _settings(path: Path | None) -> dict[str, float]:

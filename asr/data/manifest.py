@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 from asr.atomic_file import replacing
 from asr.audio.read import audio_info
 from asr.callbacks import Progress
-from asr.errors import AudioError, ManifestError
+from asr.errors import ManifestError, explain
 from asr.text.lines import read_lines
 from asr.text_file import read_text
 
-DURATION_TOLERANCE = 0.05  # seconds by which offset plus duration may exceed the file: headers are rounded
+_SURROGATE = re.compile("[\ud800-\udfff]")
+DURATION_TOLERANCE = 0.5  # seconds by which offset plus duration may exceed the file: sources round or pad; it is cut
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ def read_manifest(path: str | Path, check_audio: bool = False, progress: Progres
                 raise ManifestError(f"the id '{utterance.id}' is repeated")
             if check_audio:
                 utterance = check_utterance(utterance)
-        except (ManifestError, AudioError) as error:
-            bad.append(BadItem(f"{path} line {number}", str(error).rstrip(".")))
+        except Exception as error:  # whatever it is: the other lines are read
+            bad.append(BadItem(f"{path} line {number}", explain(error).rstrip(".")))
         else:
             seen.add(utterance.id)
             good.append(utterance)
@@ -108,6 +110,8 @@ def _parse(line: str, folder: Path, number: int) -> Utterance:
         values = json.loads(line)
     except json.JSONDecodeError as error:
         raise ManifestError(f"not JSON ({error.msg} at column {error.colno})") from None
+    except (ValueError, RecursionError) as error:  # a number of very many digits, lists in lists
+        raise ManifestError(f"not JSON that can be read ({error})") from None
     if not isinstance(values, dict):
         raise ManifestError("not a JSON object")
     if not isinstance(values.get("audio_filepath"), str):
@@ -119,6 +123,8 @@ def _parse(line: str, folder: Path, number: int) -> Utterance:
     for key in ("text", "speaker"):
         if values.get(key) is not None and not isinstance(values[key], str):
             raise ManifestError(f"the key '{key}' is {values[key]!r}, not text")
+    if _SURROGATE.search("".join(str(values.get(key)) for key in ("id", "text", "speaker"))):
+        raise ManifestError("a text holds half of a surrogate pair, which is no character")
     audio = Path(values["audio_filepath"])
     known = {"id", "audio_filepath", "duration", "text", "speaker", "offset"}
     return Utterance(
@@ -137,7 +143,7 @@ def _default_id(audio: Path, offset: float) -> str:
 
 
 def check_utterance(utterance: Utterance) -> Utterance:
-    """The utterance, with its duration from the audio header if it has none.
+    """The utterance, with its duration from the audio header if it has none, or one a little longer than the file.
 
     Raises AudioError if the file cannot be read, ManifestError if offset and duration do not fit it.
     """
@@ -147,7 +153,7 @@ def check_utterance(utterance: Utterance) -> Utterance:
     rest = length - utterance.offset
     if utterance.duration > rest + DURATION_TOLERANCE:
         raise ManifestError(f"duration {utterance.duration} s reaches past the end of the audio ({rest:.2f} s left)")
-    if utterance.duration:
+    if 0 < utterance.duration <= rest:
         return utterance
     return replace(utterance, duration=rest)
 

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr._native import DecodingGraph, LanguageModel, SearchSettings
-from asr.cache_folder import cached_arrays
 from asr.decode.fusion import Fusion
+from asr.decode.hotwords import Hotwords, WrittenForms, as_hotwords
 from asr.decode.hypothesis import Hypothesis
-from asr.decode.preflight import check_vocabulary
-from asr.decode.search.hotwords import HotwordArrays, build_hotwords
 from asr.decode.search.session import BeamSession
 from asr.decode.search.settings import BeamConfig
-from asr.decode.search.trie import TREE_VERSION, load_trie
-from asr.errors import ConfigError, TextError
-from asr.lm.ngram.arpa import LN10, MISSING_LOG10
-from asr.lm.ngram.tables import TABLES_VERSION, NgramModel
+from asr.decode.vocabulary import MISSING_SCORE, HotwordVocabulary, open_vocabulary, with_hotwords
+from asr.errors import ConfigError
+from asr.lm.ngram.tables import NgramModel
 from asr.text.lexicon import Lexicon
+from asr.text.spelling import Speller
 from asr.text.tokens import Tokens
-from asr.text.word_list import WordList
 
 __all__ = ["BeamConfig", "BeamDecoder"]
 
-IDS_VERSION = "1"
-MISSING_SCORE = MISSING_LOG10 * LN10
+
+MOST_AHEAD = 300.0  # nats that a look-ahead promises at most, so that its exponential is a number
 
 
 class BeamDecoder:
@@ -38,25 +36,31 @@ class BeamDecoder:
     """
 
     def __init__(
-        self, tokens: Tokens, lexicon: Lexicon, lm: NgramModel | None = None, config: BeamConfig | None = None
-    ) -> None:
+        self, tokens: Tokens, lexicon: Lexicon, lm: NgramModel | None = None, config: BeamConfig | None = None,
+        letter_to_sound: Path | None = None,
+    ) -> None:  # fmt: skip
+        """letter_to_sound: how hotwords are pronounced that the lexicon lacks; by default as in the lexicon."""
         self.tokens = tokens
         self.config = config or BeamConfig()
-        arrays, self.words = load_trie(lexicon, tokens)
-        self._trie = arrays.compiled(len(tokens), len(self.words))
         self.lm = lm
-        self._unigrams = np.zeros(len(self.words) + 1, np.float32)  # of the words and last of unknown ones
-        self._language: LanguageModel | None = None
-        if lm is not None:
-            places = _ids_in(lm, lexicon, self.words)
-            check_vocabulary(self.words, lm, int((places >= 0).sum()))
-            ids = np.append(np.where(places < 0, np.int32(lm.unknown), places), np.int32(lm.unknown))
-            known = lm.arrays.unigram_log_probs[np.maximum(ids, 0)]
-            self._unigrams = np.where(ids < 0, np.float32(MISSING_SCORE), known).astype(np.float32)
-            self._language = LanguageModel(lm.tables, ids, lm.begin, lm.end, MISSING_SCORE)
-        self._hotwords: HotwordArrays | None = None
+        self._speller = Speller(tokens, lexicon, letter_to_sound)
+        self._own = open_vocabulary(tokens, lexicon, lm)
+        self._hotwords = HotwordVocabulary(self._own, None, WrittenForms({}))
         self._fusion: Fusion | None = None
         self._rescored = 0  # best hypotheses that the fusion scores afterwards; 0: it takes part in the search
+        self._take_vocabulary()
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The words that can be recognised."""
+        return self._hotwords.vocabulary.words
+
+    def _take_vocabulary(self) -> None:
+        vocabulary = self._hotwords.vocabulary
+        self._language: LanguageModel | None = None
+        if self.lm is not None:
+            lm = self.lm
+            self._language = LanguageModel(lm.tables, vocabulary.lm_ids, lm.begin, lm.end, MISSING_SCORE)
         self._graph = self._build_graph()
 
     def _build_graph(self) -> DecodingGraph:
@@ -65,12 +69,13 @@ class BeamDecoder:
         if config.unknown_score is not None and boundary is None:
             raise ConfigError("unknown words need a word boundary among the tokens; there is none.")
         unknown = config.unknown_score if config.unknown_score is not None else 0.0
-        reachable = config.lm_weight * self._unigrams[:-1]
-        if self._hotwords is not None:
-            reachable = reachable + self._hotwords.first_gains()[:-1]
-        ahead = self._trie.best_below(reachable.astype(np.float32)).astype(np.float64)
-        outside = self._unigrams[-1] * config.lm_weight + unknown
-        factors = np.exp(np.append(ahead, outside))
+        vocabulary, favoured = self._hotwords.vocabulary, self._hotwords.arrays
+        reachable = config.lm_weight * vocabulary.unigrams[:-1]
+        if favoured is not None:
+            reachable = reachable + favoured.first_gains()[:-1]
+        ahead = vocabulary.trie.best_below(np.minimum(reachable, MOST_AHEAD).astype(np.float32)).astype(np.float64)
+        outside = vocabulary.unigrams[-1] * config.lm_weight + unknown
+        factors = np.exp(np.minimum(np.append(ahead, outside), MOST_AHEAD))
         factors[0] = 1.0
         settings = SearchSettings(
             lm_weight=config.lm_weight,
@@ -83,8 +88,8 @@ class BeamDecoder:
             unknown_score=unknown,
             letter_score=config.letter_score,
         )
-        hotwords = self._hotwords.compiled() if self._hotwords is not None else None
-        return DecodingGraph(self._trie, factors, self._language, hotwords, settings)
+        hotwords = favoured.compiled() if favoured is not None else None
+        return DecodingGraph(vocabulary.trie, factors, self._language, hotwords, settings)
 
     def with_settings(self, **changes: float | None) -> Self:
         """This decoder with other settings (fields of BeamConfig); the tree and the tables are shared."""
@@ -105,11 +110,14 @@ class BeamDecoder:
         other._rescored = hypotheses
         return other
 
-    def with_hotwords(self, phrases: Mapping[str, float]) -> Self:
-        """This decoder favouring phrases, each by so many nats. Raises TextError for words outside the lexicon."""
+    def with_hotwords(self, hotwords: Hotwords) -> Self:
+        """This decoder favouring phrases; words that the lexicon lacks join it.
+
+        Raises TextError for words that cannot be pronounced, ConfigError for what is no hotword.
+        """
         other = copy.copy(self)
-        other._hotwords = build_hotwords(phrases, self.words)
-        other._graph = other._build_graph()
+        other._hotwords = with_hotwords(self._own, as_hotwords(hotwords), self.tokens, self._speller, self.lm)
+        other._take_vocabulary()
         return other
 
     def decode(self, log_probs: NDArray[np.floating], nbest: int = 1, name: str = "log-probs") -> list[Hypothesis]:
@@ -123,23 +131,9 @@ class BeamDecoder:
 
     def start(self, name: str = "log-probs") -> BeamSession:
         """A session for one utterance, fed in pieces. name: of the utterance, for errors."""
-        session = BeamSession(self._graph, self.config, self.tokens, self.words, name)
+        session = BeamSession(self._graph, self.config, self.tokens, self.words, name, self._hotwords.written)
         if self._fusion is not None and self._rescored:
             session.rescore(self._fusion, self.lm, self._rescored)
         elif self._fusion is not None:
             session.join(self._fusion)
         return session
-
-
-def _ids_in(lm: NgramModel, lexicon: Lexicon, words: WordList) -> NDArray[np.int32]:
-    """A language model's ids of the lexicon's words, -1 for those that it lacks; cached where both are files."""
-    if lm.path is None or lexicon.source is None:
-        return lm.words.numbers(words)
-    version = f"{IDS_VERSION} {TABLES_VERSION} {TREE_VERSION}"
-    made = cached_arrays(
-        lexicon.source, "lexicon", version, lambda: {"ids": lm.words.numbers(words)}, also=[lm.path]
-    )  # fmt: skip
-    ids: NDArray[np.int32] = made["ids"]
-    if len(ids) != len(words) or ids.max(initial=-1) >= len(lm.words):
-        raise TextError(f"{lexicon.source} or {lm.path} changed while it was read; try again.")
-    return ids

@@ -12,6 +12,7 @@ from asr.decode.beam import BeamDecoder
 from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
 from asr.decode.greedy import GreedyDecoder
+from asr.decode.hotwords import Hotwords
 from asr.decode.open_vocabulary import TokenDecoder, is_token_model, token_lexicon
 from asr.decode.search.settings import BeamConfig
 from asr.errors import CheckpointError, ConfigError, TextError
@@ -26,15 +27,10 @@ from asr.text.tokens import Tokens
 NONE = "none"
 AUTO = "auto"
 NEURAL_SHARE = 0.5  # of a neural model in the mixture with the n-gram, where nothing was tuned
-HOTWORD_BOOST = 3.0  # nats
 
 TUNED_WITH_NEURAL = (  # settings that a model has tuned twice: as they are, and as neural_… for use with a neural model
     "lm_weight", "word_score", "beam_size", "threshold", "confidence_bias", "confidence_slope", "confidence_evidence",
 )  # fmt: skip
-
-
-Hotwords = Mapping[str, float] | Iterable[str]
-"""Phrases to favour, each with its boost in nats or with the default one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +46,7 @@ class SearchOptions:
     neural_lm: str | Path | None = None  # folder of an LSTM language model
     neural_share: float | None = None  # of the neural model in the mixture, 0..1; None: as tuned, else a half
     rescore: int = 0  # let it score that many best hypotheses afterwards; 0: it takes part in the search
-    hotwords: Mapping[str, float] = field(default_factory=dict)  # phrases and their boosts, in nats
+    hotwords: Hotwords = ()  # phrases to favour
     settings: Mapping[str, float | None] = field(default_factory=dict)  # fields of BeamConfig; None: as tuned
     tuned: bool = True  # start from the settings that the model was tuned to
     greedy: bool = False  # the best path alone, without lexicon and language model
@@ -73,6 +69,7 @@ class SearchParts:
     neural_lm: Path | None
     neural_share: float
     settings: Mapping[str, float]  # fields of BeamConfig
+    letter_to_sound: Path | None  # how hotwords are pronounced that the lexicon lacks
 
 
 def open_decoder(
@@ -122,7 +119,8 @@ def choose_parts(model: ModelPackage | Tokens, options: SearchOptions) -> Search
     fields = search_settings_names()
     chosen = {name: value for name, value in options.settings.items() if value is not None}
     settings = {name: value for name, value in tuned.items() if name in fields} | chosen
-    return SearchParts(tokens, lexicon, lm, neural, share, settings)
+    sound = package.letter_to_sound_path if package is not None else None
+    return SearchParts(tokens, lexicon, lm, neural, share, settings, sound)
 
 
 def choose_lexicon(package: ModelPackage | None, chosen: Lexicon | str | Path | None = None) -> Lexicon | None:
@@ -194,18 +192,19 @@ def _with_ngram(parts: SearchParts, options: SearchOptions, note: Note | None) -
     """A search over a lexicon, or over what an n-gram model knows."""
     ngram = load_ngram(parts.lm) if parts.lm is not None else None
     if parts.lexicon is None and ngram is not None and is_token_model(ngram, parts.tokens):
-        if parts.neural_lm is not None or options.hotwords:
+        if parts.neural_lm is not None:
             raise ConfigError(
-                f"{parts.lm} is a model over tokens, with which neural language models and hotwords cannot be used; "
+                f"{parts.lm} is a model over tokens, with which neural language models cannot be used; "
                 "give one over words, or a `lexicon`."
             )
-        return TokenDecoder(BeamDecoder(parts.tokens, token_lexicon(parts.tokens), ngram, _config(parts)))
+        opened = TokenDecoder(BeamDecoder(parts.tokens, token_lexicon(parts.tokens), ngram, _config(parts)))
+        return opened.with_hotwords(options.hotwords) if options.hotwords else opened
     lexicon = parts.lexicon
     if lexicon is None:
         assert ngram is not None
         said = (word for word in ngram.words if not word.startswith("<"))
         lexicon = spelled_words(said, parts.tokens, str(parts.lm), note)
-    decoder = BeamDecoder(parts.tokens, lexicon, ngram, _config(parts))
+    decoder = BeamDecoder(parts.tokens, lexicon, ngram, _config(parts), parts.letter_to_sound)
     if options.hotwords:
         decoder = decoder.with_hotwords(options.hotwords)
     if parts.neural_lm is None:
@@ -223,7 +222,7 @@ def _with_kenlm_binary(parts: SearchParts, options: SearchOptions, note: Note | 
         raise ConfigError("a KenLM binary takes the place of a neural model in the search; give the ARPA file.")
     if note is not None:
         note(f"{parts.lm} is a KenLM binary, asked word by word: slower than its ARPA file, and without look-ahead")
-    decoder = BeamDecoder(parts.tokens, parts.lexicon, None, _config(parts))
+    decoder = BeamDecoder(parts.tokens, parts.lexicon, None, _config(parts), parts.letter_to_sound)
     if options.hotwords:
         decoder = decoder.with_hotwords(options.hotwords)
     return decoder.with_fusion(Fusion(load_word_model(str(parts.lm)), 1.0, every=1))
@@ -255,10 +254,3 @@ def _config(parts: SearchParts) -> BeamConfig:
     if size != int(size):
         raise ConfigError(f"the beam size must be a whole number, not {size}.")
     return BeamConfig().changed({**parts.settings, "beam_size": int(size)})
-
-
-def boosts(hotwords: Hotwords | None) -> Mapping[str, float]:
-    """Phrases with their boosts in nats."""
-    if hotwords is None:
-        return {}
-    return hotwords if isinstance(hotwords, Mapping) else dict.fromkeys(hotwords, HOTWORD_BOOST)

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.callbacks import Note
-from asr.decode.build import SearchOptions, boosts, open_decoder, spelled_words
+from asr.decode.build import SearchOptions, open_decoder, spelled_words
 from asr.decode.ctc_labels import FLOOR, Labels, log_softmax, read_labels
 from asr.decode.decoder import Decoder, DecodingSession
+from asr.decode.hotwords import Hotwords, as_hotwords
 from asr.decode.hypothesis import Hypothesis
 from asr.decode.timed import Word, timed_words
 from asr.errors import ConfigError, TextError
@@ -77,7 +78,7 @@ class CtcDecoder:
         neural_lm: str | Path | None = None,
         neural_share: float | None = None,
         rescore: int = 0,
-        hotwords: Mapping[str, float] | Iterable[str] | None = None,
+        hotwords: Hotwords | None = None,
         lm_weight: float | None = None,
         word_score: float | None = None,
         beam_size: int | None = None,
@@ -123,7 +124,7 @@ class CtcDecoder:
             neural_lm=neural_lm,
             neural_share=neural_share,
             rescore=rescore,
-            hotwords=boosts(hotwords),
+            hotwords=as_hotwords(hotwords),
             settings=dict(settings or {}) | {name: value for name, value in named.items() if value is not None},
         )
         self._decoder = self._open(self._options, note)
@@ -166,9 +167,9 @@ class CtcDecoder:
         """A session for one utterance that arrives in pieces."""
         return CtcSession(self, self._decoder.start())
 
-    def with_hotwords(self, hotwords: Mapping[str, float] | Iterable[str]) -> CtcDecoder:
+    def with_hotwords(self, hotwords: Hotwords) -> CtcDecoder:
         """This decoder favouring other phrases; its tables are shared. Raises TextError or ConfigError."""
-        options = replace(self._options, hotwords=boosts(hotwords))
+        options = replace(self._options, hotwords=as_hotwords(hotwords))
         if _is_free(options):
             return self._with(self._open(options, None), options)
         return self._with(self._decoder.with_hotwords(options.hotwords), options)
@@ -191,7 +192,7 @@ class CtcDecoder:
                 raise ConfigError(
                     "without `lm` and `lexicon`, hotwords need characters as labels, one of them between words."
                 )
-            words = {word for phrase in options.hotwords for word in phrase.split()}
+            words = {word for hotword in as_hotwords(options.hotwords) for word in hotword.phrase.split()}
             unspelled = sorted(word for word in words if tokens.spell(word) is None)
             if unspelled:
                 raise TextError(f"the hotword '{unspelled[0]}' cannot be spelled in the labels; is it in another case?")

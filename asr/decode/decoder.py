@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.decode.fusion import Fusion
+from asr.decode.hotwords import Hotwords
 from asr.decode.hypothesis import Hypothesis
 from asr.decode.search.settings import BeamConfig
 from asr.lm.ngram.tables import NgramModel
@@ -87,9 +88,9 @@ class Decoder(Protocol):
         """
         ...
 
-    def with_hotwords(self, phrases: Mapping[str, float]) -> Self:
-        """This decoder favouring phrases, each by so many nats.
+    def with_hotwords(self, hotwords: Hotwords) -> Self:
+        """This decoder favouring phrases; words that it lacks join it, where it can tell how they are said.
 
-        Raises TextError for words that it cannot recognise, ConfigError where there can be no hotwords.
+        Raises TextError for words that cannot be spelled, ConfigError where there can be no hotwords.
         """
         ...

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.decode.hotwords import Hotwords, as_hotwords
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
 from asr.decode.search.settings import BeamConfig
 from asr.errors import ConfigError
@@ -66,9 +66,9 @@ class GreedyDecoder:
         """Raises ConfigError: there are no hypotheses but one."""
         raise ConfigError("neural language models need the beam search: give a lexicon.")
 
-    def with_hotwords(self, phrases: Mapping[str, float]) -> Self:
+    def with_hotwords(self, hotwords: Hotwords) -> Self:
         """This decoder, without a phrase. Raises ConfigError otherwise: the best path has no words to favour."""
-        if phrases:
+        if as_hotwords(hotwords):
             raise ConfigError("hotwords need the beam search: give a lexicon.")
         return self
 

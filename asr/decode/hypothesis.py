@@ -56,6 +56,8 @@ def check_log_probs(log_probs: NDArray[np.floating], num_tokens: int, name: str 
         raise TextError(
             f"{name}: it holds values above 0, so these are no natural-log probabilities; apply log_softmax."
         )
+    if len(empty := np.flatnonzero(np.isneginf(values.max(axis=1, initial=-np.inf)))):
+        raise TextError(f"{name}: in frame {empty[0]} no token has a probability above zero; compute it again.")
     some = values[:: -(-len(values) // SUMMED_FRAMES)].astype(np.float64)
     with np.errstate(divide="ignore"):
         sums = np.log(np.exp(some).sum(axis=1))

@@ -5,7 +5,6 @@ To the search every token is a word of its own; its results are then joined to w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Self
 
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.decode.fusion import Fusion
+from asr.decode.hotwords import Hotword, Hotwords, as_hotwords
 from asr.decode.hypothesis import Hypothesis, Word
 from asr.decode.search.session import BeamSession
-from asr.errors import ConfigError
+from asr.errors import ConfigError, TextError
 from asr.lm.ngram.tables import NgramModel
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import BOUNDARY, Tokens
@@ -78,11 +78,28 @@ class TokenDecoder:
         """Raises ConfigError: the scores of tokens and of words do not mix."""
         raise ConfigError("a neural language model of words cannot join an n-gram of tokens: give a lexicon.")
 
-    def with_hotwords(self, phrases: Mapping[str, float]) -> Self:
-        """This decoder, without a phrase. Raises ConfigError otherwise: the search knows tokens, not words."""
-        if phrases:
-            raise ConfigError("hotwords need words, and an n-gram of tokens has none: give a lexicon.")
-        return self
+    def with_hotwords(self, hotwords: Hotwords) -> Self:
+        """This decoder favouring phrases, as sequences of tokens.
+
+        Raises TextError for words that the tokens cannot spell, ConfigError where they are phones.
+        """
+        spelled = [_spelled(hotword, self.tokens) for hotword in as_hotwords(hotwords)]
+        return type(self)(self._decoder.with_hotwords(spelled))
+
+
+def _spelled(hotword: Hotword, tokens: Tokens) -> Hotword:
+    """A phrase as one of tokens. Raises TextError or ConfigError."""
+    if not tokens.spells_words:
+        raise ConfigError("an n-gram of phones has no words to favour: give a lexicon.")
+    if hotword.pronunciations:
+        raise ConfigError(f"hotword '{hotword.phrase}': these tokens spell words, so it needs no pronunciation.")
+    names: list[str] = []
+    for word in hotword.phrase.split():
+        ids = next((ids for form in (word, word.lower(), word.upper()) if (ids := tokens.spell(form))), None)
+        if ids is None:
+            raise TextError(f"the hotword '{word}' cannot be spelled in the tokens; write it in their letters.")
+        names += [tokens.names[index] for index in ids]
+    return Hotword(" ".join(names), hotword.boost)
 
 
 class TokenSession:

@@ -11,6 +11,7 @@ from asr.config import from_dict
 from asr.errors import ConfigError
 
 GAUSSIAN = "gaussian"
+MOST_GAUSSIANS = 4096
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class GaussianConfig:
     def __post_init__(self) -> None:
         if self.kind != GAUSSIAN:
             raise ConfigError(f"model.kind of a Gaussian mixture model must be {GAUSSIAN}, not '{self.kind}'.")
-        if self.gaussians < 1:
-            raise ConfigError("model.gaussians must be at least 1.")
+        if not 1 <= self.gaussians <= MOST_GAUSSIANS:
+            raise ConfigError(f"model.gaussians must lie in 1..{MOST_GAUSSIANS}, not {self.gaussians}.")
 
 
 def read_gaussian_config(network: Mapping[str, Any]) -> GaussianConfig:

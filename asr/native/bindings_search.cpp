@@ -54,16 +54,13 @@ void bind_graph(nb::module_& module) {
            "boundary"_a, "open"_a, "unknown_score"_a, "letter_score"_a);
   nb::class_<Hotwords>(module, "Hotwords")
       .def("__init__",
-           [](Hotwords* self, const Vector<std::int32_t>& words, const Matrix<std::int32_t>& following,
-              const Vector<double>& partial, const Vector<double>& won) {
-             require(following.shape(0) == won.size(), "the hotwords' arrays differ in length");
-             auto owner = std::make_shared<Matrix<std::int32_t>>(following);
-             const std::int32_t* data = owner->data();
-             const std::size_t size = owner->size();
-             Array<std::int32_t> flat(data, size, std::move(owner));
-             new (self) Hotwords(shared(words), std::move(flat), shared(partial), shared(won));
+           [](Hotwords* self, const Vector<std::int32_t>& words, const Vector<std::int32_t>& starts,
+              const Vector<std::int32_t>& numbers, const Vector<std::int32_t>& places,
+              const Vector<std::int32_t>& failures, const Vector<double>& partial, const Vector<double>& won) {
+             new (self) Hotwords(shared(words), shared(starts), shared(numbers), shared(places), shared(failures),
+                                 shared(partial), shared(won));
            },
-           "words"_a, "following"_a, "partial"_a, "won"_a);
+           "words"_a, "starts"_a, "numbers"_a, "places"_a, "failures"_a, "partial"_a, "won"_a);
   nb::class_<LanguageModel>(module, "LanguageModel")
       .def("__init__",
            [](LanguageModel* self, std::shared_ptr<NgramTables> tables, const Vector<std::int32_t>& word_ids,

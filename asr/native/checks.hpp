@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 namespace asr {
 
-// Whether (frames, tokens) hold no NaN, nothing above `tolerance`, and sums of one, within that many nats, in most of
+// Whether (frames, tokens) hold no NaN, nothing above `tolerance`, no frame without a finite value, and sums of one, within that many nats, in most of
 // `checked` frames spread evenly over them.
 inline bool are_log_probs(const float* values, std::size_t frames, std::size_t tokens, std::size_t checked,
                           double tolerance) {
@@ -15,8 +16,12 @@ inline bool are_log_probs(const float* values, std::size_t frames, std::size_t t
   std::size_t summed = 0, wrong = 0;
   for (std::size_t frame = 0; frame < frames; ++frame) {
     const float* row = values + frame * tokens;
-    for (std::size_t token = 0; token < tokens; ++token)
+    float best = -std::numeric_limits<float>::infinity();
+    for (std::size_t token = 0; token < tokens; ++token) {
       if (!(row[token] <= tolerance)) return false;  // true of NaN
+      best = std::max(best, row[token]);
+    }
+    if (std::isinf(best)) return false;
     if (frame % step != 0) continue;
     double total = 0.0;
     for (std::size_t token = 0; token < tokens; ++token) total += std::exp(static_cast<double>(row[token]));

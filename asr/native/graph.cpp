@@ -7,22 +7,40 @@
 
 namespace asr {
 
-Hotwords::Hotwords(Array<std::int32_t> words, Array<std::int32_t> following, Array<double> partial, Array<double> won)
+Hotwords::Hotwords(Array<std::int32_t> words, Array<std::int32_t> starts, Array<std::int32_t> numbers,
+                   Array<std::int32_t> places, Array<std::int32_t> failures, Array<double> partial, Array<double> won)
     : words_(std::move(words)),
-      following_(std::move(following)),
+      starts_(std::move(starts)),
+      numbers_(std::move(numbers)),
+      places_(std::move(places)),
+      failures_(std::move(failures)),
       partial_(std::move(partial)),
       won_(std::move(won)) {
-  const std::size_t places = won_.size();
-  if (places == 0 || partial_.size() != places || following_.size() % places != 0)
+  const std::size_t count = won_.size();
+  if (count == 0 || partial_.size() != count || failures_.size() != count || starts_.size() != count + 1 ||
+      numbers_.size() != places_.size())
     throw std::invalid_argument("the hotwords' arrays differ in length");
-  numbers_ = following_.size() / places;
   const auto outside = [](const Array<std::int32_t>& values, std::int64_t low, std::size_t high) {
     return std::any_of(values.begin(), values.end(), [=](std::int64_t value) {
       return value < low || value >= static_cast<std::int64_t>(high);
     });
   };
-  if (outside(words_, -1, numbers_) || outside(following_, 0, places))
+  if (outside(places_, 0, count) || starts_[0] != 0 || !std::is_sorted(starts_.begin(), starts_.end()) ||
+      static_cast<std::size_t>(starts_[count]) != numbers_.size())
     throw std::invalid_argument("the hotwords hold a word or place that there is not");
+  for (std::size_t place = 0; place < count; ++place)  // so that following failures ends
+    if (failures_[place] < 0 || static_cast<std::size_t>(failures_[place]) >= std::max<std::size_t>(place, 1))
+      throw std::invalid_argument("the hotwords hold a word or place that there is not");
+}
+
+std::int32_t Hotwords::following(std::int32_t place, std::int32_t number) const {
+  while (true) {
+    const auto first = numbers_.begin() + starts_[place], end = numbers_.begin() + starts_[place + 1];
+    const auto at = std::lower_bound(first, end, number);
+    if (at != end && *at == number) return places_[at - numbers_.begin()];
+    if (place == 0) return 0;
+    place = failures_[place];
+  }
 }
 
 DecodingGraph::DecodingGraph(std::shared_ptr<const Trie> trie, std::vector<double> lookahead, LanguageModel language,

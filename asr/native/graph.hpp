@@ -32,10 +32,12 @@ class Hotwords {
   };
 
   Hotwords() = default;
-  // words: the number of each word of the lexicon in the automaton, -1 for none; following: (places, numbers);
-  // partial: what is lent to a phrase not yet complete; won: for phrases complete at a place. Throws
-  // std::invalid_argument for numbers that are none of the automaton's.
-  Hotwords(Array<std::int32_t> words, Array<std::int32_t> following, Array<double> partial, Array<double> won);
+  // words: the number of each word of the lexicon in the automaton, -1 for none. The words that go on from a place have
+  // the indices from starts[place] to starts[place + 1]: their numbers, ascending, and the places after them. failures:
+  // where a phrase that breaks off at a place goes on, below it. partial: what is lent to a phrase not yet complete;
+  // won: for phrases complete at a place. Throws std::invalid_argument for what is no such automaton.
+  Hotwords(Array<std::int32_t> words, Array<std::int32_t> starts, Array<std::int32_t> numbers,
+           Array<std::int32_t> places, Array<std::int32_t> failures, Array<double> partial, Array<double> won);
 
   bool empty() const { return won_.size() <= 1; }
   std::size_t word_count() const { return words_.size(); }
@@ -43,14 +45,15 @@ class Hotwords {
 
   Step after(std::int32_t place, std::int32_t word) const {
     const std::int32_t number = words_[word];
-    const std::int32_t next = number >= 0 ? following_[place * numbers_ + number] : 0;
+    const std::int32_t next = number >= 0 ? following(place, number) : 0;
     return {next, partial_[next] - partial_[place] + won_[next]};
   }
 
  private:
-  Array<std::int32_t> words_, following_;
+  std::int32_t following(std::int32_t place, std::int32_t number) const;
+
+  Array<std::int32_t> words_, starts_, numbers_, places_, failures_;
   Array<double> partial_, won_;
-  std::size_t numbers_ = 0;
 };
 
 // The n-gram model of a search, if it has one.

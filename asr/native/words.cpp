@@ -100,6 +100,10 @@ WordIndex::WordIndex(Array<std::uint8_t> text, Array<std::int32_t> starts, Array
       (!is_empty && static_cast<std::size_t>(starts_[size()]) != text_.size() + 1) ||
       std::adjacent_find(starts_.begin(), starts_.end(), std::greater_equal<>()) != starts_.end())
     throw std::invalid_argument("the starts of words do not fit their text");
+  std::size_t breaks = 0;
+  for (std::size_t number = 1; number < size(); ++number) breaks += text_[starts_[number] - 1] == '\n';
+  if (!is_empty && (breaks + 1 != size() || std::count(text_.begin(), text_.end(), '\n') != static_cast<std::ptrdiff_t>(breaks)))
+    throw std::invalid_argument("the starts of words do not fit their text");
   bool has_free = false;
   for (const std::int32_t number : slots_) {
     if (number < -1 || number >= static_cast<std::int32_t>(size()))

@@ -15,44 +15,9 @@ from asr.errors import AudioError, TextError
 from asr.recognizer.segments import SegmentLogProbs
 from asr.recognizer.transcript import Transcript, Word
 from asr.shipped import model_folder
-from asr.text.letter_to_sound import LetterToSound
 from asr.text.lexicon import Lexicon
-from asr.text.normalize import normalize_english
-from asr.text.tokens import BOUNDARY, Tokens
-
-LEARNED_FROM = 20_000  # lexicon entries that letter-to-sound is learned from: seconds instead of a minute
-
-
-class Speller:
-    """Spells words in tokens: by the lexicon, else by characters, else by rules learned from the lexicon."""
-
-    def __init__(self, tokens: Tokens, lexicon: Lexicon | None, note: Note | None = None) -> None:
-        self.tokens, self.lexicon, self._note = tokens, lexicon, note
-        self._rules: LetterToSound | None = None
-
-    def spell(self, word: str) -> list[list[int]]:
-        """All spellings of a word, as token ids. Raises TextError for a word that cannot be spelled."""
-        ways = self.lexicon.spellings.get(word) if self.lexicon is not None else None
-        if ways:
-            return [[self.tokens.ids[name] for name in way] for way in ways]
-        spelled = self.tokens.spell(word) if self.tokens.spells_words else self._by_rule(word)
-        if not spelled:
-            raise TextError(f"the word '{word}' cannot be spelled in the model's tokens; write it as it is said.")
-        return [spelled]
-
-    def _by_rule(self, word: str) -> list[int]:
-        assert self.lexicon is not None
-        if self._rules is None:
-            if self._note is not None:
-                self._note("learning to pronounce words that the lexicon lacks …")
-            entries = list(self.lexicon.spellings.items())
-            some = entries[:: max(1, len(entries) // LEARNED_FROM)]
-            self._rules = LetterToSound(
-                {name: [tuple(p for p in way if p != BOUNDARY) for way in ways] for name, ways in some}
-            )
-        phones = self._rules.pronounce(word) or ()
-        closed = (*phones, BOUNDARY) if BOUNDARY in self.tokens.ids else phones
-        return [self.tokens.ids[name] for name in closed] if phones else []
+from asr.text.normalize import normalize_english, printed_words
+from asr.text.spelling import Speller
 
 
 class Aligner:
@@ -83,7 +48,9 @@ class Aligner:
         """
         runner = open_backend(model_folder(model), backend=backend, device=device, threads=threads)
         package = runner.package
-        return cls(runner, Speller(package.tokens, choose_lexicon(package, lexicon), note))
+        return cls(
+            runner, Speller(package.tokens, choose_lexicon(package, lexicon), package.letter_to_sound_path, note)
+        )
 
     def align(
         self,
@@ -95,6 +62,8 @@ class Aligner:
         progress: Progress | None = None,
     ) -> Transcript:
         """The text's words, as `normalize_english` writes them, with times in seconds and confidence.
+
+        Each word's `display` is what the text prints, with its marks and capitals.
 
         Confidence is the geometric mean of the model's probabilities over a word's frames. source, rate, name: as in
         `Recognizer.transcribe`. progress: called with the seconds done and the seconds in all.
@@ -111,15 +80,22 @@ class Aligner:
         times: list[np.ndarray] = []
         with open_audio(source, rate=rate, name=name, sample_rate=self.backend.sample_rate) as audio:
             segments = SegmentLogProbs(self.backend, audio, progress)
-            for start, log_probs in segments:
-                rows.append(log_probs)
-                times.append(start + frame * np.arange(len(log_probs)))
+            for segment in (each for each in segments if len(each.log_probs)):
+                rows.append(segment.log_probs)
+                start = segment.start / self.backend.sample_rate
+                times.append(start + frame * np.arange(len(segment.log_probs)))
         if not sum(map(len, rows)):
             raise AudioError(f"{audio.name} is silent; there is nothing to align the text with.")
         begins = np.concatenate(times)
         placed = align(np.concatenate(rows), spelled, self.speller.tokens.boundary)
         timed = [
-            Word(word, float(begins[at.start]), float(begins[at.end - 1]) + frame, float(np.exp(at.log_prob)))
-            for word, at in zip(words, placed, strict=True)
+            Word(
+                word,
+                float(begins[at.start]),
+                float(begins[at.end - 1]) + frame,
+                float(np.exp(at.log_prob)),
+                display=shown,
+            )
+            for word, shown, at in zip(words, printed_words(text, words), placed, strict=True)
         ]
         return Transcript(audio.name, segments.seconds, tuple(timed))

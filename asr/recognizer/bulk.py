@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-import zipfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,16 +13,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.atomic_file import replacing
 from asr.audio.read import read_audio
-from asr.audio.segment import MAX_SEGMENT_SECONDS, cut_at_pauses
+from asr.audio.segment import MAX_SEGMENT_SECONDS, Segment, cut_at_pauses
 from asr.backends import Backend, open_backend
 from asr.callbacks import Progress
 from asr.data.batching import plan_batches
 from asr.data.manifest import BadItem, Utterance, read_manifest
 from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
-from asr.errors import AudioError, TextError
+from asr.errors import explain
+from asr.npz import read_npz, write_npz
+from asr.recognizer.segments import log_probs_of
 from asr.shipped import model_folder
 
 BATCH_SECONDS = 160.0
@@ -50,16 +51,7 @@ class ComputedLogProbs:
 
 def read_log_probs(path: Path, limit: int = 0) -> StoredLogProbs:
     """The log-probabilities in an .npz, the first `limit` by id. Raises TextError if the file is damaged."""
-    try:
-        with np.load(path) as file:
-            names = sorted(file.files)[: limit or None]
-            arrays = {name: file[name] for name in names}
-        with zipfile.ZipFile(path) as archive:
-            comment = archive.comment
-    except FileNotFoundError:
-        raise TextError(f"{path} does not exist; check the path.") from None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise TextError(f"{path} is no .npz of log-probs, or is damaged ({error}).") from None
+    arrays, comment = read_npz(path, limit)
     return StoredLogProbs(arrays, _frame_of(comment))
 
 
@@ -69,18 +61,14 @@ def write_log_probs(path: Path, log_probs: LogProbs, seconds_per_frame: float | 
     The seconds between frames go into the archive's comment, so that the file holds one array for each utterance and
     nothing else.
     """
-    with replacing(path) as temporary:
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **{name: array.astype(np.float16) for name, array in log_probs.items()})  # type: ignore[arg-type]
-        if seconds_per_frame is not None:
-            with zipfile.ZipFile(temporary, "a") as archive:
-                archive.comment = json.dumps({FRAME_KEY: seconds_per_frame}).encode()
+    comment = b"" if seconds_per_frame is None else json.dumps({FRAME_KEY: seconds_per_frame}).encode()
+    write_npz(path, {name: array.astype(np.float16) for name, array in log_probs.items()}, comment)
 
 
 def _frame_of(comment: bytes) -> float | None:
     try:
         value = float(json.loads(comment)[FRAME_KEY])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None
     return value if 0 < value < float("inf") else None
 
@@ -107,25 +95,25 @@ def compute_log_probs(
     durations = [min(utterance.duration, MAX_SEGMENT_SECONDS) for utterance in utterances]
     done = 0
     for batch in plan_batches(durations, BATCH_SECONDS, shuffle=False).batches:
-        pieces: list[tuple[str, NDArray[np.float32]]] = []
+        pieces: list[tuple[str, Segment]] = []
         for index in batch:
             done += 1
             try:
                 pieces += [(utterances[index].id, piece) for piece in _pieces(utterances[index], runner.sample_rate)]
-            except AudioError as error:
-                bad.append(BadItem(utterances[index].id, str(error).rstrip(".")))
+            except Exception as error:  # whatever it is: the other utterances are computed
+                bad.append(BadItem(utterances[index].id, explain(error).rstrip(".")))
         for start in range(0, len(pieces), max(1, len(batch))):  # long utterances bring more pieces than the plan knows
             part = pieces[start : start + max(1, len(batch))]
-            for (name, _), array in zip(part, runner.log_probs([piece for _, piece in part]), strict=True):
+            for (name, _), array in zip(part, log_probs_of(runner, [piece for _, piece in part]), strict=True):
                 arrays[name] = np.concatenate([arrays[name], array]) if name in arrays else array
         if progress is not None:
             progress(done, len(utterances))
     return ComputedLogProbs(dict(sorted(arrays.items())), bad, runner)
 
 
-def _pieces(utterance: Utterance, rate: int) -> list[NDArray[np.float32]]:
+def _pieces(utterance: Utterance, rate: int) -> list[Segment]:
     samples = read_audio(utterance.audio_filepath, utterance.offset, utterance.duration or None, rate)
-    return [segment.samples for segment in cut_at_pauses([samples], rate)]
+    return list(cut_at_pauses([samples], rate))
 
 
 def decode_all(
@@ -156,6 +144,7 @@ def decode_lists(
             if report is not None:
                 report(len(lists), len(log_probs))
 
+    threads = max(1, min(threads, len(log_probs), 8 * (os.cpu_count() or 1)))
     started = time.perf_counter()
     with ThreadPoolExecutor(max(1, threads - 1)) as pool:
         others = [pool.submit(work) for _ in range(threads - 1)]

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from asr.audio.source import AudioSource, open_audio
+from asr.audio.source import AudioSource, OpenAudio, open_audio, open_channels
 from asr.backends import Backend, open_backend
 from asr.callbacks import Note, Progress
-from asr.decode.build import Hotwords, SearchOptions, boosts, open_decoder
+from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.decoder import Decoder
-from asr.decode.timed import Word, timed_words
-from asr.recognizer.segments import SegmentLogProbs
+from asr.decode.hotwords import Hotwords, as_hotwords
+from asr.decode.timed import Word
+from asr.errors import AudioError, ConfigError
+from asr.model_package import WEIGHTS
+from asr.nlp.tagging.tagger import Tagger
+from asr.recognizer.journal import Journal
+from asr.recognizer.reading import for_reading
+from asr.recognizer.segments import Passages, SegmentLogProbs
+from asr.recognizer.stream import Stream, StreamSettings
 from asr.recognizer.transcript import Transcript
+from asr.recognizer.turns import interleaved
 from asr.shipped import model_folder, neural_lm_path
 from asr.text.lexicon import Lexicon
+
+MIXED, SEPARATE = "mixed", "separate"
+CHANNELS = (MIXED, SEPARATE)
+JOURNAL_SECONDS = 20.0  # of audio between two entries of a journal, each of which is flushed to disk
+
+OnWords = Callable[[Sequence[Word]], None]
+"""Called with words as they are completed."""
 
 
 class Recognizer:
@@ -23,8 +40,12 @@ class Recognizer:
     A recognizer holds nothing of the recordings it has transcribed and may be used from several threads at once.
     """
 
-    def __init__(self, backend: Backend, decoder: Decoder) -> None:
-        self.backend, self.decoder = backend, decoder
+    def __init__(
+        self, backend: Backend, decoder: Decoder, tagger: Tagger | None = None, numbers: str = "digits"
+    ) -> None:
+        """tagger: of marks and capitals; None leaves words as they are recognised. numbers: digits or words."""
+        self.backend, self.decoder, self.tagger, self.numbers = backend, decoder, tagger, numbers
+        self._options = SearchOptions()  # that the decoder was made of, as far as is known
 
     @classmethod
     def load(
@@ -39,6 +60,8 @@ class Recognizer:
         rescore: int = 0,
         settings: Mapping[str, float | None] | None = None,
         greedy: bool = False,
+        raw: bool = False,
+        numbers: str = "digits",
         backend: str = "auto",
         device: str = "auto",
         threads: int = 0,
@@ -51,7 +74,9 @@ class Recognizer:
         file, "none", or None for the model's own. hotwords: phrases to favour. neural_share: of the neural model in the
         mixture. rescore: let the neural model score that many best hypotheses instead of joining the search. settings:
         of the search (`lm_weight`, `word_score`, `beam_size`, `threshold`, ...), over those the model was tuned to.
-        greedy: take the best path, without lexicon and language model. backend: auto, onnx or torch. device: auto, cpu
+        greedy: take the best path, without lexicon and language model. raw: words as they are recognised, without
+        marks, capitals and figures, which are set where the model's folder has a tagger. numbers: digits or words, for
+        how numbers are written in what is not raw. backend: auto, onnx or torch. device: auto, cpu
         or cuda. threads: of the CPU for the acoustic model, 0 for all cores. note: called with lines for the user.
 
         Raises CheckpointError, TextError or ConfigError for what cannot be used.
@@ -62,11 +87,13 @@ class Recognizer:
             neural_lm=neural_lm_path(neural_lm),
             neural_share=neural_share,
             rescore=rescore,
-            hotwords=boosts(hotwords),
+            hotwords=as_hotwords(hotwords),
             settings=settings or {},
             greedy=greedy,
         )
-        return cls.from_options(model, options, backend=backend, device=device, threads=threads, note=note)
+        return cls.from_options(
+            model, options, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+        )
 
     @classmethod
     def from_options(
@@ -74,6 +101,8 @@ class Recognizer:
         model: str | Path | None,
         options: SearchOptions,
         *,
+        raw: bool = False,
+        numbers: str = "digits",
         backend: str = "auto",
         device: str = "auto",
         threads: int = 0,
@@ -81,11 +110,24 @@ class Recognizer:
     ) -> Recognizer:
         """`load` with the choices for the search as one object."""
         runner = open_backend(model_folder(model), backend=backend, device=device, threads=threads)
-        return cls(runner, open_decoder(runner.package, options, note=note))
+        folder = None if raw else runner.package.tagger_path
+        tagger = Tagger.open(folder) if folder is not None else None
+        recognizer = cls(runner, open_decoder(runner.package, options, note=note), tagger, numbers)
+        recognizer._options = options
+        return recognizer
 
     def with_hotwords(self, hotwords: Hotwords) -> Recognizer:
         """This recognizer favouring other phrases; model and tables are shared. Raises TextError or ConfigError."""
-        return Recognizer(self.backend, self.decoder.with_hotwords(boosts(hotwords)))
+        wanted = as_hotwords(hotwords)
+        other = Recognizer(self.backend, self.decoder.with_hotwords(wanted), self.tagger, self.numbers)
+        other._options = replace(self._options, hotwords=wanted)
+        return other
+
+    def with_backend(self, backend: Backend) -> Recognizer:
+        """This recognizer with its network run by another backend, which must be of the same model."""
+        other = Recognizer(backend, self.decoder, self.tagger, self.numbers)
+        other._options = self._options
+        return other
 
     def transcribe(
         self,
@@ -94,20 +136,98 @@ class Recognizer:
         rate: int | None = None,
         name: str | None = None,
         partial: bool = False,
+        channels: str = "mixed",
+        journal: str | Path | None = None,
         progress: Progress | None = None,
+        on_words: OnWords | None = None,
     ) -> Transcript:
         """The transcript of a recording of any length. Long ones are cut at pauses and never held in memory whole.
 
         source: a path, the bytes of an audio file, an open binary file, or samples (time,) or (time, channels). rate:
         of samples, in Hz. name: what to call the audio in the transcript; by default its path. partial: take what can
-        be read of a file that ends early. progress: called with the seconds done and the seconds in all.
+        be read of a file that ends early. channels: "mixed", or "separate" for recordings that have a speaker on each:
+        the words then say on which they were spoken. journal: a file that keeps words as they are completed, for a
+        `source` that is a path; where it is left of a work that was interrupted, with the same source and settings, the
+        work goes on from there, to the same result. The caller removes it once the transcript is safe. progress: called
+        with the seconds done and the seconds in all; what it raises ends the work. on_words: called with words as they
+        are completed, in order; of separate channels, one after the other.
 
         Raises AudioError for audio that cannot be read.
         """
-        words: list[Word] = []
+        if channels not in CHANNELS:
+            raise ConfigError(f"`channels` must be {' or '.join(CHANNELS)}, not '{channels}'.")
+        kept = None if journal is None else Journal(journal, self._subject(source, channels, partial))
         at = self.backend.sample_rate
-        with open_audio(source, rate=rate, name=name, sample_rate=at, partial=partial) as audio:
-            segments = SegmentLogProbs(self.backend, audio, progress)
-            for start, log_probs in segments:
-                words += timed_words(self.decoder.decode(log_probs)[0], self.backend.seconds_per_frame, start)
-        return Transcript(audio.name, segments.seconds, tuple(words))
+        if channels == MIXED:
+            with open_audio(source, rate=rate, name=name, sample_rate=at, partial=partial) as audio:
+                words, seconds = self._words(audio, kept, 0, progress, on_words)
+            return Transcript(audio.name, seconds, self._read(words))
+        with open_channels(source, rate=rate, name=name, sample_rate=at, partial=partial) as audios:
+            count = len(audios)
+            done = [
+                self._words(audio, kept, channel, progress and _ChannelProgress(progress, channel, count), on_words)
+                for channel, audio in enumerate(audios)
+            ]
+        spoken = interleaved([channel for channel, _ in done])
+        return Transcript(audios[0].name, max(seconds for _, seconds in done), self._read(spoken))
+
+    def _read(self, words: list[Word]) -> tuple[Word, ...]:
+        """The words, with what is to be read of them unless they are to stay raw."""
+        return tuple(words) if self.tagger is None else for_reading(words, self.tagger, self.numbers)
+
+    def stream(self, rate: int, settings: StreamSettings | None = None) -> Stream:
+        """A recording that arrives in blocks of samples of that rate, in Hz: see `Stream`."""
+        return Stream(self, rate, settings)
+
+    def _words(
+        self,
+        audio: OpenAudio,
+        journal: Journal | None,
+        channel: int,
+        progress: Progress | None,
+        on_words: OnWords | None,
+    ) -> tuple[list[Word], float]:
+        """The words of one channel of a recording, and its length in seconds."""
+        words = [] if journal is None else journal.words(channel)
+        start = 0 if journal is None else journal.stop(channel)
+        segments = SegmentLogProbs(self.backend, audio, progress, start)
+        passages = Passages(self.decoder, self.backend)
+        fresh: list[Word] = []
+        for segment in segments:
+            completed = passages.feed(segment)
+            if on_words is not None and completed:
+                on_words(completed)
+            fresh += completed
+            unsaved = (segment.stop - start) / self.backend.sample_rate
+            if journal is not None and segment.ends and unsaved > JOURNAL_SECONDS:
+                journal.add(fresh, segment.stop, channel)
+                words, fresh, start = words + fresh, [], segment.stop
+        return words + fresh, segments.seconds
+
+    def _subject(self, source: AudioSource, channels: str, partial: bool) -> dict[str, object]:
+        """What a transcript depends on, as values of JSON."""
+        if not isinstance(source, str | os.PathLike):
+            raise ConfigError("a `journal` is for a recording that is a file, given by its path.")
+        try:
+            entry = os.stat(source)
+        except OSError:
+            raise AudioError(f"{os.fspath(source)} does not exist; check the path.") from None
+        package = self.backend.package
+        weights = os.stat(package.folder / WEIGHTS)
+        return {
+            "file": [entry.st_size, entry.st_mtime_ns],
+            "model": [str(package.folder), weights.st_size, weights.st_mtime_ns],
+            "search": repr((self._options, self.decoder.config)),
+            "channels": channels,
+            "partial": partial,
+        }
+
+
+class _ChannelProgress:
+    """Progress of one channel as a part of that of all, which are gone through one after the other."""
+
+    def __init__(self, progress: Progress, channel: int, channels: int) -> None:
+        self._progress, self._channel, self._channels = progress, channel, channels
+
+    def __call__(self, done: float, total: float) -> None:
+        self._progress(self._channel * total + done, self._channels * total)

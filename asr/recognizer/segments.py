@@ -1,40 +1,115 @@
-"""A recording of any length through the acoustic model, cut at pauses and a few segments at a time."""
+"""A recording of any length through the acoustic model and the search, cut at pauses and a few segments at a time.
+
+Files and streams both go this way: segments to log-probabilities (`log_probs_of`), and those to words (`Passages`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.audio.segment import cut_at_pauses
+from asr.audio.segment import Segment, cut_at_pauses
 from asr.audio.source import OpenAudio
 from asr.backends.base import Backend
 from asr.callbacks import Progress
+from asr.decode.decoder import Decoder, DecodingSession
+from asr.decode.timed import Word, timed_words
 
-BATCH_SEGMENTS = 4  # go through the network at once
+READ_SEGMENTS = 16  # held at once
+BATCH_SEGMENTS = 4  # of like length, which go through the network at once
+MAX_PASSAGE_SECONDS = 120.0  # a passage without any pause is ended after that time
+
+
+class SegmentFrames(NamedTuple):
+    """Log-probabilities (frames, tokens) of a segment, where it starts and stops in samples, if a pause follows."""
+
+    start: int
+    stop: int
+    log_probs: NDArray[np.float32]
+    ends: bool
+
+
+def log_probs_of(backend: Backend, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
+    """Log-probabilities (frames, tokens) of each segment, computed with the context that it has and without its frames.
+
+    Segments of like length share a batch; the results do not depend on it.
+    """
+    outputs: dict[int, NDArray[np.float32]] = {}
+    by_length = sorted(range(len(segments)), key=lambda place: len(segments[place].with_context))
+    for first in range(0, len(by_length), BATCH_SEGMENTS):
+        places = by_length[first : first + BATCH_SEGMENTS]
+        arrays = backend.log_probs([segments[place].with_context for place in places])
+        for place, array in zip(places, arrays, strict=True):
+            outputs[place] = _without_context(array, segments[place], backend)
+    return [outputs[place] for place in range(len(segments))]
+
+
+def _without_context(log_probs: NDArray[np.float32], segment: Segment, backend: Backend) -> NDArray[np.float32]:
+    samples = backend.seconds_per_frame * backend.sample_rate  # a frame
+    first = round(len(segment.before) / samples)
+    if not len(segment.after):
+        return log_probs[first:]
+    return log_probs[first : round((len(segment.before) + len(segment.samples)) / samples)]
 
 
 class SegmentLogProbs:
-    """Iterates over the segments of a recording that are not silent, as (start in seconds, log-probs (frames, tokens)).
+    """Iterates over the segments of a recording as `SegmentFrames`; silent ones have no frames, and no tokens.
 
-    audio: opened at the backend's sample rate. `seconds` is the length of what has been read so far. progress: called
-    with it and the duration that the header says.
+    audio: opened at the backend's sample rate. start: samples of it that are passed over; a pause must be there.
+    `seconds` is the length of what has been read so far. progress: called with it and the duration by the header.
     """
 
-    def __init__(self, backend: Backend, audio: OpenAudio, progress: Progress | None = None) -> None:
-        self._backend, self._audio, self._progress = backend, audio, progress
-        self.seconds = 0.0
+    def __init__(self, backend: Backend, audio: OpenAudio, progress: Progress | None = None, start: int = 0) -> None:
+        self._backend, self._audio, self._progress, self._start = backend, audio, progress, start
+        self.seconds = start / backend.sample_rate
 
-    def __iter__(self) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    def __iter__(self) -> Iterator[SegmentFrames]:
         rate = self._backend.sample_rate
-        segments = cut_at_pauses(self._audio.blocks, rate)
-        while batch := list(islice(segments, BATCH_SEGMENTS)):
-            spoken = [segment for segment in batch if not segment.is_silent]
-            arrays = self._backend.log_probs([segment.samples for segment in spoken])
-            for segment, log_probs in zip(spoken, arrays, strict=True):
-                yield segment.start / rate, log_probs
-            self.seconds = (batch[-1].start + len(batch[-1].samples)) / rate
+        segments = cut_at_pauses(_after(self._audio.blocks, self._start), rate, start=self._start)
+        while batch := list(islice(segments, READ_SEGMENTS)):
+            silent = [segment.is_silent for segment in batch]
+            spoken = [segment for segment, is_silent in zip(batch, silent, strict=True) if not is_silent]
+            arrays = iter(log_probs_of(self._backend, spoken))
+            nothing = np.zeros((0, 0), np.float32)
+            for segment, is_silent in zip(batch, silent, strict=True):
+                frames = nothing if is_silent else next(arrays)
+                yield SegmentFrames(segment.start, segment.stop, frames, segment.ends or is_silent)
+            self.seconds = batch[-1].stop / rate
             if self._progress is not None:
                 self._progress(self.seconds, max(self.seconds, self._audio.duration))
+
+
+def _after(blocks: Iterator[NDArray[np.float32]], samples: int) -> Iterator[NDArray[np.float32]]:
+    """Blocks without so many samples at their beginning."""
+    for block in blocks:
+        skipped = min(samples, len(block))
+        samples -= skipped
+        if skipped < len(block):
+            yield block[skipped:]
+
+
+class Passages:
+    """Words of segments that come in order. Those without a pause between them are one passage, with one search."""
+
+    def __init__(self, decoder: Decoder, backend: Backend) -> None:
+        self._decoder, self._frame, self._rate = decoder, backend.seconds_per_frame, backend.sample_rate
+        self._session: DecodingSession | None = None
+        self._start = 0  # of the passage, in samples
+
+    def feed(self, segment: SegmentFrames) -> list[Word]:
+        """The words of the passage that the next segment ends, with their times; none where it goes on."""
+        if len(segment.log_probs):
+            if self._session is None:
+                self._session, self._start = self._decoder.start(), segment.start
+            self._session.feed(segment.log_probs)
+        too_long = segment.stop - self._start > MAX_PASSAGE_SECONDS * self._rate
+        return self.finish() if segment.ends or too_long else []
+
+    def finish(self) -> list[Word]:
+        """The words of the passage so far, which ends here."""
+        session, self._session = self._session, None
+        return [] if session is None else timed_words(session.finish()[0], self._frame, self._start / self._rate)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from asr.errors import TextError
@@ -17,11 +17,15 @@ from asr.text.lexicon import Pronunciations
 
 Phones = tuple[str, ...]
 Pair = tuple[str, Phones]
+Context = tuple[Pair, ...]
+Counts = Mapping[Context, Mapping[Pair, int]]  # of the pairs that follow a context
 
 ORDER = 6
+SMALL = (5, (1, 1, 1, 3, 4))  # order and least counts of a model of a third of a megabyte; phone errors 7.5%, not 6.7%
 EM_ROUNDS = 4
 MAX_PHONES = 2  # phones one letter may stand for
 BEAM = 12
+WITHIN = 2.5  # nats below the best at which other pronunciations of a word end
 RARE = 1e-4  # pairs that are a smaller share of their letter's pairs are misspellings or errors of the alignment
 START: Pair = ("<s>", ())
 END: Pair = ("</s>", ())
@@ -36,70 +40,111 @@ class Hypothesis(NamedTuple):
 
 
 class LetterToSound:
-    """A letter-to-sound model, trained on a pronouncing dictionary."""
+    """A letter-to-sound model. `train` one on a pronouncing dictionary, or `asr.text.letter_to_sound_file.read` one."""
 
-    def __init__(self, dictionary: Pronunciations, order: int = ORDER) -> None:
-        """order: pairs in the longest n-grams. Raises TextError if no entry has at most two phones a letter."""
-        self.order = order
+    def __init__(
+        self, order: int, counts: Counts, weights: Mapping[Context, int], choices: Mapping[str, Sequence[Pair]]
+    ) -> None:
+        """order: pairs in the longest n-grams. counts: of the pairs after each context. weights: by which the shorter
+        context joins them, in counts: different pairs after the context, and counts that were dropped. choices: the
+        pairs of a letter.
+        """
+        self.order, self.counts, self.weights, self.choices = order, counts, weights, choices
+        self._totals = {context: sum(nexts.values()) for context, nexts in counts.items()}
+        self._probabilities: dict[tuple[tuple[Pair, ...], str], list[float]] = {}
+        self._word = ""  # the previous word, and the best hypotheses after each of its letters
+        self._beams = [[Hypothesis(0.0, (START,), ())]]
+
+    @classmethod
+    def train(cls, dictionary: Pronunciations, order: int = ORDER, rare: Sequence[int] = ()) -> LetterToSound:
+        """The model of a dictionary's entries.
+
+        rare: for n-grams of 1, 2, 3, … pairs, the counts below which they are dropped; a smaller model, nearly as good.
+        Raises TextError if no entry has at most two phones a letter.
+        """
         entries = [(word, way) for word, ways in dictionary.items() for way in ways]
         costs = _train_alignment(entries)
         aligned = [pairs for word, way in entries if (pairs := _align(word, way, costs))]
         if not aligned:
             raise TextError("no dictionary entry could be aligned letter by letter; is it a pronouncing dictionary?")
-        self._counts: dict[tuple[Pair, ...], dict[Pair, int]] = defaultdict(lambda: defaultdict(int))
+        counts: dict[tuple[Pair, ...], dict[Pair, int]] = defaultdict(lambda: defaultdict(int))
         seen: dict[str, Counter[Pair]] = defaultdict(Counter)
         for pairs in aligned:
             sequence = [START, *pairs, END]
             for place in range(1, len(sequence)):
                 seen[sequence[place][0]][sequence[place]] += 1
                 for length in range(min(order - 1, place) + 1):
-                    self._counts[tuple(sequence[place - length : place])][sequence[place]] += 1
-        self._totals = {context: sum(nexts.values()) for context, nexts in self._counts.items()}
-        self._choices = {letter: _frequent(pairs) for letter, pairs in seen.items()}
-        self._probabilities: dict[tuple[tuple[Pair, ...], str], list[float]] = {}
-        self._word = ""  # the previous word, and the best hypotheses after each of its letters
-        self._beams = [[Hypothesis(0.0, (START,), ())]]
+                    counts[tuple(sequence[place - length : place])][sequence[place]] += 1
+        choices = {letter: _frequent(pairs) for letter, pairs in seen.items()}
+        kept = _frequent_ngrams(counts, rare) if rare else counts
+        weights = {
+            context: len(counts[context]) + sum(counts[context].values()) - sum(nexts.values())
+            for context, nexts in kept.items()
+        }
+        return cls(order, kept, weights, choices)
 
     def pronounce(self, word: str) -> Phones | None:
         """The most probable phones of a word, or None if it has a letter that does not occur in the dictionary.
 
         Words in alphabetical order are fastest: the search reuses the letters that a word shares with the previous one.
         """
-        if any(letter not in self._choices for letter in word):
-            return None
+        return next(iter(self.pronunciations(word, 1)), None)
+
+    def pronunciations(self, word: str, most: int = 1, within: float = WITHIN) -> list[Phones]:
+        """Up to `most` pronunciations of a word, the most probable first; none for a letter that is not known.
+
+        within: nats below the most probable one at which further ones end.
+        """
+        if any(letter not in self.choices for letter in word):
+            return []
         shared = _common_prefix(word, self._word)
         self._word, self._beams = word, self._beams[: shared + 1]
         for letter in word[shared:]:
             self._beams.append(self._extended(self._beams[-1], letter))
-        return next((best.phones for best in self._extended(self._beams[-1], END[0]) if best.phones), None)
+        ways: dict[Phones, float] = {}
+        for ended in self._extended(self._beams[-1], END[0]):
+            if ended.phones:
+                ways.setdefault(ended.phones, ended.score)
+        best = max(ways.values(), default=0.0)
+        return [phones for phones, score in ways.items() if score >= best - within][:most]
 
     def _extended(self, beam: list[Hypothesis], letter: str) -> list[Hypothesis]:
         """The best hypotheses after one more letter, best first."""
         longer = []
         for score, history, phones in beam:
             probabilities = self._distribution(history, letter)
-            for pair, probability in zip(self._choices[letter], probabilities, strict=True):
+            for pair, probability in zip(self.choices[letter], probabilities, strict=True):
                 recent = (*history, pair)[-(self.order - 1) :]
                 longer.append(Hypothesis(score + math.log(probability), recent, phones + pair[1]))
         return sorted(longer, key=lambda hypothesis: (-hypothesis.score, hypothesis.phones))[:BEAM]
 
     def _distribution(self, context: tuple[Pair, ...], letter: str) -> list[float]:
         """The probability of each of the letter's pairs after a context, by Witten & Bell 1991:
-        P(p|c) = (count(c p) + kinds(c) P(p|shorter c)) / (count(c) + kinds(c))."""
+        P(p|c) = (count(c p) + weight(c) P(p|shorter c)) / (count(c) + weight(c))."""
         known = self._probabilities.get((context, letter))
         if known is not None:
             return known
-        nexts = self._counts.get(context)
-        lower = self._distribution(context[1:], letter) if context else [1e-6] * len(self._choices[letter])
+        nexts = self.counts.get(context)
+        lower = self._distribution(context[1:], letter) if context else [1e-6] * len(self.choices[letter])
         if nexts is None:
             return lower
-        kinds, total = len(nexts), self._totals[context]
+        weight, total = self.weights[context], self._totals[context]
         probabilities = [
-            (nexts.get(pair, 0) + kinds * backed_off) / (total + kinds)
-            for pair, backed_off in zip(self._choices[letter], lower, strict=True)
+            (nexts.get(pair, 0) + weight * backed_off) / (total + weight)
+            for pair, backed_off in zip(self.choices[letter], lower, strict=True)
         ]
         self._probabilities[context, letter] = probabilities
         return probabilities
+
+
+def _frequent_ngrams(counts: Counts, rare: Sequence[int]) -> Counts:
+    """The n-grams that occur often enough, by length; for those longer than `rare` its last number counts."""
+    least = {length: rare[min(length, len(rare) - 1)] for length in range(1 + max(map(len, counts)))}
+    kept = {
+        context: {pair: count for pair, count in nexts.items() if count >= least[len(context)]}
+        for context, nexts in counts.items()
+    }
+    return {context: nexts for context, nexts in kept.items() if nexts}
 
 
 def _common_prefix(word: str, other: str) -> int:

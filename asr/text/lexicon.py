@@ -132,7 +132,7 @@ def with_states(pronunciations: Pronunciations, states: int) -> Lexicon:
 
 
 def _parse(path: Path) -> Pronunciations:
-    spellings: Pronunciations = {}
+    spellings: dict[str, dict[tuple[str, ...], None]] = {}  # in order, each once
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
@@ -140,9 +140,7 @@ def _parse(path: Path) -> Pronunciations:
         word, way = word.strip(), tuple(tokens.split())
         if not word or not way:
             raise TextError(f"lexicon {path} line {number} is not 'WORD<TAB>T O K E N S': {line[:60]!r}.")
-        ways = spellings.setdefault(word, [])
-        if way not in ways:
-            ways.append(way)
+        spellings.setdefault(word, {})[way] = None
     if not spellings:
         raise TextError(f"lexicon {path} is empty; it must hold at least one word.")
-    return spellings
+    return {word: list(ways) for word, ways in spellings.items()}

@@ -7,7 +7,6 @@ import csv
 import gzip
 import io
 import lzma
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import BinaryIO
 
 from asr.atomic_file import replacing
 from asr.errors import DataError, TextError
+from asr.unpacking import DAMAGED, open_unpacked
 
 LINES_AT_ONCE = 1000  # that are packed at once
 BYTES_AT_ONCE = 1 << 18  # that are unpacked at once
@@ -28,7 +28,7 @@ def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
     path = Path(path)
     number = 0
     try:
-        with _open(path) as file:
+        with open_unpacked(path) as file:
             for line in file:
                 number += 1
                 yield line.decode(encoding).rstrip("\r\n")
@@ -39,7 +39,7 @@ def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
         raise TextError(f"{path} line {number} is not {name} ({error.reason}); convert the file to UTF-8.") from None
     except LookupError:
         raise TextError(f"unknown encoding '{encoding}'; use utf-8, latin-1 or another of Python's names.") from None
-    except (EOFError, OSError, lzma.LZMAError) as error:
+    except DAMAGED as error:
         raise TextError(f"{path} cannot be read ({error}); is it damaged or cut short?") from None
 
 
@@ -47,10 +47,10 @@ def read_blocks(path: str | Path) -> Iterator[bytes]:
     """The content of a file in blocks; .gz, .bz2 and .xz files are unpacked. Raises TextError naming the file."""
     path = Path(path)
     try:
-        with _open(path) as file:
+        with open_unpacked(path) as file:
             while block := file.read(BYTES_AT_ONCE):
                 yield block
-    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+    except DAMAGED as error:
         raise TextError(f"{path} cannot be read ({error}); is it damaged or cut short?") from None
 
 
@@ -61,7 +61,7 @@ def read_csv(path: str | Path, delimiter: str = ",", encoding: str = "utf-8-sig"
     """
     path = Path(path)
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding=encoding, newline="") as file:
+        with open_unpacked(path) as raw, io.TextIOWrapper(raw, encoding=encoding, newline="") as file:
             reader = csv.reader(file, delimiter=delimiter)
             for row in reader:
                 if any(cell.strip() for cell in row):
@@ -70,20 +70,10 @@ def read_csv(path: str | Path, delimiter: str = ",", encoding: str = "utf-8-sig"
         raise DataError(f"{path} does not exist; check the path.") from None
     except LookupError:
         raise DataError(f"unknown encoding '{encoding}'; use utf-8, latin-1 or another of Python's names.") from None
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except TextError as error:
+        raise DataError(str(error)) from None
+    except (*DAMAGED, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV ({error}).") from None
-
-
-def _open(path: Path) -> io.BufferedIOBase:
-    match path.suffix:
-        case ".gz":
-            return gzip.open(path, "rb")
-        case ".bz2":
-            return bz2.open(path, "rb")
-        case ".xz":
-            return lzma.open(path, "rb")
-        case _:
-            return path.open("rb")
 
 
 @contextmanager

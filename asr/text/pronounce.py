@@ -42,7 +42,7 @@ def pronounce(
     if missing:
         if note is not None:
             note(f"training letter-to-sound for {len(missing)} of {len(wanted)} words (about a minute)")
-        rules = LetterToSound({word: ways[:1] for word, ways in dictionary.items()})
+        rules = LetterToSound.train({word: ways[:1] for word, ways in dictionary.items()})
         for number, word in enumerate(missing, 1):
             phones = possessive(word, dictionary) or rules.pronounce(word)
             if phones is None:

@@ -14,6 +14,7 @@ from asr.errors import TextError
 Arrays = Mapping[str, NDArray[Any]]
 
 TEXT, STARTS, SLOTS = "vocabulary_text", "vocabulary_starts", "vocabulary_slots"  # names of arrays in a cache
+FORMS = {TEXT: ("|u1", 1), STARTS: ("<i4", 1), SLOTS: ("<i4", 1)}  # type and number of axes of each array
 
 
 class WordList(Sequence[str]):
@@ -26,8 +27,9 @@ class WordList(Sequence[str]):
         """arrays: with those of another list's `arrays`. Raises TextError for some that do not belong together."""
         self.arrays = {name: arrays[name] for name in (TEXT, STARTS, SLOTS)}
         try:
+            str(self.arrays[TEXT].data, "utf-8")  # words are made of it later, one by one
             self._index = WordIndex(*self.arrays.values())
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise TextError(f"a list of words is damaged ({error}).") from None
 
     @classmethod
@@ -43,6 +45,13 @@ class WordList(Sequence[str]):
             none = np.zeros(0, np.uint8)
             return cls({TEXT: none, STARTS: np.zeros(1, np.int32), SLOTS: np.full(1, -1, np.int32)})
         return cls.from_text(text.encode())
+
+    def extended(self, words: Sequence[str]) -> WordList:
+        """This list with more words after its own. Raises TextError for one with a line break."""
+        added = WordList.of(words)
+        if not len(self) or not len(added):
+            return self if len(self) else added
+        return WordList.from_text(b"\n".join([self.arrays[TEXT].tobytes(), added.arrays[TEXT].tobytes()]))
 
     @classmethod
     def from_text(cls, text: bytes) -> WordList:

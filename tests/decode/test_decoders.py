@@ -13,8 +13,9 @@ from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
 from asr.decode.greedy import GreedyDecoder
+from asr.decode.hotwords import Hotword
 from asr.decode.open_vocabulary import TokenDecoder, token_lexicon
-from asr.errors import ConfigError
+from asr.errors import ConfigError, TextError
 from asr.lm.ngram.arpa import write_arpa
 from asr.lm.ngram.kneser_ney import Corpus, estimate
 from asr.lm.ngram.tables import build_tables
@@ -122,16 +123,34 @@ def test_hotwords_and_word_models_are_refused_where_they_would_have_no_effect(tm
             _log_probs(9, 4, 0)
         )
         for change in (
-            lambda decoder: decoder.with_hotwords({"ab": 1.0}),
             lambda decoder: decoder.with_fusion(Fusion(Bigrams())),
             lambda decoder: decoder.with_rescoring(Fusion(Bigrams()), 10),
         ):
             with pytest.raises(ConfigError, match="give a lexicon"):
                 change(decoder)
+    with pytest.raises(ConfigError, match="give a lexicon"):
+        _decoders()["greedy"].with_hotwords({"ab": 1.0})
     write_arpa(tmp_path / "tokens.arpa", estimate(Corpus(["a b | a b |"] * 5), 2))
-    for options in ({"hotwords": {"ab": 1.0}}, {"neural_lm": tmp_path}):
-        with pytest.raises(ConfigError, match="model over tokens"):
-            open_decoder(TOKENS, SearchOptions(lm=tmp_path / "tokens.arpa", **options))
+    with pytest.raises(ConfigError, match="model over tokens"):
+        open_decoder(TOKENS, SearchOptions(lm=tmp_path / "tokens.arpa", neural_lm=tmp_path))
+
+
+def test_a_token_decoder_favours_phrases_as_sequences_of_tokens():
+    random = np.random.default_rng(3)
+    plain = _decoders()["tokens"]
+    gained = 0
+    for _ in range(20):
+        log_probs = _log_probs(14, 4, int(random.integers(1000)))
+        favoured = plain.with_hotwords({"BA ab": 9.0})
+        best, before = favoured.decode(log_probs)[0], plain.decode(log_probs)[0]
+        gained += "ba ab" in best.text and "ba ab" not in before.text
+        assert "ba ab" in best.text or "ba ab" not in before.text
+        assert favoured.with_hotwords({}).decode(log_probs) == plain.decode(log_probs)
+    assert gained
+    with pytest.raises(TextError, match="'zebra' cannot be spelled"):
+        plain.with_hotwords(["zebra"])
+    with pytest.raises(ConfigError, match="needs no pronunciation"):
+        plain.with_hotwords([Hotword("ab", pronunciations=("a b",))])
 
 
 @pytest.mark.parametrize("seed", range(4))

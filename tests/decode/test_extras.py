@@ -10,10 +10,12 @@ import pytest
 from asr._native import SearchSession
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.decode.fusion import Fusion, rescore
+from asr.decode.hotwords import Hotword
 from asr.decode.search.session import BeamSession
 from asr.errors import ConfigError, TextError
 from asr.lm.ngram.kneser_ney import Corpus, estimate
 from asr.lm.ngram.tables import build_tables
+from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 from tests.decode.test_beam import BOUNDED, EXHAUSTIVE, TEXT, _log_probs
 
@@ -55,20 +57,28 @@ def _totals(log_probs):
     return totals
 
 
-def _expected(log_probs, language):
+def _expected(log_probs, language, lexicon=BOUNDED):
     """Scores of all word sequences of the lexicon, language scores given by a function of the words."""
     found: dict[tuple[str, ...], float] = {}
     totals = _totals(log_probs)
     for length in range(FRAMES + 1):
-        for words in product(sorted(BOUNDED.spellings), repeat=length):
+        for words in product(sorted(lexicon.spellings), repeat=length):
             ways = set()
-            for spellings in product(*(BOUNDED.spellings[word] for word in words)):
+            for spellings in product(*(lexicon.spellings[word] for word in words)):
                 ids = tuple(TOKENS.ids[name] for way in spellings for name in way)
                 ways |= {ids, ids[:-1]} if ids else {ids}
             scores = [totals[way] for way in ways if way in totals]
             if scores:
                 found[words] = np.logaddexp.reduce(scores) + language(words)
     return found
+
+
+def _spoken(letters):
+    """Log-probabilities of letters said clearly, a blank after each."""
+    rows = [row for letter in letters for row in (TOKENS.ids[letter], 0)]
+    log_probs = np.full((len(rows), len(TOKENS)), np.log(0.05), np.float32)
+    log_probs[np.arange(len(rows)), rows] = np.log(0.85)
+    return log_probs
 
 
 def _assert_equal(found, expected):
@@ -96,9 +106,40 @@ def test_hotwords_and_phrases_add_their_boost_wherever_they_stand(seed):
     _assert_equal(decoder.decode(log_probs, nbest=10_000), _expected(log_probs, language))
 
 
-def test_hotwords_outside_the_lexicon_are_named():
-    with pytest.raises(TextError, match="not in the lexicon, first zebra"):
+def test_hotwords_that_cannot_be_spelled_are_named():
+    with pytest.raises(TextError, match="'zebra' cannot be spelled"):
         BeamDecoder(TOKENS, BOUNDED).with_hotwords({"a zebra": 1.0})
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_words_that_the_lexicon_lacks_are_scored_as_unknown_ones_and_their_boost(seed):
+    def language(words):
+        return 2.0 * words.count("baa") + 0.7 * sum(MODEL.score_sentence(list(words)))
+
+    log_probs = _log_probs(FRAMES, 4, seed)
+    decoder = BeamDecoder(TOKENS, BOUNDED, MODEL, BeamConfig(0.7, **EXHAUSTIVE)).with_hotwords({"BaA": 2.0})
+    longer = Lexicon({**BOUNDED.spellings, "baa": [("b", "a", "a", "|")]})
+    expected = {
+        tuple("BaA" if word == "baa" else word for word in words): score
+        for words, score in _expected(log_probs, language, longer).items()
+    }
+    _assert_equal(decoder.decode(log_probs, nbest=10_000), expected)
+    assert "baa" not in BeamDecoder(TOKENS, BOUNDED, MODEL).words
+    assert decoder.with_hotwords({}).decode(log_probs, 9) == BeamDecoder(
+        TOKENS, BOUNDED, MODEL, BeamConfig(0.7, **EXHAUSTIVE)
+    ).decode(log_probs, 9)
+
+
+def test_a_word_may_have_pronunciations_of_its_own():
+    decoder = BeamDecoder(TOKENS, BOUNDED).with_hotwords(
+        [Hotword("Ab", 5.0, ("b b",)), Hotword("a b", pronunciations=("a | a a",))]
+    )
+    assert [h.text for h in decoder.decode(_spoken("bb|"))] == ["Ab"]
+    assert [h.text for h in decoder.decode(_spoken("ab|"))] == ["Ab"]
+    with pytest.raises(TextError, match="'q' is no token"):
+        decoder.with_hotwords([Hotword("x", pronunciations=("a q",))])
+    with pytest.raises(ConfigError, match=r"put \| between words"):
+        Hotword("a b", pronunciations=("a b",))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -109,6 +109,10 @@ def test_damaged_tables_are_refused():
         )
 
 
+def _hotwords(phrases, words):
+    return build_hotwords({tuple(phrase.split()): boost for phrase, boost in phrases.items()}, words)
+
+
 def test_parts_that_do_not_fit_each_other_are_refused():
     trie, listed = build_trie(BOUNDED, TOKENS)
     words = WordList.of(listed)
@@ -123,21 +127,25 @@ def test_parts_that_do_not_fit_each_other_are_refused():
 
     graph(
         language=_native.LanguageModel(MODEL.tables, ids, 0, 1, -1.0),
-        hotwords=build_hotwords({"a": 1}, words).compiled(),
+        hotwords=_hotwords({"a": 1}, words).compiled(),
     )
     for parts, message in (
         ({"ahead": ahead[1:]}, "look-ahead"),
         ({"language": _native.LanguageModel(MODEL.tables, ids[1:], 0, 1, -1.0)}, "word ids"),
         ({"language": _native.LanguageModel(MODEL.tables, ids + 99, 0, 1, -1.0)}, "word ids"),
         ({"language": _native.LanguageModel(MODEL.tables, ids, 0, 99, -1.0)}, "</s>"),
-        ({"hotwords": build_hotwords({"b": 1}, WordList.of(listed[1:])).compiled()}, "hotwords"),
+        ({"hotwords": _hotwords({"b": 1}, WordList.of(listed[1:])).compiled()}, "hotwords"),
     ):
         with pytest.raises(ValueError, match=message):
             graph(**parts)
-    arrays = build_hotwords({"a b": 1}, words)
-    for harmed in (arrays._replace(words=arrays.words + 9), arrays._replace(following=arrays.following - 9)):
+    arrays = _hotwords({"a b": 1}, words)
+    for harmed in (
+        {"places": arrays.places - 9}, {"places": arrays.places + 9}, {"failures": arrays.failures + 1},
+        {"failures": arrays.failures - 1}, {"starts": arrays.starts + 1}, {"starts": arrays.starts[:-1]},
+        {"starts": arrays.starts[::-1].copy()}, {"numbers": arrays.numbers[1:]}, {"won": arrays.won[1:]},
+    ):  # fmt: skip
         with pytest.raises(ValueError, match="hotwords"):
-            harmed.compiled()
+            arrays._replace(**harmed).compiled()
     with pytest.raises(ValueError, match="another number of tokens"):
         _native.SearchSession(graph()).advance(np.zeros((3, 5), np.float32))
     with pytest.raises(ValueError, match="needs a gain"):

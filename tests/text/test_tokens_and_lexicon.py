@@ -96,7 +96,7 @@ def test_a_dictionary_is_read_without_stress_and_with_variants(tmp_path):
 
 def test_letter_to_sound_pronounces_words_it_never_saw(tmp_path):
     (tmp_path / "d.dict").write_text(DICTIONARY)
-    rules = LetterToSound(read_cmudict(tmp_path / "d.dict"), order=3)
+    rules = LetterToSound.train(read_cmudict(tmp_path / "d.dict"), order=3)
     assert rules.pronounce("tat") == ("T", "AE", "T")
     assert rules.pronounce("cab") == ("K", "AE", "B")
     assert rules.pronounce("tox") == ("T", "AA", "K", "S")
@@ -107,7 +107,7 @@ def test_letter_to_sound_learns_english(data):
     """Half of unseen dictionary words right from a tenth of the dictionary; chance is none."""
     entries = read_cmudict(data / "text/lexicon/cmudict.dict")
     words = sorted(entries)
-    rules = LetterToSound({word: entries[word] for word in words[::10]})
+    rules = LetterToSound.train({word: entries[word] for word in words[::10]})
     held = words[5::1000]
     said = {word: rules.pronounce(word) for word in held}
     assert sum(said[word] in entries[word] for word in held) / len(held) > 0.4

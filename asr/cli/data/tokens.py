@@ -158,6 +158,28 @@ def lexicon(
     note(f"{output}: {len(made)} words, {pronounced.by_rule} by rule")
 
 
+@command.command("letter-to-sound", short_help="Learn how words are pronounced that no dictionary lists.")
+@click.option(
+    "--dictionary",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Pronouncing dictionary in the form of CMUdict.",
+)
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="File to write (letter_to_sound.xz).")
+def letter_to_sound(dictionary: Path, output: Path) -> None:
+    """Learn from a pronouncing dictionary how words are pronounced, for a model folder: about a minute.
+
+    \b
+    Example: asr tokens letter-to-sound --dictionary cmudict.dict --output letter_to_sound.xz
+    """
+    from asr.text.letter_to_sound import SMALL, LetterToSound
+    from asr.text.letter_to_sound_file import write_letter_to_sound
+
+    entries = {word: ways[:1] for word, ways in read_cmudict(dictionary).items()}
+    write_letter_to_sound(output, LetterToSound.train(entries, *SMALL))
+    note(f"{output}: learned from {len(entries)} words, {output.stat().st_size / 1000:.0f} kB")
+
+
 @command.command("spell", short_help="Choose the pronunciations that were spoken.")
 @click.option("--model", required=True, help="Model folder, or name of a shipped model, that chooses.")
 @click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest of utterances with texts.")
@@ -179,15 +201,15 @@ def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: 
     Example: asr tokens spell --model exp/5h --manifest train.jsonl --lexicon lexicon.txt --output spelled.txt
     """
     from asr.decode.alignment import align
-    from asr.recognizer.aligner import Speller
     from asr.recognizer.bulk import compute_log_probs
+    from asr.text.spelling import Speller
 
     texts = {utterance.id: utterance.text for utterance in read_manifest(manifest).utterances if utterance.text}
     progress = Progress("acoustic model")
     computed = compute_log_probs(model, manifest, device=device, progress=progress)
     progress.close()
     log_probs, unreadable, tokens = computed.arrays, computed.bad, computed.backend.package.tokens
-    speller = Speller(tokens, Lexicon.read(lexicon_path), note)
+    speller = Speller(tokens, Lexicon.read(lexicon_path), note=note)
     lines, unaligned, words, variants = [], [], 0, 0
     for name, text in texts.items():
         if name not in log_probs:

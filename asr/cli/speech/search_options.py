@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from asr.backends.open import BACKENDS
-from asr.decode.build import HOTWORD_BOOST, SearchOptions
-from asr.errors import ConfigError
+from asr.decode.build import SearchOptions
+from asr.decode.hotwords import HOTWORD_BOOST, as_hotwords, parse_hotword, read_hotwords
 from asr.shipped import neural_lm_path
-from asr.text.lines import read_lines
 
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 backend_option = click.option(
@@ -44,12 +43,13 @@ _LANGUAGE = (
         help="Let the LSTM score the N best hypotheses instead of joining the search.",
     ),
     click.option(
-        "--hotword", "hotwords", multiple=True, metavar="PHRASE[=BOOST]",
-        help=f"Favour a phrase, by BOOST nats (default {HOTWORD_BOOST:g}); may be repeated.",
+        "--hotword", "hotwords", multiple=True, metavar="PHRASE[=BOOST][=PRONUNCIATION]",
+        help=f"Favour a phrase, by BOOST nats (default {HOTWORD_BOOST:g}). Any words in any case; how they are said"
+        " may be given in the model's tokens, as in 'Kneser=k n ey z er'. May be repeated.",
     ),
     click.option(
         "--hotwords", "hotword_file", type=click.Path(path_type=Path),
-        help="File of such phrases, one a line: PHRASE, or PHRASE<TAB>BOOST.",
+        help="File of such phrases, one a line, with tabs: PHRASE[<TAB>BOOST][<TAB>PRONUNCIATION]...",
     ),
     click.option(
         "--beam-size", type=click.IntRange(min=1), help="Hypotheses kept by the search.  [default: as tuned]"
@@ -97,9 +97,9 @@ def _options(
     beam_threshold: float | None = None, greedy: bool = False,
 ) -> SearchOptions:  # fmt: skip
     """The search that the options ask for. Raises ConfigError, CheckpointError or TextError."""
-    phrases = dict(_phrase(text, "=") for text in hotwords)
+    phrases = [parse_hotword(text) for text in hotwords]
     if hotword_file is not None:
-        phrases |= dict(_phrase(line, "\t") for line in read_lines(hotword_file) if line.strip())
+        phrases += read_hotwords(hotword_file)
     settings = {
         "beam_size": beam_size, "lm_weight": lm_weight, "word_score": word_score, "threshold": beam_threshold,
     }  # fmt: skip
@@ -109,19 +109,10 @@ def _options(
         neural_lm=neural_lm_path(neural_lm),
         neural_share=neural_share,
         rescore=rescore,
-        hotwords=phrases,
+        hotwords=as_hotwords(phrases),
         settings=settings,
         greedy=greedy,
     )
-
-
-def _phrase(text: str, separator: str) -> tuple[str, float]:
-    """A phrase and its boost in nats."""
-    phrase, given, boost = text.partition(separator)
-    try:
-        return " ".join(phrase.split()), float(boost) if given else HOTWORD_BOOST
-    except ValueError:
-        raise ConfigError(f"hotword '{text}': its boost must be a number of nats, such as 3.") from None
 
 
 class BeamWidth(click.ParamType[dict[str, float]]):

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr._native import Hotwords
-from asr.errors import TextError
+from asr.errors import ConfigError
 from asr.text.word_list import WordList
+
+LARGEST_BOOST = 100.0  # nats; the search counts with exponentials of sums of them
+
+Phrase = tuple[str, ...]
 
 
 class HotwordArrays(NamedTuple):
-    """The automaton on flat arrays; place 0 is where no phrase has begun."""
+    """The automaton on flat arrays, as large as its phrases; place 0 is where no phrase has begun.
+
+    The words that go on from place i have the indices from starts[i] to starts[i + 1]. Places are numbered breadth
+    first.
+    """
 
     words: NDArray[np.int32]  # (lexicon's words + 1,): number of a word in the automaton, -1 for none
-    following: NDArray[np.int32]  # (places, numbers): the place after a word
+    starts: NDArray[np.int32]  # (places + 1,)
+    numbers: NDArray[np.int32]  # of the words that go on, ascending at each place
+    places: NDArray[np.int32]  # the places after them
+    failures: NDArray[np.int32]  # (places,): where a phrase that breaks off goes on
     partial: NDArray[np.float64]  # (places,): lent for the words of a phrase that is not yet complete
     won: NDArray[np.float64]  # (places,): for the phrases that are complete here
 
@@ -28,67 +38,74 @@ class HotwordArrays(NamedTuple):
 
     def first_gains(self) -> NDArray[np.float64]:
         """What each of the lexicon's words, and last the unknown word, adds where no phrase has begun."""
-        after = np.where(self.words >= 0, self.following[0, np.maximum(self.words, 0)], 0)
+        after = np.zeros(len(self.words), np.int64)
+        first = np.full(int(self.words.max(initial=0)) + 1, 0, np.int64)
+        first[self.numbers[: self.starts[1]]] = self.places[: self.starts[1]]
+        after[self.words >= 0] = first[self.words[self.words >= 0]]
         return np.asarray(self.partial[after] + self.won[after])
 
 
-def build_hotwords(phrases: Mapping[str, float], words: WordList) -> HotwordArrays | None:
-    """The automaton of phrases with their boosts in nats, over the lexicon's `words`; None without a phrase.
+def build_hotwords(phrases: Mapping[Phrase, float], words: WordList) -> HotwordArrays | None:
+    """The automaton of phrases with their boosts in nats; None without a phrase.
 
-    A phrase's boost is lent word by word, in equal parts, and taken back if it is not completed. Raises TextError
-    naming words that the lexicon does not have.
+    words: of the lexicon, those of the phrases among them. A phrase's boost is lent word by word, in equal parts, and
+    taken back if it is not completed. Raises ConfigError for a boost that the search cannot count with.
     """
-    split = {tuple(phrase.split()): boost for phrase, boost in phrases.items() if phrase.split()}
-    absent = sorted({word for phrase in split for word in phrase if word not in words})
-    if absent:
-        raise TextError(
-            f"{len(absent)} hotwords are not in the lexicon, first {', '.join(absent[:3])}; "
-            "add them to it, or check their case."
-        )
-    if not split:
+    for phrase, boost in phrases.items():
+        if not abs(boost) <= LARGEST_BOOST:  # true of NaN
+            raise ConfigError(
+                f"the boost of the hotword '{' '.join(phrase)}' must be a number within {LARGEST_BOOST:g} nats of 0, "
+                f"not {boost}."
+            )
+    if not phrases:
         return None
-    numbers = {word: number for number, word in enumerate(sorted({word for phrase in split for word in phrase}))}
+    numbers = {word: number for number, word in enumerate(sorted({word for phrase in phrases for word in phrase}))}
     children: list[dict[int, int]] = [{}]
     partial, won = [0.0], [0.0]
-    for phrase, boost in split.items():
-        place = 0
-        for done, word in enumerate(phrase, 1):
-            if numbers[word] not in children[place]:
-                children[place][numbers[word]] = len(children)
+    # Breadth first: the first words of all phrases, then the second ones, ...
+    places = dict.fromkeys(phrases, 0)
+    for depth in range(max(map(len, phrases))):
+        for phrase, boost in phrases.items():
+            if depth >= len(phrase):
+                continue
+            number = numbers[phrase[depth]]
+            place = children[places[phrase]].setdefault(number, len(children))
+            if place == len(children):
                 children.append({})
                 partial.append(0.0)
                 won.append(0.0)
-            place = children[place][numbers[word]]
-            if done < len(phrase):
-                partial[place] = max(partial[place], boost * done / len(phrase))
-        won[place] = boost
-    following = _with_failures(children, len(numbers), partial, won)
+            places[phrase] = place
+            if depth + 1 < len(phrase):
+                partial[place] = max(partial[place], boost * (depth + 1) / len(phrase))
+            else:
+                won[place] = boost
+    failures = _failures(children, partial, won)
     of_words = np.full(len(words) + 1, -1, np.int32)
     for word, number in numbers.items():
         of_words[words.get(word)] = number
-    return HotwordArrays(of_words, following, np.array(partial), np.array(won))
+    steps = [sorted(child.items()) for child in children]
+    starts = np.cumsum([0, *map(len, steps)]).astype(np.int32)
+    flat = np.array([step for ways in steps for step in ways], np.int32).reshape(-1, 2)
+    return HotwordArrays(
+        of_words, starts, np.ascontiguousarray(flat[:, 0]), np.ascontiguousarray(flat[:, 1]),
+        np.array(failures, np.int32), np.array(partial), np.array(won),
+    )  # fmt: skip
 
 
-def _with_failures(
-    children: list[dict[int, int]], count: int, partial: list[float], won: list[float]
-) -> NDArray[np.int32]:
-    """The place after each word at each place; a phrase that breaks off goes on as its longest suffix that is begun.
+def _failures(children: Sequence[Mapping[int, int]], partial: list[float], won: list[float]) -> list[int]:
+    """For each place, that of the longest suffix of its words which begins a phrase.
 
     A place also wins what the phrases win that end in it as suffixes.
     """
-    following = np.zeros((len(children), count), np.int32)
-    failure = [0] * len(children)
-    queue: deque[int] = deque()
-    for number, child in children[0].items():
-        following[0, number] = child
-        queue.append(child)
-    while queue:
-        place = queue.popleft()
-        won[place] += won[failure[place]]
-        partial[place] = max(partial[place], partial[failure[place]]) if children[place] else partial[failure[place]]
-        following[place] = following[failure[place]]
-        for number, child in children[place].items():
-            failure[child] = int(following[failure[place], number])
-            following[place, number] = child
-            queue.append(child)
-    return following
+    failures = [0] * len(children)
+    for place, child in enumerate(children):  # breadth first, so that shorter suffixes come first
+        if place:
+            won[place] += won[failures[place]]
+            lent = partial[failures[place]]
+            partial[place] = max(partial[place], lent) if child else lent
+        for number, after in child.items():
+            back = failures[place]
+            while back and number not in children[back]:
+                back = failures[back]
+            failures[after] = children[back].get(number, 0) if place else 0
+    return failures

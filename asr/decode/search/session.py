@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr._native import Confidence, DecodingGraph, SearchSession, Transcription
 from asr.decode.fusion import FusedSession, Fusion, rescore
+from asr.decode.hotwords import WrittenForms
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
 from asr.decode.search.settings import BeamConfig
+from asr.errors import TextError
 from asr.lm.ngram.tables import NgramModel
 from asr.text.tokens import Tokens
 
@@ -19,14 +23,17 @@ class BeamSession:
     """A `DecodingSession` of the beam search."""
 
     def __init__(
-        self, graph: DecodingGraph, config: BeamConfig, tokens: Tokens, names: Sequence[str], name: str = "log-probs"
-    ) -> None:
-        """names: of the graph's words, by index. name: of the utterance, for errors."""
+        self, graph: DecodingGraph, config: BeamConfig, tokens: Tokens, names: Sequence[str], name: str = "log-probs",
+        written: WrittenForms | None = None,
+    ) -> None:  # fmt: skip
+        """names: of the graph's words, by index. name: of the utterance, for errors.
+        written: how phrases are written."""
         self.search = SearchSession(graph)
         self.graph, self._config, self._tokens, self._names, self._name = graph, config, tokens, names, name
         self._fused: FusedSession | None = None
         self._rescoring: tuple[Fusion, NgramModel | None, int] | None = None
         self._finished = False
+        self._written = written
         self._confidence = Confidence(
             scale=config.confidence_scale,
             bias=config.confidence_bias,
@@ -55,17 +62,33 @@ class BeamSession:
 
     def partial(self) -> Hypothesis:
         """The best hypothesis so far, as if the utterance ended here; the word model's last scores are not in yet."""
-        return self._hypotheses(1, [])[0]
+        return self._as_written(self._hypotheses(1, []))[0]
 
     def finish(self, nbest: int = 1) -> list[Hypothesis]:
         """The `nbest` best hypotheses of the utterance, best first; at least one."""
         self._finished = True
+        return self._as_written(self._final(nbest))
+
+    def _final(self, nbest: int) -> list[Hypothesis]:
         if self._fused is not None:
             return self._hypotheses(nbest, self._fused.final_gains())
         if self._rescoring is None:
             return self._hypotheses(nbest, [])
         fusion, lm, hypotheses = self._rescoring
         return rescore(self._hypotheses(max(nbest, hypotheses), []), fusion, lm, self._config.lm_weight)[:nbest]
+
+    def _as_written(self, hypotheses: list[Hypothesis]) -> list[Hypothesis]:
+        """The hypotheses with phrases as the user writes them."""
+        if not self._written:
+            return hypotheses
+        forms = [self._written.applied([word.word for word in hypothesis.words]) for hypothesis in hypotheses]
+        return [
+            replace(
+                hypothesis,
+                words=tuple(word._replace(word=form) for word, form in zip(hypothesis.words, words, strict=True)),
+            )
+            for hypothesis, words in zip(hypotheses, forms, strict=True)
+        ]
 
     def _hypotheses(self, nbest: int, gains: list[float]) -> list[Hypothesis]:
         return [self._hypothesis(spoken) for spoken in self.search.results(self._confidence, nbest, gains)]
@@ -81,6 +104,11 @@ class BeamSession:
             words.append(Word(name, word.first_frame, word.end_frame, round(word.confidence, 4), spelling))
         reward = self._config.word_score * len(words)
         total = spoken.acoustic + spoken.other
+        if math.isnan(total) or total == math.inf or any(math.isnan(word.confidence) for word in rows):
+            raise TextError(
+                f"{self._name}: the scores leave the range of numbers; lower the weights of the search, the boosts of "
+                "hotwords, or those of the language model."
+            )
         return Hypothesis(tuple(words), total, spoken.acoustic, spoken.other - reward, reward)
 
     def _spelled(self, spelling: tuple[tuple[int, int], ...]) -> str:

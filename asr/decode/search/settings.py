@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-import numpy as np
-
 from asr.errors import ConfigError
+
+LARGEST_BEAM = 100_000  # takes about 60 MB of each search
+LARGEST = 100.0  # of a weight, or of nats that are added for a word
+FINITE = (
+    "lm_weight", "word_score", "confidence_scale", "confidence_bias", "confidence_slope", "confidence_evidence",
+    "unknown_score", "letter_score",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,16 @@ class BeamConfig:
     letter_score: float = 0.0  # added for each token of such a word
 
     def __post_init__(self) -> None:
-        if self.beam_size < 1:
-            raise ConfigError(f"the beam size must be at least 1, not {self.beam_size}.")
+        if not 1 <= self.beam_size <= LARGEST_BEAM:
+            raise ConfigError(f"the beam size must lie in 1..{LARGEST_BEAM}, not {self.beam_size}.")
         if not (self.threshold > 0 and self.token_threshold > 0):
             raise ConfigError("the thresholds of the search must be numbers above 0.")
-        if not all(np.isfinite([self.lm_weight, self.word_score])) or self.lm_weight < 0:
-            raise ConfigError("lm_weight must be a number of 0 or more, word_score a number.")
+        for name in FINITE:
+            value = getattr(self, name)
+            if value is not None and not abs(value) <= LARGEST:  # true of NaN
+                raise ConfigError(f"`{name}` must be a number within {LARGEST:g} of 0, not {value}.")
+        if self.lm_weight < 0:
+            raise ConfigError(f"`lm_weight` must be a number of 0 or more, not {self.lm_weight}.")
 
     def changed(self, changes: dict[str, float | None]) -> BeamConfig:
         """These settings with some changed. Raises ConfigError for an unknown name or an impossible value."""

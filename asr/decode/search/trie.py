@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +16,13 @@ from asr.errors import TextError
 from asr.text.lexicon import Lexicon
 from asr.text.lines import read_blocks
 from asr.text.tokens import Tokens
+from asr.text.word_list import FORMS as WORD_FORMS
 from asr.text.word_list import WordList
 
+FORMS = {
+    "child_starts": ("<i4", 1), "child_tokens": ("<i4", 1), "word_starts": ("<i4", 1), "words": ("<i4", 1),
+    **WORD_FORMS,
+}  # fmt: skip  # of the arrays in a cache
 TREE_VERSION = "4"
 
 
@@ -36,7 +42,7 @@ class TrieArrays(NamedTuple):
         """The tree as the compiled search reads it. Raises TextError if the arrays are no tree."""
         try:
             return _native.Trie(*self, token_count, word_count)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise TextError(f"{error}; remove the lexicon's cache and try again.") from None
 
 
@@ -53,7 +59,7 @@ def load_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, WordList]:
         trie, words = build_trie(lexicon, tokens) if plain is None else (_tree(*plain[1:]), plain[0])
         return WordList.of(words).arrays | trie._asdict()
 
-    arrays = cached_arrays(source, "lexicon", f"{TREE_VERSION} {tokens.digest}", make)
+    arrays = cached_arrays(source, "lexicon", f"{TREE_VERSION} {tokens.digest}", make, FORMS)
     return TrieArrays(*(arrays[name] for name in TrieArrays._fields)), WordList(arrays)
 
 
@@ -107,6 +113,41 @@ def build_trie(lexicon: Lexicon, tokens: Tokens) -> tuple[TrieArrays, list[str]]
             "is the lexicon, or its case, of another model?"
         )
     return _tree(np.array(flat, np.int32), np.array(offsets, np.int64), np.array(owners, np.int32)), words
+
+
+def extended_trie(arrays: TrieArrays, spellings: Sequence[tuple[int, Sequence[int]]]) -> TrieArrays:
+    """A tree with more spellings: for each the index of its word, which may be new, and its token ids."""
+    flat, offsets, owners = _spellings(arrays)
+    added = [ids for _, ids in spellings]
+    more = np.cumsum([len(ids) for ids in added], dtype=np.int64)
+    return _tree(
+        np.concatenate([flat, *(np.array(ids, np.int32) for ids in added)]),
+        np.concatenate([offsets, offsets[-1] + more]),
+        np.concatenate([owners, np.array([owner for owner, _ in spellings], np.int32)]),
+    )
+
+
+def _spellings(arrays: TrieArrays) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+    """The spellings in a tree, neighbours with as much in common as may be: tokens, offsets, the words' indices."""
+    counts = np.diff(arrays.word_starts)
+    ends = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    parents = np.repeat(np.arange(len(counts), dtype=np.int32), np.diff(arrays.child_starts))  # of node i + 1 at i
+    columns: list[NDArray[np.int32]] = []  # of tokens, from the last one backwards; 0 before the first
+    at = ends
+    while at.any():
+        inside = np.maximum(at - 1, 0)
+        columns.append(np.where(at > 0, arrays.child_tokens[inside], 0).astype(np.int32))
+        at = np.where(at > 0, parents[inside], 0)
+    table = np.array(columns[::-1], np.int32).reshape(len(columns), len(ends)).T
+    lengths = (table > 0).sum(axis=1)
+    # Siblings lie side by side, so that paths in the order of their last nodes have little in common: sort them.
+    shifted = np.zeros_like(table)
+    for length in np.unique(lengths):
+        rows = lengths == length
+        shifted[rows, :length] = table[rows, table.shape[1] - length :]
+    order = np.lexsort(shifted.T[::-1])
+    offsets = np.concatenate([[0], np.cumsum(lengths[order])]).astype(np.int64)
+    return shifted[order][shifted[order] > 0], offsets, arrays.words[order]
 
 
 def _tree(flat: NDArray[np.int32], offsets: NDArray[np.int64], owners: NDArray[np.int32]) -> TrieArrays:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 from asr._native import ByteMatrix, FloatMatrix
 from asr.atomic_file import replacing, write_atomically
 from asr.errors import CheckpointError
-from asr.model_folder import SCALE, from_stored, read_config, to_stored, write_config
+from asr.model_folder import SCALE, from_stored, read_arrays, read_config, to_stored, write_config
 from asr.text.lm_units import Units
 from asr.text.word_list import WordList
 
 TYPE = "lstm-lm"
+LARGEST_SIZES = (64, 1 << 14, 1 << 14)  # layers, units of a layer, values of an embedding
+UNKNOWN_ID = 1  # the id of the unknown word, after the end of the sentence
 UNITS_FILE = "units.model"  # of sentencepiece
 
 EMBEDDING = "embedding.weight"
@@ -37,7 +40,17 @@ class StoredRows:
     def __len__(self) -> int:
         return len(self._values)
 
-    def __getitem__(self, rows: Sequence[int]) -> Floats:
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of the array."""
+        return self._values.shape
+
+    @property
+    def width(self) -> int:
+        """Values of a row; 0 for what has no rows."""
+        return self._values.shape[1] if self._values.ndim == 2 else 0
+
+    def __getitem__(self, rows: Sequence[int] | NDArray[np.integer]) -> Floats:
         values: Floats = self._values[rows].astype(np.float32)
         return values if self._scales is None else values * self._scales[rows].astype(np.float32).reshape(-1, 1)
 
@@ -131,6 +144,25 @@ class LstmLmFolder:
             return self.arrays.rows(name, self.source)
         return StoredRows(self._array(name))
 
+    def check_shapes(self) -> None:
+        """Raise CheckpointError if the arrays are not those of the configuration."""
+        hidden, words = int(self.config["hidden_size"]), len(self.words)
+        bounds = [*self.config["cutoffs"], words]
+        embedding, softmax = self.embedding_rows, self.softmax
+        width = embedding.width
+        shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = []  # as they are, as they must be
+        for number in range(self.config["num_layers"]):
+            from_input, from_hidden, bias = (array.shape for array in self.layer(number))
+            shapes += [(from_input, (4 * hidden, width)), (from_hidden, (4 * hidden, hidden)), (bias, (4 * hidden,))]
+            width = hidden
+        shapes.append((softmax.head.shape, (bounds[0] + len(bounds) - 1, hidden)))
+        if softmax.bias is not None:
+            shapes.append((softmax.bias.shape, (words,)))
+        for (first, end), (projection, output) in zip(pairwise(bounds), softmax.tails, strict=True):
+            shapes += [(projection.shape, (len(projection), hidden)), (output.shape, (end - first, len(projection)))]
+        if not UNKNOWN_ID < len(embedding) <= words or any(shape != wanted for shape, wanted in shapes):
+            raise CheckpointError(f"{self.source}: weights and config.json do not fit together; copy the model again.")
+
     def _array(self, name: str) -> Floats:
         try:
             return self.arrays[name]
@@ -174,24 +206,41 @@ def save_lm(
     write_config(folder, TYPE, values)
 
 
+def _checked_config(folder: Path, config: Any) -> dict[str, Any]:
+    """The configuration. Raises CheckpointError where sizes are missing or impossible."""
+    fields = config if isinstance(config, dict) else {}
+    sizes = [fields.get("num_layers"), fields.get("hidden_size"), fields.get("embedding_size", 1)]
+    cutoffs = fields.get("cutoffs")
+    fits = all(type(size) is int and 1 <= size <= most for size, most in zip(sizes, LARGEST_SIZES, strict=True))
+    if not fits or not isinstance(cutoffs, list) or any(type(cutoff) is not int for cutoff in cutoffs):
+        raise CheckpointError(f"{folder / 'config.json'} does not describe a language model; copy the model again.")
+    if any(left >= right for left, right in pairwise([UNKNOWN_ID, *cutoffs])):
+        raise CheckpointError(f"{folder / 'config.json'}: the cutoffs must rise; copy the model again.")
+    return fields
+
+
 def load_lm(folder: str | Path) -> LstmLmFolder:
     """Read a folder. Raises CheckpointError if something is missing, damaged, or does not belong to the rest."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     folder = Path(folder)
     values = read_config(folder, TYPE)
+    config = _checked_config(folder, values.get("model"))
+    stored = read_arrays(folder / "model.safetensors")
     try:
-        stored = load_file(folder / "model.safetensors")
         text = (folder / "words.txt").read_bytes()
         units = values.get("units")
         pieces = (folder / UNITS_FILE).read_bytes() if units == "sentencepiece" else b""
-    except (SafetensorError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder} is incomplete or damaged ({error}); copy the model again.") from None
     if hashlib.sha256(text).hexdigest() != values.get("words_sha256"):
         raise CheckpointError(f"{folder / 'words.txt'} is not the one the model was trained with; restore it.")
-    words = WordList.from_text(text.removesuffix(b"\n")) if text else WordList.of([])
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{folder / 'words.txt'} is not UTF-8 (byte {error.start}); restore it.") from None
+    words = WordList.from_text(text[: text.rfind(b"\n")]) if b"\n" in text else WordList.of([])
+    if len(words) <= UNKNOWN_ID:
+        raise CheckpointError(f"{folder / 'words.txt'} has no words; restore it.")
     in_bytes = any(name.endswith(SCALE) for name in stored)
     return LstmLmFolder(
-        StoredArrays(stored), values["model"], words, str(folder), Units(units, pieces) if units else None, in_bytes
+        StoredArrays(stored), config, words, str(folder), Units(units, pieces) if units else None, in_bytes
     )

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr._native import ByteMatrix, FloatMatrix, log_sums, lstm_step
-from asr.lm.lstm.folder import LstmLmFolder
+from asr.errors import CheckpointError
+from asr.lm.lstm.folder import UNKNOWN_ID, LstmLmFolder
 from asr.text.word_list import WordList
 
-UNKNOWN_ID, END_ID = 1, 0
+END_ID = 0
 
 Floats = NDArray[np.float32]
 Matrix = ByteMatrix | FloatMatrix  # a weight (outputs, inputs), to multiply vectors (rows, inputs) by
@@ -63,6 +64,10 @@ class LstmScorer:
 
         Raises CheckpointError if the folder's arrays are not those of its configuration.
         """
+        try:
+            folder.check_shapes()
+        except (ValueError, TypeError, IndexError):
+            raise CheckpointError(f"{folder.source} does not fit together; copy the model again.") from None
         self.score_unknown = score_unknown
         self.words = WordList.of(folder.words)
         self._embedding = folder.embedding_rows

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import io
 import re
-import zlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +17,15 @@ from numpy.typing import NDArray
 from asr._native import ArpaReader
 from asr.atomic_file import replacing
 from asr.errors import TextError
+from asr.unpacking import DAMAGED, open_unpacked
 
 LN10 = float(np.log(10.0))
 LINES_AT_ONCE = 100_000  # n-grams that are written at once
 MISSING_LOG10 = -100.0  # KenLM's score of an unknown word where the model has no <unk>
+LARGEST_LOG10 = 10.0  # of a back-off weight; toolkits write a few above 0
 BYTES_AT_ONCE = 1 << 18  # that are unpacked at once
 _OTHER_SPACE = re.compile(r"[^\S\n]")
-_COUNT = re.compile(r"ngram (\d+)\s*=\s*(\d+)")
+_COUNT = re.compile(r"ngram (\d{1,3})\s*=\s*(\d{1,12})")
 
 
 class Rows(Protocol):
@@ -78,14 +78,30 @@ def read_arpa(path: str | Path) -> ArpaModel:
     path = Path(path)
     try:
         model = _read_plain(path)
-        if model is not None:
-            return model
-        with io.TextIOWrapper(_open(path), encoding="utf-8") as file:
-            return _parse(path, enumerate(file, 1))
+        if model is None:
+            with io.TextIOWrapper(_open(path), encoding="utf-8") as file:
+                model = _parse(path, enumerate(file, 1))
     except FileNotFoundError:
         raise TextError(f"language model {path} does not exist; check the path.") from None
-    except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (UnicodeDecodeError, *DAMAGED) as error:
         raise TextError(f"language model {path} is damaged or cut short ({error}); copy it again.") from None
+    _check_values(path, model)
+    return model
+
+
+def _check_values(path: Path, model: ArpaModel) -> None:
+    """Raise TextError for numbers that are none, or that no language model has; raise those below `MISSING_LOG10`."""
+    for order, values in enumerate(zip(model.log_probs, model.backoffs, strict=True), 1):
+        for scores in values:
+            highest = scores.max(initial=-np.inf)
+            if np.isnan(highest) or highest > LARGEST_LOG10 * LN10:
+                worst = model.grams[order - 1][np.flatnonzero(~(scores <= LARGEST_LOG10 * LN10))[0]]
+                gram = " ".join(model.words[index] for index in np.atleast_1d(worst))
+                raise TextError(
+                    f"language model {path}: a value of the {order}-gram '{gram[:60]}' is no log10 of a probability or "
+                    "back-off weight; estimate the model again."
+                )
+            np.maximum(scores, np.float32(MISSING_LOG10 * LN10), out=scores)
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -93,11 +109,7 @@ def _open(path: Path) -> IO[bytes]:
         start = file.read(60)
     if start.startswith(b"mmap lm http://kheafield.com/code"):
         raise TextError(f"{path} is a KenLM binary; give the ARPA file it was built from (.arpa, .arpa.gz).")
-    if start.startswith(b"\x1f\x8b"):
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if start.startswith(b"BZh"):
-        return bz2.open(path, "rb")
-    return path.open("rb")
+    return open_unpacked(path, by_content=True)
 
 
 def _read_plain(path: Path) -> ArpaModel | None:
@@ -111,7 +123,7 @@ def _read_plain(path: Path) -> ArpaModel | None:
         if sections is None:
             return None
         text = sections[0].decode()
-    except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile):
+    except (UnicodeDecodeError, *DAMAGED):
         return None
     if not text.isascii() and _OTHER_SPACE.search(text):
         return None  # characters that Python splits lines at, and the compiled reader does not

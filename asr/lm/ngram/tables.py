@@ -18,10 +18,15 @@ from asr._native import NgramTables, fill_ngrams
 from asr.cache_folder import Arrays, cached_arrays
 from asr.errors import TextError
 from asr.lm.ngram.arpa import LN10, MISSING_LOG10, ArpaModel, read_arpa
+from asr.text.word_list import FORMS as WORD_FORMS
 from asr.text.word_list import WordList
 
 MAX_ORDER = 6
 TABLES_VERSION = "4"
+FORMS = {
+    "unigram_log_probs": ("<f4", 1), "unigram_backoffs": ("<f4", 1), "slots": ("<u8", 2), "starts": ("<i8", 1),
+    "order": ("<i8", 1), **WORD_FORMS,
+}  # fmt: skip  # of the arrays in a cache
 UNKNOWN_WORDS = ("<unk>", "<UNK>")
 
 
@@ -58,7 +63,7 @@ class NgramModel:
         """The tables as the compiled search reads them."""
         try:
             return NgramTables(*self.arrays)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise TextError(f"the tables of language model {self.source} are damaged ({error}).") from None
 
     def score_sentence(self, words: list[str], end: bool = True) -> list[float]:
@@ -132,6 +137,7 @@ def load_ngram(path: str | Path) -> NgramModel:
         model = build_tables(read_arpa(path), str(path))
         return model.arrays._asdict() | {"order": np.array([model.arrays.order])} | model.words.arrays
 
-    arrays = cached_arrays(path, "language model", TABLES_VERSION, make)
-    tables = NgramArrays(**{name: arrays[name] for name in NgramArrays._fields})
-    return NgramModel(WordList(arrays), tables._replace(order=int(arrays["order"][0])), str(path), path)
+    arrays = cached_arrays(path, "language model", TABLES_VERSION, make, FORMS)
+    order = int(arrays["order"].sum())  # of one number
+    tables = NgramArrays(order, *(arrays[name] for name in NgramArrays._fields[1:]))
+    return NgramModel(WordList(arrays), tables, str(path), path)

@@ -1,0 +1,69 @@
+"""Pauses in speech, by loudness alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.audio.read import Samples
+
+HOP_SECONDS = 0.01
+SMOOTHED_HOPS = 5
+FLOOR_POWER = 1e-10  # -100 dB of full scale
+BELOW_SPEECH_DB = 12.0  # a pause is at least this much softer than the loud parts of speech
+ABOVE_NOISE = 0.3  # and at most this share of the way, in dB, from the background's level to that of speech
+ABOVE_NOISE_DB = 4.0  # where that way is short, at most these dB above the background
+LOUD_PERCENTILE, SOFT_PERCENTILE = 95, 5  # of the levels, which are speech's and the background's
+
+Levels = NDArray[np.float64]
+
+
+class Pause(NamedTuple):
+    """A stretch of hops of 10 ms that is a pause; `end` is the first hop after it."""
+
+    start: int
+    end: int
+
+    @property
+    def middle(self) -> int:
+        """The hop in its middle."""
+        return (self.start + self.end) // 2
+
+
+def hop_levels(samples: Samples, sample_rate: int) -> Levels:
+    """The level of each whole 10 ms of samples (time,), in dB of full scale: (hops,)."""
+    hop = int(HOP_SECONDS * sample_rate)
+    frames = samples[: len(samples) // hop * hop].reshape(-1, hop)
+    levels: Levels = 10 * np.log10(np.square(frames).mean(axis=1, dtype=np.float64) + FLOOR_POWER)
+    return levels
+
+
+def smoothed(levels: Levels, hops: int) -> Levels:
+    """Levels (hops,) averaged over `hops` around each, the edges as if they went on as they end."""
+    if not len(levels):
+        return levels
+    padded = np.pad(levels, (hops // 2, hops - 1 - hops // 2), mode="edge")
+    return np.convolve(padded, np.full(hops, 1 / hops), mode="valid")
+
+
+def pause_level(levels: Levels) -> float:
+    """The level in dB below which smoothed levels (hops,) are those of a pause: well below speech, near the background.
+
+    What lies between is a soft sound or the fading end of a word.
+    """
+    speech, background = np.percentile(levels, [LOUD_PERCENTILE, SOFT_PERCENTILE])
+    above = max(ABOVE_NOISE_DB, ABOVE_NOISE * (speech - background))
+    return float(min(speech - BELOW_SPEECH_DB, background + above))
+
+
+def find_pauses(levels: Levels, min_seconds: float) -> list[Pause]:
+    """The pauses of at least `min_seconds` in levels (hops,), in order; those at the edges may go on beyond them."""
+    if not len(levels):
+        return []
+    smooth = smoothed(levels, SMOOTHED_HOPS)
+    quiet = np.concatenate([[False], smooth < pause_level(smooth), [False]]).astype(np.int8)
+    steps = np.diff(quiet)
+    runs = zip(np.flatnonzero(steps == 1).tolist(), np.flatnonzero(steps == -1).tolist(), strict=True)
+    return [Pause(start, end) for start, end in runs if end - start >= round(min_seconds / HOP_SECONDS)]

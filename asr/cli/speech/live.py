@@ -1,0 +1,93 @@
+"""`asr transcribe --stream`: words on the screen while they are spoken."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.audio.live import read_microphone, read_pipe, short_blocks
+from asr.audio.source import open_audio
+from asr.cli.speech.output_names import STDIN
+from asr.decode.timed import Word
+from asr.recognizer.recognizer import Recognizer
+from asr.recognizer.stream import PartialWords, StreamEvent, Utterance
+
+
+def follow_microphone(recognizer: Recognizer, device: str | None, as_json: bool) -> None:
+    """Print what is said into a microphone until the user interrupts."""
+    rate = recognizer.backend.sample_rate
+    _follow(recognizer, rate, read_microphone(rate, device), as_json)
+
+
+def follow_path(
+    recognizer: Recognizer, path: str, rate: int | None, real_time: bool, partial: bool, as_json: bool
+) -> None:
+    """Print what is said in a file, as fast as it can be read or at the speed of time, or on standard input."""
+    if path == STDIN:
+        rate, blocks = read_pipe(sys.stdin.buffer, rate, "standard input")
+        _follow(recognizer, rate, blocks, as_json)
+        return
+    at = recognizer.backend.sample_rate
+    with open_audio(path, sample_rate=at, partial=partial) as audio:
+        _follow(recognizer, at, short_blocks(audio.blocks, at, real_time), as_json)
+
+
+def _follow(recognizer: Recognizer, rate: int, blocks: Iterable[NDArray[np.generic]], as_json: bool) -> None:
+    stream = recognizer.stream(rate)
+    printer = _Printer(as_json)
+    try:
+        for block in blocks:
+            printer.show(stream.push(block))
+    except KeyboardInterrupt:  # the user has said what there was to say
+        pass
+    printer.show(stream.finish())
+
+
+class _Printer:
+    """Prints utterances on stdout, and on a terminal the words that are being spoken, on stderr; or all as JSON."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+        self._draws = not as_json and sys.stderr.isatty()
+
+    def show(self, events: Iterable[StreamEvent]) -> None:
+        for event in events:
+            if self._json:
+                click.echo(json.dumps(_values(event), ensure_ascii=False))
+            elif isinstance(event, Utterance):
+                self._draw("")
+                click.echo(event.text)
+            else:
+                self._draw(event.text)
+        sys.stdout.flush()
+
+    def _draw(self, text: str) -> None:
+        if self._draws:
+            room = shutil.get_terminal_size().columns - 1
+            sys.stderr.write("\r" + (text if len(text) <= room else "…" + text[1 - room :]) + "\x1b[K")
+            sys.stderr.flush()
+
+
+def _values(event: StreamEvent) -> dict[str, Any]:
+    """An event as values of JSON."""
+    words = [_word(word) for word in event.words]
+    if isinstance(event, PartialWords):
+        return {"type": "partial", "text": event.text, "fixed": event.fixed, "words": words}
+    span = {"start": round(event.start, 3), "end": round(event.end, 3)}
+    return {"type": "utterance", "text": event.text, **span, "words": words}
+
+
+def _word(word: Word) -> dict[str, Any]:
+    return {
+        "word": word.word,
+        "start": round(word.start, 3),
+        "end": round(word.end, 3),
+        "confidence": round(word.confidence, 4),
+    }

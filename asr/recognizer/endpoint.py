@@ -1,0 +1,70 @@
+"""Ends of utterances: silence in the audio, and nothing but blanks in what the acoustic model makes of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.audio.pauses import HOP_SECONDS, SMOOTHED_HOPS, hop_levels, pause_level, smoothed
+from asr.audio.read import Samples
+
+LEVEL_SECONDS = 15.0  # of audio, whose loud and soft parts say what is silence
+BLANK_PROBABILITY = 0.9  # of a frame in which nothing is spoken
+BLANK_ALONE = 2.0  # in noise blanks alone end an utterance, after that many times the silence
+LONG_UTTERANCE_SECONDS, SHORT_SILENCE = 10.0, 0.3  # an utterance longer than that is ended by the shorter silence
+
+
+class Endpointer:
+    """Says when the utterance in a stream has ended. It is told the samples, and the first pass's log-probabilities."""
+
+    def __init__(self, sample_rate: int, seconds_per_frame: float, end_silence: float) -> None:
+        """end_silence: in seconds, that ends an utterance."""
+        self._rate, self._frame, self._end_silence = sample_rate, seconds_per_frame, end_silence
+        self._rest = np.zeros(0, np.float32)  # samples of an incomplete hop
+        self._levels = np.zeros(0)  # of the last hops
+        self._heard = 0  # samples
+        self._frames = self._blanks = 0  # frames; of them, how many at the end are blank
+
+    def hear(self, samples: Samples) -> None:
+        """The stream's next samples (time,)."""
+        self._heard += len(samples)
+        joined = np.concatenate([self._rest, samples])
+        hop = int(HOP_SECONDS * self._rate)
+        whole = len(joined) // hop * hop
+        self._rest = joined[whole:]
+        levels = np.concatenate([self._levels, hop_levels(joined[:whole], self._rate)])
+        self._levels = levels[-round(LEVEL_SECONDS / HOP_SECONDS) :]
+
+    def read(self, log_probs: NDArray[np.float32]) -> None:
+        """The first pass's next frames (frames, tokens)."""
+        spoken = np.flatnonzero(log_probs[:, 0] < np.log(BLANK_PROBABILITY))
+        self._frames += len(log_probs)
+        self._blanks = len(log_probs) - 1 - int(spoken[-1]) if len(spoken) else self._blanks + len(log_probs)
+
+    @property
+    def blank_seconds(self) -> float:
+        """For how long nothing was spoken, by the frames read so far."""
+        return self._blanks * self._frame
+
+    @property
+    def quiet_seconds(self) -> float:
+        """For how long it has been quiet, by the samples heard so far."""
+        if not len(self._levels):
+            return 0.0
+        levels = smoothed(self._levels, SMOOTHED_HOPS)
+        loud = np.flatnonzero(levels >= pause_level(levels))
+        return (len(levels) - 1 - (int(loud[-1]) if len(loud) else -1)) * HOP_SECONDS
+
+    def end(self, start: int) -> int | None:
+        """The sample at which the utterance that began at `start` has ended, in the middle of the silence; or None."""
+        heard = self._heard / self._rate
+        long = heard - start / self._rate > LONG_UTTERANCE_SECONDS
+        needed = min(self._end_silence, SHORT_SILENCE) if long else self._end_silence
+        ahead = heard - self._frames * self._frame  # heard, not read yet
+        blank = self.blank_seconds
+        silence = min(self.quiet_seconds, blank + ahead)
+        if silence >= needed:
+            return self._heard - round(silence / 2 * self._rate)
+        if blank >= BLANK_ALONE * needed:
+            return self._heard - round((ahead + blank / 2) * self._rate)
+        return None

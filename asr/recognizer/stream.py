@@ -1,0 +1,229 @@
+"""Speech as it is spoken: words while they come, and better ones at each end of an utterance.
+
+Two passes. In the first, the acoustic model reads the stream in short pieces with some context on either side, and a
+search with the n-gram model follows. At each end of an utterance the whole of it goes the way that files go, with all
+of its context and the neural language model. What happens does not depend on the sizes of the blocks that are pushed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from asr.audio.read import Samples
+from asr.audio.segment import PauseCutter, Segment
+from asr.audio.source import to_mono
+from asr.backends.stream import Chunks
+from asr.decode.decoder import Decoder
+from asr.decode.hypothesis import Hypothesis
+from asr.decode.timed import Word, timed_words
+from asr.errors import ConfigError
+from asr.model_package import ModelPackage
+from asr.recognizer.endpoint import Endpointer
+from asr.recognizer.segments import Passages, SegmentFrames, log_probs_of
+
+if TYPE_CHECKING:
+    from asr.recognizer.recognizer import Recognizer
+
+LIVE_CHUNKS = Chunks(piece=0.24, left=2.0, right=0.36)
+LIVE_BEAM, LIVE_THRESHOLD = 400, 14.0  # of the first pass: a quarter of the time of 1600 and 16, as few errors
+LIVE_WEIGHTS = ("lm_weight", "word_score", "confidence_bias", "confidence_slope", "confidence_evidence")
+LEADING_SECONDS = 1.0  # of silence kept before an utterance
+EMPTY_SECONDS = 3.0  # without a word, after which what is older is forgotten
+UNDECIDED_SECONDS = 3.0  # before now, within which an utterance may turn out to have ended
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """How a stream is followed, in seconds; `docs/streaming.md` has the delay and the errors of several choices.
+
+    chunks: pieces of the first pass and their contexts. show_after: a word is shown that long after its end. fix_after:
+    and does not change any more. end_silence: ends an utterance. second_pass: whether its words are then found anew.
+    """
+
+    chunks: Chunks = LIVE_CHUNKS
+    show_after: float = 0.15
+    fix_after: float = 1.0
+    end_silence: float = 0.6
+    second_pass: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.show_after <= self.fix_after:
+            raise ConfigError("`show_after` must be 0 s or more and at most `fix_after`.")
+        if self.end_silence <= 0:
+            raise ConfigError("`end_silence` must be longer than 0 s.")
+
+
+@dataclass(frozen=True)
+class PartialWords:
+    """The words so far of the utterance that is being spoken. The first `fixed` of them stay until it ends."""
+
+    words: tuple[Word, ...]
+    fixed: int
+
+    @property
+    def text(self) -> str:
+        """The words, separated by spaces."""
+        return " ".join(word.word for word in self.words)
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """An utterance that has ended, from `start` to `end` in seconds of the stream, and its final words."""
+
+    words: tuple[Word, ...]
+    start: float
+    end: float
+
+    @property
+    def text(self) -> str:
+        """The words, separated by spaces."""
+        return " ".join(word.word for word in self.words)
+
+
+StreamEvent = PartialWords | Utterance
+
+
+class Stream:
+    """A recording that arrives in blocks. Open one with `Recognizer.stream`; not for use by several threads at once."""
+
+    def __init__(self, recognizer: Recognizer, rate: int, settings: StreamSettings | None = None) -> None:
+        """rate: of the samples that will be pushed, in Hz.
+
+        Raises ConfigError for an impossible rate, or for a model that cannot read a stream.
+        """
+        self.settings, self._rate = settings or StreamSettings(), rate
+        to_mono(np.zeros(0, np.float32), rate, "stream")
+        self._backend = recognizer.backend
+        self._at, self._frame = self._backend.sample_rate, self._backend.seconds_per_frame
+        self._resampler = None if rate == self._at else soxr.ResampleStream(rate, self._at, 1, dtype="float32")
+        self._network = self._backend.open_stream(self.settings.chunks)
+        self._decoder = _first_pass(recognizer.decoder, self._backend.package)
+        self._passages = Passages(recognizer.decoder, self._backend)
+        self._endpointer = Endpointer(self._at, self._frame, self.settings.end_silence)
+        self._frames = 0  # of the first pass
+        self._undecided = np.zeros(0, np.float32)  # the latest samples, which may be of the next utterance
+        self._decided = 0  # samples before them
+        self._begin(0)
+
+    def push(self, samples: NDArray[np.generic]) -> list[StreamEvent]:
+        """What the next samples, (time,) or (time, channels), bring; often nothing.
+
+        Integers are taken by their full scale. Raises AudioError for what are no samples.
+        """
+        mono = to_mono(np.asarray(samples), self._rate, "stream")
+        if self._resampler is not None:
+            mono = np.asarray(self._resampler.resample_chunk(mono), np.float32)
+        return list(self._follow(mono))
+
+    def finish(self) -> list[StreamEvent]:
+        """What is left, the last utterance among it; the stream is then at its end, and another call raises."""
+        rest = np.zeros(0, np.float32)
+        if self._resampler is not None:
+            rest = np.asarray(self._resampler.resample_chunk(rest, last=True), np.float32)
+        events = list(self._follow(rest))
+        self._read(self._network.finish())
+        return [*events, *self._end(self._decided + len(self._undecided))]
+
+    def _follow(self, samples: Samples) -> Iterator[StreamEvent]:
+        # A piece is read before later samples are seen, whatever the block they come in.
+        while len(samples):
+            heard, samples = np.split(samples, [self._network.missing])
+            self._endpointer.hear(heard)
+            self._undecided = np.concatenate([self._undecided, heard])
+            log_probs = self._network.push(heard)
+            if len(log_probs):
+                self._read(log_probs)
+                yield from self._partial()
+                yield from self._look_for_end()
+
+    def _read(self, log_probs: NDArray[np.float32]) -> None:
+        """The next frames of the first pass."""
+        self._session.feed(log_probs)
+        self._endpointer.read(log_probs)
+        self._frames += len(log_probs)
+
+    def _begin(self, start: int) -> None:
+        """Make ready for an utterance from sample `start` of the stream on; earlier ones are dropped."""
+        if start:
+            self._undecided = self._undecided[start - self._decided :]
+        self._start, self._decided = start, start
+        self._cutter = PauseCutter(self._at, start=start)
+        self._session, self._session_start = self._decoder.start(), self._frames * self._frame
+        self._fixed: list[Word] = []  # of the first pass
+        self._final: list[Word] = []  # of the second pass, so far
+        self._shown = PartialWords((), 0)
+
+    def _partial(self) -> Iterator[PartialWords]:
+        """The words to be shown now, if they or their number fixed are others than before."""
+        now = self._frames * self._frame
+        words = self._live_words(self._session.partial())
+        shown = tuple(word for word in words if word.end <= now - self.settings.show_after)
+        self._fixed = [word for word in shown if word.end <= now - self.settings.fix_after]
+        before, self._shown = self._shown, PartialWords(shown, len(self._fixed))
+        if before.fixed != self._shown.fixed or before.text != self._shown.text:
+            yield self._shown
+
+    def _live_words(self, hypothesis: Hypothesis) -> list[Word]:
+        """The first pass's words; those that are fixed as they were."""
+        words = timed_words(hypothesis, self._frame, self._session_start)
+        after = self._fixed[-1].end if self._fixed else 0.0
+        return self._fixed + [word for word in words if (word.start + word.end) / 2 > after]
+
+    def _look_for_end(self) -> Iterator[Utterance]:
+        now = self._decided + len(self._undecided)
+        stop = self._endpointer.end(self._start)
+        if self._shown.words and stop is not None:
+            yield from self._end(max(stop, self._decided))
+        elif self._endpointer.blank_seconds > EMPTY_SECONDS and not self._session.partial().words:
+            self._begin(max(self._decided, now - round(LEADING_SECONDS * self._at)))
+        elif len(self._undecided) > 2 * UNDECIDED_SECONDS * self._at:
+            self._decide(now - round(UNDECIDED_SECONDS * self._at))
+
+    def _decide(self, stop: int) -> None:
+        """Samples up to `stop` are of this utterance: let the second pass have them where they make a segment."""
+        samples, self._undecided = np.split(self._undecided, [stop - self._decided])
+        self._decided = stop
+        segments = self._cutter.push(samples)
+        if self.settings.second_pass:
+            self._second_pass(segments)
+
+    def _second_pass(self, segments: list[Segment]) -> None:
+        for segment in segments:
+            if not segment.is_silent:
+                log_probs = log_probs_of(self._backend, [segment])[0]
+                self._final += self._passages.feed(SegmentFrames(segment.start, segment.stop, log_probs, segment.ends))
+
+    def _end(self, stop: int) -> Iterator[Utterance]:
+        """End the utterance at sample `stop` of the stream."""
+        words = self._live_words(self._session.finish()[0])
+        if words and self.settings.second_pass:
+            self._decide(stop)
+            self._second_pass(self._cutter.finish())
+            words = self._final + self._passages.finish()
+        if words:
+            yield Utterance(tuple(words), self._start / self._at, stop / self._at)
+        self._begin(stop)
+
+
+def _first_pass(decoder: Decoder, package: ModelPackage) -> Decoder:
+    """A decoder without the neural language model and with a beam that is no larger than need be.
+
+    Where its weights are those that the model was tuned to with that model, they become those without it.
+    """
+    quick, search, config = decoder.with_fusion(None), package.search, decoder.config
+    if quick.words is None:
+        return quick
+    tuned = {
+        name: search[name]
+        for name in LIVE_WEIGHTS
+        if name in search and search.get(f"neural_{name}") == getattr(config, name)
+    }
+    return quick.with_settings(
+        **tuned, beam_size=min(LIVE_BEAM, config.beam_size), threshold=min(LIVE_THRESHOLD, config.threshold)
+    )

@@ -1,0 +1,181 @@
+"""Files of several recordings, files that break off, streams of unknown length, and names that say something else."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr.audio.read import audio_info, read_audio
+from asr.errors import AudioError
+from tests.conftest import speech_like
+
+RATE = 16000
+
+
+def _written(path: Path, seconds: float = 2.0, rate: int = RATE, seed: int = 0, **options: str) -> bytes:
+    soundfile.write(path, speech_like(seconds, rate, seed), rate, **options)
+    return path.read_bytes()
+
+
+KINDS = [
+    ("a.ogg", {"format": "OGG", "subtype": "VORBIS"}),
+    ("a.opus", {"format": "OGG", "subtype": "OPUS"}),
+    ("a.flac", {"format": "FLAC"}),
+    ("a.mp3", {"format": "MP3"}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), KINDS)
+def test_all_recordings_of_a_file_are_read(tmp_path, name, options):
+    first, second = tmp_path / f"1{name}", tmp_path / f"2{name}"
+    _written(first, 2.0, **options)
+    _written(second, 1.0, 48000, seed=3, **options)
+    both = tmp_path / name
+    both.write_bytes(first.read_bytes() + second.read_bytes())
+    expected = np.concatenate([read_audio(first), read_audio(second)])
+    assert np.array_equal(read_audio(both), expected)
+    assert audio_info(both).duration == pytest.approx(audio_info(first).duration + audio_info(second).duration)
+    part = read_audio(both, 2.25, 0.5)  # within the second one
+    begin = audio_info(first).duration
+    assert np.allclose(part, read_audio(second, 2.25 - begin, 0.5), atol=0.02)
+    assert len(read_audio(both, 1.5, 1.0)) == pytest.approx(RATE, abs=2)  # of both
+    with pytest.raises(AudioError, match="past its end"):
+        read_audio(both, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("a.aiff", {}), ("a.au", {}), ("a.w64", {}), ("a.caf", {}), ("a.rf64", {"format": "RF64"}),
+     ("a.sph", {"format": "NIST"}), ("b.wav", {"subtype": "IMA_ADPCM"}), KINDS[0], KINDS[1], KINDS[3]],
+)  # fmt: skip
+def test_a_file_that_breaks_off_is_refused_unless_partial(tmp_path, name, options):
+    path = tmp_path / name
+    data = _written(path, 20.0, **options)
+    whole = read_audio(path)
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(AudioError, match="ends early"):
+        read_audio(path)
+    partial = read_audio(path, partial=True)
+    assert 0.2 * len(whole) < len(partial) < 0.8 * len(whole)
+
+
+def _without_total(data: bytes) -> bytes:
+    """A FLAC file whose header does not say how many samples follow, as ffmpeg writes it into a pipe."""
+    place = data.index(b"fLaC") + 8 + 10  # rate, channels and bits come before the 36 bits of the total
+    (value,) = struct.unpack(">Q", data[place : place + 8])
+    return data[:place] + struct.pack(">Q", value & ~((1 << 36) - 1)) + data[place + 8 :]
+
+
+def test_flac_that_was_streamed_is_read_to_its_last_sample(tmp_path):
+    data = _written(tmp_path / "a.flac", 3.0)
+    expected = read_audio(tmp_path / "a.flac")
+    streamed = tmp_path / "streamed.flac"
+    streamed.write_bytes(_without_total(data))
+    assert np.array_equal(read_audio(streamed), expected)
+    assert np.array_equal(read_audio(streamed, 1.5, 0.5), expected[24000:32000])
+    assert audio_info(streamed).duration == 3.0
+    assert audio_info(streamed, measure=False).duration == 0.0
+    with pytest.raises(AudioError, match=r"past its end at 3\.00 s"):
+        read_audio(streamed, 5.0)
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "a.webm", "a.raw", "a"])
+def test_the_content_says_what_a_file_is(tmp_path, monkeypatch, name):
+    _written(tmp_path / "a.wav")
+    expected = read_audio(tmp_path / "a.wav")
+    path = (tmp_path / "a.wav").rename(tmp_path / name)
+    real = builtins.__import__
+
+    def without_av(module: str, *arguments: object, **options: object) -> object:
+        if module == "av":
+            raise ImportError
+        return real(module, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without_av)
+    assert np.array_equal(read_audio(path), expected)
+
+
+def test_samples_without_a_header_are_refused_in_a_sentence(tmp_path):
+    (tmp_path / "a.raw").write_bytes(np.random.default_rng(0).bytes(4000))
+    with pytest.raises(AudioError, match="not audio"):
+        read_audio(tmp_path / "a.raw")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a file's name may be any bytes")
+@pytest.mark.parametrize("ending", [b".wav", b".m4a"])
+def test_a_name_that_is_no_unicode_is_read(tmp_path, ending):
+    _written(tmp_path / "a.wav")
+    if ending == b".m4a":
+        subprocess.run(
+            [sys.executable, "-c", _M4A, tmp_path / "a.m4a"], check=True, cwd=Path(__file__).parents[2]
+        )  # in another process: PyAV's encoder
+    path = os.fsencode(tmp_path / "a") + b"\xff" + ending
+    os.rename(os.fsencode(tmp_path / "a") + ending, path)
+    assert len(read_audio(os.fsdecode(path))) > 1.5 * RATE
+
+
+_M4A = """
+import sys, av
+from tests.conftest import speech_like
+with av.open(sys.argv[1], "w", format="mp4") as container:
+    stream = container.add_stream("aac", rate=16000)
+    frame = av.AudioFrame.from_ndarray(speech_like(2.0)[None], format="fltp", layout="mono")
+    frame.sample_rate = 16000
+    for packet in [*stream.encode(frame), *stream.encode(None)]:
+        container.mux(packet)
+"""
+
+
+def test_wav_that_holds_mp3_is_not_taken_for_cut_short(tmp_path):
+    sound = _written(tmp_path / "a.mp3", 2.0)
+    # MPEGLAYER3WAVEFORMAT: blocks of one byte, so that its size says nothing about frames
+    form = struct.pack("<HHIIHHHHIHHH", 0x55, 1, RATE, 8000, 1, 0, 12, 1, 2, 288, 1, 0)
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"fact" + struct.pack("<II", 4, 2 * RATE)
+    chunks += b"data" + struct.pack("<I", len(sound)) + sound
+    (tmp_path / "a.wav").write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks)
+    assert len(read_audio(tmp_path / "a.wav")) > 1.9 * RATE
+
+
+def test_chunks_that_claim_gigabytes_are_not_read(tmp_path, monkeypatch):
+    data = _written(tmp_path / "a.wav")
+    at = data.index(b"data")
+    claim = b"LIST" + struct.pack("<I", 0xFFFFFFF0) + b"INFO"
+    (tmp_path / "a.wav").write_bytes(data[:at] + claim + data[at:])
+    from asr.audio import containers
+
+    asked: list[int] = []
+
+    class Counting:
+        def __init__(self, path: Path) -> None:
+            self.file = path.open("rb")
+
+        def read(self, size: int = -1) -> bytes:
+            asked.append(size)
+            return self.file.read(size)
+
+        def seek(self, place: int) -> int:
+            return self.file.seek(place)
+
+        def tell(self) -> int:
+            return self.file.tell()
+
+    assert containers._wav_data(Counting(tmp_path / "a.wav")) is None  # type: ignore[arg-type]
+    assert max(asked) < 100
+    assert min(asked) >= 0
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(3, 1), (4_000_000_000, 1), (16000, 65535)])
+def test_headers_that_no_recording_has_are_refused(tmp_path, rate, channels):
+    data = bytearray(_written(tmp_path / "a.wav"))
+    data[22:28] = struct.pack("<HI", channels, rate)
+    (tmp_path / "a.wav").write_bytes(bytes(data))
+    with pytest.raises(AudioError):
+        read_audio(tmp_path / "a.wav")

@@ -1,0 +1,141 @@
+"""Bulk transcription: every output has a name of its own, and no file ends the run, whatever is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from asr.cli.speech.output_names import AudioPath, output_names
+from asr.recognizer.recognizer import Recognizer
+
+ROOT = Path(__file__).parents[2]
+
+
+def _names(*files: AudioPath) -> list[str]:
+    return [str(path) for path in output_names(files)]
+
+
+def test_files_of_a_folder_keep_their_sub_folders():
+    files = [AudioPath(path, "p") for path in ("p/a/x.wav", "p/b/x.wav", "p/y.wav", "p/z.wav", "p/z.mp3")]
+    assert _names(*files) == ["a/x", "b/x", "y", "z.wav", "z.mp3"]
+
+
+def test_files_that_are_named_go_by_their_stems_unless_these_are_the_same():
+    assert _names(AudioPath("q/x.wav"), AudioPath("r/y.wav")) == ["x", "y"]
+    assert _names(AudioPath("q/x.wav"), AudioPath("q/x.mp3")) == ["x.wav", "x.mp3"]
+    assert _names(AudioPath("q/a/x.wav"), AudioPath("q/b/x.wav")) == ["a/x.wav", "b/x.wav"]
+    assert _names(AudioPath("X.wav"), AudioPath("x.wav")) == ["X.wav", "x.wav-2"]  # not so where case does not count
+    assert _names(AudioPath("x.wav"), AudioPath("./x.wav")) == ["x.wav", "x.wav-2"]
+    assert _names(AudioPath("x.wav.mp3"), AudioPath("x.wav"), AudioPath("x.mp3")) == ["x.wav.mp3", "x.wav", "x.mp3"]
+    assert _names(AudioPath("-"), AudioPath("stdin.wav")) == ["stdin", "stdin.wav"]
+
+
+def test_no_two_outputs_of_a_run_have_the_same_name(run, make_wav, tmp_path, tiny_model):
+    for folder in ("p/a", "p/b", "q"):
+        (tmp_path / folder).mkdir(parents=True)
+        shutil.copy(make_wav(f"{folder[-1]}.wav", 1.0 + len(folder) / 10), tmp_path / folder / "x.wav")
+    code, _, _ = run("transcribe", tmp_path / "p", tmp_path / "q", "--model", tiny_model, "--format", "json",
+                     "--output-dir", tmp_path / "o")  # fmt: skip
+    assert code == 0
+    written = {
+        path.relative_to(tmp_path / "o"): json.loads(path.read_text()) for path in (tmp_path / "o").rglob("*.json")
+    }
+    assert sorted(map(str, written)) == ["a/x.json", "b/x.json", "x.json"]
+    assert all(str(name.parent / "x.wav") in values["file"] for name, values in written.items())
+
+
+def test_any_exception_of_a_file_is_named_and_the_others_are_done(run, make_wav, tmp_path, tiny_model, monkeypatch):
+    files = [make_wav(f"{name}.wav") for name in "abcd"]
+    (tmp_path / "e.raw").write_bytes(b"samples")
+    real, errors = Recognizer.transcribe, {"a": MemoryError(), "b": KeyError("x"), "c": OSError(28, "No space left")}
+
+    def transcribe(self: Recognizer, source: str, **options: object) -> object:
+        error = errors.get(Path(source).stem)
+        if error is not None:
+            raise error
+        return real(self, source, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Recognizer, "transcribe", transcribe)
+    code, out, err = run("transcribe", *files, tmp_path / "e.raw", "", "--model", tiny_model, "--format", "json")
+    assert code == 1
+    assert [json.loads(line)["file"] for line in out.splitlines()] == [str(tmp_path / "d.wav")]
+    lines = err.splitlines()
+    assert len(lines) == 5, lines
+    assert lines[0] == "asr: an empty path names no audio file."
+    for name, text in (("a.wav", "MemoryError"), ("b.wav", "KeyError"), ("c.wav", "No space"), ("e.raw", "not audio")):
+        assert any(name in line and text in line for line in lines), (name, lines)
+
+
+def test_names_of_any_bytes_and_lines_are_written(run, make_wav, tmp_path, tiny_model):
+    path = make_wav("a.wav")
+    odd = [
+        os.fsdecode(os.fsencode(tmp_path) + name) for name in (b"/\xff.wav", b"/a\nb.wav", b"/" + b"n" * 246 + b".wav")
+    ]
+    for name in odd:
+        shutil.copy(path, name)
+    formats = ["--format", "txt", "--format", "json", "--format", "ctm"]
+    code, out, err = run("transcribe", *odd, path, "--model", tiny_model, *formats)
+    assert code == 0, err
+    named = [json.loads(line)["file"] for line in out.splitlines() if line.startswith("{")]
+    assert named == [*odd, str(path)]
+    assert sum(line.startswith(str(tmp_path)) for line in out.splitlines()) == 4  # one line for each text
+    code, _, err = run("transcribe", *odd, path, "--model", tiny_model, *formats, "--output-dir", tmp_path / "o")
+    assert code == 0, err
+    assert len(list((tmp_path / "o").iterdir())) == 12
+    again = json.loads((tmp_path / "o" / os.fsdecode(b"\xff.json")).read_text())
+    assert again["file"] == odd[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [(("--threads", "-1"), "threads"), (("--device", "mps"), "mps"), (("--device", "meta"), "meta"),
+     (("--beam-size", "1000000000000"), "beam size")],
+)  # fmt: skip
+def test_impossible_options_are_wrong_usage(run, make_wav, tiny_model, options, text):
+    code, _, err = run("transcribe", make_wav("a.wav"), "--model", tiny_model, *options)
+    assert code == 2
+    assert text in err
+    assert "Traceback" not in err
+
+
+def test_more_threads_than_cores_are_not_asked_for(run, make_wav, tiny_model, monkeypatch):
+    from asr.backends import open as opening
+
+    asked: list[int] = []
+    monkeypatch.setattr(
+        "asr.backends.torch_backend.TorchBackend.__init__", lambda *arguments: asked.append(arguments[-1])
+    )
+    opening.open_backend(tiny_model, backend="torch", threads=100_000)
+    assert asked == [os.cpu_count()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_sigterm_ends_a_command_as_ctrl_c_does(tmp_path, number, code):
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    (tmp_path / "tmp").mkdir()
+    program = [sys.executable, "-c", "from asr.cli.main import main; main()", "transcribe", pipe, "--model", "digits"]
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
+    process = subprocess.Popen(
+        program, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs of shells ignore it
+    )  # fmt: skip
+    with pipe.open("wb") as file:  # opened once the program reads
+        file.write(b"RIFF")
+        file.flush()
+        while not list((tmp_path / "tmp").iterdir()):
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, err = process.communicate()
+    assert process.returncode == code
+    assert err == "asr: stopped.\n"
+    assert not list((tmp_path / "tmp").iterdir())

@@ -1,0 +1,83 @@
+"""Files that are whole or absent, their temporary names, and what killed processes leave."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asr import atomic_file
+from asr.atomic_file import replacing, temporary_folder, write_atomically
+
+ROOT = Path(__file__).parents[1]
+KILLED = """
+import os, sys
+from pathlib import Path
+from asr.atomic_file import replacing, temporary_folder
+with temporary_folder() as folder, replacing(Path(sys.argv[1]) / "a.txt") as path:
+    path.write_text("half")
+    (folder / "b").write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def _python(code: str, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, check=False, text=True, capture_output=True, **options)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not say whether a process is alive")
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    assert _python(KILLED, tmp_path / "out").returncode == -9
+    left = [*(tmp_path / "out").iterdir(), *(tmp_path / "tmp").iterdir()]
+    assert len(left) == 2
+    alive = tmp_path / "out" / f".{atomic_file.temporary_name()}"  # of a process that is still writing: this one
+    foreign = tmp_path / "out" / ".asr-000000-1-0.tmp"  # of another machine
+    alive.touch()
+    foreign.touch()
+    code = "import sys; from pathlib import Path; from asr.atomic_file import write_text, temporary_folder\n"
+    code += "write_text(Path(sys.argv[1]), 'whole')\nwith temporary_folder(): pass"
+    assert _python(code, tmp_path / "out" / "b.txt").returncode == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([alive.name, foreign.name, "b.txt"])
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_a_name_as_long_as_the_file_system_allows_is_written(tmp_path):
+    path = tmp_path / ("n" * 251 + ".txt")
+    write_atomically(path, b"content")
+    assert path.read_bytes() == b"content"
+    with pytest.raises(OSError, match="nnn") as caught:
+        write_atomically(tmp_path / ("n" * 300), b"content")
+    assert caught.value.filename == str(tmp_path / ("n" * 300))
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    code = "import signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    code += "from asr.atomic_file import write_atomically\n"
+    code += "try: write_atomically(sys.argv[1], bytes(5000))\nexcept OSError as error: print(error.filename)"
+    result = _python(code, path, preexec_fn=limited)
+    assert result.stdout.strip() == str(path), result.stderr
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_of_one_file_in_one_process_do_not_meet(tmp_path):
+    with replacing(tmp_path / "a") as one, replacing(tmp_path / "a") as two:
+        one.write_text("1")
+        two.write_text("2")
+    assert (tmp_path / "a").read_text() == "1"
+    with temporary_folder() as first, temporary_folder() as second:
+        assert first != second

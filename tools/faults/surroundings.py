@@ -1,0 +1,172 @@
+"""Full disks, homes that are missing or cannot be written, files that vanish or grow: a sentence, nothing half done."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import children
+import kills
+import numpy as np
+
+from asr import shipped
+
+NOBODY = 54321  # a user that the password file does not have
+WAYS = (0.0, 0.3, 0.7, 0.98)  # of the size that an output has, at which the disk is full
+
+
+def writers(folder: Path) -> dict[str, tuple[list[object], Path]]:
+    """Commands and what each writes last, by name."""
+    kills.corpus(folder)
+    manifest, text = folder / "all.jsonl", folder / "text.txt"
+    text.write_text("a b a\nb a b b\na a b\n" * 300)
+    (folder / "lexicon.txt").write_text("a\ta |\nb\tb |\n")
+    out = folder / "out"
+    model = shipped.model_folder("digits")
+    (folder / "c.toml").write_text(kills.CONFIG.replace('"tokens.txt"', f'"{folder / "tokens.txt"}"'))
+    train = ["train", "--config", folder / "c.toml", "--train", manifest, "--dev", manifest, "--set", "train.epochs=1"]
+    return {
+        "transcribe --output-dir": (
+            ["transcribe", folder / "u00.wav", "--model", model, "--format", "json", "--output-dir", out], out),
+        "decode --output": (["decode", "--model", model, "--manifest", manifest, "--output", out / "h.trn"], out),
+        "decode --save-log-probs": (
+            ["decode", "--model", model, "--manifest", manifest, "--save-log-probs", out / "l.npz"], out),
+        "align --output": (["align", folder / "u00.wav", text, "--model", model, "--output", out / "a.srt"], out),
+        "features --output": (["features", folder / "u00.wav", "--output", out / "f.npy"], out),
+        "data import": (["data", "import", manifest, "--output", out / "m.jsonl"], out),
+        "data augment": (["data", "augment", manifest, "--output", out / "aug"], out),
+        "tokens words": (["tokens", "words", text, "--output", out / "w.txt"], out),
+        "lm ngram": (["lm", "ngram", text, "--order", "3", "--output", out / "l.arpa"], out),
+        "lm ngram .gz": (["lm", "ngram", text, "--order", "3", "--output", out / "l.arpa.gz"], out),
+        "checkpoint pack": (["checkpoint", "pack", model, "--dtype", "float16", "--output", out / "m"], out),
+        "train": ([*train, "--output", out / "t"], out),
+    }  # fmt: skip
+
+
+def full_disk(folder: Path, only: str = "") -> list[list[str]]:
+    """Each writer with a limit of the size of any file, which fails as a full disk does (EFBIG)."""
+    rows = []
+    log = folder / "log"
+    for name, (command, out) in writers(folder).items():
+        if only not in name:
+            continue
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        good = children.run(command, log)
+        sizes = {path.relative_to(out): path.stat().st_size for path in out.rglob("*") if path.is_file()}
+        if good.code != 0 or (not sizes and name != "align --output"):
+            rows.append([name, "-", f"NOT RUN: exit code {good.code} {good.err[-150:]!r}"])
+            continue
+        largest, wrong = max(sizes.values(), default=0), []
+        for share in WAYS:
+            shutil.rmtree(out)
+            out.mkdir()
+            limit = int(share * largest)
+            ended = children.run(command, log, before=lambda limit=limit: _limit(limit))
+            if ended.code != 1 or "Traceback" in ended.err:
+                wrong.append(f"at {limit} bytes exit code {ended.code} {ended.err[-200:]!r}")
+            elif not any(part in ended.err for part in (str(out), *map(str, sizes))):
+                wrong.append(f"at {limit} bytes no file is named: {ended.err[-120:]!r}")
+            for path in out.rglob("*"):
+                if (
+                    path.is_file()
+                    and "training" not in path.parts
+                    and path.stat().st_size < sizes.get(path.relative_to(out), 0)
+                ):
+                    wrong.append(f"{path.name} is cut")
+            wrong += [f"left behind: {left}" for left in children.leftovers(out)]
+        rows.append([name, str(len(WAYS)), _verdict(wrong)])
+    return rows
+
+
+def _limit(size: int) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    os.environ["XDG_CACHE_HOME"] = "/nonexistent"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def _become_nobody() -> None:
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+def homes(folder: Path) -> list[list[str]]:
+    """Transcription and decoding where caches and temporary files have no place. Needs root, to be another user."""
+    kills.corpus(folder)
+    os.chmod(folder, 0o755)
+    model = shipped.model_folder("an4")
+    locked = folder / "locked"
+    locked.mkdir(mode=0o555)
+    (folder / "log").touch()
+    os.chmod(folder / "log", 0o666)
+
+    def without(*names: str, **values: str) -> Callable[[], None]:
+        def change() -> None:
+            for name in ("HOME", "XDG_CACHE_HOME", "TMPDIR", *names):
+                os.environ.pop(name, None)
+            os.environ.update(values)
+            _become_nobody()
+
+        return change
+
+    at = str(locked)
+    rows = []
+    for name, change in {
+        "no HOME, and no entry in the password file": without(),
+        "a home that cannot be written": without(HOME=at),
+        "neither home nor TMPDIR can be written": without(HOME=at, TMPDIR=at, XDG_CACHE_HOME=at),
+        "a HOME that does not exist": without(HOME="/nonexistent"),
+        "a cache folder that is somebody else's": without(HOME=at, XDG_CACHE_HOME=str(folder)),
+    }.items():
+        wrong = []
+        for command in (["transcribe", folder / "u00.wav", "--model", model],
+                        ["decode", "--model", model, "--manifest", folder / "all.jsonl"]):  # fmt: skip
+            ended = children.run(command, folder / "log", before=change)
+            if ended.code != 0:
+                wrong.append(f"{command[0]}: exit code {ended.code} {ended.err[-200:]!r}")
+        rows.append([name, "2", _verdict(wrong)])
+    return rows
+
+
+def changing_files(folder: Path) -> list[list[str]]:
+    """Files that vanish, grow or are cut while they are read, and a clock that jumps."""
+    import soundfile
+
+    model = shipped.model_folder("digits")
+    rows = []
+    for name, change in {
+        "the file vanishes": lambda path: path.unlink(),
+        "the file grows": lambda path: path.open("ab").write(bytes(1 << 20)),
+        "the file is cut": lambda path: os.truncate(path, 1 << 16),
+        "another file takes its place": lambda path: os.replace(
+            shutil.copy(folder / "other.wav", folder / "new"), path
+        ),
+    }.items():
+        wrong = []
+        soundfile.write(folder / "other.wav", np.zeros(16000), 16000)
+        for delay in (0.0, 0.05, 0.5):
+            path = folder / "long.wav"
+            soundfile.write(path, np.random.default_rng(0).normal(0, 0.05, 16000 * 120), 16000)
+            log = folder / "log"
+            process = children.start(["transcribe", path, folder / "other.wav", "--model", model], log)
+            thread = threading.Thread(
+                target=lambda path=path, delay=delay, change=change: (time.sleep(delay), change(path))
+            )
+            thread.start()
+            ended = children.wait(process, log)
+            thread.join()
+            if ended.code not in (0, 1) or "Traceback" in ended.err or str(folder / "other.wav") not in ended.err:
+                wrong.append(f"after {delay} s exit code {ended.code} {ended.err[-200:]!r}")
+        rows.append([name, "3", _verdict(wrong)])
+    return rows
+
+
+def _verdict(wrong: list[str]) -> str:
+    return "as it must be" if not wrong else f"{len(wrong)} WRONG: {'; '.join(wrong[:3])}"
