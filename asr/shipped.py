@@ -8,6 +8,7 @@ from asr.errors import CheckpointError, ConfigError
 
 DEFAULT = "english"
 NEURAL_LM_FOLDER = "lstm"  # the LSTM language model within a model folder
+TAGGER_NAME = "marks"  # the tagger of punctuation marks and capitals within a model folder
 _FOLDER = Path(__file__).parent / "models"
 _CONFIGURATIONS = Path(__file__).parent / "configurations"
 
@@ -55,4 +56,15 @@ def neural_lm_path(name: str | Path | None) -> Path | str | None:
     path = _FOLDER / DEFAULT / NEURAL_LM_FOLDER if str(name) == "shipped" else Path(name)
     if not path.exists():
         raise CheckpointError(f"there is no LSTM language model '{name}'; give its folder, 'shipped' or 'none'.")
+    return path
+
+
+def tagger_folder(name: str | Path = TAGGER_NAME) -> Path:
+    """The folder of a tagger of marks and capitals: a path, or by its name that of the default model.
+
+    Raises CheckpointError where there is none.
+    """
+    path = _FOLDER / DEFAULT / TAGGER_NAME if str(name) == TAGGER_NAME else Path(name)
+    if not path.is_dir():
+        raise CheckpointError(f"there is no tagger '{name}'; give its folder, or '{TAGGER_NAME}' for the shipped one.")
     return path
