@@ -83,7 +83,9 @@ def _epoch_line(entry: EpochLog) -> str:
 @command.command("apply", short_help="Label the words of a text.")
 @click.argument("text", type=click.Path(path_type=Path))
 @click.option("--model", default=TAGGER_NAME, show_default=True, help=MODEL_HELP)
-@click.option("--table", is_flag=True, help="Print a word and its labels a line instead of text with marks and capitals.")
+@click.option(
+    "--table", is_flag=True, help="Print a word and its labels a line instead of text with marks and capitals."
+)
 def apply(text: Path, model: str, table: bool) -> None:
     """Label the words of TEXT, each line for itself, words separated by spaces.
 
@@ -146,7 +148,8 @@ def evaluate(text: Path, model: str, columns: bool, baselines: Path | None, as_j
     for name, column in rows.items():
         click.echo(f"{name}: accuracy {column['accuracy']:.2%}")
         for label, row in column["labels"].items():
-            line = f"  {label or 'none':8} precision {row['precision']:.2%}, recall {row['recall']:.2%}, F1 {row['f1']:.2%}"
+            line = f"  {label or 'none':8} precision {row['precision']:.2%}, recall {row['recall']:.2%}"
+            line += f", F1 {row['f1']:.2%}"
             for other, test in row.get("baselines", {}).items():
                 line += f"; {other} F1 {test['f1']:.2%} (p = {test['p_value']:.4f})"
             click.echo(f"{line}, {row['count']} words")

@@ -24,7 +24,6 @@ class Word:
     display: str | None = None
 
 
-
 def timed_words(hypothesis: Hypothesis, seconds_per_frame: float, start: float = 0.0) -> list[Word]:
     """A hypothesis's words with times in seconds; `start` is where its first frame begins."""
     return [

@@ -89,7 +89,13 @@ class Aligner:
         begins = np.concatenate(times)
         placed = align(np.concatenate(rows), spelled, self.speller.tokens.boundary)
         timed = [
-            Word(word, float(begins[at.start]), float(begins[at.end - 1]) + frame, float(np.exp(at.log_prob)), display=shown)
+            Word(
+                word,
+                float(begins[at.start]),
+                float(begins[at.end - 1]) + frame,
+                float(np.exp(at.log_prob)),
+                display=shown,
+            )
             for word, shown, at in zip(words, printed_words(text, words), placed, strict=True)
         ]
         return Transcript(audio.name, segments.seconds, tuple(timed))

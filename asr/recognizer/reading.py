@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,7 +40,7 @@ def for_reading(words: Sequence[Word], tagger: Tagger, numbers: str = "digits") 
 
 def _displays(words: Sequence[Word], tagger: Tagger, numbers: str) -> list[str]:
     plain = [word.word for word in words]
-    pauses = [after.start - word.end for word, after in zip(words, words[1:], strict=False)] + [math.nan]
+    pauses = [after.start - word.end for word, after in itertools.pairwise(words)] + [math.nan]
     shown = marked(tagger, plain, pauses)
     shown = [text if title is None else title for text, title in zip(shown, titles(plain, shown), strict=True)]
     if numbers == "words":
@@ -81,7 +82,11 @@ def paragraphs(words: Sequence[Word]) -> list[list[Word]]:
             if place + 1 == len(turn) or not _ends_sentence(turn, place):
                 continue
             pause, length = turn[place + 1].start - word.end, len(found[-1])
-            if pause > PARAGRAPH_PAUSE or (length > LONG_PARAGRAPH and pause > SHORT_PAUSE) or length > LONGEST_PARAGRAPH:
+            if (
+                pause > PARAGRAPH_PAUSE
+                or (length > LONG_PARAGRAPH and pause > SHORT_PAUSE)
+                or length > LONGEST_PARAGRAPH
+            ):
                 found.append([])
     return found
 

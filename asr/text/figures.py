@@ -16,32 +16,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-_UNITS = {w: n for n, w in enumerate("one two three four five six seven eight nine".split(), 1)}
-_TEENS = {
-    word: number
-    for number, word in enumerate(
-        "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(), 10
-    )
-}
-_TENS = {w: 10 * n for n, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_ONE_TO_NINE = "one two three four five six seven eight nine"
+_FROM_TEN = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_BY_TEN = "twenty thirty forty fifty sixty seventy eighty ninety"
+_FIRST_TO = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
+    fifteenth sixteenth seventeenth eighteenth nineteenth"""
+_TWELVE = "january february march april may june july august september october november december"
+_BEFORE_YEARS = "in of since until till by from to after before during year spring summer autumn winter fall"
+_UNITS = {word: number for number, word in enumerate(_ONE_TO_NINE.split(), 1)}
+_TEENS = {word: number for number, word in enumerate(_FROM_TEN.split(), 10)}
+_TENS = {word: 10 * number for number, word in enumerate(_BY_TEN.split(), 2)}
 _SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _DIGITS = {"zero": 0, "oh": 0} | _UNITS
 _REPEATS = {"double": 2, "triple": 3}
-_ORDINALS = {
-    word: number
-    for number, word in enumerate(
-        """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
-        fifteenth sixteenth seventeenth eighteenth nineteenth""".split(),
-        1,
-    )
-} | {f"{word[:-1]}ieth": value for word, value in _TENS.items()}
+_ORDINALS = {word: number for number, word in enumerate(_FIRST_TO.split(), 1)} | {
+    f"{word[:-1]}ieth": value for word, value in _TENS.items()
+}
 _SCALE_ORDINALS = {"hundredth": 100, "thousandth": 1000, "millionth": 10**6}
 _DECADES = {f"{word[:-1]}ies": value for word, value in _TENS.items()} | {"hundreds": 0}
-_MONTHS = frozenset(
-    "january february march april may june july august september october november december".split()
-)
-_YEAR_CUES = _MONTHS | frozenset("in of since until till by from to after before during year spring summer autumn winter fall".split())
-_TIME_CUES = frozenset("at by until till before after around about from to".split())
+_MONTHS = frozenset(_TWELVE.split())
+_YEAR_CUES = _MONTHS | frozenset(_BEFORE_YEARS.split())
 _CURRENCIES = {"dollar": "$", "dollars": "$", "euro": "\u20ac", "euros": "\u20ac"}
 _CENTS = frozenset(("cent", "cents"))
 _TITLES = {"mister": "Mr.", "missus": "Mrs.", "doctor": "Dr."}
@@ -97,7 +91,7 @@ def figures(
 
 
 def titles(words: Sequence[str], shown: Sequence[str]) -> list[str | None]:
-    """"Mr." and the like for a title before a name, None for other words. shown: the words with their capitals."""
+    """ "Mr." and the like for a title before a name, None for other words. shown: the words with their capitals."""
     return [
         _TITLES[word] if word in _TITLES and place + 1 < len(words) and shown[place + 1][:1].isupper() and
         shown[place][-1:].isalpha() else None
@@ -163,7 +157,7 @@ def _time(reader: _Reader, first: int) -> _Found | None:
 
 
 def _year(reader: _Reader, first: int) -> _Found | None:
-    """A year in two pairs (nineteen eighty four, nineteen oh five, nineteen hundred), a decade, or two thousand five."""
+    """A year in two pairs (nineteen eighty four, nineteen oh five), in hundreds, a decade, or two thousand five."""
     high = _below_hundred(reader, first, first)
     if high is None:
         return None
@@ -176,7 +170,11 @@ def _year(reader: _Reader, first: int) -> _Found | None:
             place += 1
         low = _below_hundred(reader, place, first)
         if low is None:
-            return None if reader.at(place - 1, first) == "and" or reader.at(place, first) in _MORE else _Found("2000", place)
+            return (
+                None
+                if reader.at(place - 1, first) == "and" or reader.at(place, first) in _MORE
+                else _Found("2000", place)
+            )
         return None if reader.at(low[1], first) in _MORE else _Found(f"{2000 + low[0]}", low[1])
     if not 10 <= value <= 20 or place - first > 1:
         return None
@@ -189,7 +187,12 @@ def _year(reader: _Reader, first: int) -> _Found | None:
     if word == "oh" and reader.at(place + 1, first) in _UNITS:
         return _Found(f"{value}0{_UNITS[reader.at(place + 1, first)]}", place + 2)
     low = _below_hundred(reader, place, first)
-    if low is None or low[0] < 10 or (value < 13 and not cued) or reader.at(low[1], first) in (*_MORE, "percent", "dollars"):
+    if (
+        low is None
+        or low[0] < 10
+        or (value < 13 and not cued)
+        or reader.at(low[1], first) in (*_MORE, "percent", "dollars")
+    ):
         return None
     return _Found(f"{value}{low[0]:02d}", low[1])
 
@@ -204,7 +207,9 @@ def _ordinal(reader: _Reader, first: int) -> _Found | None:
     if read is None:
         return None
     value, place = read
-    dated = reader.before(first) in _MONTHS or (reader.at(place, first) == "of" and reader.at(place + 1, first) in _MONTHS)
+    dated = reader.before(first) in _MONTHS or (
+        reader.at(place, first) == "of" and reader.at(place + 1, first) in _MONTHS
+    )
     suffix = "th" if value % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
     return _Found(f"{value:,}{suffix}", place, 0 if dated else value)
 
@@ -289,7 +294,9 @@ def _cardinal(reader: _Reader, first: int) -> tuple[int, int] | None:
         return _with_article(reader, first)
     total, place, limit, found = 0, first, 10**15, False
     while True:
-        start = place + 1 if found and reader.at(place, first) == "and" and reader.at(place - 1, first) != "and" else place
+        start = (
+            place + 1 if found and reader.at(place, first) == "and" and reader.at(place - 1, first) != "and" else place
+        )
         group = _below_thousand(reader, start, first)
         if group is None:
             break

@@ -12,7 +12,7 @@ from asr.recognizer.transcript import Word
 class Tagger:
     """Sets the marks that a test asks for, by word; capitals of names."""
 
-    class config:  # noqa: N801
+    class config:
         outputs = {"mark": ["", ",", ".", "?", "!", ";"], "case": ["lower", "capital", "upper"]}  # noqa: RUF012
 
     def __init__(self, marks: dict[str, str], names: tuple[str, ...] = ()) -> None:
@@ -69,7 +69,9 @@ def test_pauses_are_those_between_words_of_one_channel():
 
 
 def test_paragraphs_end_with_sentences_at_pauses():
-    words = for_reading(timed("he left they stayed then", {"left": 2.0, "stayed": 0.2}), Tagger({"left": ".", "stayed": "."}))
+    words = for_reading(
+        timed("he left they stayed then", {"left": 2.0, "stayed": 0.2}), Tagger({"left": ".", "stayed": "."})
+    )
     assert [text_of(part) for part in paragraphs(words)] == ["He left.", "They stayed. Then"]
     long = for_reading(timed("a b " * 200), Tagger({"b": "."}))
     assert all(len(part) <= 162 for part in paragraphs(long))

@@ -21,7 +21,7 @@ def test_scores_equal_scikit_learns():
     for label in range(4):
         found = label_score(ACTUAL, predicted, label)
         assert [found.precision, found.recall, found.f1, found.count] == pytest.approx([row[label] for row in expected])
-    assert accuracy(ACTUAL, predicted) == pytest.approx((ACTUAL == predicted).mean())
+    assert accuracy(ACTUAL, predicted) == pytest.approx((predicted == ACTUAL).mean())
 
 
 def test_unknown_labels_count_nowhere():

@@ -72,7 +72,9 @@ def _lines(text: TaggedText, column: str) -> Iterator[str]:
     labels = text.labels[column]
     for start in range(0, len(text), LINE):
         line: list[str] = []
-        for word, label in zip(text.words[start : start + LINE].tolist(), labels[start : start + LINE].tolist(), strict=True):
+        for word, label in zip(
+            text.words[start : start + LINE].tolist(), labels[start : start + LINE].tolist(), strict=True
+        ):
             line.append(text.types[word])
             if label > 0:
                 line.append(EVENT.format(label))

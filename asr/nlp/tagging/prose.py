@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,13 +21,12 @@ VERSE_SHARE = 0.04  # of words that are frequent, capital, and begin no sentence
 # Dashes and colons count as commas, as in Tilk & Alumäe (2016).
 _MARK_OF = {"?": "?", "!": "!", ".": ".", "\u2026": ".", ";": ";", ",": ",", ":": ",", "\u2014": ","}
 _PRECEDENCE = "?!.\u2026;,:\u2014"
-_BROKEN_OFF = re.compile("(?:-{2,}|\u2014)(?=[\"\u201d])")  # what is said ends there
+_BROKEN_OFF = re.compile('(?:-{2,}|\u2014)(?=["\u201d])')  # what is said ends there
 _DASHES = re.compile(r"\s*(?:-{2,}|[\u2014\u2013])\s*")
 _QUOTES = "\"'\u201c\u201d\u2018\u2019`"
-_TOKEN = re.compile(
-    rf"(?P<open>[{_QUOTES}(\[]*)(?P<body>.*?)(?P<close>[.,;:?!\u2026\u2014)\]{_QUOTES}]*)", re.S
-)
-_ELIDED = frozenset("tis twas twere twill twould em im er til till cause bout gainst mid midst neath round".split())
+_TOKEN = re.compile(rf"(?P<open>[{_QUOTES}(\[]*)(?P<body>.*?)(?P<close>[.,;:?!\u2026\u2014)\]{_QUOTES}]*)", re.S)
+_ELISIONS = "tis twas twere twill twould em im er til till cause bout gainst mid midst neath round"
+_ELIDED = frozenset(_ELISIONS.split())
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def is_verse(words: list[MarkedWord]) -> bool:
     """Whether a paragraph's lines begin with capitals, as those of verse and of headings do."""
     odd = sum(
         word.case == 1 and word.word in FUNCTION_WORDS and word.word != "i" and MARKS[before.mark] not in ENDS
-        for before, word in zip(words, words[1:], strict=False)
+        for before, word in itertools.pairwise(words)
     )
     return odd > 1 and odd > VERSE_SHARE * len(words)
 
@@ -100,7 +100,7 @@ def paragraphs_of(lines: Iterator[str]) -> Iterator[str]:
 
 @lru_cache(maxsize=1 << 18)
 def _read(token: str) -> tuple[bool, list[tuple[str, int]], int, bool]:
-    """Of one printed token: whether a quotation opens, its words with case, the mark after it, whether dots trail off."""
+    """Of a printed token: whether a quotation opens, its words with case, the mark after it, whether dots trail off."""
     match = _TOKEN.fullmatch(token)
     assert match is not None
     opened, body, close = match["open"], match["body"], match["close"]
@@ -125,8 +125,10 @@ def _read(token: str) -> tuple[bool, list[tuple[str, int]], int, bool]:
 
 def _is_shortened(body: str) -> bool:
     """Whether a full stop after a token belongs to it: an abbreviation, an initial but I."""
-    return body.lower() in ABBREVIATED or (len(body) == 1 and body.isupper() and body != "I") or (
-        "." in body and len(body.replace(".", "")) <= 3
+    return (
+        body.lower() in ABBREVIATED
+        or (len(body) == 1 and body.isupper() and body != "I")
+        or ("." in body and len(body.replace(".", "")) <= 3)
     )
 
 

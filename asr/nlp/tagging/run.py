@@ -75,7 +75,9 @@ def _start(
         words = [train.types[place] for place in order.tolist() if counts[place] >= config.min_count]
         return TagNetwork(replace(config.model, outputs=outputs), len(words) + FIRST_WORD_ID), words
     first = Tagger.open(config.init)
-    if {name: list(labels) for name, labels in first.config.outputs.items()} != {n: list(v) for n, v in outputs.items()}:
+    if {name: list(labels) for name, labels in first.config.outputs.items()} != {
+        n: list(v) for n, v in outputs.items()
+    }:
         raise ConfigError(f"{config.init} is a tagger of other labels than the text has.")
     words = list(first.vocabulary)
     changes = {"dropout": config.model.dropout, "word_dropout": config.model.word_dropout}

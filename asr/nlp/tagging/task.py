@@ -199,9 +199,7 @@ class _Encoded:
         self.affixes = affix_ids(text.types, model.config)
 
 
-def _cut(
-    ends: NDArray[np.bool_], config: SequenceConfig, random: np.random.Generator
-) -> list[tuple[int, int]]:
+def _cut(ends: NDArray[np.bool_], config: SequenceConfig, random: np.random.Generator) -> list[tuple[int, int]]:
     """Sequences (first word, end) of lengths as `config` says that cover a text once."""
     stops = np.flatnonzero(ends) + 1
     spans, start = [], 0

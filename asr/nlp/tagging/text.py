@@ -68,7 +68,9 @@ def read_prose(paths: Iterable[Path]) -> TaggedText:
     return _not_empty(builder.text(), "the text")
 
 
-def read_columns(path: Path, outputs: Mapping[str, Sequence[str]] | None = None) -> tuple[TaggedText, dict[str, list[str]]]:
+def read_columns(
+    path: Path, outputs: Mapping[str, Sequence[str]] | None = None
+) -> tuple[TaggedText, dict[str, list[str]]]:
     """A table (.tsv) with a header `word` and the names of columns, a word a line, a blank line after each sentence;
     and the labels of each column.
 
@@ -94,7 +96,9 @@ def read_columns(path: Path, outputs: Mapping[str, Sequence[str]] | None = None)
         found = []
         for name, place in zip(wanted, places, strict=True):
             known = numbers[name]
-            found.append(known.setdefault(values[place], len(known)) if outputs is None else known.get(values[place], UNSURE))
+            found.append(
+                known.setdefault(values[place], len(known)) if outputs is None else known.get(values[place], UNSURE)
+            )
         builder.add(values[0], found, False)
     if any(len(known) > 127 for known in numbers.values()):
         raise DataError(f"{path}: a column has more than 127 labels.")
