@@ -8,8 +8,8 @@ _CLOSING = "\"'\u201d\u2019)"
 # A line that ends in one of these leaves the reader waiting for its noun or verb.
 _A_THE = "a an the my your his its our their every"
 _MR = "mr mrs ms dr st mister missus doctor miss sir saint captain lord lady professor"
-_OF_IN = """of in on at by for with from to into onto upon over under about between through during without within against
-    toward towards among across behind beyond near before after since until than like as"""
+_OF_IN = """of in on at by for with from to into onto upon over under about between through during without within
+    against toward towards among across behind beyond near before after since until than like as"""
 _AND_THAT = "and but or nor so yet because although though while when where which who whom whose that if unless"
 _IS_HAS = """is am are was were be been being has have had do does did will would shall should can could may might must
     i'm you're he's she's it's we're they're i've you've we've they've i'll you'll he'll she'll we'll they'll not"""
@@ -55,4 +55,4 @@ def is_weak_end(word: str) -> bool:
     if word[-1:] in (",", ";", "?", "!"):
         return False
     plain = word.lower().strip(".,;:?!\"'")
-    return (plain in _DETERMINERS and word[-1:] != ".") or plain in _TITLES and word[:1].isupper()
+    return (plain in _DETERMINERS and word[-1:] != ".") or (plain in _TITLES and word[:1].isupper())

@@ -67,7 +67,7 @@ def test_small_numbers_and_what_may_be_several_stay_words(spoken):
 
 
 def test_a_number_ends_with_the_sentence_and_does_not_begin_one():
-    words = "there were twenty five went away".split()
+    words = ["there", "were", "twenty", "five", "went", "away"]
     assert written(" ".join(words)) == "there were 25 went away"
     breaks = [word == "twenty" for word in words]
     assert written(" ".join(words), breaks=breaks) == "there were 20 five went away"
@@ -77,7 +77,7 @@ def test_a_number_ends_with_the_sentence_and_does_not_begin_one():
 
 
 def test_titles_are_shortened_before_names_alone():
-    shown = "Then Mister King met the doctor and Missus, King".split()
+    shown = ["Then", "Mister", "King", "met", "the", "doctor", "and", "Missus,", "King"]
     assert titles([word.lower().strip(",") for word in shown], shown) == [
         None, "Mr.", None, None, None, None, None, None, None,
     ]  # fmt: skip
