@@ -1,6 +1,6 @@
-"""Marks and capitals on recognised speech: python tools/bench/marks.py MANIFEST TRANSCRIPTS.jsonl [--model DIR] [--skip N]
+"""Marks and capitals on recognised speech: python tools/bench/marks.py MANIFEST TRANSCRIPTS [--model DIR] [--skip N]
 
-MANIFEST is of utterances whose `text` is printed, with marks; TRANSCRIPTS.jsonl has for each an object with `id` and
+MANIFEST is of utterances whose `text` is printed, with marks; TRANSCRIPTS has for each an object with `id` and
 `words` as `asr transcribe --raw --format json` writes them. Prints F1 of marks and accuracy of case three times: on the
 words of the reference, on the recognised words without pauses, and with them. A recognised word has the mark and the
 case of the reference word that it is aligned with; reference words that were not recognised count as missed.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import itertools
 import json
 import math
 from pathlib import Path
@@ -44,7 +45,7 @@ def main() -> None:
             reference = marked_words(row["text"])
             said = spoken[row["id"]]
             words = [word["word"] for word in said] if recognised else [word.word for word in reference]
-            gaps = [b["start"] - a["end"] for a, b in zip(said, said[1:], strict=False)] + [math.nan]
+            gaps = [b["start"] - a["end"] for a, b in itertools.pairwise(said)] + [math.nan]
             labels = tagger.tag(words, gaps if pauses else None)
             place = _aligned([word.word for word in reference], words)
             for index, word in enumerate(reference):
@@ -55,10 +56,8 @@ def main() -> None:
                 found[CASE].append(CASES.index(labels[CASE][at]) if at is not None else -2)
         marks, cases = (np.array(actual[name]) for name in (MARK, CASE))
         own_marks, own_cases = (np.array(found[name]) for name in (MARK, CASE))
-        scores = ", ".join(
-            f"{MARKS[label]} {label_score(marks, own_marks, label).f1:.1%} of {label_score(marks, own_marks, label).count}"
-            for label in range(1, len(MARKS))
-        )
+        rows = [label_score(marks, own_marks, label) for label in range(1, len(MARKS))]
+        scores = ", ".join(f"{mark} {row.f1:.1%} of {row.count}" for mark, row in zip(MARKS[1:], rows, strict=True))
         print(f"{title}: F1 {scores}; case {accuracy(cases, own_cases):.2%}")
 
 
