@@ -103,15 +103,15 @@ def model_with_tagger(tiny_model, tmp_path):
 
 def test_a_model_s_own_tagger_sets_marks_unless_words_stay_raw(model_with_tagger, tiny_model, make_wav, run):
     wav = make_wav("a.wav", 4.0)
-    read = Recognizer.load(model_with_tagger, greedy=True).transcribe(wav)
-    raw = Recognizer.load(model_with_tagger, greedy=True, raw=True).transcribe(wav)
+    read = Recognizer.load(model_with_tagger).transcribe(wav)
+    raw = Recognizer.load(model_with_tagger, raw=True).transcribe(wav)
     assert raw.words
     assert [(w.word, w.start, w.end) for w in read.words] == [(w.word, w.start, w.end) for w in raw.words]
     assert read.text.count("?") == len([word for word in read.words if word.display])
     assert read.text[0].isupper() or not read.text[0].isalpha()
     assert raw.text == raw.raw == read.raw
-    assert Recognizer.load(tiny_model, greedy=True).transcribe(wav).text == raw.text
-    options = ["transcribe", wav, "--model", model_with_tagger, "--greedy"]
+    assert Recognizer.load(tiny_model).transcribe(wav).text == raw.text
+    options = ["transcribe", wav, "--model", model_with_tagger]
     assert run(*options)[1] == read.to_txt()
     assert run(*options, "--raw")[1] == raw.text + "\n"
     values = json.loads(run(*options, "--format", "json")[1])
