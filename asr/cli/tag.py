@@ -15,7 +15,7 @@ from asr.train.log import EpochLog
 MODEL_HELP = f"Folder from `asr nlp tag train`, or '{TAGGER_NAME}' for the one that comes with the package."
 
 
-@click.group()
+@click.group(short_help="Label the words of a text.")
 def command() -> None:
     """Label every word of a text: punctuation marks and capitals, or columns of your own.
 
