@@ -52,10 +52,11 @@ def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML).")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--resume", is_flag=True, help="Continue the run in OUTPUT, or start if there is none.")
+@click.option("--device", help="auto, cpu or cuda.  [default: that of the configuration, auto]")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
 def train(
     file: Path, text_col: str, label_col: str, lines: bool, encoding: str, dev: Path | None, dev_text_col: str | None,
-    config_path: Path | None, output: Path, resume: bool, overrides: tuple[str, ...],
+    config_path: Path | None, output: Path, resume: bool, device: str | None, overrides: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Train a classifier on a table (.csv, .tsv or .jsonl, also .gz, .bz2 or .xz) with a text and a label in each row.
 
@@ -78,7 +79,8 @@ def train(
 
     values = to_dict(ClassifierRunConfig())
     merge(values, read_toml(config_path) if config_path else {})
-    config = from_dict(ClassifierRunConfig, with_overrides(values, overrides))
+    chosen = [*overrides, *([f"train.device={device}"] if device is not None else [])]
+    config = from_dict(ClassifierRunConfig, with_overrides(values, chosen))
     texts = read_table(file, text_col, label_col, lines, encoding)
     held = read_table(dev, dev_text_col or text_col, label_col, lines, encoding) if dev else None
     note(f"{len(texts)} texts, {len(set(texts.labels))} classes")
