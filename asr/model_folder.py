@@ -16,6 +16,7 @@ from asr.atomic_file import replacing, write_atomically
 from asr.errors import CheckpointError
 
 FORMAT = 1
+LARGEST_WEIGHT = 1e9
 LARGEST = 1e15  # of any number in a configuration
 BITS = {"float32": 32, "float16": 16, "int8": 8}  # of weights, by the name of how they are stored
 SCALE = ".scale"  # added to the name of an 8-bit array: what its rows are multiplied by
@@ -114,8 +115,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         arrays = load_file(path)
         for name, value in arrays.items():
-            if value.dtype.kind == "f" and not np.isfinite(value).all():
-                raise ValueError(f"'{name}' holds values that are no numbers")
+            if value.dtype.kind == "f" and not np.abs(value).max(initial=0.0) <= LARGEST_WEIGHT:  # true of NaN
+                raise ValueError(f"'{name}' holds values that are no numbers, or far too large")
         return arrays
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; is {path.parent} a model folder?") from None

@@ -224,7 +224,7 @@ def test_a_full_disk_keeps_arrays_in_memory(home: Path, source: Path) -> None:
     assert make.calls == 2
 
 
-@pytest.mark.parametrize("call", ["mkdir", "mkstemp", "replace"])
+@pytest.mark.parametrize("call", ["mkdir", "open", "replace"])
 def test_a_read_only_folder_keeps_arrays_in_memory(
     home: Path, source: Path, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,7 +233,7 @@ def test_a_read_only_folder_keeps_arrays_in_memory(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    owner = {"mkdir": Path, "mkstemp": cache_folder.tempfile, "replace": os}[call]
+    owner = {"mkdir": Path, "open": os, "replace": os}[call]
     monkeypatch.setattr(owner, call, refuse)
     _assert_equal(cached_arrays(source, "model", "1", Maker()))
     assert not home.exists() or _files(home) == []
@@ -278,3 +278,13 @@ def test_two_processes_at_once_get_whole_arrays(home: Path, source: Path) -> Non
     for process in processes:
         process.join()
     assert [path.suffix for path in _files(home)] == [SUFFIX]
+
+
+def test_a_cache_of_other_arrays_is_made_anew(home: Path, source: Path) -> None:
+    make = Maker()
+    forms = {name: (array.dtype.str, array.ndim) for name, array in make().items()}
+    cached_arrays(source, "model", "1", make, forms)
+    _assert_equal(cached_arrays(source, "model", "1", make, forms))
+    assert make.calls == 2
+    _assert_equal(cached_arrays(source, "model", "1", make, forms | {"order": ("<f8", 1)}))
+    assert make.calls == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,8 +43,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     except AudioError:
         raise
     except Exception as error:  # of any class: what is wrong with a file may show anywhere
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number else str(error)
+        reason = getattr(error, "strerror", None) or str(error)
         raise AudioError(f"{path} is not audio that can be read ({reason}); convert it to wav or flac.") from None
 
 

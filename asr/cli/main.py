@@ -17,6 +17,8 @@ from asr.extras import explained
 
 COMMANDS = {
     "transcribe": ("asr.cli.speech.transcribe", "Turn audio files into text, subtitles or word times."),
+    "serve": ("asr.cli.serve", "Serve transcription over HTTP and WebSockets, with a page."),
+    "adapt": ("asr.cli.speech.adapt", "Adapt a model to a domain, to names, to a voice."),
     "train": ("asr.cli.speech.train", "Train an acoustic model."),
     "decode": ("asr.cli.speech.decode", "Decode a manifest, or stored log-probabilities of any CTC model."),
     "tune": ("asr.cli.speech.tune", "Tune the weights of the search on a dev set."),

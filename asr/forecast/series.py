@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 MISSING_CHOICES = ("error", "interpolate", "last")
 MISSING_SIGNS = {"", "na", "nan", "null", "none", "?", "-"}
 SEASONS = {"hour": 24, "day": 7, "week": 52, "month": 12, "quarter": 4, "year": 1, "half-hour": 48, "minute": 60}
+LARGEST_TIME = 1e15  # of times that are numbers
 _DAY = 86_400.0
 _STEPS = {
     "minute": 60,
@@ -191,14 +192,16 @@ def _check_times(table: _Table, times: Sequence[str], column: str, notes: list[s
 def _stamp(table: _Table, row: int, text: str, column: str) -> float:
     """A time as a number: seconds for dates, months for year-month, the number itself for numbers."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        pass
+        number = math.nan
+    if abs(number) <= LARGEST_TIME:
+        return number
     if match := _YEAR_MONTH.match(text):
         return 12.0 * int(match[1]) + int(match[2])
     try:
         return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise DataError(
             f"{table.source} line {table.lines[row]}, column '{column}': '{text}' is not a time; use ISO dates, "
             "year-month, or numbers."
@@ -225,6 +228,14 @@ def _frequency(example: str, step: float) -> str:
 
 def future_times(series: Series, horizon: int) -> list[str]:
     """Labels of the `horizon` steps after a series: times if its frequency is known, else numbers from 1."""
+    try:
+        return _times_after(series, horizon)
+    except (ValueError, OverflowError):  # beyond the year 9999
+        return [str(number) for number in range(1, horizon + 1)]
+
+
+def _times_after(series: Series, horizon: int) -> list[str]:
+    """As `future_times`. Raises ValueError or OverflowError for times that the calendar does not have."""
     last = series.times[-1] if series.times else ""
     if match := _YEAR_MONTH.match(last):
         start = 12 * int(match[1]) + int(match[2]) - 1

@@ -22,7 +22,7 @@ from asr.data.manifest import BadItem, Utterance, read_manifest
 from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
 from asr.errors import explain
-from asr.recognizer.npz import read_npz, write_npz
+from asr.npz import read_npz, write_npz
 from asr.recognizer.segments import log_probs_of
 from asr.shipped import model_folder
 

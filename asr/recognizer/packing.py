@@ -50,7 +50,7 @@ def pack_model(source: Path, output: Path, new: Replacements, note: Note | None 
         made = Path(folder) / "model"
         made.mkdir()
         _write(package, made, new, search)
-        _write_graph(package, made, new, note)
+        _write_graph(package, made, note)
         ModelPackage.open(made)
         _move(made, output)
     written = ModelPackage.open(output)
@@ -116,25 +116,20 @@ def _write_weights(source: Path, target: Path, dtype: str | None) -> None:
 
 
 def _write_lexicon(package: ModelPackage, made: Path, chosen: Lexicon | str | Path | None) -> None:
-    """As gzip if the file is; the lexicon that is replaced is left out."""
-    if isinstance(chosen, Lexicon):
-        source, text = chosen.source, chosen.to_text()
-    elif chosen is None:
-        source, text = (package.lexicon.source if package.lexicon is not None else None), ""
-        if source is not None:
-            shutil.copyfile(source, made / source.name)
+    """As gzip if the file is, or for a lexicon without one if the model's is."""
+    own = package.lexicon.source if package.lexicon is not None else None
+    if chosen is None and own is not None:
+        shutil.copyfile(own, made / own.name)
+    if chosen is None or str(chosen) == NONE:
         return
-    elif str(chosen) == NONE:
-        return
-    else:
-        source, text = Path(chosen), Lexicon.read(chosen).to_text()
-    write_text(made / LEXICONS[source is not None and source.suffix == ".gz"], text)
+    lexicon = chosen if isinstance(chosen, Lexicon) else Lexicon.read(chosen)
+    source = lexicon.source or own
+    write_text(made / LEXICONS[source is not None and source.suffix == ".gz"], lexicon.to_text())
 
 
-def _write_graph(package: ModelPackage, made: Path, new: Replacements, note: Note | None) -> None:
+def _write_graph(package: ModelPackage, made: Path, note: Note | None) -> None:
     """Keep the network's graph, which holds no weights, or make one; without one the model runs with torch alone."""
-    same = new.dtype is None and new.network is None
-    if package.graph_path is not None and same:
+    if package.graph_path is not None:
         shutil.copyfile(package.graph_path, made / GRAPH)
         return
     try:

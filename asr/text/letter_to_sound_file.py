@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from asr.atomic_file import write_atomically
 from asr.errors import TextError
+from asr.npz import read_npz
 from asr.text.letter_to_sound import END, START, Context, LetterToSound, Pair
+from asr.unpacking import DAMAGED, open_unpacked
 
 FORMAT = 1
 BITS = 10  # of a pair's number in an n-gram's; six fit into 64 bits
@@ -54,13 +56,16 @@ def write_letter_to_sound(path: Path, model: LetterToSound) -> None:
 def read_letter_to_sound(path: str | Path) -> LetterToSound:
     """The model in a file. Raises TextError if it cannot be read or is no such file."""
     try:
-        with np.load(io.BytesIO(lzma.decompress(Path(path).read_bytes())), allow_pickle=False) as stored:
-            arrays = {name: _whole(array) for name, array in stored.items()}
+        with open_unpacked(Path(path), by_content=True) as file:
+            stored, _ = read_npz(Path(path), what="letter-to-sound model", kind="u", content=file.read())
+        arrays = {name: _whole(array) for name, array in stored.items()}
         header = json.loads(arrays["header"].astype(np.uint8).tobytes())
         if (given := header["format"]) > FORMAT:
             raise TextError(f"{path} has format {given}, newer than {FORMAT} of this version; update it.")
         pairs = [(letter, tuple(phones)) for letter, *phones in header["pairs"]]
         order = int(header["order"])
+        if not 1 <= order <= 64 // BITS:
+            raise TextError(f"{path} is no letter-to-sound model: its n-grams are of {order} pairs.")
         counts: dict[Context, dict[Pair, int]] = {}
         weights: dict[Context, int] = {}
         for length in range(1, order + 1):
@@ -69,9 +74,9 @@ def read_letter_to_sound(path: str | Path) -> LetterToSound:
             _add_ngrams(counts, pairs, keys, arrays[f"counts{length}"], length)
             contexts = list(counts)[before:]
             weights |= zip(contexts, arrays[f"weights{length}"].tolist(), strict=True)
-    except OSError as error:
-        raise TextError(f"{path} cannot be read: {error.strerror or error}; check the path.") from None
-    except (KeyError, ValueError, TypeError, IndexError, EOFError, lzma.LZMAError) as error:
+    except FileNotFoundError:
+        raise TextError(f"{path} does not exist; check the path.") from None
+    except (*DAMAGED, KeyError, ValueError, TypeError, IndexError, OverflowError, RecursionError) as error:
         raise TextError(f"{path} is no letter-to-sound model, or damaged ({error}); copy it again.") from None
     choices: dict[str, list[Pair]] = {END[0]: [END]}
     for pair in pairs[2:]:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from asr.atomic_file import replacing
 from asr.errors import DataError, TextError
-from asr.text.unpacking import DAMAGED, open_unpacked
+from asr.unpacking import DAMAGED, open_unpacked
 
 LINES_AT_ONCE = 1000  # that are packed at once
 BYTES_AT_ONCE = 1 << 18  # that are unpacked at once

@@ -125,7 +125,10 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(tmp_path, number, code):
     (tmp_path / "tmp").mkdir()
     program = [sys.executable, "-c", "from asr.cli.main import main; main()", "transcribe", pipe, "--model", "digits"]
     environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
-    process = subprocess.Popen(program, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        program, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs of shells ignore it
+    )  # fmt: skip
     with pipe.open("wb") as file:  # opened once the program reads
         file.write(b"RIFF")
         file.flush()

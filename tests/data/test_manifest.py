@@ -57,3 +57,33 @@ def test_a_manifest_without_a_good_line_is_an_error(tmp_path):
         read_manifest(tmp_path / "m.jsonl")
     with pytest.raises(ManifestError, match="cannot read"):
         read_manifest(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [('{"audio_filepath": "a.wav", "duration": ' + "9" * 5000 + "}\n", "not JSON"), ("[" * 100_000 + "\n", "not JSON"),
+     ('{"audio_filepath": "a.wav", "text": "\\ud800"}\n', "surrogate"),
+     ('{"audio_filepath": "a.wav", "id": "\\udc00x"}\n', "surrogate"),
+     ('{"audio_filepath": "a\\u0000.wav"}\n', "names no file"), ('{"audio_filepath": ""}\n', "")],
+)  # fmt: skip
+def test_lines_that_no_parser_or_file_system_takes_are_listed(tmp_path, make_wav, line, reason):
+    make_wav("a.wav", 1.0)
+    _write(tmp_path / "m.jsonl", {"audio_filepath": "a.wav", "id": "good"}, line)
+    manifest = read_manifest(tmp_path / "m.jsonl", check_audio=True)
+    assert [utterance.id for utterance in manifest.utterances] == ["good"]
+    assert reason in manifest.bad[0].reason
+
+
+def test_any_exception_of_an_item_is_listed_with_its_class(tmp_path, make_wav, monkeypatch):
+    make_wav("a.wav", 1.0)
+    _write(tmp_path / "m.jsonl", {"audio_filepath": "a.wav"}, {"audio_filepath": "b.wav"})
+
+    def check(utterance: Utterance) -> Utterance:
+        if utterance.id == "b":
+            raise ArithmeticError("it went wrong")
+        return utterance
+
+    monkeypatch.setattr("asr.data.manifest.check_utterance", check)
+    manifest = read_manifest(tmp_path / "m.jsonl", check_audio=True)
+    assert len(manifest.utterances) == 1
+    assert manifest.bad[0].reason == "ArithmeticError: it went wrong"

@@ -168,3 +168,19 @@ def test_impossible_requests_are_one_sentence(run, passengers, tmp_path):
     assert "too few for a horizon of 500" in errors
     assert run("forecast", "compare", *passengers, "--methods", "prophet")[0] == 2
     assert run("forecast", "compare", *passengers[:-1], "0")[0] == 2
+
+
+@pytest.mark.parametrize("time", ["inf", "nan", "1e300", "-1e16", "0001-01-01T00:00:00+23:59", "9" * 400])
+def test_times_that_no_calendar_has_are_named_or_counted(tmp_path, time):
+    (tmp_path / "s.csv").write_text(f"t,v\n1,1\n{time},2\n")
+    try:
+        series = read_series(tmp_path / "s.csv", "v", "t")
+    except DataError as error:
+        assert "line 3" in str(error)  # noqa: PT017  # either is right
+    else:
+        assert len(future_times(series, 2)) == 2
+
+
+def test_steps_beyond_the_year_9999_are_numbered(tmp_path):
+    (tmp_path / "s.csv").write_text("t,v\n9999-12-30,1\n9999-12-31,2\n")
+    assert future_times(read_series(tmp_path / "s.csv", "v", "t"), 2) == ["1", "2"]

@@ -56,3 +56,10 @@ def test_punctuation_elsewhere_does_not_change_which_apostrophes_are_quotation_m
 def test_an_amount_of_money_is_read_as_the_number_is(number, sign):
     words = normalize_english(f"{number:,}").split()  # with commas: 1,455 is not a year
     assert normalize_english(f"{sign}{number}").split()[:-1] == words
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "$" + "9" * 400, "9" * 400 + "th", "9" * 5000 + ".5", "9" * 5000 + "th"])
+def test_numbers_of_any_length_are_read_digit_by_digit(text):
+    words = normalize_english(text).split()
+    assert words.count("nine") >= text.count("9")
+    assert normalize_english(" ".join(words)) == " ".join(words)

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import lzma
+
 import pytest
 
+from asr.errors import TextError
 from asr.text.letter_to_sound import LetterToSound
+from asr.text.letter_to_sound_file import read_letter_to_sound
 from asr.text.lexicon import read_cmudict
 from asr.text.pronounce import possessive, pronounce
 
@@ -54,3 +58,14 @@ def test_the_rule_for_possessives_agrees_with_the_dictionary(data):
     agreeing = sum(possessive(word, entries) in endings[word] + entries[word] for word in listed)
     assert len(listed) > 6000
     assert agreeing / len(listed) > 0.94
+
+
+def test_a_file_that_unpacks_to_far_more_or_is_damaged_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("asr.unpacking.ALWAYS_ALLOWED", 1 << 20)
+    (tmp_path / "big").write_bytes(lzma.compress(bytes(8 << 20)))
+    with pytest.raises(TextError, match="ASR_MAX_UNPACKED_MB"):
+        read_letter_to_sound(tmp_path / "big")
+    for content in (b"", b"text", lzma.compress(b"PK\x03\x04 no archive"), lzma.compress(b"text")[:-3]):
+        (tmp_path / "bad").write_bytes(content)
+        with pytest.raises(TextError, match="bad"):
+            read_letter_to_sound(tmp_path / "bad")

@@ -1,7 +1,8 @@
 """Faults on purpose: `python tools/faults --kills 25 --table tools/faults/RESULTS.md`.
 
 Trainings, bulk transcription, packing and two processes that fill one cache are killed at random moments of their
-processor time; every writer meets a full disk; homes are missing or cannot be written; files change while they are read.
+processor time; every writer meets a full disk; homes are missing or cannot be written; files change while they are
+read.
 Exits with 1 if anything was not as it must be.
 """
 

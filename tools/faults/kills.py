@@ -122,7 +122,7 @@ def transcribing(folder: Path, kills: int, seed: int) -> list[str]:
 
 
 def packing(folder: Path, kills: int, seed: int) -> list[str]:
-    """Packing a model is killed; the folder either cannot be opened, in a sentence, or is whole; again makes it whole."""
+    """Packing a model is killed; the folder cannot be opened, which is said, or is whole; another run makes it so."""
     from asr import shipped
 
     log = folder / "log"

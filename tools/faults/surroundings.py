@@ -1,4 +1,4 @@
-"""Full disks, homes that cannot be written or are not there, files that vanish or grow: one sentence, nothing half done."""
+"""Full disks, homes that are missing or cannot be written, files that vanish or grow: a sentence, nothing half done."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def writers(folder: Path) -> dict[str, tuple[list[object], Path]]:
     (folder / "c.toml").write_text(kills.CONFIG.replace('"tokens.txt"', f'"{folder / "tokens.txt"}"'))
     train = ["train", "--config", folder / "c.toml", "--train", manifest, "--dev", manifest, "--set", "train.epochs=1"]
     return {
-        "transcribe --output-dir": (["transcribe", folder / "u00.wav", "--model", model, "--format", "json", "--output-dir", out], out),
+        "transcribe --output-dir": (
+            ["transcribe", folder / "u00.wav", "--model", model, "--format", "json", "--output-dir", out], out),
         "decode --output": (["decode", "--model", model, "--manifest", manifest, "--output", out / "h.trn"], out),
         "decode --save-log-probs": (
-            ["decode", "--model", model, "--manifest", manifest, "--output", "/dev/null", "--save-log-probs", out / "l.npz"], out),
+            ["decode", "--model", model, "--manifest", manifest, "--save-log-probs", out / "l.npz"], out),
         "align --output": (["align", folder / "u00.wav", text, "--model", model, "--output", out / "a.srt"], out),
         "features --output": (["features", folder / "u00.wav", "--output", out / "f.npy"], out),
         "data import": (["data", "import", manifest, "--output", out / "m.jsonl"], out),

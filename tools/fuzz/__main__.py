@@ -36,12 +36,12 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=0, help="of each cheap format")
     parser.add_argument("--seconds", type=float, default=0.0, help="go round all formats for so long")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="formats whose names hold this")
+    parser.add_argument("--only", default="", help="formats whose names hold one of these, by commas")
     parser.add_argument("--state", type=Path, help="folder of counts and of the inputs that found something")
     parser.add_argument("--table", type=Path, help="Markdown to write")
     options = parser.parse_args()
     state = options.state or Path(os.environ.get("TMPDIR", "/tmp")) / f"asr-fuzz-{os.getpid()}"
-    chosen = [target for target in TARGETS if options.only in target.name]
+    chosen = [target for target in TARGETS if any(part in target.name for part in options.only.split(","))]
     tallies = _load(state / "state.json")
     with tempfile.TemporaryDirectory() as home:
         os.environ["XDG_CACHE_HOME"] = home  # seeds of caches are what a run leaves there
@@ -56,12 +56,12 @@ def main() -> int:
             )
             if options.state:
                 _save(state / "state.json", tallies)
-                if options.table:
-                    options.table.write_text(_table(tallies, options.seed))
             if options.seconds and time.monotonic() - started > options.seconds:
                 break
         if not options.seconds or time.monotonic() - started > options.seconds:
             break
+    if options.table:
+        options.table.write_text(_table(tallies, options.seed))
     print(_table(tallies, options.seed), end="")
     found = {name: tally for name, tally in tallies.items() if _findings(tally)}
     for name, tally in found.items():

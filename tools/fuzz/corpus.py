@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import json
-import lzma
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,7 +13,9 @@ import soundfile
 
 from asr import shipped
 from asr.lm.lstm.folder import save_lm
-from asr.recognizer.npz import write_npz
+from asr.npz import write_npz
+from asr.text.letter_to_sound import LetterToSound
+from asr.text.letter_to_sound_file import write_letter_to_sound
 
 RATE = 16000
 TOKENS = "<blank>\n|\na\nb\nc\nd\n"
@@ -140,10 +139,12 @@ def npz() -> list[bytes]:
     return [written, file.getvalue()]
 
 
-def compressed(text: str) -> dict[str, bytes]:
-    """A text by the ending of how it is packed."""
-    data = text.encode()
-    return {".gz": gzip.compress(data, mtime=0), ".bz2": bz2.compress(data), ".xz": lzma.compress(data)}
+def letter_to_sound() -> list[bytes]:
+    """A model of how a few words are pronounced."""
+    said = {"cab": [("K", "AE", "B")], "bad": [("B", "AE", "D")], "dab": [("D", "AE", "B")], "cad": [("K", "AE", "D")]}
+    with tempfile.TemporaryDirectory() as folder:
+        write_letter_to_sound(Path(folder) / "m", LetterToSound.train(said))
+        return [(Path(folder) / "m").read_bytes()]
 
 
 def acoustic_model(folder: Path) -> Path:

@@ -166,7 +166,7 @@ def _changed(value: Any, dice: random.Random) -> Any:
         else:
             copy[key] = _changed(entry, dice)
         return copy
-    if type(value) in (int, float) and dice.random() < 0.5:
+    if type(value) in (int, float) and abs(value) < 1e200 and dice.random() < 0.5:
         return dice.choice((value + 1, value - 1, -value, value * 2, value * 1000, value / 2, value * 1e12))
     return dice.choice(VALUES)
 

@@ -38,6 +38,7 @@ from asr.model_package import ModelPackage
 from asr.nlp.table import read_table
 from asr.recognizer.bulk import read_log_probs
 from asr.score.text_files import read_texts
+from asr.text.letter_to_sound_file import read_letter_to_sound
 from asr.text.lexicon import Lexicon
 from asr.text.normalize import normalize_english
 from asr.text.prose import decoded, paragraphs, sentences
@@ -185,6 +186,10 @@ def read_csv_series(path: Path) -> None:
         except AsrError:
             continue
         future_times(series, 3)
+
+
+def pronounce(path: Path) -> None:
+    read_letter_to_sound(path).pronounce("bacd")
 
 
 def read_book(path: Path) -> None:
@@ -356,6 +361,8 @@ TARGETS = [
     _cache_target("n-grams", corpus.ARPA, ".arpa", decode_with_cache),
     _cache_target("a lexicon", corpus.LEXICON, ".txt", decode_with_lexicon),
     Target("hotwords", "input.txt", _texts(HOTWORDS), LINES, decode_with_hotwords, prepare_hotwords, cost=2),
+    Target("letter-to-sound", "input.g2p", corpus.letter_to_sound,
+           [packed(lzma.compress, lzma.decompress, any_bytes)], pronounce),
     Target("trn", "input.trn", _texts(corpus.TRN), LINES, read_texts),
     Target("texts", "input.txt", lambda: [b"u-1 a cab\nu-2 bad\n"], LINES, read_texts),
     Target("references", "input.jsonl", _texts(corpus.MANIFEST), [json_lines, any_bytes], read_texts),

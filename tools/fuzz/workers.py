@@ -22,6 +22,7 @@ from asr.errors import AsrError
 
 MEMORY = 1 << 30  # bytes of address space beyond what the process has at its start
 SECONDS = 20.0  # of processor time for one input
+BROKEN = 96  # exit code
 BATCH_SECONDS = 900.0  # of wall clock for a batch that neither works nor dies
 
 
@@ -54,11 +55,18 @@ def run_batch(target: Target, seeds: list[bytes], first: int, end: int, seed: in
         process = os.fork()
         if process == 0:
             os.close(reading)
-            _work(target, seeds, range(first, end), seed, folder, writing)
+            errors = os.dup(2)
+            try:
+                _work(target, seeds, range(first, end), seed, folder, writing)
+            except BaseException:  # of the fuzzer itself
+                os.write(errors, traceback.format_exc().encode())
+            os._exit(BROKEN)  # no exit handlers: threads of the parent are not there
         os.close(writing)
         last, records, status = _listen(reading, process)
         for record in records:
             _count(target, seeds, record["number"], seed, record["kind"], record["text"], tally, keep)
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == BROKEN:
+            raise RuntimeError(f"the fuzzer cannot make or check an input of '{target.name}', see above")
         if status != 0:
             died = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
             kind = "hangs" if died in (signal.SIGVTALRM, signal.SIGKILL) else "crashes"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+LONGEST_STEM = 200  # bytes; file systems take 255 for a whole name
 STDIN = "-"
 STDIN_NAME = Path("stdin")
 
@@ -49,6 +51,14 @@ def output_names(files: Sequence[AudioPath]) -> list[Path]:
         taken.add(_key(candidate))
         unique.append(candidate)
     return unique
+
+
+def journal_name(name: Path) -> Path:
+    """Where an interrupted run keeps the words that it has, of the file that goes by `name`."""
+    short = name.name
+    if len(os.fsencode(short)) > LONGEST_STEM:
+        short = hashlib.sha256(os.fsencode(short)).hexdigest()[:32]
+    return name.with_name(f".{short}.partial.jsonl")
 
 
 def _common_folder(folders: Sequence[Path]) -> str:

@@ -6,30 +6,39 @@ import glob
 import os
 import sys
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from asr.audio.read import AUDIO_EXTENSIONS
 from asr.audio.source import is_url, url_refused
+from asr.callbacks import Progress as ProgressCallback
 from asr.cli.console import Progress, note
 from asr.cli.main import describe
 from asr.cli.option_groups import GroupedCommand
+from asr.cli.speech.bulk_options import RAY, Bulk, bulk_options, run_on_ray
 from asr.cli.speech.live import follow_microphone, follow_path
-from asr.cli.speech.output_names import STDIN, AudioPath, output_names
+from asr.cli.speech.output_names import STDIN, AudioPath, journal_name, output_names
+from asr.cli.speech.reading_options import numbers_option, raw_option, subtitle_options
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError, explain
+from asr.recognizer.bulk_files import BulkTranscriber, default_jobs
+from asr.recognizer.ray_files import RayJob
 from asr.recognizer.recognizer import CHANNELS, MIXED, Recognizer
+from asr.recognizer.results_file import ResultsFile
+from asr.recognizer.subtitles import SubtitleStyle
 from asr.recognizer.transcript import FORMATS, Transcript
 
 GROUPS = {
     "Recognition": ("model", "hotwords", "hotword_file", "beam_size", "partial", "channels"),
     "Language model": ("lm", "neural_lm", "neural_share", "rescore"),
-    "Output": ("formats", "output_dir", "resume"),
+    "Output": ("formats", "output_dir", "output", "resume", "raw", "numbers", "frame_rate", "shots"),
     "Streams": ("stream", "realtime", "rate", "microphone", "microphone_device"),
-    "Running": ("device", "backend", "threads", "help"),
+    "Running": ("device", "backend", "threads", "jobs", "shard", "engine", "help"),
 }
 
 
@@ -45,6 +54,9 @@ GROUPS = {
     type=click.Path(path_type=Path),
     help="Write DIR/<stem>.<format> instead of printing; sub-folders of a folder are kept.",
 )
+@raw_option
+@numbers_option
+@subtitle_options
 @device_option
 @backend_option
 @click.option("--threads", default=0, type=click.IntRange(min=0), help="CPU threads.  [default: all cores]")
@@ -59,8 +71,9 @@ GROUPS = {
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on where an interrupted run with the same options stopped, within a long file too. Needs --output-dir.",
+    help="Go on where an interrupted run with the same options stopped; with --output-dir within a long file too.",
 )
+@bulk_options
 @click.option("--stream", is_flag=True, help="Print words while they come: txt, or json with an event a line.")
 @click.option("--realtime", is_flag=True, help="With --stream: read a file no faster than it was spoken.")
 @click.option(
@@ -74,7 +87,8 @@ GROUPS = {
 def command(
     paths: tuple[str, ...], model: str | None, search: SearchOptions, formats: tuple[str, ...],
     output_dir: Path | None, device: str, backend: str, threads: int, partial: bool, channels: str, resume: bool,
-    stream: bool, realtime: bool, rate: int | None, microphone: bool, microphone_device: str | None,
+    bulk: Bulk, stream: bool, realtime: bool, rate: int | None, microphone: bool,
+    microphone_device: str | None, raw: bool, numbers: str, style: SubtitleStyle,
 ) -> int:  # fmt: skip
     """Turn audio files into text, subtitles or word times.
 
@@ -85,7 +99,9 @@ def command(
     Examples:
       asr transcribe talk.mp3
       asr transcribe lectures/ --format srt --format json --output-dir out
+      asr transcribe talk.mp3 --format html > talk.html
       asr transcribe call.wav --channels separate
+      asr transcribe archive/ --output results.jsonl --resume
       asr transcribe --stream --microphone
       arecord -r 16000 -f S16_LE -t raw | asr transcribe --stream --rate 16000 -
     """
@@ -102,48 +118,64 @@ def command(
         raise click.UsageError("--microphone, --realtime and --rate are for --stream.")
     if not paths:
         raise click.UsageError("Missing argument 'PATH...'.")
-    if resume and output_dir is None:
-        raise click.UsageError("--resume needs --output-dir.")
+    if resume and output_dir is None and bulk.output is None:
+        raise click.UsageError("--resume needs --output-dir or --output.")
+    bulk.check(output_dir, formats)
     files, missing = expand(paths)
     for error in missing:
         note(f"asr: {error}")
     if not files:
         return 1
+    own = bulk.own([file.path for file in files])
+    if bulk.engine == RAY:
+        assert bulk.output is not None
+        job = RayJob(
+            model=model, search=search, output=bulk.output, backend=backend, partial=partial, raw=raw, numbers=numbers
+        )
+        return 1 if run_on_ray([file.path for file in files if file.path in own], job) or missing else 0
     if output_dir is not None:
         _make_folder(output_dir)
-    recognizer = Recognizer.from_options(model, search, backend=backend, device=device, threads=threads, note=note)
-    failed = len(missing)
+    results = None if bulk.output is None else ResultsFile(bulk.output, resume)
+    recognizer = Recognizer.from_options(
+        model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+    )
+    tasks: list[_Task] = []
     for number, (file, stem) in enumerate(zip(files, output_names(files), strict=True), 1):
-        outputs = (
-            {}
-            if output_dir is None
-            else {name: output_dir / stem.with_name(f"{stem.name}.{name}") for name in formats or ("txt",)}
-        )
-        if resume and _is_done(Path(file.path), list(outputs.values())):
-            continue
-        journal = None
-        if output_dir is not None and file.path != STDIN:
-            journal = output_dir / stem.with_name(f".{stem.name}.partial.jsonl")
-            if not resume:
-                journal.unlink(missing_ok=True)
-        how = _How(partial, channels, journal)
-        try:
-            transcript = _transcribe(recognizer, file.path, how, f"{number}/{len(files)} {Path(file.path).name}")
-            for name, output in outputs.items():
-                transcript.write(output, name)
-            for name in () if outputs else formats or ("txt",):
-                _print(transcript, name, named=len(files) > 1)
-            if journal is not None:
-                journal.unlink(missing_ok=True)
-        except BrokenPipeError:
-            raise  # nobody reads any more
-        except Exception as error:  # whatever it is: the other files are done
-            if click.get_current_context().find_root().params.get("debug"):
-                note(traceback.format_exc())
-            message = describe(error, command) if isinstance(error, AsrError) else explain(error)
-            note(f"asr: {message if file.path in message else f'{file.path}: {message}'}")
-            failed += 1
+        outputs = {} if output_dir is None else _outputs(output_dir, stem, formats)
+        journal = output_dir / journal_name(stem) if output_dir is not None and file.path != STDIN else None
+        if file.path in own and not (results is not None and file.path in results.done):
+            label = f"{number}/{len(files)} {Path(file.path).name}"
+            tasks.append(_Task(file.path, label, partial, channels, outputs, journal, resume, style))
+    failed = len(missing)
+    jobs = min(bulk.jobs or default_jobs(), len(tasks))
+    with BulkTranscriber(recognizer, max(1, jobs)) as transcriber, results or nullcontext():
+        for task, result in transcriber.each(tasks, _shown if jobs <= 1 else _quiet):
+            try:
+                transcript = result.result()
+                if results is not None:
+                    results.add(task.file, transcript.to_json())
+                elif output_dir is None:
+                    for name in formats or ("txt",):
+                        _print(transcript, name, named=len(files) > 1, headed=len(formats) > 1)
+            except _Done:
+                continue
+            except BrokenPipeError:
+                raise  # nobody reads any more
+            except Exception as error:  # whatever it is: the other files are done
+                _report(error, task.file)
+                failed += 1
     return 1 if failed else 0
+
+
+def _report(error: Exception, file: str) -> None:
+    if click.get_current_context().find_root().params.get("debug"):
+        note("".join(traceback.format_exception(error)))
+    message = describe(error, command) if isinstance(error, AsrError) else explain(error)
+    note(f"asr: {message if file in message else f'{file}: {message}'}")
+
+
+def _outputs(folder: Path, stem: Path, formats: tuple[str, ...]) -> dict[str, Path]:
+    return {name: folder / stem.with_name(f"{stem.name}.{name}") for name in formats or ("txt",)}
 
 
 def _check_stream(
@@ -174,13 +206,12 @@ def expand(paths: tuple[str, ...]) -> tuple[list[AudioPath], list[AsrError]]:
     errors: list[AsrError] = []
     for path in paths:
         root = ""
+        named: list[str] = []
         if not path:
             errors.append(AudioError("an empty path names no audio file."))
-            continue
-        if is_url(path):
+        elif is_url(path):
             errors.append(url_refused(path))
-            continue
-        if os.path.isdir(path):
+        elif os.path.isdir(path):
             root = path
             named = sorted(
                 str(p) for p in Path(path).rglob("*") if p.suffix.lower() in AUDIO_EXTENSIONS and p.is_file()
@@ -209,28 +240,59 @@ def _make_folder(folder: Path) -> None:
         raise AsrError(f"cannot write into the output folder {folder}; choose another with --output-dir.")
 
 
-@dataclass(frozen=True)
-class _How:
-    """Options of `Recognizer.transcribe`."""
+class _Done(Exception):
+    """A file whose outputs are there already."""
 
+
+@dataclass(frozen=True)
+class _Task:
+    """A file, and what is to be made of it."""
+
+    file: str
+    label: str
     partial: bool
     channels: str
+    outputs: Mapping[str, Path]  # by format
     journal: Path | None
+    resume: bool
+    style: SubtitleStyle
 
 
-def _transcribe(recognizer: Recognizer, file: str, how: _How, label: str) -> Transcript:
-    progress = Progress(label)
-    source, name = (sys.stdin.buffer, "stdin") if file == STDIN else (file, None)
+def _shown(recognizer: Recognizer, task: _Task, check: ProgressCallback) -> Transcript:
+    """The task's transcript, its outputs written; progress is drawn on a terminal."""
+    progress = Progress(task.label)
     try:
-        return recognizer.transcribe(
-            source, name=name, partial=how.partial, channels=how.channels, journal=how.journal, progress=progress
-        )
+        return _quiet(recognizer, task, progress)
     finally:
         progress.close()
 
 
-def _print(transcript: Transcript, name: str, named: bool) -> None:
+def _quiet(recognizer: Recognizer, task: _Task, progress: ProgressCallback) -> Transcript:
+    """The task's transcript, its outputs written. Raises _Done where they are there already."""
+    if task.resume and task.outputs and _is_done(Path(task.file), list(task.outputs.values())):
+        raise _Done
+    if task.journal is not None and not task.resume:
+        task.journal.unlink(missing_ok=True)
+    source, name = (sys.stdin.buffer, "stdin") if task.file == STDIN else (task.file, None)
+    transcript = recognizer.transcribe(
+        source, name=name, partial=task.partial, channels=task.channels, journal=task.journal, progress=progress
+    )
+    transcript = replace(transcript, style=task.style)
+    for form, output in task.outputs.items():
+        transcript.write(output, form)
+    if task.journal is not None:
+        task.journal.unlink(missing_ok=True)
+    return transcript
+
+
+def _print(transcript: Transcript, name: str, named: bool, headed: bool) -> None:
+    """Print a transcript; named: of several files, the text of each is a line with its name. headed: after a line that
+    names file and format."""
+    one_line = named and name == "txt" and not any(word.channel is not None for word in transcript.words)
+    text = f"{transcript.text}\n" if one_line else FORMATS[name](transcript)
     # A name may hold line breaks, and bytes that are no UTF-8, which are written as escapes.
     shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in transcript.file)
     prefix = f"{shown}\t" if named and name == "txt" else ""
-    click.echo((prefix + FORMATS[name](transcript)).encode(errors="backslashreplace").decode(), nl=False)
+    if headed:
+        click.echo(f"==> {shown}: {name} <==")
+    click.echo((prefix + text).encode(errors="backslashreplace").decode(), nl=False)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from asr._native import ArpaReader
 from asr.atomic_file import replacing
 from asr.errors import TextError
-from asr.text.unpacking import DAMAGED, open_unpacked
+from asr.unpacking import DAMAGED, open_unpacked
 
 LN10 = float(np.log(10.0))
 LINES_AT_ONCE = 100_000  # n-grams that are written at once

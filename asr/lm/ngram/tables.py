@@ -146,5 +146,5 @@ def load_ngram(path: str | Path) -> NgramModel:
         return fields | {"order": np.array([model.arrays.order]), "words": pack_words(model.words)}
 
     arrays = dict(cached_arrays(path, "language model", TABLES_VERSION, make, FORMS))
-    words, order = unpack_words(arrays.pop("words")), int(arrays.pop("order")[0])
+    words, order = unpack_words(arrays.pop("words")), int(arrays.pop("order").sum())  # of one number
     return NgramModel(words, NgramArrays(order=order, **arrays), str(path))

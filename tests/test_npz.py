@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from asr.errors import TextError
+from asr.npz import read_npz, write_npz
 from asr.recognizer.bulk import read_log_probs, write_log_probs
-from asr.recognizer.npz import read_npz, write_npz
 
 VALUES = np.log(np.full((5, 4), 0.25, np.float32))
 
@@ -83,7 +83,7 @@ def test_a_shape_that_the_file_does_not_hold_is_refused_before_memory_is_asked_f
 
 
 def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("asr.text.unpacking.ALWAYS_ALLOWED", 1 << 16)
+    monkeypatch.setattr("asr.unpacking.ALWAYS_ALLOWED", 1 << 16)
     write_npz(tmp_path / "a.npz", {"u": np.zeros((100_000, 4), np.float32)})
     with pytest.raises(TextError, match="ASR_MAX_UNPACKED_MB"):
         read_npz(tmp_path / "a.npz")

@@ -14,7 +14,7 @@ from asr.lm.ngram.arpa import read_arpa
 from asr.nlp.table import read_table
 from asr.text.lexicon import Lexicon
 from asr.text.lines import read_blocks, read_csv, read_lines
-from asr.text.unpacking import SETTING
+from asr.unpacking import SETTING
 
 PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 READERS = [
@@ -49,7 +49,7 @@ def test_damaged_packed_files_are_named_by_every_reader(tmp_path, reader, ending
 @pytest.mark.parametrize("reader", READERS[:-1])
 @pytest.mark.parametrize("ending", PACKERS)
 def test_what_unpacks_to_far_more_than_its_size_is_refused_with_the_setting(tmp_path, monkeypatch, reader, ending):
-    monkeypatch.setattr("asr.text.unpacking.ALWAYS_ALLOWED", 1 << 20)
+    monkeypatch.setattr("asr.unpacking.ALWAYS_ALLOWED", 1 << 20)
     path = tmp_path / f"a.txt{ending}"
     path.write_bytes(PACKERS[ending](b"a\tb c\n" * (4 << 20 >> 2)))
     with pytest.raises((TextError, DataError), match=SETTING) as caught:
@@ -58,7 +58,7 @@ def test_what_unpacks_to_far_more_than_its_size_is_refused_with_the_setting(tmp_
 
 
 def test_the_setting_allows_more_and_must_be_a_number(tmp_path, monkeypatch):
-    monkeypatch.setattr("asr.text.unpacking.ALWAYS_ALLOWED", 1 << 20)
+    monkeypatch.setattr("asr.unpacking.ALWAYS_ALLOWED", 1 << 20)
     path = tmp_path / "a.txt.gz"
     path.write_bytes(gzip.compress(b"a line\n" * 500_000))
     monkeypatch.setenv(SETTING, "4")

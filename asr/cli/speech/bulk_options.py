@@ -1,0 +1,96 @@
+"""Options of `asr transcribe` for many files: where results go, which files are this machine's, what runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from asr.cli.console import note
+from asr.recognizer.ray_files import RayJob, transcribe_on_ray
+from asr.recognizer.results_file import in_shard
+
+LOCAL, RAY = "local", "ray"
+Command = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """How many files are gone through."""
+
+    output: Path | None
+    jobs: int
+    shard: tuple[int, int] | None
+    engine: str
+
+    def check(self, output_dir: Path | None, formats: Sequence[str]) -> None:
+        """Raise a usage error for choices that do not go together."""
+        if self.output is not None and (output_dir is not None or set(formats) - {"json"}):
+            raise click.UsageError("--output holds JSON lines; leave out --output-dir and other formats.")
+        if self.engine == RAY and self.output is None:
+            raise click.UsageError("--engine ray needs --output, a folder that all machines see.")
+
+    def own(self, files: Sequence[str]) -> set[str]:
+        """The files of this machine's shard."""
+        return set(files if self.shard is None else in_shard(files, *self.shard))
+
+
+class Shard(click.ParamType[tuple[int, int]]):
+    """I/N, such as 3/8."""
+
+    name = "I/N"
+
+    def convert(
+        self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """The shard's number, from 1, and how many there are."""
+        if isinstance(value, tuple):
+            return value
+        index, _, count = value.partition("/")
+        if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+            self.fail(f"'{value}' is no shard such as 3/8", param, ctx)
+        return int(index), int(count)
+
+
+_OPTIONS = (
+    click.option(
+        "--output", type=click.Path(path_type=Path),
+        help="Add each result to this file as a line of JSON; --resume goes on with it. With --engine ray: a folder.",
+    ),
+    click.option("--jobs", type=click.IntRange(min=0), default=0, help="Files at once.  [default: 4 for each core]"),
+    click.option("--shard", type=Shard(), help="Take only part I of N of the files, chosen by their names."),
+    click.option(
+        "--engine", type=click.Choice((LOCAL, RAY)), default=LOCAL, show_default=True,
+        help="ray: the machines of a Ray cluster (extra ray).",
+    ),
+)  # fmt: skip
+
+
+def bulk_options(command: Command) -> Command:
+    """The options; the command takes them together, as `bulk: Bulk`."""
+
+    @wraps(command)
+    def collecting(**values: Any) -> Any:
+        chosen = {name: values.pop(name) for name in ("output", "jobs", "shard", "engine")}
+        return command(bulk=Bulk(**chosen), **values)
+
+    decorated: Command = collecting
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def run_on_ray(files: Sequence[str], job: RayJob) -> int:
+    """Transcribe files on a Ray cluster; returns how many failed, each named on stderr."""
+    failed = done = 0
+    for outcome in transcribe_on_ray(files, job):
+        done += outcome.done
+        failed += len(outcome.errors)
+        for error in outcome.errors:
+            note(f"asr: {error}")
+    note(f"{done} files transcribed")
+    return failed

@@ -1,0 +1,113 @@
+"""One's own model of a model: by texts, by word lists, by recordings, each alone or together."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.callbacks import Note
+from asr.data.manifest import Manifest, read_manifest, write_manifest
+from asr.errors import ConfigError
+from asr.lm.ngram.arpa import write_arpa
+from asr.model_package import ModelPackage
+from asr.recognizer.adaptation.language import Adapted, adapt_language
+from asr.recognizer.packing import Replacements, pack_model
+from asr.score.report import SystemScore, compare, score_system
+from asr.score.statistics import PairedTest
+from asr.score.text_files import Texts
+
+LM = "lm.arpa.gz"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an adaptation changed."""
+
+    language: Adapted | None
+    before: SystemScore | None  # of the recordings that were held out
+    after: SystemScore | None
+    test: PairedTest | None
+    network_changed: bool
+
+
+def adapt(
+    source: Path, output: Path, *, texts: Sequence[Path] = (), audio: Path | None = None, dev: Path | None = None,
+    words: Sequence[Path] = (), device: str = "auto", note: Note,
+) -> Outcome:  # fmt: skip
+    """Write to `output` the model in `source`, adapted.
+
+    texts: of the domain, one sentence a line, or manifests. audio: a manifest of recordings with texts. dev: one to
+    measure on; by default a fifth of `audio`. words: lists of words, as `asr.decode.hotwords.read_hotwords` has them.
+
+    Raises ConfigError where there is nothing to adapt to; TextError, ManifestError or CheckpointError for what cannot
+    be used; MissingPackageError where torch is needed and not there.
+    """
+    if not texts and not words and audio is None:
+        raise ConfigError("there is nothing to adapt to: give `texts`, `audio` or `words`.")
+    package = ModelPackage.open(source)
+    language = adapt_language(package, texts, words, note) if texts or words else None
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.adapt.", dir=output.parent) as name:
+        folder = Path(name)
+        changes = _changes(language, folder, note)
+        held_out, trained = _fine_tuned(package, audio, dev, language, folder, device, note)
+        if held_out is None:
+            pack_model(source, output, Replacements(**changes), note)
+            return Outcome(language, None, None, None, False)
+        before = _scored(source, held_out, folder / "held-out.jsonl", note)
+        adapted = Replacements(**changes, network=trained)
+        pack_model(source, folder / "adapted", adapted, note)
+        after = _scored(folder / "adapted", held_out, folder / "held-out.jsonl", note)
+        better = after.words.errors < before.words.errors
+        if trained is not None and not better:
+            note("the recordings held out have no fewer errors: the acoustic model stays as it was")
+            adapted = Replacements(**changes)
+        pack_model(source, output, adapted, note)
+        return Outcome(language, before, after, compare(before, after), trained is not None and better)
+
+
+def _changes(language: Adapted | None, folder: Path, note: Note) -> dict[str, object]:
+    """The replacements that the language needs."""
+    if language is None:
+        return {}
+    changes: dict[str, object] = {"lexicon": language.lexicon}
+    if language.lm is not None:
+        note("writing the language model …")
+        write_arpa(folder / LM, language.lm, decimals=3)
+        changes["lm"] = folder / LM
+    if language.neural_share is not None:
+        changes["search"] = {"neural_share": round(language.neural_share, 3)}
+    return changes
+
+
+def _fine_tuned(
+    package: ModelPackage, audio: Path | None, dev: Path | None, language: Adapted | None, folder: Path, device: str,
+    note: Note,
+) -> tuple[Manifest | None, Path | None]:  # fmt: skip
+    """The recordings to measure on and the folder of the fine-tuned network, where there are such."""
+    measured = read_manifest(dev, check_audio=True) if dev is not None else None
+    if audio is None:
+        return measured, None
+    from asr.recognizer.adaptation.acoustic import divide, fine_tune, said
+
+    recordings = divide(read_manifest(audio, check_audio=True), measured)
+    said(recordings, note)
+    fine_tune(package, recordings, language.lexicon if language is not None else None, folder / "trained", None, device)
+    return recordings.held_out, folder / "trained"
+
+
+def _scored(model: Path, manifest: Manifest, path: Path, note: Note) -> SystemScore:
+    """The errors of a model on recordings."""
+    from asr.decode.build import open_decoder
+    from asr.recognizer.bulk import compute_log_probs, decode_all
+    from asr.text.normalize import normalize_english
+
+    write_manifest(path, manifest.utterances)
+    computed = compute_log_probs(model, path)
+    best, _ = decode_all(open_decoder(computed.backend.package, note=note), computed.arrays)
+    references = {utterance.id: normalize_english(utterance.text or "") for utterance in manifest.utterances}
+    said = {name: hypothesis.text.lower() for name, hypothesis in best.items()}
+    speakers = {utterance.id: utterance.speaker for utterance in manifest.utterances if utterance.speaker}
+    return score_system(Texts(references, speakers), Texts(said, {}))

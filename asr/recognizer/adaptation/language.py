@@ -1,0 +1,186 @@
+"""A model's lexicon and language models adapted to texts and word lists, without torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.callbacks import Note
+from asr.data.manifest import sentences
+from asr.decode.hotwords import parts, read_hotwords
+from asr.errors import TextError
+from asr.lm.mixture import mixture_log_probs, mixture_weights
+from asr.lm.ngram.arpa import ArpaModel, read_arpa
+from asr.lm.ngram.kneser_ney import Corpus, estimate
+from asr.lm.ngram.merging import merge
+from asr.lm.ngram.tables import NgramWordModel, build_tables
+from asr.lm.open import load_word_model
+from asr.lm.word_model import WordModel, sentence_scores
+from asr.model_package import ModelPackage
+from asr.text.lexicon import Lexicon
+from asr.text.normalize import normalize_english
+from asr.text.spelling import Speller, Way
+
+ORDER = 3
+HELD_OUT_EVERY = 10  # a sentence of so many is held out to find the weights on
+HELD_OUT_MOST = 1000  # sentences
+LEAST_SENTENCES = 20  # with fewer, no weights can be found
+EXTREME = 0.02  # weights nearer to 0 and 1 are moved there and said
+WORD_GAIN = 5.0  # nats that a word of a list is likelier than an unknown one: about a hotword's boost
+MOST_OF_WORDS = 0.05  # of the probability goes to words of lists
+VARIANTS = 2  # pronunciations by rule
+
+Floats = NDArray[np.float64]
+LEFT_OUT_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """New parts of a model; None for those that stay."""
+
+    lexicon: Lexicon | None
+    lm: ArpaModel | None
+    neural_share: float | None
+    new_words: int
+    weights: dict[str, float]  # in the mixture of language models
+    perplexity: tuple[float, float] | None  # of the held-out sentences, before and after
+
+
+def adapt_language(package: ModelPackage, texts: Sequence[Path], word_lists: Sequence[Path], note: Note) -> Adapted:
+    """The lexicon and language models of a model for a domain: of its texts, and of lists of its words.
+
+    Raises TextError for texts without words, ConfigError for a list with what is no hotword.
+    """
+    if package.lexicon is None:
+        raise TextError(f"{package.folder} has no lexicon, and only a model with one can learn words and texts.")
+    speller = Speller(package.tokens, package.lexicon, package.letter_to_sound_path, note)
+    listed = _listed_words(word_lists, speller)
+    lines = [words for path in texts for line in sentences(path) if (words := normalize_english(line).split())]
+    if texts and not lines:
+        raise TextError(f"{', '.join(map(str, texts))}: there is no word in the text.")
+    added, left_out = _pronounced({word for words in lines for word in words}, listed, speller)
+    if left_out:
+        shown = ", ".join(left_out[:LEFT_OUT_SHOWN])
+        note(f"{len(left_out)} words cannot be pronounced and are left out: {shown}; give them in a list of --words")
+    known = package.lexicon.spellings
+    new = [word for word in added if word not in known]
+    longer = {word: [*known.get(word, []), *ways] for word, ways in added.items()}
+    lexicon = Lexicon({**known, **longer}) if longer else None
+    if package.lm_path is None:
+        return Adapted(lexicon, None, None, len(new), {}, None)
+    own = read_arpa(package.lm_path)
+    if not lines:
+        merged, share = _with_words(own, [word for word in listed if word not in set(own.words)])
+        return Adapted(lexicon, merged, None, len(new), {"words": share} if share else {}, None)
+    return _mixed(package, own, lines, listed, lexicon, len(new), note)
+
+
+def _listed_words(paths: Sequence[Path], speller: Speller) -> dict[str, list[Way]]:
+    """The words of lists in the model's case, with the pronunciations that they are given."""
+    words: dict[str, list[Way]] = {}
+    ids = speller.tokens.ids
+    end = ("|",) if "|" in ids else ()
+    for path in paths:
+        for entry in read_hotwords(path):
+            names = entry.phrase.lower().split()
+            for place, name in enumerate(names):
+                ways = words.setdefault(name, [])
+                for said in entry.pronunciations:
+                    way = [_token(token, ids) for token in parts(said)[place]]
+                    if unknown := [token for token in way if token not in ids]:
+                        raise TextError(f"{path}: '{unknown[0]}', in how '{name}' is said, is no token of the model.")
+                    ways.append((*way, *end))
+    return words
+
+
+def _token(name: str, ids: Container[str]) -> str:
+    """A token in the model's case."""
+    return next((form for form in (name, name.upper(), name.lower()) if form in ids), name)
+
+
+def _pronounced(
+    words: Iterable[str], listed: dict[str, list[Way]], speller: Speller
+) -> tuple[dict[str, list[Way]], list[str]]:
+    """Spellings to be added, and the words that have none."""
+    added = {word: ways for word, ways in listed.items() if ways}
+    left_out = []
+    for word in sorted({*words, *listed}):
+        if word in added or speller.known(word):
+            continue
+        try:
+            added[word] = speller.written(word, VARIANTS)
+        except TextError:
+            left_out.append(word)
+    return added, left_out
+
+
+def _mixed(
+    package: ModelPackage, own: ArpaModel, lines: list[list[str]], listed: dict[str, list[Way]],
+    lexicon: Lexicon | None, new: int, note: Note,
+) -> Adapted:  # fmt: skip
+    """The n-gram merged with one of the texts, and the LSTM's share, by weights found on held-out sentences."""
+    different = list(dict.fromkeys(map(tuple, lines)))
+    if len(different) < LEAST_SENTENCES:
+        raise TextError(
+            f"the text has {len(different)} different sentences; {LEAST_SENTENCES} or more are needed to find out how "
+            "much it should count. List its words with --words instead."
+        )
+    every = max(HELD_OUT_EVERY, len(different) // HELD_OUT_MOST)
+    held_out = [list(sentence) for sentence in different[every - 1 :: every]] or [list(different[-1])]
+    aside = set(map(tuple, held_out))
+    learned = _estimated([words for words in lines if tuple(words) not in aside], note)
+    before: list[WordModel] = [NgramWordModel(build_tables(own), score_unknown=True)]
+    names = ["own n-gram"]
+    if package.neural_lm_path is not None:
+        before.append(load_word_model(package.neural_lm_path, quick=True))
+        names.append("LSTM")
+    models = [*before, NgramWordModel(build_tables(learned), score_unknown=True)]
+    scores = np.array([np.concatenate(sentence_scores(model, held_out)) for model in models], np.float64)
+    weights = _moved(mixture_weights(scores), [*names, "text"], note)
+    counted = np.isfinite(scores).all(axis=0)
+    share = float(package.search.get("neural_share", 0.5))
+    first = np.array([1 - share, share]) if len(before) == 2 else np.ones(1)
+    perplexity = (
+        float(np.exp(-mixture_log_probs(scores[:-1, counted], first).mean())),
+        float(np.exp(-mixture_log_probs(scores[:, counted], weights).mean())),
+    )
+    grams = weights[[0, -1]] / weights[[0, -1]].sum()
+    merged = merge([own, _estimated(lines, note)], grams.tolist())
+    merged, of_words = _with_words(merged, [word for word in listed if word not in set(merged.words)])
+    found = dict(zip([*names, "text"], weights.tolist(), strict=True)) | ({"words": of_words} if of_words else {})
+    return Adapted(lexicon, merged, float(weights[1]) if len(before) == 2 else None, new, found, perplexity)
+
+
+def _estimated(lines: Iterable[Sequence[str]], note: Note) -> ArpaModel:
+    return estimate(Corpus([" ".join(words) for words in lines]), ORDER, (0,))
+
+
+def _moved(weights: Floats, names: Sequence[str], note: Note) -> Floats:
+    """Weights that are not quite 0 or 1: what was held out is a small sample."""
+    for name, weight in zip(names, weights, strict=True):
+        if weight < EXTREME or weight > 1 - EXTREME:
+            where = "0" if weight < EXTREME else "1"
+            note(f"the best weight of the {name} on the sentences held out was {weight:.3f}, near {where}: "
+                 + ("does the text repeat itself?" if where == "1" else "it hardly counts"))  # fmt: skip
+    moved = np.clip(weights, EXTREME, 1 - EXTREME)
+    return moved / moved.sum()
+
+
+def _with_words(model: ArpaModel, words: Sequence[str]) -> tuple[ArpaModel, float]:
+    """A model in which words that it lacks are somewhat likelier than an unknown one, and their share in all."""
+    if not words:
+        return model, 0.0
+    unknown = next((model.words.index(name) for name in ("<unk>", "<UNK>") if name in model.words), None)
+    each = math.exp((float(model.log_probs[0][unknown]) if unknown is not None else -18.0) + WORD_GAIN)
+    share = min(MOST_OF_WORDS, each * len(words))
+    names = ["<s>", "</s>", *words]
+    log_probs = np.full(len(names), -math.log(len(words)), np.float32)
+    log_probs[:2] = -99.0
+    grams = [np.arange(len(names), dtype=np.int32)[:, None]]
+    alone = ArpaModel(names, grams, [log_probs], [np.zeros(len(names), np.float32)])
+    return merge([model, alone], [1 - share, share]), share

@@ -1,0 +1,97 @@
+"""Transcripts and errors in the forms of OpenAI's audio API."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+from asr.recognizer.transcript import Transcript, Word, cues
+
+RESPONSE_FORMATS = ("json", "text", "verbose_json", "srt", "vtt")
+MEDIA_TYPES = {
+    "text": "text/plain; charset=utf-8", "srt": "application/x-subrip; charset=utf-8", "vtt": "text/vtt; charset=utf-8",
+}  # fmt: skip
+LANGUAGES = {"en": "english"}  # as verbose_json names them
+
+
+class RequestError(HTTPException):
+    """A request that is answered with an error. status: of HTTP. headers: of the answer."""
+
+    def __init__(
+        self, status: int, message: str, code: str, param: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, message, dict(headers or {}))
+        self.status, self.code, self.param = status, code, param
+
+    def body(self) -> dict[str, Any]:
+        """The error as OpenAI's API writes it."""
+        kind = "server_error" if self.status >= 500 else "invalid_request_error"
+        if self.status == 429:
+            kind = "rate_limit_error"
+        return {"error": {"message": self.detail, "type": kind, "param": self.param, "code": self.code}}
+
+
+def render(transcript: Transcript, form: str, language: str, granularities: Collection[str] = ()) -> str:
+    """A transcript in one of `RESPONSE_FORMATS`. granularities: of verbose_json's times, "word" and "segment"."""
+    if form == "text":
+        return transcript.to_txt()
+    if form == "srt":
+        return transcript.to_srt()
+    if form == "vtt":
+        return transcript.to_vtt()
+    usage = {"type": "duration", "seconds": math.ceil(transcript.duration)}
+    if form == "json":
+        return json.dumps({"text": transcript.text, "usage": usage}, ensure_ascii=False)
+    values: dict[str, Any] = {
+        "task": "transcribe",
+        "language": LANGUAGES.get(language, language),
+        "duration": round(transcript.duration, 3),
+        "text": transcript.text,
+    }
+    if "word" in granularities:
+        values["words"] = [word_values(word) for word in transcript.words]
+    if "segment" in granularities or "word" not in granularities:
+        values["segments"] = _segments(transcript.words)
+    return json.dumps({**values, "usage": usage}, ensure_ascii=False)
+
+
+def word_values(word: Word) -> dict[str, Any]:
+    """A word as the server's JSON has it: OpenAI's three keys, and the confidence, 0..1."""
+    return {
+        "word": word.word,
+        "start": round(word.start, 3),
+        "end": round(word.end, 3),
+        "confidence": round(word.confidence, 4),
+    }
+
+
+def _segments(words: tuple[Word, ...]) -> list[dict[str, Any]]:
+    """Subtitles as Whisper's segments. What a recogniser without a text decoder does not have is neutral."""
+    segments = []
+    for number, cue in enumerate(cues(words)):
+        inside = [word for word in words if cue.start <= word.start < cue.end] or list(words[:1])
+        mean = sum(math.log(max(word.confidence, 1e-6)) for word in inside) / max(1, len(inside))
+        segments.append(
+            {
+                "id": number,
+                "seek": 0,
+                "start": round(cue.start, 3),
+                "end": round(cue.end, 3),
+                "text": cue.text,
+                "tokens": [],
+                "temperature": 0.0,
+                "avg_logprob": round(mean, 4),
+                "compression_ratio": 1.0,
+                "no_speech_prob": 0.0,
+            }
+        )
+    return segments
+
+
+def event(values: Mapping[str, Any]) -> str:
+    """A server-sent event."""
+    return f"data: {json.dumps(values, ensure_ascii=False)}\n\n"

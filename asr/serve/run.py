@@ -1,0 +1,63 @@
+"""The server as a process: it listens, and stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from asr.callbacks import Note
+from asr.serve.service import Service
+
+STREAM_SECONDS = 5.0  # for the last words of live streams, before their connections are closed
+MAX_MESSAGE = 1024 * 1024  # bytes of a WebSocket message
+
+
+class _Server(uvicorn.Server):
+    """Tells the service of a signal at once, so that what waits is turned away before connections are closed."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, note: Note) -> None:
+        super().__init__(config)
+        self._service, self._note = service, note
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().startup(sockets)  # type: ignore[arg-type]
+        for server in self.servers:
+            for socket in server.sockets:
+                host, port = socket.getsockname()[:2]
+                self._note(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        deadline = time.monotonic() + STREAM_SECONDS
+        while self._service.streams and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        await super().shutdown(sockets)  # type: ignore[arg-type]
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._service.stop()
+        super().handle_exit(sig, frame)
+
+
+def serve(app: FastAPI, note: Note) -> bool:
+    """Listen until a signal (SIGINT, SIGTERM) comes, then stop: what runs ends, what waits gets 503.
+
+    app: from `create_app`. note: called with the address. Returns whether the server could listen.
+    """
+    service: Service = app.state.service
+    settings = service.settings
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws_max_size=MAX_MESSAGE,
+        timeout_graceful_shutdown=int(settings.stop_seconds) or None,
+    )
+    server = _Server(config, service, note)
+    server.run()
+    return server.started
