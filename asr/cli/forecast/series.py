@@ -270,12 +270,12 @@ def predict(
     if output is not None:
         write_text(output, text)
     if as_json:
-        values: dict[str, Any] = {"method": forecaster.name}
+        shown: dict[str, Any] = {"method": forecaster.name}
         if isinstance(forecaster, AutomaticForecaster):
             weights = {name: round(weight, 4) for name, weight in forecaster.weights.items()}
-            values |= {"weights": weights, "why": why}
-        values |= {"horizon": horizon, "interval": INTERVAL, "forecast": rows}
-        click.echo(json.dumps(values))
+            shown |= {"weights": weights, "why": why}
+        shown |= {"horizon": horizon, "interval": INTERVAL, "forecast": rows}
+        click.echo(json.dumps(shown))
     elif output is None:
         click.echo(text, nl=False)
     return 0
