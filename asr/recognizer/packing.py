@@ -103,7 +103,7 @@ def _write(package: ModelPackage, made: Path, new: Replacements, search: Mapping
     elif new.neural_lm is None and package.neural_lm_path is not None:
         shutil.copytree(package.neural_lm_path, made / NEURAL_LM_FOLDER, ignore=shutil.ignore_patterns(".*"))
     if package.tagger_path is not None:
-        shutil.copytree(package.tagger_path, made / TAGGER_NAME, ignore=shutil.ignore_patterns(".*"))
+        shutil.copytree(package.tagger_path, made / TAGGER_NAME, ignore=shutil.ignore_patterns(".*", "training"))
     for name, chosen in ((LETTER_TO_SOUND, new.letter_to_sound), (CARD, new.card)):
         own = package.folder / name
         path = _path(chosen, own if own.exists() else None)
@@ -161,9 +161,9 @@ def _move(made: Path, output: Path) -> None:
     except AsrError:
         pass  # no model was there
     names = {path.name for path in made.iterdir()}
-    for name in (NEURAL_LM_FOLDER, TAGGER_NAME):
-        if (output / name).is_dir():
-            shutil.rmtree(output / name)
+    for folder in (NEURAL_LM_FOLDER, TAGGER_NAME):
+        if (output / folder).is_dir():
+            shutil.rmtree(output / folder)
     for name in sorted(names - {CONFIG}):
         (made / name).replace(output / name)
     (made / CONFIG).replace(output / CONFIG)

@@ -102,5 +102,5 @@ def _ends_sentence(words: Sequence[Word], place: int) -> bool:
         return False
     while place and words[place].display == "":
         place -= 1
-    shown = words[place].display
-    return bool(shown) and shown[-1] in SENTENCE_END and not shown.endswith(("Mr.", "Mrs.", "Dr."))
+    shown = words[place].display or ""
+    return shown[-1:] in SENTENCE_END and not shown.endswith(("Mr.", "Mrs.", "Dr."))
