@@ -56,6 +56,13 @@ def test_marks_and_figures_move_no_word_and_no_time():
         for_reading(words, Tagger({}), "roman")
 
 
+def test_hotwords_stay_as_the_user_writes_them():
+    tagger = Tagger({"kneser": ","}, ("iphone",))
+    read = for_reading(timed("an iPhone for Kneser and mcdonald"), tagger)
+    assert text_of(read) == "An iPhone for Kneser, and mcdonald"
+    assert tagger.asked[0][0] == ["an", "iphone", "for", "kneser", "and", "mcdonald"]
+
+
 def test_a_number_ends_at_a_mark_or_a_pause():
     assert text_of(for_reading(timed("we saw twenty five left"), Tagger({"twenty": ","}))) == "We saw 20, five left"
     paused = timed("we saw twenty five left", {"twenty": 1.0})
