@@ -7,6 +7,7 @@
 
 text= heldout=
 cd "$(dirname "$0")"; . ../stages.sh
+needs "$data/ljspeech-part" "the part of LJ Speech that stage 3 transcribes (https://keithito.com/LJ-Speech-Dataset)"
 needs "${text:-text.txt}" "printed prose (asr lm text --printed makes it of books); name it with --text"
 needs "${heldout:-heldout.txt}" "printed prose of other books; name it with --heldout"
 
