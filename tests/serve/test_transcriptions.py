@@ -114,7 +114,7 @@ def test_curl_gets_subtitles(server, expected):
 
 
 def test_the_prompts_phrases_are_hotwords_and_the_rest_is_counted(server):
-    response = post(server, prompt="seven, Zaphod Beeblebrox; this is a sentence of more than six words, three")
+    response = post(server, prompt="seven, 日本語; this is a sentence of more than six words, three")
     assert response.status_code == 200
     assert response.headers["x-hotwords-left-out"] == "2"
     recognizer, left_out = server.service.with_prompt("seven, nine")
