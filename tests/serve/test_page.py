@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,12 @@ def page(browser, server) -> Iterator:
     yield opened
     context.close()
     assert (foreign, errors) == ([], [])
+
+
+def picture(page, name: str) -> None:
+    """A picture for the documentation, where ASR_SCREENSHOTS names a folder."""
+    if folder := os.environ.get("ASR_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def is_error(message) -> bool:
@@ -108,6 +115,7 @@ def test_a_file_is_transcribed_corrected_by_keyboard_and_downloaded(page, englis
     assert "Müller &lt;b&gt;" in download(page, "vtt")
     values = json.loads(download(page, "json"))
     assert [word["word"] for word in values["words"]] == corrected
+    picture(page, "page")
     assert values["words"][1]["original"] == expected[2]
 
 
@@ -139,6 +147,7 @@ def test_the_page_is_usable_on_a_narrow_screen_by_keyboard_and_in_the_dark(page,
     colours = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
+        picture(page, f"page-narrow-{scheme}")
         colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert colours[0] != colours[1]
 
