@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asr.audio.source import load_audio
+    from asr.backends.stream import Chunks
     from asr.decode.ctc_decoder import CtcDecoder, CtcHypothesis, CtcSession
     from asr.errors import (
         AsrError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
     from asr.recognizer.aligner import Aligner
     from asr.recognizer.recognizer import Recognizer
+    from asr.recognizer.stream import PartialWords, Stream, StreamSettings, Utterance
     from asr.recognizer.transcript import Transcript, Word
     from asr.score.simple import cer, compare, wer
     from asr.score.statistics import PairedTest
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "asr.audio.source": ("load_audio",),
+    "asr.backends.stream": ("Chunks",),
     "asr.decode.ctc_decoder": ("CtcDecoder", "CtcHypothesis", "CtcSession"),
     "asr.errors": (
         "AsrError", "AudioError", "CheckpointError", "ConfigError", "DataError", "ManifestError",
@@ -43,6 +46,7 @@ _PLACES = {
     ),
     "asr.recognizer.aligner": ("Aligner",),
     "asr.recognizer.recognizer": ("Recognizer",),
+    "asr.recognizer.stream": ("PartialWords", "Stream", "StreamSettings", "Utterance"),
     "asr.recognizer.transcript": ("Transcript", "Word"),
     "asr.score.simple": ("cer", "compare", "wer"),
     "asr.score.statistics": ("PairedTest",),
@@ -55,6 +59,7 @@ __all__ = [
     "AsrError",
     "AudioError",
     "CheckpointError",
+    "Chunks",
     "ConfigError",
     "CtcDecoder",
     "CtcHypothesis",
@@ -63,9 +68,13 @@ __all__ = [
     "ManifestError",
     "MissingPackageError",
     "PairedTest",
+    "PartialWords",
     "Recognizer",
+    "Stream",
+    "StreamSettings",
     "TextError",
     "Transcript",
+    "Utterance",
     "Word",
     "__version__",
     "available_models",

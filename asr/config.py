@@ -81,6 +81,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def merge(values: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Put the changes into nested `values`."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            merge(values[key], value)
+        else:
+            values[key] = value
+
+
 def read_toml(path: str | Path, overrides: typing.Sequence[str] = ()) -> dict[str, Any]:
     """The content of a TOML file as dictionaries, with ``section.key=value`` overrides applied in order.
 

@@ -1,14 +1,16 @@
-"""The models that lie inside the package, by name."""
+"""The models and configurations that lie inside the package, by name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from asr.errors import CheckpointError
+from asr.errors import CheckpointError, ConfigError
 
 DEFAULT = "english"
 NEURAL_LM_FOLDER = "lstm"  # the LSTM language model within a model folder
+TAGGER_NAME = "marks"  # the tagger of punctuation marks and capitals within a model folder
 _FOLDER = Path(__file__).parent / "models"
+_CONFIGURATIONS = Path(__file__).parent / "configurations"
 
 
 def available_models() -> list[str]:
@@ -29,6 +31,21 @@ def model_folder(model: str | Path | None = None) -> Path:
     )
 
 
+def available_configurations() -> list[str]:
+    """The names of the training configurations that come with the package, sorted."""
+    return sorted(path.stem for path in _CONFIGURATIONS.glob("*.toml"))
+
+
+def configuration_path(config: str | Path) -> Path:
+    """The file of a training configuration: a path, or a shipped one's name. Raises ConfigError."""
+    if Path(config).exists() or Path(config).suffix:
+        return Path(config)
+    if str(config) in available_configurations():
+        return _CONFIGURATIONS / f"{config}.toml"
+    known = ", ".join(available_configurations())
+    raise ConfigError(f"there is no configuration '{config}'; give a TOML file, or one of the shipped: {known}.")
+
+
 def neural_lm_path(name: str | Path | None) -> Path | str | None:
     """The folder of an LSTM language model that is named by its path or as "shipped", the default model's.
 
@@ -39,4 +56,15 @@ def neural_lm_path(name: str | Path | None) -> Path | str | None:
     path = _FOLDER / DEFAULT / NEURAL_LM_FOLDER if str(name) == "shipped" else Path(name)
     if not path.exists():
         raise CheckpointError(f"there is no LSTM language model '{name}'; give its folder, 'shipped' or 'none'.")
+    return path
+
+
+def tagger_folder(name: str | Path = TAGGER_NAME) -> Path:
+    """The folder of a tagger of marks and capitals: a path, or by its name that of the default model.
+
+    Raises CheckpointError where there is none.
+    """
+    path = _FOLDER / DEFAULT / TAGGER_NAME if str(name) == TAGGER_NAME else Path(name)
+    if not path.is_dir():
+        raise CheckpointError(f"there is no tagger '{name}'; give its folder, or '{TAGGER_NAME}' for the shipped one.")
     return path

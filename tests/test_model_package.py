@@ -56,7 +56,7 @@ def test_a_package_is_what_the_folder_says():
     assert "lm" not in package.search
     assert package.lm_path == package.folder / "lm.arpa.gz"
     assert package.neural_lm_path == package.folder / "lstm"
-    assert package.card.startswith("# ")
+    assert package.card.startswith("---\nlanguage: en\n")
     for name in available_models():
         assert ModelPackage.open(model_folder(name)).tokens.names[0] == "<blank>"
 

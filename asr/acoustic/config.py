@@ -23,9 +23,9 @@ class AcousticConfig:
 
     kind: str = "lstm"  # of the recurrent layers; feedforward: layers without memory
     hidden_size: int = 320  # units of a layer, in each direction
-    num_layers: int = 3
+    num_layers: int = 3  # recurrent layers, or blocks
     bidirectional: bool = True  # of recurrent layers
-    dropout: float = 0.2
+    dropout: float = 0.2  # between layers
     weight_dropout: float = 0.0  # of recurrent weights, for a batch (Merity et al. 2018)
     conv_channels: int = 32  # of the convolutions that subsample; 0: none, frames are stacked
     # Output frames, odd, that a convolution after each layer reads; the encoder is then a stack of residual blocks,

@@ -27,10 +27,10 @@ class AugmentConfig:
 
     speeds: tuple[float, ...] = (0.9, 1.0, 1.1)  # Ko et al. 2015; drawn evenly
     warp_probability: float = 0.0  # other vocal tracts
-    warp_factors: tuple[float, ...] = (0.88, 1.14)
-    low_pass_probability: float = 0.0
-    low_pass_hz: tuple[float, ...] = (3400.0, 7000.0)
-    codec_probability: float = 0.0
+    warp_factors: tuple[float, ...] = (0.88, 1.14)  # by which the spectrum is stretched
+    low_pass_probability: float = 0.0  # of audio without its high frequencies
+    low_pass_hz: tuple[float, ...] = (3400.0, 7000.0)  # where they end
+    codec_probability: float = 0.0  # of MP3 or Vorbis
     # How far a codec compresses, drawn evenly between, from 0 to below 1 (of speech at 16 kHz, 0.4 to 0.95 are MP3 of
     # 42 to 21 kbit/s and Vorbis of 50 to 28); empty: as libsndfile does by itself (44 and 42 kbit/s).
     codec_compression: tuple[float, ...] = ()
@@ -39,23 +39,23 @@ class AugmentConfig:
     room_probability: float = 0.0  # of a room simulated by the image method
     room_seconds: tuple[float, ...] = (0.2, 0.8)  # T60
     noise_probability: float = 0.0  # of Gaussian noise, white to brown
-    noise_snr_db: tuple[float, ...] = (10.0, 30.0)
+    noise_snr_db: tuple[float, ...] = (10.0, 30.0)  # of speech to noise
     recorded_probability: float = 0.0  # of noise from files
-    recorded_snr_db: tuple[float, ...] = (5.0, 25.0)
+    recorded_snr_db: tuple[float, ...] = (5.0, 25.0)  # of speech to noise
     noise_folder: str = ""  # of recorded noise: a folder of audio files for each kind
     noise_kinds: tuple[str, ...] = ()  # which of these folders; empty: all
-    clipping_probability: float = 0.0
+    clipping_probability: float = 0.0  # of overdriven recordings
     clipping_share: tuple[float, ...] = (0.001, 0.03)  # of samples that are cut off; the logarithm is drawn
-    telephone_probability: float = 0.0
+    telephone_probability: float = 0.0  # of a telephone: 8 kHz, its band and its codec
     telephone_codecs: tuple[str, ...] = TELEPHONE_CODECS  # drawn evenly
     messenger_probability: float = 0.0  # of Opus
-    messenger_kbits: tuple[float, ...] = (8.0, 24.0)
-    gain_probability: float = 0.0
+    messenger_kbits: tuple[float, ...] = (8.0, 24.0)  # kilobits a second
+    gain_probability: float = 0.0  # of another loudness
     gain_db: tuple[float, ...] = (-20.0, 10.0)  # what then lies beyond full scale is cut off
     freq_masks: int = 2  # SpecAugment
-    freq_mask_bins: int = 12
-    time_masks_per_second: float = 0.15
-    time_mask_frames: int = 30
+    freq_mask_bins: int = 12  # of one mask, at most
+    time_masks_per_second: float = 0.15  # SpecAugment, in time
+    time_mask_frames: int = 30  # of one mask, at most
     time_mask_share: float = 0.15  # of an utterance's frames, at most, in one mask
 
     def __post_init__(self) -> None:

@@ -28,12 +28,12 @@ class FeatureConfig:
 
     kind: str = "fbank"  # fbank or mfcc
     convention: str = "kaldi"  # kaldi or librosa (mfcc as librosa.feature.mfcc, fbank as power_to_db(melspectrogram))
-    sample_rate: int = 16000
-    num_mel_bins: int = 80
-    num_ceps: int = 13
-    frame_length_ms: float = 25.0
-    frame_shift_ms: float = 10.0
-    low_freq: float = 20.0
+    sample_rate: int = 16000  # of the audio that the model reads
+    num_mel_bins: int = 80  # of the filterbank
+    num_ceps: int = 13  # cepstral coefficients of mfcc, the first among them
+    frame_length_ms: float = 25.0  # of the window
+    frame_shift_ms: float = 10.0  # between the beginnings of two frames
+    low_freq: float = 20.0  # where the filterbank begins
     high_freq: float = 0.0  # 0 or below: that much under half the sample rate
     deltas: int = 0  # 0, 1 or 2 orders, appended
     # utterance: zero mean and unit variance of each value over an utterance; level: of all its values together, so that

@@ -12,6 +12,7 @@ import click
 from asr.atomic_file import write_atomically, write_text
 from asr.cli.console import TrainingProgress, note
 from asr.cli.figures import new_figure, save_figure
+from asr.cli.tag import command as tag
 from asr.train.log import EpochLog
 
 SHOWN_WORDS = 6  # of an explanation
@@ -19,11 +20,16 @@ SHOWN_WORDS = 6  # of an explanation
 
 @click.group()
 def command() -> None:
-    """Classify texts (topic, sentiment) with a bidirectional LSTM.
+    """Classify texts (topic, sentiment), or label their words (punctuation, capitals), with a bidirectional LSTM.
 
     \b
-    Example: asr nlp train reviews.csv --text-col text --label-col label --output model
+    Examples:
+      asr nlp train reviews.csv --text-col text --label-col label --output model
+      asr nlp tag apply words.txt
     """
+
+
+command.add_command(tag, "tag")
 
 
 def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,10 +52,11 @@ def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML).")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--resume", is_flag=True, help="Continue the run in OUTPUT, or start if there is none.")
+@click.option("--device", help="auto, cpu or cuda.  [default: that of the configuration, auto]")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
 def train(
     file: Path, text_col: str, label_col: str, lines: bool, encoding: str, dev: Path | None, dev_text_col: str | None,
-    config_path: Path | None, output: Path, resume: bool, overrides: tuple[str, ...],
+    config_path: Path | None, output: Path, resume: bool, device: str | None, overrides: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Train a classifier on a table (.csv, .tsv or .jsonl, also .gz, .bz2 or .xz) with a text and a label in each row.
 
@@ -66,13 +73,14 @@ def train(
     \b
     Example: asr nlp train reviews.csv --output model --set train.epochs=5
     """
-    from asr.config import from_dict, read_toml, to_dict, with_overrides
+    from asr.config import from_dict, merge, read_toml, to_dict, with_overrides
     from asr.nlp.run import ClassifierRunConfig, train_classifier
     from asr.nlp.table import read_table
 
     values = to_dict(ClassifierRunConfig())
-    _merge(values, read_toml(config_path) if config_path else {})
-    config = from_dict(ClassifierRunConfig, with_overrides(values, overrides))
+    merge(values, read_toml(config_path) if config_path else {})
+    chosen = [*overrides, *([f"train.device={device}"] if device is not None else [])]
+    config = from_dict(ClassifierRunConfig, with_overrides(values, chosen))
     texts = read_table(file, text_col, label_col, lines, encoding)
     held = read_table(dev, dev_text_col or text_col, label_col, lines, encoding) if dev else None
     note(f"{len(texts)} texts, {len(set(texts.labels))} classes")
@@ -193,15 +201,6 @@ def evaluate(
     )
     click.echo(f"tf-idf + logistic regression: accuracy {plain.accuracy:.2%}, macro F1 {plain.macro_f1:.2%}")
     click.echo(verdict)
-
-
-def _merge(values: dict[str, Any], changes: dict[str, Any]) -> None:
-    """Put the changes into nested `values`."""
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(values.get(key), dict):
-            _merge(values[key], value)
-        else:
-            values[key] = value
 
 
 def _explained(values: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from asr.text.lines import read_lines
 from asr.text_file import read_text
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-DURATION_TOLERANCE = 0.05  # seconds by which offset plus duration may exceed the file: headers are rounded
+DURATION_TOLERANCE = 0.5  # seconds by which offset plus duration may exceed the file: sources round or pad; it is cut
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _default_id(audio: Path, offset: float) -> str:
 
 
 def check_utterance(utterance: Utterance) -> Utterance:
-    """The utterance, with its duration from the audio header if it has none.
+    """The utterance, with its duration from the audio header if it has none, or one a little longer than the file.
 
     Raises AudioError if the file cannot be read, ManifestError if offset and duration do not fit it.
     """
@@ -153,7 +153,7 @@ def check_utterance(utterance: Utterance) -> Utterance:
     rest = length - utterance.offset
     if utterance.duration > rest + DURATION_TOLERANCE:
         raise ManifestError(f"duration {utterance.duration} s reaches past the end of the audio ({rest:.2f} s left)")
-    if utterance.duration:
+    if 0 < utterance.duration <= rest:
         return utterance
     return replace(utterance, duration=rest)
 

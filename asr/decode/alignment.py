@@ -25,7 +25,10 @@ Spelling = Sequence[int]
 
 
 class AlignedWord(NamedTuple):
-    """A word's place: first frame, frame after its last, which spelling, mean log-probability of its frames."""
+    """A word's place: first frame, frame after its last, which spelling, mean log-probability of its frames.
+
+    A boundary token at the end of the spelling counts to none of these: a model may place it just before the next word.
+    """
 
     start: int
     end: int
@@ -62,7 +65,7 @@ def align(
     for beam in (BEAM, BEAM * WIDER):
         path = best_path(values, graph.tokens, graph.first, graph.sources, graph.starts, graph.ends, beam)
         if len(path):
-            return _places(values, graph, path, len(spellings))
+            return _places(values, graph, path, len(spellings), boundary)
     raise TextError(
         f"the text does not fit the audio: its {len(spellings)} words find no way through {len(log_probs)} frames."
     )
@@ -118,8 +121,14 @@ def _graph(spellings: Sequence[Sequence[Spelling]], boundary: int | None) -> _Gr
     )  # fmt: skip
 
 
-def _places(log_probs: NDArray[np.float32], graph: _Graph, path: NDArray[np.int32], count: int) -> list[AlignedWord]:
+def _places(
+    log_probs: NDArray[np.float32], graph: _Graph, path: NDArray[np.int32], count: int, boundary: int | None
+) -> list[AlignedWord]:
     words, heard = graph.words[path], graph.tokens[path] != BLANK
+    if boundary is not None:  # it comes after the silence behind a word, just before the next one
+        spoken = heard & (graph.tokens[path] != boundary)
+        without = np.isin(words, np.unique(words[spoken]), invert=True)
+        heard = spoken | (heard & without)  # a word of a boundary alone keeps it
     scores = log_probs[np.arange(len(path)), graph.tokens[path]]
     frames = np.flatnonzero(heard & (words >= 0))  # words follow each other, so each has one run of them
     firsts = np.searchsorted(words[frames], np.arange(count + 1))

@@ -11,7 +11,9 @@ from asr.decode.hypothesis import Hypothesis
 class Word:
     """A word with its times in seconds of the recording and its confidence, 0..1.
 
-    channel: of the recording, from 1, where its channels were transcribed apart.
+    channel: of the recording, from 1, where its channels were transcribed apart. display: how it is written for
+    reading, with capitals, marks and figures; empty where the word before shows it as well, as with "twenty five"
+    written 25; None where that was not asked for.
     """
 
     word: str
@@ -19,6 +21,7 @@ class Word:
     end: float
     confidence: float
     channel: int | None = None
+    display: str | None = None
 
 
 def timed_words(hypothesis: Hypothesis, seconds_per_frame: float, start: float = 0.0) -> list[Word]:

@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 INTERVAL = 0.9  # nominal coverage of the intervals
 CALIBRATION_ORIGINS = 40  # past forecasts that the intervals are computed from, at most
 SIGNIFICANT = 0.05
+SIMPLEST = ("last-value", "seasonal-naive")
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,29 @@ def verdict(result: Result, baselines: Sequence[Result], horizon: int) -> Verdic
     else:
         text = f"{result.name} does not beat {best.name} ({chance}): {how}"
     return Verdict(result.name, best.name, test, text)
+
+
+def recommendation(results: Sequence[Result], horizon: int) -> tuple[str, str]:
+    """The method to take, and the evidence for it in words.
+
+    That with the least squared error; but where the test of Diebold & Mariano can be made and finds no more than
+    chance, the best of the simplest methods, the last value and the last season.
+    """
+    best = min(results, key=lambda result: result.errors["mse"])
+    simple = [result for result in results if result.name in SIMPLEST]
+    if best in simple or not simple:
+        return best.name, f"no method has a smaller squared error over {_forecasts(best, horizon)}"
+    judged = verdict(best, simple, horizon)
+    if judged.test is not None and judged.test.p_value >= SIGNIFICANT:
+        return judged.baseline, f"{judged.text}, over {_forecasts(best, horizon)}"
+    if judged.test is None:
+        return best.name, f"{judged.text}; `asr forecast backtest` tests from many origins"
+    return best.name, f"{judged.text}, over {_forecasts(best, horizon)}"
+
+
+def _forecasts(result: Result, horizon: int) -> str:
+    count = len(result.forecasts)
+    return f"{count} {'forecast' if count == 1 else 'forecasts'} of {horizon} {'step' if horizon == 1 else 'steps'}"
 
 
 def interval_widths(method: Forecaster, values: Floats, horizon: int, share: float = INTERVAL) -> Floats:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asr.errors import ConfigError
+from asr.forecast.automatic import NAME as AUTOMATIC
+from asr.forecast.automatic import AutomaticForecaster
 from asr.forecast.linear import LinearForecaster
 from asr.forecast.methods import BASELINES, Forecaster
 
@@ -17,7 +19,7 @@ SEGMENT = 12  # values of a segment of segrnn, at most a quarter of the horizon
 
 def names() -> list[str]:
     """The names of all methods."""
-    return [*BASELINES, *LINEAR, *RECURRENT]
+    return [*BASELINES, AUTOMATIC, *LINEAR, *RECURRENT]
 
 
 def _recurrent(name: str, horizon: int, seed: int) -> Forecaster:
@@ -37,6 +39,8 @@ def make(chosen: Sequence[str], horizon: int, seed: int = 1) -> list[Forecaster]
 def _make(name: str, horizon: int, seed: int) -> Forecaster:
     if name in BASELINES:
         return BASELINES[name]()
+    if name == AUTOMATIC:
+        return AutomaticForecaster()
     if name in LINEAR:
         return LinearForecaster(name)
     if name in RECURRENT:

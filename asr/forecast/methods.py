@@ -132,13 +132,18 @@ def theta(history: Floats, horizon: int, season: int) -> Floats:
     Simple exponential smoothing of the seasonally adjusted history, plus half its linear trend.
     """
     adjusted, factors = deseasonalized(history, horizon, season)
-    count = len(adjusted)
+    return np.asarray(theta_line(adjusted, horizon) * factors)
+
+
+def theta_line(history: Floats, horizon: int) -> Floats:
+    """The Theta method on a history without a season."""
+    count = len(history)
     if count < 3:
-        return np.asarray(last_value(adjusted, horizon, season) * factors)
-    level, alpha = _smoothed(adjusted)
-    slope = float(np.polyfit(np.arange(count), adjusted, 1)[0]) / 2
+        return last_value(history, horizon, 1)
+    level, alpha = _smoothed(history)
+    slope = float(np.polyfit(np.arange(count), history, 1)[0]) / 2
     steps = np.arange(horizon) + (1 - (1 - alpha) ** count) / alpha
-    return np.asarray((level + slope * steps) * factors)
+    return np.asarray(level + slope * steps)
 
 
 def _smoothed(history: Floats) -> tuple[float, float]:

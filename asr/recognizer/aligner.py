@@ -16,7 +16,7 @@ from asr.recognizer.segments import SegmentLogProbs
 from asr.recognizer.transcript import Transcript, Word
 from asr.shipped import model_folder
 from asr.text.lexicon import Lexicon
-from asr.text.normalize import normalize_english
+from asr.text.normalize import normalize_english, printed_words
 from asr.text.spelling import Speller
 
 
@@ -63,6 +63,8 @@ class Aligner:
     ) -> Transcript:
         """The text's words, as `normalize_english` writes them, with times in seconds and confidence.
 
+        Each word's `display` is what the text prints, with its marks and capitals.
+
         Confidence is the geometric mean of the model's probabilities over a word's frames. source, rate, name: as in
         `Recognizer.transcribe`. progress: called with the seconds done and the seconds in all.
 
@@ -87,7 +89,13 @@ class Aligner:
         begins = np.concatenate(times)
         placed = align(np.concatenate(rows), spelled, self.speller.tokens.boundary)
         timed = [
-            Word(word, float(begins[at.start]), float(begins[at.end - 1]) + frame, float(np.exp(at.log_prob)))
-            for word, at in zip(words, placed, strict=True)
+            Word(
+                word,
+                float(begins[at.start]),
+                float(begins[at.end - 1]) + frame,
+                float(np.exp(at.log_prob)),
+                display=shown,
+            )
+            for word, shown, at in zip(words, printed_words(text, words), placed, strict=True)
         ]
         return Transcript(audio.name, segments.seconds, tuple(timed))

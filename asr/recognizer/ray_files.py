@@ -38,6 +38,8 @@ class RayJob:
     backend: str = "auto"
     partial: bool = False
     shard_files: int = SHARD_FILES
+    raw: bool = False
+    numbers: str = "digits"
 
 
 class ShardWorker:
@@ -45,7 +47,9 @@ class ShardWorker:
 
     def __init__(self, job: RayJob) -> None:
         self._job = job
-        self._recognizer = Recognizer.from_options(job.model, job.search, backend=job.backend, threads=1)
+        self._recognizer = Recognizer.from_options(
+            job.model, job.search, raw=job.raw, numbers=job.numbers, backend=job.backend, threads=1
+        )
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Transcribe the files of a shard and write their results, all at once, so that a repeated shard adds none."""

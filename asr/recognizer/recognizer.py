@@ -16,15 +16,16 @@ from asr.decode.hotwords import Hotwords, as_hotwords
 from asr.decode.timed import Word
 from asr.errors import AudioError, ConfigError
 from asr.model_package import WEIGHTS
+from asr.nlp.tagging.tagger import Tagger
 from asr.recognizer.journal import Journal
+from asr.recognizer.reading import for_reading
 from asr.recognizer.segments import Passages, SegmentLogProbs
-from asr.recognizer.stream import DEFAULT_SETTINGS, Stream, StreamSettings
+from asr.recognizer.stream import Stream, StreamSettings
 from asr.recognizer.transcript import Transcript
 from asr.recognizer.turns import interleaved
 from asr.shipped import model_folder, neural_lm_path
 from asr.text.lexicon import Lexicon
 
-LIVE_WEIGHTS = ("lm_weight", "word_score", "confidence_bias", "confidence_slope", "confidence_evidence")
 MIXED, SEPARATE = "mixed", "separate"
 CHANNELS = (MIXED, SEPARATE)
 JOURNAL_SECONDS = 20.0  # of audio between two entries of a journal, each of which is flushed to disk
@@ -39,8 +40,11 @@ class Recognizer:
     A recognizer holds nothing of the recordings it has transcribed and may be used from several threads at once.
     """
 
-    def __init__(self, backend: Backend, decoder: Decoder) -> None:
-        self.backend, self.decoder = backend, decoder
+    def __init__(
+        self, backend: Backend, decoder: Decoder, tagger: Tagger | None = None, numbers: str = "digits"
+    ) -> None:
+        """tagger: of marks and capitals; None leaves words as they are recognised. numbers: digits or words."""
+        self.backend, self.decoder, self.tagger, self.numbers = backend, decoder, tagger, numbers
         self._options = SearchOptions()  # that the decoder was made of, as far as is known
 
     @classmethod
@@ -56,6 +60,8 @@ class Recognizer:
         rescore: int = 0,
         settings: Mapping[str, float | None] | None = None,
         greedy: bool = False,
+        raw: bool = False,
+        numbers: str = "digits",
         backend: str = "auto",
         device: str = "auto",
         threads: int = 0,
@@ -68,7 +74,9 @@ class Recognizer:
         file, "none", or None for the model's own. hotwords: phrases to favour. neural_share: of the neural model in the
         mixture. rescore: let the neural model score that many best hypotheses instead of joining the search. settings:
         of the search (`lm_weight`, `word_score`, `beam_size`, `threshold`, ...), over those the model was tuned to.
-        greedy: take the best path, without lexicon and language model. backend: auto, onnx or torch. device: auto, cpu
+        greedy: take the best path, without lexicon and language model. raw: words as they are recognised, without
+        marks, capitals and figures, which are set where the model's folder has a tagger. numbers: digits or words, for
+        how numbers are written in what is not raw. backend: auto, onnx or torch. device: auto, cpu
         or cuda. threads: of the CPU for the acoustic model, 0 for all cores. note: called with lines for the user.
 
         Raises CheckpointError, TextError or ConfigError for what cannot be used.
@@ -83,7 +91,9 @@ class Recognizer:
             settings=settings or {},
             greedy=greedy,
         )
-        return cls.from_options(model, options, backend=backend, device=device, threads=threads, note=note)
+        return cls.from_options(
+            model, options, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+        )
 
     @classmethod
     def from_options(
@@ -91,6 +101,8 @@ class Recognizer:
         model: str | Path | None,
         options: SearchOptions,
         *,
+        raw: bool = False,
+        numbers: str = "digits",
         backend: str = "auto",
         device: str = "auto",
         threads: int = 0,
@@ -98,20 +110,22 @@ class Recognizer:
     ) -> Recognizer:
         """`load` with the choices for the search as one object."""
         runner = open_backend(model_folder(model), backend=backend, device=device, threads=threads)
-        recognizer = cls(runner, open_decoder(runner.package, options, note=note))
+        folder = None if raw else runner.package.tagger_path
+        tagger = Tagger.open(folder) if folder is not None else None
+        recognizer = cls(runner, open_decoder(runner.package, options, note=note), tagger, numbers)
         recognizer._options = options
         return recognizer
 
     def with_hotwords(self, hotwords: Hotwords) -> Recognizer:
         """This recognizer favouring other phrases; model and tables are shared. Raises TextError or ConfigError."""
-        phrases = as_hotwords(hotwords)
-        other = Recognizer(self.backend, self.decoder.with_hotwords(phrases))
-        other._options = replace(self._options, hotwords=phrases)
+        wanted = as_hotwords(hotwords)
+        other = Recognizer(self.backend, self.decoder.with_hotwords(wanted), self.tagger, self.numbers)
+        other._options = replace(self._options, hotwords=wanted)
         return other
 
     def with_backend(self, backend: Backend) -> Recognizer:
         """This recognizer with its network run by another backend, which must be of the same model."""
-        other = Recognizer(backend, self.decoder)
+        other = Recognizer(backend, self.decoder, self.tagger, self.numbers)
         other._options = self._options
         return other
 
@@ -136,7 +150,8 @@ class Recognizer:
         `source` that is a path; where it is left of a work that was interrupted, with the same source and settings, the
         work goes on from there, to the same result. The caller removes it once the transcript is safe. progress: called
         with the seconds done and the seconds in all; what it raises ends the work. on_words: called with words as they
-        are completed, in order; of separate channels, one after the other.
+        are completed, in order, with what is to be read as far as they themselves tell; of separate channels, one after
+        the other.
 
         Raises AudioError for audio that cannot be read.
         """
@@ -147,31 +162,23 @@ class Recognizer:
         if channels == MIXED:
             with open_audio(source, rate=rate, name=name, sample_rate=at, partial=partial) as audio:
                 words, seconds = self._words(audio, kept, 0, progress, on_words)
-            return Transcript(audio.name, seconds, tuple(words))
+            return Transcript(audio.name, seconds, self._read(words))
         with open_channels(source, rate=rate, name=name, sample_rate=at, partial=partial) as audios:
             count = len(audios)
             done = [
                 self._words(audio, kept, channel, progress and _ChannelProgress(progress, channel, count), on_words)
                 for channel, audio in enumerate(audios)
             ]
-        return Transcript(audios[0].name, max(seconds for _, seconds in done), tuple(interleaved([w for w, _ in done])))
+        spoken = interleaved([channel for channel, _ in done])
+        return Transcript(audios[0].name, max(seconds for _, seconds in done), self._read(spoken))
 
-    def stream(self, rate: int, settings: StreamSettings = DEFAULT_SETTINGS) -> Stream:
+    def _read(self, words: list[Word]) -> tuple[Word, ...]:
+        """The words, with what is to be read of them unless they are to stay raw."""
+        return tuple(words) if self.tagger is None else for_reading(words, self.tagger, self.numbers)
+
+    def stream(self, rate: int, settings: StreamSettings | None = None) -> Stream:
         """A recording that arrives in blocks of samples of that rate, in Hz: see `Stream`."""
         return Stream(self, rate, settings)
-
-    def live_decoder(self, beam_size: int, threshold: float) -> Decoder:
-        """A decoder without the neural language model and with a beam no larger than that, for the first pass.
-
-        The weights are those that the model was tuned to without it.
-        """
-        quick = self.decoder.with_fusion(None)
-        if quick.words is None:
-            return quick
-        search, given = self.backend.package.search, self._options.settings
-        tuned = {name: search[name] for name in LIVE_WEIGHTS if name in search and given.get(name) is None}
-        size = min(beam_size, quick.config.beam_size)
-        return quick.with_settings(**tuned, beam_size=size, threshold=min(threshold, quick.config.threshold))
 
     def _words(
         self,
@@ -190,7 +197,7 @@ class Recognizer:
         for segment in segments:
             completed = passages.feed(segment)
             if on_words is not None and completed:
-                on_words(completed)
+                on_words(self._read(completed))
             fresh += completed
             unsaved = (segment.stop - start) / self.backend.sample_rate
             if journal is not None and segment.ends and unsaved > JOURNAL_SECONDS:

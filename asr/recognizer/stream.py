@@ -19,9 +19,11 @@ from asr.audio.read import Samples
 from asr.audio.segment import PauseCutter, Segment
 from asr.audio.source import to_mono
 from asr.backends.stream import Chunks
+from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
 from asr.decode.timed import Word, timed_words
 from asr.errors import ConfigError
+from asr.model_package import ModelPackage
 from asr.recognizer.endpoint import Endpointer
 from asr.recognizer.segments import Passages, SegmentFrames, log_probs_of
 
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     from asr.recognizer.recognizer import Recognizer
 
 LIVE_CHUNKS = Chunks(piece=0.24, left=2.0, right=0.36)
-LIVE_BEAM, LIVE_THRESHOLD = 400, 12.0  # of the first pass: a sixth of the time of 1600 and 16, the same words
+LIVE_BEAM, LIVE_THRESHOLD = 400, 14.0  # of the first pass: a quarter of the time of 1600 and 16, as few errors
+LIVE_WEIGHTS = ("lm_weight", "word_score", "confidence_bias", "confidence_slope", "confidence_evidence")
 LEADING_SECONDS = 1.0  # of silence kept before an utterance
 EMPTY_SECONDS = 3.0  # without a word, after which what is older is forgotten
 UNDECIDED_SECONDS = 3.0  # before now, within which an utterance may turn out to have ended
@@ -54,9 +57,6 @@ class StreamSettings:
             raise ConfigError("`show_after` must be 0 s or more and at most `fix_after`.")
         if self.end_silence <= 0:
             raise ConfigError("`end_silence` must be longer than 0 s.")
-
-
-DEFAULT_SETTINGS = StreamSettings()
 
 
 @dataclass(frozen=True)
@@ -92,20 +92,20 @@ StreamEvent = PartialWords | Utterance
 class Stream:
     """A recording that arrives in blocks. Open one with `Recognizer.stream`; not for use by several threads at once."""
 
-    def __init__(self, recognizer: Recognizer, rate: int, settings: StreamSettings = DEFAULT_SETTINGS) -> None:
+    def __init__(self, recognizer: Recognizer, rate: int, settings: StreamSettings | None = None) -> None:
         """rate: of the samples that will be pushed, in Hz.
 
         Raises ConfigError for an impossible rate, or for a model that cannot read a stream.
         """
-        self.settings, self._rate = settings, rate
+        self.settings, self._rate = settings or StreamSettings(), rate
         to_mono(np.zeros(0, np.float32), rate, "stream")
         self._backend = recognizer.backend
         self._at, self._frame = self._backend.sample_rate, self._backend.seconds_per_frame
         self._resampler = None if rate == self._at else soxr.ResampleStream(rate, self._at, 1, dtype="float32")
-        self._network = self._backend.open_stream(settings.chunks)
-        self._decoder = recognizer.live_decoder(LIVE_BEAM, LIVE_THRESHOLD)
+        self._network = self._backend.open_stream(self.settings.chunks)
+        self._decoder = _first_pass(recognizer.decoder, self._backend.package)
         self._passages = Passages(recognizer.decoder, self._backend)
-        self._endpointer = Endpointer(self._at, self._frame, settings.end_silence)
+        self._endpointer = Endpointer(self._at, self._frame, self.settings.end_silence)
         self._frames = 0  # of the first pass
         self._undecided = np.zeros(0, np.float32)  # the latest samples, which may be of the next utterance
         self._decided = 0  # samples before them
@@ -209,3 +209,21 @@ class Stream:
         if words:
             yield Utterance(tuple(words), self._start / self._at, stop / self._at)
         self._begin(stop)
+
+
+def _first_pass(decoder: Decoder, package: ModelPackage) -> Decoder:
+    """A decoder without the neural language model and with a beam that is no larger than need be.
+
+    Where its weights are those that the model was tuned to with that model, they become those without it.
+    """
+    quick, search, config = decoder.with_fusion(None), package.search, decoder.config
+    if quick.words is None:
+        return quick
+    tuned = {
+        name: search[name]
+        for name in LIVE_WEIGHTS
+        if name in search and search.get(f"neural_{name}") == getattr(config, name)
+    }
+    return quick.with_settings(
+        **tuned, beam_size=min(LIVE_BEAM, config.beam_size), threshold=min(LIVE_THRESHOLD, config.threshold)
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,58 +12,93 @@ from pathlib import Path
 from asr.atomic_file import write_text
 from asr.decode.timed import Word
 from asr.errors import ConfigError
-from asr.recognizer.turns import label, turns
+from asr.recognizer.page import html_page
+from asr.recognizer.reading import paragraphs, text_of
+from asr.recognizer.subtitles import DEFAULT_STYLE, Cue, SubtitleStyle, cues
+from asr.recognizer.textgrid import text_grid
+from asr.recognizer.turns import label
 
-__all__ = ["FORMATS", "Cue", "Transcript", "Word", "cues"]
+__all__ = ["FORMATS", "Cue", "SubtitleStyle", "Transcript", "Word", "cues"]
 
-CUE_CHARACTERS = 84  # two subtitle lines of 42
-CUE_SECONDS = 6.0
-CUE_PAUSE = 0.8  # a pause this long begins a new subtitle
-CUE_MIN_SECONDS = 0.6
+LEAST_CONFIDENCE = 1e-4  # in logarithms
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was said in a recording. `file` is as the caller gave it, `duration` in seconds."""
+    """What was said in a recording. `file` is as the caller gave it, `duration` in seconds, `style` of subtitles."""
 
     file: str
     duration: float
     words: tuple[Word, ...]
+    style: SubtitleStyle = DEFAULT_STYLE
 
     @property
     def text(self) -> str:
-        """The words, separated by spaces."""
+        """The words as they are to be read, with marks, capitals and figures where those were asked for."""
+        return text_of(self.words)
+
+    @property
+    def raw(self) -> str:
+        """The words as they were recognised, separated by spaces."""
         return " ".join(word.word for word in self.words)
 
+    @property
+    def cues(self) -> list[Cue]:
+        """The subtitles."""
+        return cues(self.words, self.style)
+
     def to_txt(self) -> str:
-        """The text in one line; of channels that were transcribed apart, a line for each turn."""
-        if not any(word.channel is not None for word in self.words):
-            return self.text + "\n"
-        return "".join(
-            label(turn[0].channel) + " ".join(word.word for word in turn) + "\n" for turn in turns(self.words)
-        )
+        """The text in paragraphs with blank lines between; of channels transcribed apart, a line for each turn."""
+        if any(word.channel is not None for word in self.words):
+            return "".join(f"{label(part[0].channel)}{text_of(part)}\n" for part in paragraphs(self.words))
+        return "\n\n".join(map(text_of, paragraphs(self.words))) + "\n"
 
     def to_json(self) -> str:
-        """An object in one line: `file`, `text`, `duration` and `words` with `start`, `end` and `confidence`."""
+        """An object in one line: `file`, `text`, `duration` and `words` with `start`, `end` and `confidence`.
+
+        Where marks were set, `text` is for reading, `raw` as recognised, and each word has its `display`.
+        """
         words = [
             {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3), "confidence": round(w.confidence, 4)}
             | ({} if w.channel is None else {"channel": w.channel})
+            | ({} if w.display is None else {"display": w.display})
             for w in self.words
         ]
-        values = {"file": self.file, "text": self.text, "duration": round(self.duration, 3), "words": words}
+        both = {"raw": self.raw} if any(word.display is not None for word in self.words) else {}
+        values = {"file": self.file, "text": self.text, **both, "duration": round(self.duration, 3), "words": words}
+        return json.dumps(values, ensure_ascii=False) + "\n"
+
+    def to_verbose_json(self) -> str:
+        """An object in the shape of OpenAI's `verbose_json`, with segments and words; what Whisper alone has is empty."""
+        segments = []
+        for number, cue in enumerate(self.cues):
+            part = self.words[cue.first : cue.last]
+            text = text_of(part)
+            logs = [math.log(max(LEAST_CONFIDENCE, word.confidence)) for word in part]
+            segments.append({
+                "id": number, "seek": 0, "start": round(part[0].start, 3), "end": round(part[-1].end, 3),
+                "text": f" {text}", "tokens": [], "temperature": 0.0, "avg_logprob": round(sum(logs) / len(logs), 4),
+                "compression_ratio": round(len(text.encode()) / len(zlib.compress(text.encode())), 4),
+                "no_speech_prob": 0.0,
+            })  # fmt: skip
+        values = {
+            "task": "transcribe", "language": "english", "duration": round(self.duration, 3), "text": self.text,
+            "segments": segments,
+            "words": [{"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3)} for w in self.words],
+        }  # fmt: skip
         return json.dumps(values, ensure_ascii=False) + "\n"
 
     def to_srt(self) -> str:
         """Subtitles in SubRip's form."""
         return "".join(
             f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{cue.text}\n\n"
-            for number, cue in enumerate(cues(self.words), 1)
+            for number, cue in enumerate(self.cues, 1)
         )
 
     def to_vtt(self) -> str:
         """Subtitles in WebVTT's form."""
         body = "".join(
-            f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{cue.text}\n\n" for cue in cues(self.words)
+            f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{_escaped(cue.text)}\n\n" for cue in self.cues
         )
         return f"WEBVTT\n\n{body}"
 
@@ -82,48 +119,27 @@ class Transcript:
             for w in sorted(self.words, key=lambda word: (word.channel or 1, word.start))
         )
 
+    def to_textgrid(self) -> str:
+        """Praat's form: an interval for each word and each silence, a tier for each channel."""
+        return text_grid(self.words, self.duration)
+
+    def to_html(self) -> str:
+        """A page in one file: player, words to click, confidence as colour, search, a column for each channel.
+
+        An audio file that a browser plays is part of it if it is not large; else the page asks for it.
+        """
+        return html_page(self.file, self.duration, self.words)
+
     def write(self, path: str | Path, format: str | None = None) -> None:
         """Write the transcript to a file, whole or not at all. format: one of `FORMATS`; by default the path's ending.
 
         Raises ConfigError for an unknown format, OSError where the file cannot be written.
         """
-        name = format if format is not None else Path(path).suffix.removeprefix(".").lower()
-        if name not in FORMATS:
+        name = format if format is not None else Path(path).suffix.removeprefix(".")
+        known = {key.lower(): key for key in FORMATS}
+        if name.lower() not in known:
             raise ConfigError(f"'{name}' is no transcript format; choose one of {', '.join(FORMATS)}.")
-        write_text(Path(path), FORMATS[name](self))
-
-
-@dataclass(frozen=True)
-class Cue:
-    """A subtitle."""
-
-    start: float
-    end: float
-    text: str
-
-
-def cues(words: tuple[Word, ...]) -> list[Cue]:
-    """Subtitles of at most two lines and six seconds, divided at pauses and between channels."""
-    groups: list[list[Word]] = []
-    for word in words:
-        group = groups[-1] if groups else []
-        length = sum(len(other.word) + 1 for other in group) + len(word.word)
-        if (
-            not group
-            or word.channel != group[0].channel
-            or length > CUE_CHARACTERS
-            or word.end - group[0].start > CUE_SECONDS
-            or word.start - group[-1].end > CUE_PAUSE
-        ):
-            groups.append([word])
-        else:
-            group.append(word)
-    subtitles = []
-    for index, group in enumerate(groups):
-        limit = groups[index + 1][0].start if index + 1 < len(groups) else float("inf")
-        end = min(max(group[-1].end, group[0].start + CUE_MIN_SECONDS), max(limit, group[-1].end))
-        subtitles.append(Cue(group[0].start, end, label(group[0].channel) + " ".join(word.word for word in group)))
-    return subtitles
+        write_text(Path(path), FORMATS[known[name.lower()]](self))
 
 
 def _clock(seconds: float, point: str) -> str:
@@ -132,7 +148,13 @@ def _clock(seconds: float, point: str) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"
 
 
+def _escaped(text: str) -> str:
+    """A cue's text as WebVTT wants it."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 FORMATS: dict[str, Callable[[Transcript], str]] = {
-    "txt": Transcript.to_txt, "json": Transcript.to_json, "srt": Transcript.to_srt, "vtt": Transcript.to_vtt,
-    "tsv": Transcript.to_tsv, "ctm": Transcript.to_ctm,
+    "txt": Transcript.to_txt, "json": Transcript.to_json, "verbose_json": Transcript.to_verbose_json,
+    "srt": Transcript.to_srt, "vtt": Transcript.to_vtt, "tsv": Transcript.to_tsv, "ctm": Transcript.to_ctm,
+    "TextGrid": Transcript.to_textgrid, "html": Transcript.to_html,
 }  # fmt: skip

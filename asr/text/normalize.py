@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 CASES: dict[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "keep": str}
 
-_ABBREVIATIONS = {
+ABBREVIATIONS = {
     "mr.": "mister", "mrs.": "missus", "dr.": "doctor", "st.": "saint", "co.": "company", "jr.": "junior",
     "maj.": "major", "gen.": "general", "rev.": "reverend", "lt.": "lieutenant", "hon.": "honorable",
     "sgt.": "sergeant", "capt.": "captain", "esq.": "esquire", "ltd.": "limited", "col.": "colonel", "ft.": "fort",
@@ -19,6 +19,8 @@ _YEARS = range(1100, 2100)
 LONGEST_NUMBER = 15  # characters, commas included; longer numbers are read digit by digit
 
 _MONEY = re.compile(r"([$£€])\s?(\d+(?:,\d{3})*)(?:\.(\d\d))?(?!\d)")
+_GREAT_MONEY = re.compile(r"([$£€])\s?(\d+(?:,\d{3})*)(?:\.(\d+))? (thousand|million|billion|trillion)\b")
+_TELEPHONE = re.compile(r"(?<![\d-])(?:\d{3}-)?\d{3}-\d{4}(?![\d-])")
 _DECIMAL = re.compile(r"\b(\d+(?:,\d{3})*)\.(\d+)")
 _ORDINAL = re.compile(r"\b(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b")
 _DECADE = re.compile(r"\b(\d{3}0)s\b")
@@ -26,7 +28,7 @@ _INTEGER = re.compile(r"\d+(?:,\d{3})*")
 _APOSTROPHES = re.compile("[\u2018\u2019\u02bc`\u00b4]")
 _PLAIN = re.compile(r"[a-z' ]*")
 _DIGIT = re.compile(r"\d")
-_MAY_BE_ABBREVIATED = re.compile("|".join(re.escape(short) for short in _ABBREVIATIONS))
+_MAY_BE_ABBREVIATED = re.compile("|".join(re.escape(short) for short in ABBREVIATIONS))
 _NOT_A_WORD = re.compile(r"[^a-z' ]+")
 _LOOSE_APOSTROPHES = re.compile(r"(?<![a-z])'+(?=[^a-z]|$)|'{2,}")
 # Words that begin with an apostrophe: where one stands, it opens no quotation.
@@ -46,7 +48,7 @@ def normalize_english(text: str) -> str:
     text = _plain_letters(text)
     if not _PLAIN.fullmatch(text):
         if _MAY_BE_ABBREVIATED.search(text):
-            text = " ".join(_ABBREVIATIONS.get(word.strip('("[,;'), word) for word in text.split())
+            text = " ".join(ABBREVIATIONS.get(word.strip('("[,;'), word) for word in text.split())
         if _DIGIT.search(text):
             text = _spell_numbers(" ".join(text.split()))
         for sign, words in _SIGNS.items():
@@ -55,6 +57,24 @@ def normalize_english(text: str) -> str:
     if "'" in text:
         text = _unquoted(text)
     return " ".join(text.split())
+
+
+def printed_words(text: str, words: Sequence[str]) -> list[str | None]:
+    """What a text prints for each word of `normalize_english(text)`, which `words` are.
+
+    An empty string where the word before shows it as well, as 25 shows "twenty five". None for all words where they
+    are not those of the text's parts, taken one by one.
+    """
+    shown: list[str | None] = []
+    found: list[str] = []
+    for part in text.split():
+        spoken = normalize_english(part).split()
+        if not spoken and shown:  # a sign that stands alone
+            shown[-1] = f"{shown[-1]} {part}" if shown[-1] else part
+            continue
+        found += spoken
+        shown += [part, *[""] * (len(spoken) - 1)][: len(spoken)]
+    return shown if found == list(words) else [None] * len(words)
 
 
 def _unquoted(text: str) -> str:
@@ -75,7 +95,8 @@ def _plain_letters(text: str) -> str:
 
 
 def _spell_numbers(text: str) -> str:
-    text = _MONEY.sub(_money, text)
+    text = _TELEPHONE.sub(lambda match: f" {_digits(match[0])} ", text)
+    text = _MONEY.sub(_money, _GREAT_MONEY.sub(_great_money, text))
     text = _DECADE.sub(lambda match: _plural(_year(int(match[1]))), text)
     text = _ORDINAL.sub(lambda match: f" {_ordinal(match[1])} ", text)
     text = _DECIMAL.sub(lambda match: f" {_integer(match[1])} point {_digits(match[2])} ", text)
@@ -116,6 +137,12 @@ def _year(value: int) -> str:
 
 def _plural(words: str) -> str:
     return f" {words[:-1]}ies " if words.endswith("y") else f" {words}s "
+
+
+def _great_money(match: re.Match[str]) -> str:
+    """$1.5 million: the currency is said last."""
+    part = f" point {_digits(match[3])}" if match[3] else ""
+    return f" {_in_words(_number(match[2]))}{part} {match[4]} {_CURRENCIES[match[1]][1]} "
 
 
 def _money(match: re.Match[str]) -> str:

@@ -43,7 +43,7 @@ _SENTENCE_END = re.compile(
 _SHORTENED = """
     mr mrs messrs dr st co jr sr maj gen rev lt hon sgt capt col ft esq prof mme mlle mons no vol vols p pp ch chap
     fig viz cf etc i.e e.g gov sen rep pres supt adj cpl pvt mt vs jan feb aug sept oct nov dec"""
-_ABBREVIATIONS = frozenset(_SHORTENED.split())
+ABBREVIATED = frozenset(_SHORTENED.split())
 _OPENING_QUOTE = re.compile(r"(?<![A-Za-z\d])['\u2018](?=[A-Za-z])")
 _CLOSING_QUOTE = re.compile(r"[,.!?;:\-]['\u2019](?![A-Za-z])")
 _DOUBLE_QUOTE = re.compile('["\u201c]')
@@ -87,7 +87,7 @@ def sentences(paragraph: str) -> list[str]:
     parts, begin = [], 0
     for match in _SENTENCE_END.finditer(paragraph):
         before = match["before"].rsplit("-", 1)[-1].strip("\"'\u201c\u2018([")
-        if match["mark"] == "." and (before.lower() in _ABBREVIATIONS or (len(before) == 1 and before not in "I")):
+        if match["mark"] == "." and (before.lower() in ABBREVIATED or (len(before) == 1 and before not in "I")):
             continue
         parts.append(paragraph[begin : match.start("gap")].strip())
         begin = match.end("gap")

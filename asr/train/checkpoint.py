@@ -77,6 +77,15 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         raise CheckpointError(f"training state {newest} is damaged ({error}); remove it to use an older one.") from None
 
 
+def saved_epoch(folder: Path) -> int | None:
+    """The epoch, from 1, that the newest training state in `folder` is of; None if there is none."""
+    states = _states(folder)
+    try:
+        return int(json.loads((states[-1] / "values.json").read_text())["epoch"]) + 1 if states else None
+    except (OSError, ValueError, KeyError):
+        return None  # a damaged state, which loading it names
+
+
 def _next_name(folder: Path, step: int) -> Path:
     """The name for a new state of `step`: it sorts after the others of that step, which are removed only later."""
     name = f"{STATE_PREFIX}{step:09d}"

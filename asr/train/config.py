@@ -16,18 +16,18 @@ from asr.train import processes
 class TrainConfig:
     """How to train; `recipes/*/conf` has examples."""
 
-    epochs: int = 20
+    epochs: int = 20  # of the schedule, times that all utterances are read
     stop_epoch: int = 0  # stop after this epoch of the schedule; 0: train all epochs
-    peak_lr: float = 2e-3
+    peak_lr: float = 2e-3  # the highest learning rate, after the warm-up
     final_lr_share: float = 0.02  # of the peak, at the end of the cosine
     warmup_share: float = 0.1  # of all steps, linear
-    weight_decay: float = 1e-2
-    betas: tuple[float, ...] = (0.9, 0.98)
+    weight_decay: float = 1e-2  # of adamw, apart from the gradient; of sgd, in it
+    betas: tuple[float, ...] = (0.9, 0.98)  # of adamw's two running means
     optimizer: str = "adamw"  # adamw or sgd
     # After this many validations without improvement, average the weights of all further steps (with sgd: NT-ASGD of
     # Merity et al. 2018); 0: never.
     average_after: int = 0
-    clip_norm: float = 1.0
+    clip_norm: float = 1.0  # largest norm of the gradient; longer ones are scaled down to it
     accumulate: int = 1  # batches per optimiser step; several processes divide them among them
     precision: str = "fp32"  # fp32, or bf16 (autocast: GPUs, and CPUs with avx512_bf16 or AMX)
     # Single precision throughout on a GPU, where fp32 otherwise multiplies in 16-bit halves (this package's kernels for
@@ -36,7 +36,7 @@ class TrainConfig:
     exact: bool = False
     device: str = "auto"  # auto, cpu, cuda
     threads: int = 0  # of each process; 0: the machine's cores divided by the processes
-    seed: int = 1
+    seed: int = 1  # of all that is drawn: first weights, order, augmentation, dropout
     checkpoint_seconds: float = 120.0  # between saved training states
     average: int = 5  # number of last epochs whose weights are averaged at the end; 1: none
     validate_every: int = 1  # epochs

@@ -5,6 +5,7 @@
 
 cd "$(dirname "$0")"; . ../stages.sh
 classic="$data/series/classic"
+needs "$classic" "R's AirPassengers, lynx and taylor as CSV, and monthly-sunspots.csv and daily-min-temperatures.csv"
 judge() { # NAME FILE HORIZON SEASON [OPTIONS]
   name="$1" file="$classic/$2" horizon="$3" season="$4"; shift 4
   echo "--- $name: the last $horizon values, season $season"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Spoken digits (Free Spoken Digit Dataset, 0.3 h): the smallest complete recipe, a few minutes on two cores.
-#   ./run.sh --data FOLDER [--work exp] [--dictionary cmudict.dict] [--stage 0] [--stop-stage 6]
+#   ./run.sh --data FOLDER [--work exp] [--dictionary cmudict.dict] [--stage 1] [--stop-stage 6]
 # FOLDER contains fsdd/, a clone of the dataset's repository or a folder with manifest.jsonl. Takes 0 to 4 are the test set.
 
 dictionary=
 cd "$(dirname "$0")"; . ../stages.sh
 dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
+needs "$data/fsdd" "the Free Spoken Digit Dataset (git clone https://github.com/Jakobovski/free-spoken-digit-dataset fsdd)"
 
 if at 1 "manifests"; then
   asr data import "$data/fsdd" --where split=train --output "$work/all.jsonl"
@@ -28,6 +29,7 @@ if at 5 "test"; then
   asr decode --model "$work/packed" --manifest "$work/test.jsonl" --output "$work/bilstm.test.trn"
   asr score "$work/test.jsonl" "$work/bilstm.test.trn"
 fi
+if [ "$stop_stage" -ge 6 ]; then needs "$dictionary" "CMUdict, cmudict.dict of https://github.com/cmusphinx/cmudict; or name it with --dictionary"; fi
 if at 6 "to compare: hidden Markov models with Gaussian mixtures, the search's weights from a few tries on dev" && [ -f "$dictionary" ]; then
   monophone
 fi

@@ -5,6 +5,7 @@
 
 cd "$(dirname "$0")"; . ../stages.sh
 ett="$data/series/ett"
+needs "$ett" "ETTh1.csv and ETTm1.csv.gz of https://github.com/zhouhaoyi/ETDataset"
 one() { # NAME FILE SPLIT LOOK_BACK HORIZON METHODS
   asr forecast windows "$2" --time-col date --split "$3" --look-back "$4" --horizon "$5" --methods "$6" \
     --output "$work/$1-$4-$5" --json | tee "$work/$1-$4-$5.json"

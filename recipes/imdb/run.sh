@@ -7,6 +7,7 @@
 
 cd "$(dirname "$0")"; . ../stages.sh
 imdb="$data/text/imdb" sst="$data/text/sst-2"
+needs "$imdb" "the Large Movie Review Dataset (https://ai.stanford.edu/~amaas/data/sentiment) as tables, see --help"
 
 if at 1 "texts"; then
   asr nlp text "$imdb/train.tsv.xz" --output "$work/reviews.txt"

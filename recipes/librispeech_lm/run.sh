@@ -14,6 +14,9 @@ cd "$(dirname "$0")"; . ../stages.sh
 text="${text:-$data/text/prose/train.txt.bz2}"
 heldout="${heldout:-$data/text/prose/heldout.txt.gz}"
 vocab="${vocab:-$data/text/lexicon/librispeech-vocab.txt.gz}"
+needs "$text" "prose, a sentence a line (asr lm text makes it of books); or name it with --text"
+needs "$heldout" "prose of other books, a sentence a line; or name it with --heldout"
+needs "$vocab" "words, one a line (librispeech-vocab.txt of https://www.openslr.org/11); or name them with --vocab"
 
 fit() { # OUTPUT [OPTIONS]
   asr lm train "$work/train.txt" --dev "$work/dev.txt" --config conf/lstm.toml --set vocabulary="$vocab" \

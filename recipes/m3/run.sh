@@ -5,6 +5,7 @@
 
 cd "$(dirname "$0")"; . ../stages.sh
 table="$data/series/m3/M3.csv.gz" methods=theta,dotm,ets,ces,average,median
+needs "$table" "the M3 competition's series (R package Mcomp) as one table, see --help"
 
 for period in YEARLY QUARTERLY MONTHLY OTHER; do
   if at 1 "$period, held-out ends of the training parts"; then

@@ -5,6 +5,7 @@
 # parts.
 
 cd "$(dirname "$0")"; . ../stages.sh
+needs "$data/series/m4" "Hourly and Weekly, train and test, of https://github.com/Mcompetitions/M4-methods"
 judge() { # NAME SEASON METHODS [OPTIONS]
   name="$1" season="$2" methods="$3"; shift 3
   asr forecast many "$data/series/m4/$name-train.csv.gz" --test "$data/series/m4/$name-test.csv" --season "$season" \

@@ -7,10 +7,12 @@
 # third schedule's on what it hears) all. A network takes half an hour to an hour.
 
 rungs="monophone dnn rnn gru lstm bilstm bilstm-conv bilstm-conv-attention blocks-mwer blocks-self blocks-attention-self"
-work=exp/5h dictionary= vocab=
+dictionary= vocab=
 cd "$(dirname "$0")"; . ../stages.sh; . conf/attention.sh
+if [ "$work" = exp ]; then work=exp/5h; fi
 dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
 vocab="${vocab:-$data/text/lexicon/librispeech-vocab.txt.gz}"
+needs "$work/train.jsonl" "made by run.sh --track 5h, stages 1 and 2"
 ladder="$work/ladder"
 mkdir -p "$ladder"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From LibriSpeech folders to a table of word error rates, and to the model that the package ships.
 #   ./run.sh --data FOLDER [--track open|5h] [--text TEXT] [--vocab LIST] [--dictionary DICT] [--neural-lm LSTM]
-#            [--work exp/open] [--stage 0] [--stop-stage 8]
+#            [--work exp/TRACK] [--stage 0] [--stop-stage 8]
 # FOLDER holds LibriSpeech/train-clean-5 and others; the open track adds train-clean-100-part and ljspeech-part where they
 # are there. TEXT is prose for the language model, LIST the words to know, whether or not the prose has them, DICT a pronouncing
 # dictionary such as CMUdict
@@ -11,10 +11,11 @@
 # audio. Stage 7 goes on from the second open one with dev-full-band too, the weights of the search kept: that model ships.
 # Stage 8 trains it on, on all voices and microphones there are (Common Voice, VCTK, 240 more speakers of LibriSpeech), on
 # utterances joined with pauses and on sounds without speech, with conf/wide.toml; ../wild_dev measures what that gives.
-# Without --data stage 0 downloads train-clean-5 and dev-clean-2; dev is then dev-clean-2.
+# Without --data stage 0 downloads train-clean-5 and dev-clean-2, and TEXT, LIST and DICT must be named; dev is dev-clean-2.
 
 track=open text= vocab= dictionary= neural_lm= threshold=1.36e-7
 cd "$(dirname "$0")"; . ../stages.sh; . conf/attention.sh
+if [ "$work" = exp ]; then work="exp/$track"; fi
 if [ -z "$data" ]; then data="$work/data"; fi
 text="${text:-$data/text/prose/train.txt.bz2}"
 vocab="${vocab:-$data/text/lexicon/librispeech-vocab.txt.gz}"
@@ -62,6 +63,12 @@ table() { # PACKED SYSTEM SET
 if at 0 "download" && [ ! -d "$data/LibriSpeech/train-clean-5" ]; then
   asr data download train-clean-5 dev-clean-2 --output "$data"
   sets=dev-clean-2
+fi
+if [ "$stop_stage" -ge 1 ]; then
+  needs "$data/LibriSpeech/train-clean-5" "mini LibriSpeech, which stage 0 downloads where --data is not given"
+  needs "$text" "prose, a sentence a line (asr lm text makes it of books); or name it with --text"
+  needs "$vocab" "words, one a line (librispeech-vocab.txt of https://www.openslr.org/11); or name them with --vocab"
+  needs "$dictionary" "CMUdict, cmudict.dict of https://github.com/cmusphinx/cmudict; or name it with --dictionary"
 fi
 if at 1 "manifests"; then
   set -- "$data/LibriSpeech/train-clean-5"

@@ -7,6 +7,7 @@
 language_model=
 cd "$(dirname "$0")"; . ../stages.sh
 sst="$data/text/sst-2"
+needs "$sst" "SST-2 (https://gluebenchmark.com/tasks, test labels from the Stanford Sentiment Treebank), see --help"
 train="asr nlp train $sst/train.tsv.gz --text-col sentence --dev $sst/dev.tsv --dev-text-col content --resume"
 
 if at 1 "train from scratch"; then

@@ -5,6 +5,7 @@
 # FOLDER contains series/stocks/{aapl,msft,ibm,ge,ko,jpm,spy}.csv.gz.
 
 cd "$(dirname "$0")"; . ../stages.sh
+needs "$data/series/stocks" "daily prices as CSV, with the columns Date and Close, of the tickers in --help"
 judge() { # TICKER NAME REFIT METHODS
   asr forecast backtest "$data/series/stocks/$1.csv.gz" --time-col Date --target Close --horizon 1 --season 1 \
     --origins 1000 --refit-every "$3" --returns --methods "$4" --output "$work/$1-$2.csv.gz"

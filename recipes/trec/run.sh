@@ -6,6 +6,7 @@
 
 language_model=
 cd "$(dirname "$0")"; . ../stages.sh
+needs "$data/text/trec" "TREC question types (https://cogcomp.seas.upenn.edu/Data/QA/QC), see --help"
 train="asr nlp train $data/text/trec/TREC.train.all --lines --encoding latin-1 --resume"
 
 if at 1 "train from scratch"; then

@@ -7,6 +7,7 @@
 text=
 cd "$(dirname "$0")"; . ../stages.sh
 text="${text:-$data/text/wikitext-2}"
+needs "$text" "WikiText-2's words (train.txt, valid.txt and test.txt), or name their folder with --text"
 part() { for name in "$text/$1.txt" "$text/$1.txt.gz"; do if [ -f "$name" ]; then echo "$name"; fi; done; }
 
 if at 1 "LSTM"; then

@@ -12,6 +12,9 @@
 model=english title= neural_lm=auto threads=1
 cd "$(dirname "$0")"; . ../stages.sh
 title="${title:-$(basename "$model")}"
+needs "$data/commonvoice-part" "a part of Common Voice (https://commonvoice.mozilla.org) with manifest.jsonl, see --help"
+needs "$data/vctk-part" "a part of VCTK (https://datashare.ed.ac.uk/handle/10283/3443) with manifest.jsonl, see --help"
+needs "$data/noise" "ESC-10 (https://github.com/karolpiczak/ESC-50), a folder of clips for each kind of noise"
 held_out='["dog-bark", "helicopter", "sea-waves"]'  # recipes/mini_librispeech/conf/wide.toml trains on the others
 parts="cv vctk" conditions="clean noise20 noise15 noise10 noise5 room telephone loud soft" gaps="0 0.2 0.6"
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +36,46 @@ PREDICTIONS = sorted(path for name in TEXTS for path in (RECIPES / name / "hyp")
 HYPOTHESES = sorted(RECIPES.glob("*/hyp/*.trn"))
 
 
+def _called(script: Path, *arguments: object, folder: Path = RECIPES.parent) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", str(script), *map(str, arguments)], cwd=folder, capture_output=True, text=True)
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.parent.name)
 def test_a_recipe_explains_itself_and_refuses_what_it_does_not_know(script):
-    relative = script.relative_to(RECIPES.parent)
-    said = subprocess.run(["bash", relative, "--help"], cwd=RECIPES.parent, capture_output=True, text=True, check=True)
+    said = _called(script.relative_to(RECIPES.parent), "--help")
+    assert said.returncode == 0
     assert "--data FOLDER" in said.stdout
-    assert subprocess.run(["bash", script, "--nonsense", "1"], capture_output=True).returncode == 2
+    assert _called(script, "--nonsense", "1").returncode == 2
     assert (script.parent / "RESULTS.md").exists()
+
+
+@pytest.mark.parametrize("script", sorted(RECIPES.glob("*/run.sh")), ids=lambda path: path.parent.name)
+def test_help_tells_the_stages_that_there_are(script):
+    stages = sorted({int(number) for number in re.findall(r"\bat (\d) ", script.read_text())})
+    said = _called(script, "--help").stdout
+    assert [int(number) for number in re.findall(r"^  stage (\d): ", said, re.M)] == stages
+    first, last = re.search(r"\[--stage (\d)\]\s+\[--stop-stage (\d)\]", said).groups()
+    assert (int(first), int(last)) == (stages[0], stages[-1])
+    assert "$" not in said
+
+
+DOWNLOADING = {"an4", "librispeech"}  # without --data these start to download
+
+
+@pytest.mark.parametrize(
+    "script",
+    [script for script in sorted(RECIPES.glob("*/run.sh")) if script.parent.name not in DOWNLOADING],
+    ids=lambda path: path.parent.name,
+)
+def test_a_recipe_without_its_data_says_what_to_get_and_where_it_looked(script, tmp_path):
+    relative = os.path.relpath(script, tmp_path)
+    without = _called(Path(relative), "--stage", "1", folder=tmp_path)
+    assert without.returncode == 1
+    assert re.match(rf"{re.escape(relative)}: needs .*: .+\n", without.stderr), without.stderr
+    elsewhere = _called(Path(relative), "--stage", "1", "--data", "nowhere", folder=tmp_path)
+    assert elsewhere.returncode == 1
+    assert f"needs {tmp_path}/nowhere/" in elsewhere.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*/conf/*.toml")), ids=lambda path: path.parts[-3])
@@ -81,13 +117,38 @@ def test_an_accuracy_in_results_follows_from_its_committed_predictions(data, pat
     assert any(f"`{system}`" in row and f"{right / len(found):.2%}" in row for row in rows), right / len(found)
 
 
+OPTIONS_AS_READ = """cd "$(dirname "$0")"
+data= work= text= neural_lm= model=
+. ../stages.sh
+echo "$data|$work|$text|$neural_lm|$model"
+"""
+
+
 @pytest.mark.parametrize(
-    ("given", "expected"), [("corpora", "{here}/corpora"), ("/tmp", "/tmp"), ("nowhere", "nowhere")]
+    ("arguments", "expected"),
+    [
+        (["--data", "corpora", "--work", "made/here"], "{here}/corpora|{here}/made/here|||"),
+        (["--data", "/tmp", "--work", "/tmp/exp"], "/tmp|/tmp/exp|||"),
+        (["--data", "nowhere"], "{here}/nowhere|exp|||"),
+        (["--text", "conf", "--neural-lm", "none", "--model", "english"], "|exp|conf|none|english"),
+        (["--neural-lm", "corpora", "--model", "corpora"], "|exp||{here}/corpora|{here}/corpora"),
+    ],
 )
-def test_a_folder_of_corpora_may_be_given_relative_to_where_the_recipe_is_called(tmp_path, given, expected):
+def test_paths_are_relative_to_where_the_recipe_is_called(tmp_path, arguments, expected):
     (tmp_path / "corpora").mkdir()
-    program = 'cd "$(dirname "$0")"; . ../stages.sh; echo "$data"'
-    script = RECIPES / "digits" / "run.sh"
-    arguments = ["bash", "-c", program, script, "--data", given, "--work", tmp_path / "work"]
-    shown = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    program = ["bash", "-c", OPTIONS_AS_READ, RECIPES / "digits" / "run.sh", *arguments]
+    shown = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert shown.strip() == expected.format(here=tmp_path)
+
+
+def test_the_first_stage_of_a_recipe_runs_from_another_folder_with_relative_paths(data, tmp_path):
+    (tmp_path / "corpora").symlink_to(data)
+    scripts = tmp_path / "bin"
+    scripts.mkdir()
+    (scripts / "asr").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m asr "$@"\n')
+    (scripts / "asr").chmod(0o755)
+    search = os.pathsep.join(filter(None, [str(RECIPES.parent), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": search, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    options = ["--data", "corpora", "--work", "out", "--stage", "1", "--stop-stage", "1"]
+    subprocess.run(["bash", RECIPES / "digits" / "run.sh", *options], cwd=tmp_path, env=environment, check=True)
+    assert len((tmp_path / "out" / "test.jsonl").read_text().splitlines()) == 300

@@ -17,6 +17,7 @@ from asr.errors import ConfigError
 from asr.recognizer.journal import Journal
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.segments import MAX_PASSAGE_SECONDS, Passages, SegmentFrames, log_probs_of
+from asr.recognizer.transcript import Transcript
 from asr.recognizer.turns import interleaved
 from tests.conftest import speech_like
 
@@ -199,3 +200,16 @@ def test_turns_alternate_by_the_beginnings_of_phrases():
     assert [(word.start, word.channel) for word in order] == [
         (0.0, 1), (0.3, 1), (0.1, 2), (0.4, 2), (1.5, 2), (2.0, 1), (3.0, 2),
     ]  # fmt: skip
+
+
+def test_every_format_tells_the_channels_apart():
+    words = interleaved([[Word("hello", 0.0, 0.5, 1.0), Word("fine", 2.0, 2.5, 1.0)], [Word("hi", 0.75, 1.25, 1.0)]])
+    transcript = Transcript("call.wav", 3.0, tuple(words))
+    assert transcript.to_txt() == "Channel 1: hello\nChannel 2: hi\nChannel 1: fine\n"
+    assert [word["channel"] for word in json.loads(transcript.to_json())["words"]] == [1, 2, 1]
+    assert transcript.to_srt().splitlines()[2::4] == ["Channel 1: hello", "Channel 2: hi", "Channel 1: fine"]
+    assert transcript.to_ctm().splitlines()[1] == "call 1 2.000 0.500 fine 1.0000"
+    assert [line.split("\t")[-1] for line in transcript.to_tsv().splitlines()] == ["channel", "1", "2", "1"]
+    mixed = Transcript("call.wav", 3.0, tuple(replace(word, channel=None) for word in words))
+    assert mixed.to_txt() == "hello hi fine\n"
+    assert "channel" not in mixed.to_json() + mixed.to_tsv() + mixed.to_srt()

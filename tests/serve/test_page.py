@@ -69,6 +69,11 @@ def shown(page) -> list[str]:
     return page.locator("#words span:not(.live)").all_inner_texts()
 
 
+def lines_of(page) -> list[str]:
+    """The subtitles that the page shows over a video."""
+    return page.evaluate("cues().map((cue) => cue.text)")
+
+
 def upload(page, english) -> list[str]:
     page.set_input_files("#file", SPEECH)
     page.wait_for_selector("#status:has-text('Done')")
@@ -89,8 +94,11 @@ def test_a_file_is_transcribed_corrected_by_keyboard_and_downloaded(page, englis
     page.fill("#hotwords", "river, morning")
     expected = upload(page, english)
     transcript = english.transcribe(SPEECH)
-    assert download(page, "srt") == transcript.to_srt()
-    assert download(page, "vtt") == transcript.to_vtt()
+    assert [cue.split("\n", 2)[2] for cue in download(page, "srt").strip().split("\n\n")] == lines_of(page)
+    cues = [cue.split("\n", 1) for cue in download(page, "vtt").strip().split("\n\n")[1:]]
+    assert [text for _, text in cues] == lines_of(page)
+    assert cues[0][0].split(" --> ")[0] == f"00:00:00.{round(1000 * transcript.words[0].start):03d}"
+    assert " ".join(lines_of(page)) == transcript.text
     doubtful = sum(word.confidence < 0.5 for word in transcript.words)
     assert page.locator("#words .doubtful").count() == doubtful
     page.locator("#words span").first.focus()

@@ -194,8 +194,8 @@ class Bench:
                 times.append(time.process_time() - began)
             most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(
-                f"{size:6d} hotwords: made in {made:.2f} s of CPU and {spent:.0f} MB, searched in {min(times):.2f} s "
-                f"of CPU; most memory {most:.0f} MB",
+                f"{size:6d} hotwords: made in {made:.2f} s of CPU and {spent:.0f} MB, searched in {min(times):.2f} s; "
+                f"most memory {most:.0f} MB",
                 flush=True,
             )
 

@@ -22,11 +22,11 @@ class CriterionConfig:
     consistency: float = 0.0
     # Of mwer: its search, and how many of the best hypotheses count.
     lexicon: str = ""  # of the search; empty: the one that spells the references
-    lm: str = ""
-    lm_weight: float = 1.0
-    word_score: float = 0.0
-    beam_size: int = 40
-    hypotheses: int = 8
+    lm: str = ""  # an ARPA file; mwer needs it
+    lm_weight: float = 1.0  # of its natural logs
+    word_score: float = 0.0  # nats added for every word
+    beam_size: int = 40  # hypotheses kept
+    hypotheses: int = 8  # of the best that count
 
     def __post_init__(self) -> None:
         if self.kind not in ("ctc", "crf", "mwer"):

@@ -77,7 +77,7 @@ def windows(
 @click.command("many", short_help="Compare methods on many short series.")
 @click.argument("train", type=click.Path(path_type=Path))
 @click.option("--test", type=click.Path(path_type=Path), help="The values after each series, in the same format.")
-@click.option("--period", help="TRAIN is the table of M3; forecast its series of this period, such as MONTHLY.")
+@click.option("--period", help="TRAIN is the table of M3; forecast its YEARLY, QUARTERLY, MONTHLY or OTHER series.")
 @click.option(
     "--season", default=1, show_default=True, type=click.IntRange(1), help="Steps of a season (M3 has its own)."
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from colorsys import hsv_to_rgb
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from asr.atomic_file import write_text
 from asr.cli.figures import new_figure, save_figure
 from asr.forecast.backtest import INTERVAL, Result, verdict
 from asr.forecast.choose import SIMPLE
-from asr.forecast.series import Series
+from asr.forecast.series import Series, future_times
 
 SHOWN_HISTORY = 4  # horizons of the past in a picture
+SHOWN_TIMES = 8
+LINES = ("-", "--", "-.", ":")
 
 
 def finite_number(value: float) -> float | None:
@@ -78,20 +81,33 @@ def write_origins(path: Path, results: list[Result]) -> None:
 
 
 def draw_forecasts(
-    path: Path, series: Series, results: list[Result], start: int, widths: NDArray[np.float64] | None = None
-) -> None:
+    path: Path, series: Series, results: list[Result], start: int, widths: NDArray[np.float64] | None = None,
+    title: str = "",
+) -> None:  # fmt: skip
     """Draw the end of the series and each method's forecast from step `start` on."""
-    figure = new_figure(9, 4)
+    figure = new_figure(10, 4.5)
     axes = figure.add_subplot()
     horizon = results[0].forecasts.shape[1]
     begin = max(0, start - SHOWN_HISTORY * horizon)
     axes.plot(range(begin, len(series)), series.target[begin:], color="black", label=series.columns[0])
     steps = np.arange(start, start + horizon)
-    for result in results:
-        axes.plot(steps, result.forecasts[0], label=result.name)
+    for result, (colour, line) in zip(results, line_styles(len(results)), strict=True):
+        axes.plot(steps, result.forecasts[0], color=colour, linestyle=line, label=result.name)
         if widths is not None:
             low, high = result.forecasts[0] - widths, result.forecasts[0] + widths
-            axes.fill_between(steps, low, high, alpha=0.2, label=f"{INTERVAL:.0%} interval")
-    axes.set_xlabel("step")
-    axes.legend(fontsize="small")
+            axes.fill_between(steps, low, high, color=colour, alpha=0.2, label=f"{INTERVAL:.0%} interval")
+    labels = list(series.times) + future_times(series, horizon)
+    if series.times:
+        ticks = np.linspace(begin, start + horizon - 1, SHOWN_TIMES).astype(int).tolist()
+        axes.set_xticks(ticks, [labels[place] for place in ticks], rotation=20, ha="right")
+    axes.set_xlabel(f"time ({series.frequency}s)" if series.frequency else "time" if series.times else "step")
+    axes.set_ylabel(series.columns[0])
+    axes.set_title(title)
+    figure.legend(loc="outside right upper", fontsize="small")
     save_figure(figure, path)
+
+
+def line_styles(count: int) -> list[tuple[tuple[float, float, float], str]]:
+    """A colour and a kind of line for each of `count` lines: no two of one colour, no neighbours of one kind."""
+    tints = [hsv_to_rgb(place / count, 0.85, 0.55 + 0.3 * (place % 2)) for place in range(count)]
+    return [(tint, LINES[place % len(LINES)]) for place, tint in enumerate(tints)]

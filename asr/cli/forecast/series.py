@@ -24,6 +24,7 @@ from asr.cli.forecast.output import (
     write_origins,
 )
 from asr.errors import ConfigError
+from asr.forecast.automatic import AutomaticForecaster
 from asr.forecast.backtest import (
     INTERVAL,
     Result,
@@ -31,6 +32,7 @@ from asr.forecast.backtest import (
     fixed_split,
     interval_coverage,
     interval_widths,
+    recommendation,
     rolling_origin,
     verdict,
 )
@@ -121,13 +123,16 @@ def compare(
     if output is not None:
         write_forecasts(output, list(series.times[-horizon:]) or future_times(series, horizon), usable)
     if plot is not None:
-        draw_forecasts(plot, series, usable, len(series) - horizon)
+        best = min(usable, key=lambda result: result.errors["mse"]).name
+        draw_forecasts(plot, series, usable, len(series) - horizon, title=f"The last {horizon} values, best: {best}")
     if as_json:
         shown = {result.name: rounded_errors(result.errors) for result in usable}
-        click.echo(json.dumps({"horizon": horizon, "methods": shown}))
+        name, evidence = recommendation(usable, horizon)
+        click.echo(json.dumps({"horizon": horizon, "methods": shown, "recommended": name, "evidence": evidence}))
     else:
         print_table(usable)
         print_verdicts(usable, horizon)
+        click.echo("recommended: {}: {}".format(*recommendation(usable, horizon)))
     return 0
 
 
@@ -216,7 +221,11 @@ def fit(
 @series_options
 @click.option("--model", type=click.Path(path_type=Path), help="Folder from `asr forecast fit`.")
 @click.option(
-    "--method", default="theta", show_default=True, type=click.Choice(names()), help="Method to fit, without --model."
+    "--method",
+    default="auto",
+    show_default=True,
+    type=click.Choice(names()),
+    help="Method to fit, without --model; auto chooses among simple ones by a backtest.",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Write the forecast as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (PNG).")
@@ -240,6 +249,9 @@ def predict(
             raise ConfigError(f"{model} was fitted to the columns {', '.join(values['columns'])}; give the same.")
     if model is None or not isinstance(forecaster, TrainedForecaster):
         forecaster.fit(series.values, horizon, season)
+    why = forecaster.why if isinstance(forecaster, AutomaticForecaster) else ""
+    if why:
+        note(f"chosen: {why}")
     forecast = forecaster.forecast(series.values)
     widths = interval_widths(forecaster, series.values, horizon)
     rows = [
@@ -253,12 +265,14 @@ def predict(
     ]
     if plot is not None:
         result = Result(forecaster.name, forecast[None], np.zeros((0, horizon)), {})
-        draw_forecasts(plot, series, [result], len(series), widths)
+        draw_forecasts(plot, series, [result], len(series), widths, title=f"The next {horizon} values by {result.name}")
     text = csv_text([list(rows[0]), *[["" if value is None else value for value in row.values()] for row in rows]])
     if output is not None:
         write_text(output, text)
     if as_json:
-        click.echo(json.dumps({"method": forecaster.name, "horizon": horizon, "interval": INTERVAL, "forecast": rows}))
+        chosen = {"chosen": list(forecaster.chosen), "why": why} if isinstance(forecaster, AutomaticForecaster) else {}
+        values = {"method": forecaster.name, **chosen, "horizon": horizon, "interval": INTERVAL, "forecast": rows}
+        click.echo(json.dumps(values))
     elif output is None:
         click.echo(text, nl=False)
     return 0

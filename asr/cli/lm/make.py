@@ -118,6 +118,7 @@ def _bytes(size: str) -> int:
 @click.option("--dev", required=True, type=click.Path(path_type=Path), help="Text for validation.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--resume", is_flag=True, help="Continue the run in OUTPUT; begin if there is none.")
+@click.option("--device", help="auto, cpu or cuda.  [default: that of the configuration, auto]")
 @click.option(
     "--set",
     "overrides",
@@ -126,8 +127,9 @@ def _bytes(size: str) -> int:
     help="Set a configuration key, such as train.epochs=5; may be repeated.",
 )
 def train(
-    texts: tuple[Path, ...], config_path: Path, dev: Path, output: Path, resume: bool, overrides: tuple[str, ...]
-) -> None:
+    texts: tuple[Path, ...], config_path: Path, dev: Path, output: Path, resume: bool, device: str | None,
+    overrides: tuple[str, ...],
+) -> None:  # fmt: skip
     """Train an LSTM language model on TEXTS.
 
     Texts have one sentence a line (plain, .gz, .bz2, .xz), or are manifests (.jsonl). A run may be killed at any time:
@@ -137,12 +139,16 @@ def train(
     Example: asr lm train text.txt.gz --dev heldout.txt --config conf/lstm.toml --output lm
     """
     from asr.lm.lstm.run import LmRun, LmRunConfig
+    from asr.train.checkpoint import saved_epoch
 
-    config = from_dict(LmRunConfig, read_toml(config_path, overrides))
+    chosen = [*overrides, *([f"train.device={device}"] if device is not None else [])]
+    config = from_dict(LmRunConfig, read_toml(config_path, chosen))
     note("reading the texts …")
     run = LmRun(config, list(texts), dev, output)
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
     note(f"training {parameters / 1e6:.2f} M parameters on {run.trained_words:,} words; vocabulary {len(run.words):,}")
+    if resume and (epoch := saved_epoch(output / "training" / "state")) is not None:
+        note(f"going on in epoch {epoch}")
     progress = TrainingProgress(_epoch_line)
     final = run.train(resume, progress)
     progress.close()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from asr.cli.console import Progress, note
+from asr.cli.speech.reading_options import subtitle_options
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option
 from asr.recognizer.aligner import Aligner
+from asr.recognizer.subtitles import SubtitleStyle
 from asr.recognizer.transcript import FORMATS
 from asr.text_file import read_text
 
@@ -21,15 +24,18 @@ from asr.text_file import read_text
     "--format", "name", type=click.Choice(list(FORMATS)), default="srt", show_default=True, help="Output format."
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Write there instead of printing.")
+@subtitle_options
 @device_option
 @backend_option
 @click.option("--threads", default=0, type=click.IntRange(min=0), help="CPU threads.  [default: all cores]")
 def command(
-    audio: Path, text: Path, model: str | None, name: str, output: Path | None, device: str, backend: str, threads: int
-) -> None:
+    audio: Path, text: Path, model: str | None, name: str, output: Path | None, style: SubtitleStyle, device: str,
+    backend: str, threads: int,
+) -> None:  # fmt: skip
     """Align the words of a text file with a recording, for subtitles or word times of a text that is known.
 
-    The text must cover the recording from beginning to end; it is written in plain lower-case words.
+    The text must cover the recording from beginning to end. Subtitles and text show it as it is printed, with its marks
+    and capitals; tables of words have plain lower-case words.
 
     \b
     Examples:
@@ -40,7 +46,7 @@ def command(
     aligner = Aligner.load(model, backend=backend, device=device, threads=threads, note=note)
     progress = Progress(audio.name)
     try:
-        transcript = aligner.align(audio, content, progress=progress)
+        transcript = replace(aligner.align(audio, content, progress=progress), style=style)
     finally:
         progress.close()
     if output is None:

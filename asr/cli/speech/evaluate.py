@@ -44,7 +44,9 @@ class SetResult:
 
 @click.command()
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder that holds LibriSpeech/SET.")
-@click.option("--sets", default="test-clean,test-other", show_default=True, help="Names of sets, joined by commas.")
+@click.option(
+    "--sets", default="test-clean,test-other", show_default=True, help=f"Sets, joined by commas: {', '.join(SETS)}."
+)
 @click.option("--model", default="english", show_default=True, help=MODEL_HELP)
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Keep manifests and hypotheses in this folder.  [default: DATA]"

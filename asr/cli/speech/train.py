@@ -10,7 +10,9 @@ import click
 
 from asr.cli.console import TrainingProgress, list_bad, note
 from asr.config import from_dict, read_toml
+from asr.config_reference import as_toml
 from asr.data.manifest import BadItem, Manifest, read_manifest
+from asr.shipped import available_configurations, configuration_path
 from asr.train.log import EpochLog
 
 if TYPE_CHECKING:
@@ -18,8 +20,21 @@ if TYPE_CHECKING:
     from asr.gmm.run import GaussianRun, GaussianRunConfig
 
 
+def _show_config(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        from asr.acoustic.run import AcousticRunConfig
+
+        click.echo(as_toml(AcousticRunConfig), nl=False)
+        ctx.exit()
+
+
 @click.command()
-@click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="Configuration (TOML).")
+@click.option(
+    "--config",
+    "config_path",
+    required=True,
+    help=f"Configuration: a TOML file, or one that is shipped, by name ({', '.join(available_configurations())}).",
+)
 @click.option("--train", "train_path", required=True, type=click.Path(path_type=Path), help="Manifest to train on.")
 @click.option("--dev", "dev_path", required=True, type=click.Path(path_type=Path), help="Manifest to validate on.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
@@ -33,25 +48,38 @@ if TYPE_CHECKING:
     help="Processes that share out each step's batches (train.accumulate must be a multiple).",
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
+@click.option("--device", help="auto, cpu or cuda.  [default: that of the configuration, auto]")
+@click.option(
+    "--show-config",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_config,
+    help="Print every key of a configuration with its default and meaning.",
+)
 def command(
-    config_path: Path,
+    config_path: str,
     train_path: Path,
     dev_path: Path,
     output: Path,
     resume: bool,
     count: int,
     overrides: tuple[str, ...],
+    device: str | None,
 ) -> None:
     """Train an acoustic model, from the beginning or from another one (--set init=MODEL).
 
     A run may be killed at any moment: --resume continues from its last checkpoint and ends with the same weights.
 
     \b
-    Example: asr train --config conf/bilstm.toml --train train.jsonl --dev dev.jsonl --output model
+    Examples:
+      asr train --config blocks --train train.jsonl --dev dev.jsonl --output model
+      asr train --show-config > mine.toml
     """
     from asr.train.processes import helpers
 
-    values = read_toml(config_path, overrides)
+    chosen = [*overrides, *([f"train.device={device}"] if device is not None else [])]
+    values = read_toml(configuration_path(config_path), chosen)
     with helpers(count):
         _train(values, train_path, dev_path, output, resume)
 
@@ -80,6 +108,7 @@ def _run(
 
 
 def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Path, resume: bool) -> None:
+    from asr.train.checkpoint import saved_epoch
     from asr.train.processes import rank
 
     config = _configuration(values)
@@ -94,6 +123,8 @@ def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Pat
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
     hours = sum(utterance.duration for utterance in run.trained_on) / 3600
     note(f"training {parameters / 1e6:.2f} M parameters on {len(run.trained_on)} utterances, {hours:.2f} h")
+    if resume and (epoch := saved_epoch(output / "training" / "state")) is not None:
+        note(f"going on in epoch {epoch}")
     reporter = TrainingProgress(_epoch_line)
     final = run.train(resume, reporter)
     reporter.close()

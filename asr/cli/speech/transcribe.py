@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -18,9 +18,11 @@ from asr.audio.source import is_url, url_refused
 from asr.callbacks import Progress as ProgressCallback
 from asr.cli.console import Progress, note
 from asr.cli.main import describe
+from asr.cli.option_groups import GroupedCommand
 from asr.cli.speech.bulk_options import RAY, Bulk, bulk_options, run_on_ray
 from asr.cli.speech.live import follow_microphone, follow_path
 from asr.cli.speech.output_names import STDIN, AudioPath, journal_name, output_names
+from asr.cli.speech.reading_options import numbers_option, raw_option, subtitle_options
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError, explain
@@ -28,10 +30,19 @@ from asr.recognizer.bulk_files import BulkTranscriber, default_jobs
 from asr.recognizer.ray_files import RayJob
 from asr.recognizer.recognizer import CHANNELS, MIXED, Recognizer
 from asr.recognizer.results_file import ResultsFile
+from asr.recognizer.subtitles import SubtitleStyle
 from asr.recognizer.transcript import FORMATS, Transcript
 
+GROUPS = {
+    "Recognition": ("model", "hotwords", "hotword_file", "beam_size", "partial", "channels"),
+    "Language model": ("lm", "neural_lm", "neural_share", "rescore"),
+    "Output": ("formats", "output_dir", "output", "resume", "raw", "numbers", "frame_rate", "shots"),
+    "Streams": ("stream", "realtime", "rate", "microphone", "microphone_device"),
+    "Running": ("device", "backend", "threads", "jobs", "shard", "engine", "help"),
+}
 
-@click.command()
+
+@click.command(cls=GroupedCommand, groups=GROUPS)
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option("--model", help=f"{MODEL_HELP}  [default: english]")
 @language_options
@@ -43,6 +54,9 @@ from asr.recognizer.transcript import FORMATS, Transcript
     type=click.Path(path_type=Path),
     help="Write DIR/<stem>.<format> instead of printing; sub-folders of a folder are kept.",
 )
+@raw_option
+@numbers_option
+@subtitle_options
 @device_option
 @backend_option
 @click.option("--threads", default=0, type=click.IntRange(min=0), help="CPU threads.  [default: all cores]")
@@ -74,7 +88,7 @@ def command(
     paths: tuple[str, ...], model: str | None, search: SearchOptions, formats: tuple[str, ...],
     output_dir: Path | None, device: str, backend: str, threads: int, partial: bool, channels: str, resume: bool,
     bulk: Bulk, stream: bool, realtime: bool, rate: int | None, microphone: bool,
-    microphone_device: str | None,
+    microphone_device: str | None, raw: bool, numbers: str, style: SubtitleStyle,
 ) -> int:  # fmt: skip
     """Turn audio files into text, subtitles or word times.
 
@@ -85,6 +99,7 @@ def command(
     Examples:
       asr transcribe talk.mp3
       asr transcribe lectures/ --format srt --format json --output-dir out
+      asr transcribe talk.mp3 --format html > talk.html
       asr transcribe call.wav --channels separate
       asr transcribe archive/ --output results.jsonl --resume
       asr transcribe --stream --microphone
@@ -114,19 +129,23 @@ def command(
     own = bulk.own([file.path for file in files])
     if bulk.engine == RAY:
         assert bulk.output is not None
-        job = RayJob(model=model, search=search, output=bulk.output, backend=backend, partial=partial)
+        job = RayJob(
+            model=model, search=search, output=bulk.output, backend=backend, partial=partial, raw=raw, numbers=numbers
+        )
         return 1 if run_on_ray([file.path for file in files if file.path in own], job) or missing else 0
     if output_dir is not None:
         _make_folder(output_dir)
     results = None if bulk.output is None else ResultsFile(bulk.output, resume)
-    recognizer = Recognizer.from_options(model, search, backend=backend, device=device, threads=threads, note=note)
+    recognizer = Recognizer.from_options(
+        model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+    )
     tasks: list[_Task] = []
     for number, (file, stem) in enumerate(zip(files, output_names(files), strict=True), 1):
         outputs = {} if output_dir is None else _outputs(output_dir, stem, formats)
         journal = output_dir / journal_name(stem) if output_dir is not None and file.path != STDIN else None
         if file.path in own and not (results is not None and file.path in results.done):
             label = f"{number}/{len(files)} {Path(file.path).name}"
-            tasks.append(_Task(file.path, label, partial, channels, outputs, journal, resume))
+            tasks.append(_Task(file.path, label, partial, channels, outputs, journal, resume, style))
     failed = len(missing)
     jobs = min(bulk.jobs or default_jobs(), len(tasks))
     with BulkTranscriber(recognizer, max(1, jobs)) as transcriber, results or nullcontext():
@@ -137,7 +156,7 @@ def command(
                     results.add(task.file, transcript.to_json())
                 elif output_dir is None:
                     for name in formats or ("txt",):
-                        _print(transcript, name, named=len(files) > 1)
+                        _print(transcript, name, named=len(files) > 1, headed=len(formats) > 1)
             except _Done:
                 continue
             except BrokenPipeError:
@@ -236,6 +255,7 @@ class _Task:
     outputs: Mapping[str, Path]  # by format
     journal: Path | None
     resume: bool
+    style: SubtitleStyle
 
 
 def _shown(recognizer: Recognizer, task: _Task, check: ProgressCallback) -> Transcript:
@@ -257,6 +277,7 @@ def _quiet(recognizer: Recognizer, task: _Task, progress: ProgressCallback) -> T
     transcript = recognizer.transcribe(
         source, name=name, partial=task.partial, channels=task.channels, journal=task.journal, progress=progress
     )
+    transcript = replace(transcript, style=task.style)
     for form, output in task.outputs.items():
         transcript.write(output, form)
     if task.journal is not None:
@@ -264,8 +285,14 @@ def _quiet(recognizer: Recognizer, task: _Task, progress: ProgressCallback) -> T
     return transcript
 
 
-def _print(transcript: Transcript, name: str, named: bool) -> None:
+def _print(transcript: Transcript, name: str, named: bool, headed: bool) -> None:
+    """Print a transcript; named: of several files, the text of each is a line with its name. headed: after a line that
+    names file and format."""
+    one_line = named and name == "txt" and not any(word.channel is not None for word in transcript.words)
+    text = f"{transcript.text}\n" if one_line else FORMATS[name](transcript)
     # A name may hold line breaks, and bytes that are no UTF-8, which are written as escapes.
     shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in transcript.file)
     prefix = f"{shown}\t" if named and name == "txt" else ""
-    click.echo((prefix + FORMATS[name](transcript)).encode(errors="backslashreplace").decode(), nl=False)
+    if headed:
+        click.echo(f"==> {shown}: {name} <==")
+    click.echo((prefix + text).encode(errors="backslashreplace").decode(), nl=False)

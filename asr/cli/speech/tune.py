@@ -10,7 +10,7 @@ import click
 
 from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, list_bad, note
-from asr.cli.speech.search_options import MODEL_HELP, BeamWidth, beam_threshold_option
+from asr.cli.speech.search_options import MODEL_HELP, BeamWidth, beam_threshold_option, device_option
 from asr.decode.build import NONE, SearchOptions, open_decoder, open_neural_lm
 from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
@@ -61,6 +61,7 @@ class Plan:
     "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Utterances searched at once."
 )
 @click.option("--limit", default=0, help="Only the first N utterances by id.")
+@device_option
 @click.option("--beams", default="10,25,50,100,200", show_default=True, help="Beam sizes to try with the best weights.")
 @click.option(
     "--neural-lm", default=NONE, show_default=True, help="LSTM language model: a folder, 'shipped' or 'none'."
@@ -78,7 +79,7 @@ class Plan:
 def command(
     reference: Path, stored: Path | None, tokens_path: Path | None, model: str | None,
     lexicon_path: Path | None, lm: str, beam_size: int, beam_threshold: float | None, trials: int, threads: int,
-    limit: int, beams: str, neural_lm: str, final_beam: dict[str, float] | None,
+    limit: int, device: str, beams: str, neural_lm: str, final_beam: dict[str, float] | None,
     final_neural_beam: dict[str, float] | None, output: Path | None,
 ) -> None:  # fmt: skip
     """Find the search weights with the lowest word error rate on a dev set; the acoustic model runs once.
@@ -92,7 +93,7 @@ def command(
     \b
     Example: asr tune --model exp/model --reference dev.jsonl --lm lm.arpa.gz --output tuned.json
     """
-    log_probs, emitter = _emissions(stored, tokens_path, model, reference, limit)
+    log_probs, emitter = _emissions(stored, tokens_path, model, reference, limit, device)
     search = {name: value for name, value in (("beam_size", beam_size), ("threshold", beam_threshold)) if value}
     options = SearchOptions(lexicon=lexicon_path, lm=lm, neural_lm=NONE, settings=search, tuned=False)
     decoder = open_decoder(emitter, options, note=note)
@@ -107,7 +108,7 @@ def command(
 
 
 def _emissions(
-    stored: Path | None, tokens: Path | None, model: str | None, reference: Path, limit: int
+    stored: Path | None, tokens: Path | None, model: str | None, reference: Path, limit: int, device: str
 ) -> tuple[LogProbs, ModelPackage | Tokens]:
     """Log-probabilities, and the model or the tokens that they are of."""
     if (stored is None) == (model is None):
@@ -117,7 +118,7 @@ def _emissions(
             raise ConfigError("--log-probs needs --tokens, the file that names its columns.")
         return read_log_probs(stored, limit).arrays, Tokens.read(tokens)
     progress = Progress("acoustic model")
-    computed = compute_log_probs(model, reference, limit=limit, progress=progress)
+    computed = compute_log_probs(model, reference, device=device, limit=limit, progress=progress)
     progress.close()
     list_bad(computed.bad)
     return computed.arrays, computed.backend.package

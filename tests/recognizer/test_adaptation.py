@@ -1,0 +1,133 @@
+"""Models adapted to texts, words and recordings."""
+
+import json
+
+import numpy as np
+import pytest
+
+from asr.decode.build import SearchOptions, open_decoder
+from asr.errors import ConfigError, ManifestError, TextError
+from asr.lm.ngram.tables import load_ngram
+from asr.model_folder import read_arrays
+from asr.model_package import ModelPackage
+from asr.recognizer.adaptation import acoustic
+from asr.recognizer.adaptation.adapt import adapt
+from asr.recognizer.adaptation.language import EXTREME, adapt_language
+from asr.shipped import model_folder
+
+DIGITS = model_folder("digits")
+NAMES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "zero"]
+
+
+def _quiet(_):
+    pass
+
+
+@pytest.fixture
+def text(tmp_path):
+    """Sentences in which a word follows its like."""
+    random = np.random.default_rng(5)
+    lines = [" ".join([NAMES[i], NAMES[(i + 1) % 10], NAMES[j], "Rex!"]) for i, j in random.integers(0, 10, (60, 2))]
+    path = tmp_path / "domain.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def manifest(tmp_path, make_wav):
+    rows = []
+    for number in range(12):
+        wav = make_wav(f"{number}.wav", 1.2)
+        text = f"{NAMES[number % 10]} {NAMES[(number * 3) % 10]}"
+        rows.append({"id": f"u{number:02d}", "audio_filepath": str(wav), "duration": 1.2, "text": text})
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_text_brings_its_words_and_its_phrases(tmp_path, text):
+    notes = []
+    outcome = adapt(DIGITS, tmp_path / "m", texts=[text], note=notes.append)
+    language = outcome.language
+    assert language.new_words == 1
+    package = ModelPackage.open(tmp_path / "m")
+    assert package.lexicon.spellings["rex"] == [("r", "e", "x", "|")]
+    lm = load_ngram(package.lm_path)
+    assert sum(lm.score_sentence(["one", "two", "rex"])) > sum(lm.score_sentence(["one", "six", "rex"]))
+    assert language.perplexity[1] < language.perplexity[0]
+    assert all(EXTREME / 2 < weight < 1 for weight in language.weights.values())
+    assert sum(language.weights.values()) == pytest.approx(1.0)
+    assert "rex" in open_decoder(package, SearchOptions()).words
+    probabilities = np.exp([lm.tables.score([lm.begin], place) for place in range(len(lm.words)) if place != lm.begin])
+    assert probabilities.sum() == pytest.approx(1.0, abs=2e-2)  # three decimals
+
+
+def test_weights_are_found_on_sentences_that_the_estimate_has_not_seen(text):
+    # Each sentence twice: a copy among the others would be known by heart.
+    package = ModelPackage.open(DIGITS)
+    once = adapt_language(package, [text], [], _quiet)
+    twice = adapt_language(package, [text, text], [], _quiet)
+    assert twice.weights == pytest.approx(once.weights, abs=0.2)
+
+
+def test_listed_words_are_added_with_the_pronunciations_they_are_given(tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("# names\nTori\t\tt o r e |\nhowie\nOne\t3\tw o n\n")
+    adapt(DIGITS, tmp_path / "m", words=[words], note=_quiet)
+    package = ModelPackage.open(tmp_path / "m")
+    spellings = package.lexicon.spellings
+    assert spellings["tori"] == [("t", "o", "r", "e", "|")]
+    assert spellings["howie"] == [("h", "o", "w", "i", "e", "|")]
+    assert spellings["one"] == [("o", "n", "e", "|"), ("w", "o", "n", "|")]
+    lm, before = load_ngram(package.lm_path), load_ngram(DIGITS / "lm.arpa.gz")
+    assert sum(lm.score_sentence(["tori"])) > sum(before.score_sentence(["tori"]))
+
+
+def test_what_cannot_be_adapted_to_is_refused(tmp_path, run):
+    few = tmp_path / "few.txt"
+    few.write_text("one two\n" * 50)
+    empty = tmp_path / "empty.txt"
+    empty.write_text("...\n")
+    for options, error, message in (
+        ({"texts": [few]}, TextError, "1 different sentences"),
+        ({"texts": [empty]}, TextError, "no word"),
+        ({}, ConfigError, "nothing to adapt to"),
+    ):
+        with pytest.raises(error, match=message):
+            adapt(DIGITS, tmp_path / "m", **options, note=_quiet)
+    wrong = tmp_path / "wrong.txt"
+    wrong.write_text("rex\tr! e\n")
+    code, _, errors = run("adapt", "--model", "digits", "--words", wrong, "--output", tmp_path / "m")
+    assert (code, "'r!'" in errors) == (1, True)
+    assert run("adapt", "--model", "digits", "--output", tmp_path / "m")[0] == 2
+    assert not (tmp_path / "m").exists()
+
+
+def test_recordings_fine_tune_the_network_only_if_that_helps(tmp_path, manifest, run, monkeypatch):
+    monkeypatch.setattr(acoustic, "EPOCHS", range(1, 3))
+    code, out, errors = run("adapt", "--model", "digits", "--audio", manifest, "--output", tmp_path / "m", "--json")
+    assert code == 0, errors
+    figures = json.loads(out)
+    assert 0 <= figures["p_value"] <= 1
+    names = [read_arrays(folder / "model.safetensors").keys() for folder in (tmp_path / "m", DIGITS)]
+    changed = names[0] != names[1]  # names of scales among them
+    assert figures["network_changed"] == (figures["wer"]["after"] < figures["wer"]["before"])
+    if not figures["network_changed"]:
+        assert not changed
+        assert "stays as it was" in errors
+    assert run("transcribe", tmp_path / "0.wav", "--model", tmp_path / "m")[0] == 0
+
+
+def test_a_part_of_the_recordings_is_held_out_the_same_each_time(manifest, tmp_path):
+    from asr.data.manifest import read_manifest
+
+    divided = [acoustic.divide(read_manifest(manifest), None) for _ in range(2)]
+    assert divided[0] == divided[1]
+    ids = [{utterance.id for utterance in part.utterances} for part in (divided[0].train, divided[0].held_out)]
+    assert not ids[0] & ids[1]
+    assert len(ids[0] | ids[1]) == 12
+    assert len(ids[1]) in (2, 3)
+    short = tmp_path / "short.jsonl"
+    short.write_text("".join(manifest.read_text().splitlines(keepends=True)[:4]))
+    with pytest.raises(ManifestError, match="10 are needed"):
+        acoustic.divide(read_manifest(short), None)
