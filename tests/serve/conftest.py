@@ -25,7 +25,7 @@ SPEECH = Path(__file__).parents[1] / "speech" / "hello.flac"
 @pytest.fixture(scope="session")
 def english() -> Recognizer:
     """The shipped model, with its n-gram alone, on one thread."""
-    return Recognizer.load("english", neural_lm="none", device="cpu", threads=1)
+    return Recognizer.load("english", neural_lm="none", raw=True, device="cpu", threads=1)
 
 
 class Running:
