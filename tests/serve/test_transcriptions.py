@@ -252,12 +252,12 @@ class Slow:
 
     def log_probs(self, pieces):
         self.calls += 1
-        assert self.go.wait(30)
+        assert self.go.wait(120)
         return self._backend.log_probs(pieces)
 
 
 def wait_until(condition) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90  # machines that run tests are busy
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
