@@ -28,7 +28,7 @@ VOSK_RATE = 8000  # what vosk-server expects of a client that does not say
 RATES = (4000, 192_000)  # Hz
 START_SECONDS = 10.0  # in which the first message must come
 POLL_SECONDS = 0.25  # between two looks at whether the server stops
-NORMAL, GOING_AWAY, POLICY, TOO_MUCH = 1000, 1001, 1008, 1013  # codes of closing (RFC 6455, 7.4.1)
+NORMAL, GOING_AWAY, POLICY = 1000, 1001, 1008  # codes of closing (RFC 6455, 7.4.1)
 
 Result = TypeVar("Result")
 
@@ -64,7 +64,7 @@ async def _serve(socket: WebSocket, service: Service, protocol: type[OwnProtocol
         await socket.accept()
         await protocol(socket, service).run()
     except RequestError as error:
-        await _close(socket, {"type": "error", **error.body()}, TOO_MUCH if error.status == 429 else POLICY)
+        await _close(socket, {"type": "error", **error.body()}, POLICY)
     except _EndError:
         await _close(socket, None, GOING_AWAY)
     finally:

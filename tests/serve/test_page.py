@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +126,26 @@ def test_a_file_is_transcribed_corrected_by_keyboard_and_downloaded(page, englis
     assert [word["word"] for word in values["words"]] == corrected
     picture(page, "page")
     assert values["words"][1]["original"] == expected[2]
+
+
+@needs_chromium
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg to make a video")
+def test_subtitles_are_shown_over_a_video(page, tmp_path):
+    pytest.importorskip("av", reason="needs the extra av")
+    video = tmp_path / "film.webm"
+    make = ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", "color=c=navy:s=160x120:r=5:d=5.5", "-i", str(SPEECH),
+            "-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus", "-shortest", str(video)]  # fmt: skip
+    subprocess.run(make, check=True)
+    page.set_input_files("#file", video)
+    page.wait_for_selector("#status:has-text('Done')")
+    assert page.is_visible("#video")
+    cues = "[...document.getElementById('video').textTracks[0].cues].map((cue) => cue.text)"
+    assert " ".join(page.evaluate(cues)).split() == shown(page)
+    page.locator("#words span").first.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("corrected")
+    page.keyboard.press("Enter")
+    assert page.evaluate(cues)[0].startswith("corrected ")
 
 
 @needs_chromium
