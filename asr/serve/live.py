@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, WebSocket
@@ -22,6 +22,8 @@ from asr.recognizer.stream import PartialWords, Stream, StreamEvent, Utterance
 from asr.serve.guard import bearer, stopping
 from asr.serve.replies import RequestError, word_values
 from asr.serve.service import Service, too_long
+
+T = TypeVar("T")
 
 STREAM_PATH, VOSK_PATH = "/v1/audio/stream", "/vosk"
 VOSK_RATE = 8000  # what vosk-server expects of a client that does not say
@@ -154,7 +156,7 @@ class _Connection:
         stream, self._stream = self._stream, None
         return await self._in_thread(stream.finish)
 
-    async def _in_thread(self, work: Any) -> Any:
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._service.stream_threads, work)
 
     async def _send(self, values: Mapping[str, Any]) -> None:

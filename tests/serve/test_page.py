@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 import soundfile
 
@@ -25,7 +26,7 @@ def browser(tmp_path_factory) -> Iterator:
     """Chromium with a recording instead of a microphone."""
     spoken = tmp_path_factory.mktemp("microphone") / "speech.wav"
     samples, rate = soundfile.read(SPEECH, dtype="int16")
-    soundfile.write(spoken, samples, rate)
+    soundfile.write(spoken, np.concatenate([samples, np.zeros(2 * rate, np.int16)]), rate)
     arguments = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--no-sandbox",
                  f"--use-file-for-fake-audio-capture={spoken}", "--disable-gpu"]  # fmt: skip
     with playwright.sync_playwright() as tools:
@@ -63,7 +64,7 @@ def shown(page) -> list[str]:
 
 def upload(page, english) -> list[str]:
     page.set_input_files("#file", SPEECH)
-    page.wait_for_function("document.getElementById('status').textContent.startsWith('Done')")
+    page.wait_for_selector("#status:has-text('Done')")
     expected = [word.word for word in english.transcribe(SPEECH).words]
     assert shown(page) == expected
     return expected
@@ -113,11 +114,11 @@ def test_a_file_is_transcribed_corrected_by_keyboard_and_downloaded(page, englis
 @needs_chromium
 def test_words_appear_while_one_speaks(page, english):
     page.click("#speak")
-    page.wait_for_function("document.querySelectorAll('#words span').length > 0 && "
-                           "document.getElementById('words').innerText.trim().split(/\\s+/).length > 5")  # fmt: skip
+    page.wait_for_selector("#status:has-text('Speak now')")
+    page.wait_for_selector("#words span:not(:empty)")
     assert page.get_attribute("#speak", "aria-pressed") == "true"
     page.click("#speak")
-    page.wait_for_function("document.getElementById('status').textContent.startsWith('Done')")
+    page.wait_for_selector("#status:has-text('Done')")
     words = shown(page)
     said = {word.word for word in english.transcribe(SPEECH).words}
     assert len(set(words) & said) >= 5
@@ -157,7 +158,7 @@ def test_an_error_is_said_and_a_key_is_asked_for(page, start, browser, tmp_path)
         other.wait_for_selector("#key:visible")
         other.fill("#key", "a-key-of-the-test-0123")
         other.set_input_files("#file", SPEECH)
-        other.wait_for_function("document.getElementById('status').textContent.startsWith('Done')")
+        other.wait_for_selector("#status:has-text('Done')")
         other.close()
 
 
