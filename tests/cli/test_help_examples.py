@@ -48,7 +48,6 @@ NOT_RUN = {
     "asr tokens spell": "a tiny untrained model hears nothing",
     "asr transcribe --stream": "needs a microphone or a stream; tests/cli/test_live.py has both",
     "asr checkpoint pack english": "needs a lexicon of the English model's phones",
-    "asr serve": "runs until it is stopped; tests/serve starts it",
     "asr tune": "a tiny untrained model hears nothing",
 }
 FIRST = [  # what the others need, in this order
