@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from asr._native import processor
 from asr.audio.features_numpy import NumpyFeatures
 from asr.audio.read import Samples
 from asr.backends.base import LogProbs
+from asr.backends.onnx_runtime import onnxruntime
 from asr.backends.stream import DEFAULT_CHUNKS, ChunkedStream, Chunks
 from asr.cache_folder import cached_files
 from asr.errors import CheckpointError

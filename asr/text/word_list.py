@@ -79,7 +79,9 @@ class WordList(Sequence[str]):
         return isinstance(word, str) and self._index.find(word) >= 0
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, WordList) and np.array_equal(self.arrays[TEXT], other.arrays[TEXT])
+        if isinstance(other, WordList):
+            return np.array_equal(self.arrays[TEXT], other.arrays[TEXT])
+        return list(self) == other if isinstance(other, list) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # lists have none
 

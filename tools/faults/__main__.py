@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=25, help="of each kind of run")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--only", default="", help="training, transcribing, packing, caching, disk, homes, files; several by commas"
+        "--only", default="", help="training, transcribing, results, packing, caching, disk, homes, files; by commas"
     )
     parser.add_argument("--table", type=Path, help="Markdown to write")
     options = parser.parse_args()

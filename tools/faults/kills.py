@@ -121,6 +121,31 @@ def transcribing(folder: Path, kills: int, seed: int) -> list[str]:
     return ["bulk transcription of 12 files to two formats", str(killed), *_verdict(wrong)]
 
 
+def results(folder: Path, kills: int, seed: int) -> list[str]:
+    """Bulk transcription to a file of results is killed and resumed until it is done: each file once, the same text."""
+    corpus(folder)
+    log = folder / "log"
+    files = sorted(folder.glob("*.wav"))
+    command = ["transcribe", *files, "--model", "digits", "--threads", 1, "--jobs", 4, "--resume", "--output"]
+    whole = children.run([*command, folder / "whole.jsonl"], log)
+    assert whole.code == 0, whole.err
+    wanted = sorted((folder / "whole.jsonl").read_text().splitlines())
+    dice, killed, runs, wrong = random.Random(seed), 0, 0, []
+    while killed < kills:
+        output = folder / "cut.jsonl"
+        output.unlink(missing_ok=True)
+        runs += 1
+        ended = children.run([*command, output], log, children.moment(dice, whole.seconds))
+        while ended.code == -9:
+            killed += 1
+            ended = children.run([*command, output], log, children.moment(dice, whole.seconds))
+        if ended.code != 0:
+            wrong.append(f"exit code {ended.code}: {ended.err[-300:]}")
+        elif sorted(output.read_text().splitlines()) != wanted:
+            wrong.append("other results, or not each once")
+    return [f"bulk transcription of 12 files to results, four at once; {runs} runs", str(killed), *_verdict(wrong)]
+
+
 def packing(folder: Path, kills: int, seed: int) -> list[str]:
     """Packing a model is killed; the folder cannot be opened, which is said, or is whole; another run makes it so."""
     from asr import shipped
@@ -186,4 +211,6 @@ def _verdict(wrong: list[str]) -> list[str]:
     return ["whole and the same; nothing left" if not wrong else f"{len(wrong)} WRONG: {'; '.join(wrong[:3])}"]
 
 
-SCENES = {"training": training, "transcribing": transcribing, "packing": packing, "caching": caching}
+SCENES = {
+    "training": training, "transcribing": transcribing, "results": results, "packing": packing, "caching": caching,
+}  # fmt: skip

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-LONGEST_STEM = 200  # bytes; file systems take 255 for a whole name
 STDIN = "-"
+LONGEST_STEM = 200  # bytes; file systems take 255 for a whole name
 STDIN_NAME = Path("stdin")
 
 
