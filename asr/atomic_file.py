@@ -46,7 +46,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        if error.filename is None or _TEMPORARY.fullmatch(Path(os.fsdecode(error.filename)).name):
+        named = error.filename
+        if named is None or (isinstance(named, str) and _TEMPORARY.fullmatch(Path(named).name)):
             error.filename, error.filename2 = str(path), None  # a full disk names no file, others the temporary one
         raise
     sync_folder(path.parent)

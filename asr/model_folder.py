@@ -115,7 +115,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         arrays = load_file(path)
         for name, value in arrays.items():
-            if value.dtype.kind == "f" and not np.abs(value).max(initial=0.0) <= LARGEST_WEIGHT:  # true of NaN
+            # As Python's number: half precision cannot hold the limit. The comparison is false of NaN.
+            if value.dtype.kind == "f" and not float(np.abs(value).max(initial=0.0)) <= LARGEST_WEIGHT:
                 raise ValueError(f"'{name}' holds values that are no numbers, or far too large")
         return arrays
     except FileNotFoundError:

@@ -14,8 +14,6 @@ release = version = installed_version("lstm-asr")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "command_reference", "data_flow"]
 exclude_patterns = ["extensions"]
-# Pages that the index names before they are written. Whoever adds one takes it off this list.
-TO_COME = {"adapt", "train-your-own", "streaming", "configuration", "output-formats"}
 myst_enable_extensions = ["deflist"]
 suppress_warnings = ["misc.highlighting_failure"]  # JSON that is abbreviated by an ellipsis
 myst_heading_anchors = 3
@@ -34,15 +32,6 @@ def name_files_outside(_: object, __: str, source: list[str]) -> None:
     source[0] = re.sub(r"\[([^\]]+)\]\(\.\./([^)\s]+)\)", r"\1 (`\2`)", source[0])
 
 
-def without_pages_to_come(_: object, name: str, source: list[str]) -> None:
-    """Take the pages that are not there yet out of the index's lists."""
-    if name == "index":
-        folder = Path(__file__).parent
-        missing = {page for page in TO_COME if not (folder / f"{page}.md").exists()}
-        source[0] = "".join(line for line in source[0].splitlines(keepends=True) if line.strip() not in missing)
-
-
 def setup(app: object) -> None:
     """Called by Sphinx."""
     app.connect("source-read", name_files_outside)  # type: ignore[attr-defined]
-    app.connect("source-read", without_pages_to_come)  # type: ignore[attr-defined]

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr.text.normalize import normalize_english
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 SPEECH = ROOT / "tests" / "speech" / "hello.flac"
@@ -50,9 +52,9 @@ def test_every_example_is_listed_and_run_here():
 
 def test_transcribe(example, tmp_path):
     lines = example("transcribe.py", SPEECH).splitlines()
-    assert lines[0] == SAID
+    assert normalize_english(lines[0]) == SAID
     assert len(lines) == 1 + len(SAID.split())
-    assert json.loads((tmp_path / "hello.flac.json").read_text())["text"] == SAID
+    assert normalize_english(json.loads((tmp_path / "hello.flac.json").read_text())["text"]) == SAID
     missing = subprocess.run([sys.executable, EXAMPLES / "transcribe.py", "none.wav"], capture_output=True, text=True)
     assert (missing.returncode, missing.stderr) == (1, "none.wav does not exist; check the path.\n")
 
@@ -61,14 +63,14 @@ def test_subtitles(example, tmp_path):
     (tmp_path / "talk.txt").write_text(SAID.capitalize() + ".")
     out = example("subtitles.py", SPEECH, tmp_path / "talk.txt")
     assert out.startswith("1\n00:00:00,")
-    assert SAID in " ".join(line for line in out.splitlines() if line and line[0].isalpha())
+    assert f"{SAID.capitalize()}." in " ".join(line for line in out.splitlines() if line and line[0].isalpha())
     assert (tmp_path / "subtitles.vtt").read_text().startswith("WEBVTT")
 
 
 def test_hotwords(example):
     lines = example("hotwords.py", SPEECH).splitlines()
     assert len(lines) == 2
-    assert all("the old man" in line and "river" in line for line in lines)
+    assert all("the old man" in line.lower() and "river" in line.lower() for line in lines)
 
 
 def test_the_change_from_pyctcdecode(example):

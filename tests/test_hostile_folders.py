@@ -198,8 +198,11 @@ def test_an_archive_writes_nothing_outside_of_its_folder(tmp_path, kind):
     import hashlib
 
     archive = Archive("https://example.invalid/a.tar", "md5", hashlib.md5(packed.read_bytes()).hexdigest(), "in")
-    with pytest.raises(AsrError):
+    if kind == "absolute":  # such a name is taken to start at the folder
         download_corpus(archive, packed.parent)
+    else:
+        with pytest.raises(AsrError):
+            download_corpus(archive, packed.parent)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpora", "secret"]
     assert not any(path.is_symlink() or path.is_char_device() for path in packed.parent.rglob("*"))
     assert ARCHIVES

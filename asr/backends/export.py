@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 
 from asr.acoustic.checkpoint import load_network
@@ -18,6 +17,7 @@ from asr.acoustic.config import FEEDFORWARD
 from asr.acoustic.network import AcousticModel
 from asr.atomic_file import write_atomically
 from asr.backends.onnx_backend import NETWORK_DIGEST, OnnxBackend, network_digest
+from asr.backends.onnx_runtime import onnxruntime
 from asr.errors import CheckpointError
 from asr.extras import require
 from asr.model_package import GRAPH, WEIGHTS

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from asr.audio.features_numpy import NumpyFeatures
 from asr.audio.read import Samples
 from asr.backends.base import LogProbs
+from asr.backends.onnx_runtime import onnxruntime
 from asr.backends.stream import DEFAULT_CHUNKS, ChunkedStream, Chunks
 from asr.errors import CheckpointError
 from asr.model_folder import from_stored, read_arrays

@@ -28,14 +28,18 @@ class Progress:
         self._active = sys.stderr.isatty()
         self._drawn = 0.0
         self.started = time.monotonic()
+        self._first: tuple[float, float] | None = None  # when it was first called, and the work done until then
 
     def __call__(self, done: float, total: float, text: str = "") -> None:
         now = time.monotonic()
+        if self._first is None:
+            self._first = now, done
         if not self._active or (now - self._drawn < REDRAW_SECONDS and done < total):
             return
         self._drawn = now
         share = min(1.0, done / total) if total else 1.0
-        left = (now - self.started) * (1 - share) / share if share > 0 else 0.0
+        since, before = self._first  # what an interrupted run had done says nothing about the speed of this one
+        left = (now - since) * (total - done) / (done - before) if total > done > before else 0.0
         bar = "#" * round(share * 30)
         sys.stderr.write(f"\r{self.label} [{bar:<30}] {share:4.0%} {_clock(left)} left {text}\x1b[K")
         sys.stderr.flush()

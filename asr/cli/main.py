@@ -102,13 +102,14 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: with 0 if all was done, 1 if something could not be done, 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    restored = _stop_when_told()
+    told: list[int] = []
+    restored = _stop_when_told(told)
     try:
         result: object = cli.main(arguments, prog_name="asr", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
-    except (click.exceptions.Abort, KeyboardInterrupt) as stop:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("asr: stopped.", err=True)
-        sys.exit(128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT))
+        sys.exit(128 + (told[0] if told else signal.SIGINT))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -126,15 +127,15 @@ def main(arguments: list[str] | None = None) -> None:
         restored()
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a command as Ctrl-C does: what was written is whole, temporary files are removed."""
+def _stop_when_told(told: list[int]) -> Callable[[], object]:
+    """Let SIGTERM end a command as Ctrl-C does: what was written is whole, temporary files are removed.
 
-
-def _stop_when_told() -> Callable[[], object]:
-    """Let SIGTERM raise an exception; returns what puts the former handler back."""
+    Returns what puts the former handler back. told: takes the signal's number when it comes.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise _Terminated
+        told.append(number)
+        raise KeyboardInterrupt
 
     try:
         before = signal.signal(signal.SIGTERM, stop)

@@ -15,7 +15,7 @@ from asr.train.log import EpochLog
 MODEL_HELP = f"Folder from `asr nlp tag train`, or '{TAGGER_NAME}' for the one that comes with the package."
 
 
-@click.group()
+@click.group(short_help="Label the words of a text.")
 def command() -> None:
     """Label every word of a text: punctuation marks and capitals, or columns of your own.
 
@@ -148,7 +148,8 @@ def evaluate(text: Path, model: str, columns: bool, baselines: Path | None, as_j
     for name, column in rows.items():
         click.echo(f"{name}: accuracy {column['accuracy']:.2%}")
         for label, row in column["labels"].items():
-            line = f"  {label or 'none':8} precision {row['precision']:.2%}, recall {row['recall']:.2%}, F1 {row['f1']:.2%}"
+            line = f"  {label or 'none':8} precision {row['precision']:.2%}, recall {row['recall']:.2%}"
+            line += f", F1 {row['f1']:.2%}"
             for other, test in row.get("baselines", {}).items():
                 line += f"; {other} F1 {test['f1']:.2%} (p = {test['p_value']:.4f})"
             click.echo(f"{line}, {row['count']} words")

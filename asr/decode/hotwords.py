@@ -9,6 +9,7 @@ from pathlib import Path
 from asr.errors import ConfigError
 from asr.text.lines import read_lines
 
+NEW_WORD_BOOST = 9.0  # nats, of a phrase with a word that the lexicon lacks, which no language model knows
 HOTWORD_BOOST = 6.0  # nats; chosen on utterances of dev-clean-part, `tools/bench/hotwords.py`
 
 
@@ -35,10 +36,10 @@ class Hotword:
                     f"of {words}; put | between words."
                 )
 
-    @property
-    def nats(self) -> float:
-        """The boost, or the default one."""
-        return HOTWORD_BOOST if self.boost is None else self.boost
+    def nats(self, new: bool = False) -> float:
+        """The boost, or the default one. new: whether it has a word that the lexicon lacks."""
+        default = NEW_WORD_BOOST if new else HOTWORD_BOOST
+        return default if self.boost is None else self.boost
 
 
 Hotwords = Mapping[str, float] | Iterable[str | Hotword]

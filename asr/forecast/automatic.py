@@ -1,4 +1,4 @@
-"""A forecaster that chooses among simple methods by a backtest of its own, and says what it chose and why."""
+"""A forecaster that weighs simple methods by a backtest of its own, and says what it took and why."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ CANDIDATES: Mapping[str, Method] = {
     "damped": damped,
     "damped-additive": damped_additive,
 }
-ORIGINS = 6  # of the backtest, at most
-COMBINED = 3  # of the best methods, whose mean is a candidate too
+ORIGINS = 3  # of the backtest, at most
 LEAST_HISTORY = 6  # values before the first origin
-PREFERENCE = 0.95  # a single method must have this share of the combination's error, or less, to be taken instead of it
+# Weights are proportional to error ** -POWER. On 140 series of M3, beside AutoETS, AutoTheta and the seasonal naive, 4
+# had a lower mean rank (2.28) than 2 (2.31) and than the best three alike (2.35).
+POWER = 4
+LEAST_WEIGHT = 0.02  # methods of a smaller weight are left out
+WITHOUT_BACKTEST = ("theta", "damped")
 
 
 def backtest_origins(length: int, horizon: int, season: int) -> list[int]:
@@ -43,51 +46,69 @@ def backtest_origins(length: int, horizon: int, season: int) -> list[int]:
 
 
 class AutomaticForecaster:
-    """The mean of the three methods with the least absolute error in a backtest on the history, or the best alone.
+    """The weighted mean of simple methods; the weights follow from their absolute errors in a backtest on the history.
 
     Combinations err less than the choice of one method, whose errors in a short backtest are mostly chance (Makridakis
-    et al. 2020): one method is taken alone only where it is better than their mean by a twentieth.
+    et al. 2020). A method that is far better than the others has nearly all of the weight.
     """
 
     name = NAME
 
     def __init__(self) -> None:
         self._horizon, self._season = 1, 1
-        self.chosen: tuple[str, ...] = ("theta",)
+        self.weights: dict[str, float] = {}
         self.why = ""
 
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The methods, by falling weight."""
+        return tuple(self.weights)
+
     def fit(self, history: Floats, horizon: int, season: int) -> None:
-        """Choose the methods by forecasts of `horizon` steps within `history` (time, columns), the target first."""
+        """Weigh the methods by forecasts of `horizon` steps within `history` (time, columns), the target first."""
         self._horizon, self._season = horizon, season
         target = history[:, 0]
         places = backtest_origins(len(target), horizon, season)
         if not places:
-            self.chosen = ("theta",)
-            self.why = f"theta: the series of {len(target)} values is too short for a backtest of {horizon} steps"
+            self.weights = dict.fromkeys(WITHOUT_BACKTEST, 1 / len(WITHOUT_BACKTEST))
+            self.why = (
+                f"mean of {' and '.join(WITHOUT_BACKTEST)}: the series of {len(target)} values is too short for a "
+                f"backtest of {horizon} {'step' if horizon == 1 else 'steps'}"
+            )
             return
-        actual = np.stack([target[place : place + horizon] for place in places])
-        forecasts = {
-            name: np.stack([method(target[:place], horizon, season) for place in places])
+        errors = {
+            name: float(
+                np.mean(
+                    [
+                        np.abs(method(target[:place], horizon, season) - target[place : place + horizon]).mean()
+                        for place in places
+                    ]
+                )
+            )
             for name, method in CANDIDATES.items()
         }
-        errors = {name: float(np.abs(rows - actual).mean()) for name, rows in forecasts.items()}
-        ranked = sorted(errors, key=lambda name: errors[name])
-        best, several = ranked[0], tuple(ranked[:COMBINED])
-        mean_error = float(np.abs(np.mean([forecasts[name] for name in several], axis=0) - actual).mean())
-        where = f"in a backtest from {len(places)} {'origin' if len(places) == 1 else 'origins'}"
-        if errors[best] <= PREFERENCE * mean_error:
-            self.chosen = (best,)
-            self.why = (
-                f"{best}: mean absolute error {errors[best]:.4g} {where}, next {ranked[1]} {errors[ranked[1]]:.4g}"
-            )
-        else:
-            self.chosen = several
-            self.why = (
-                f"mean of {', '.join(several)}: mean absolute error {mean_error:.4g} {where}, best alone {best} "
-                f"{errors[best]:.4g}"
-            )
+        self.weights = weights_of(errors)
+        shares = ", ".join(f"{name} {weight:.0%}" for name, weight in self.weights.items())
+        best, worst = min(errors, key=lambda name: errors[name]), max(errors, key=lambda name: errors[name])
+        self.why = (
+            f"{shares}; by a backtest from {len(places)} {'origin' if len(places) == 1 else 'origins'}, where {best} "
+            f"had the smallest mean absolute error, {errors[best]:.4g}, and {worst} the largest, {errors[worst]:.4g}"
+        )
 
     def forecast(self, history: Floats) -> Floats:
-        """The target (horizon,) after `history`, by the chosen methods."""
-        rows = [CANDIDATES[name](history[:, 0], self._horizon, self._season) for name in self.chosen]
-        return np.asarray(np.mean(rows, axis=0))
+        """The target (horizon,) after `history`, by the weighted methods."""
+        rows = [
+            weight * CANDIDATES[name](history[:, 0], self._horizon, self._season)
+            for name, weight in self.weights.items()
+        ]
+        return np.asarray(np.sum(rows, axis=0))
+
+
+def weights_of(errors: Mapping[str, float]) -> dict[str, float]:
+    """The weights of methods by their errors, falling, their sum 1."""
+    least = max(min(errors.values()), 1e-12 * max(errors.values()), 1e-300)
+    raw = {name: (least / max(error, least)) ** POWER for name, error in errors.items()}
+    total = sum(raw.values())
+    kept = {name: value for name, value in raw.items() if value / total >= LEAST_WEIGHT}
+    ranked = sorted(kept, key=lambda name: -kept[name])
+    return {name: kept[name] / sum(kept.values()) for name in ranked}

@@ -48,6 +48,7 @@ def describe(folder: Path) -> str:
             + (f", from {trained['init']}" if trained.get("init") else "")
         )
     lines += [
+        f"marks and capitals: {package.tagger_path.name if package.tagger_path is not None else 'none'}",
         f"search: {json.dumps(dict(package.search))}",
         f"graph for ONNX Runtime: {package.graph_path.name if package.graph_path else 'none, so it needs torch'}",
     ]

@@ -8,14 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.acoustic.config import AcousticConfig
 from asr.atomic_file import write_text
 from asr.callbacks import Note
+from asr.config import from_dict
 from asr.decode.build import NONE, SearchOptions, open_decoder
 from asr.errors import AsrError, CheckpointError, ConfigError
+from asr.gmm.config import GAUSSIAN
 from asr.lm.lstm.folder import load_lm, save_lm
 from asr.model_folder import BITS, SCALE, from_stored, read_arrays, read_config, to_stored, write_arrays, write_config
 from asr.model_package import CARD, GRAPH, LETTER_TO_SOUND, LEXICONS, TYPE, WEIGHTS, ModelPackage
-from asr.shipped import NEURAL_LM_FOLDER
+from asr.shipped import NEURAL_LM_FOLDER, TAGGER_NAME
 from asr.text.lexicon import Lexicon
 
 TOKENS = "tokens.txt"
@@ -72,8 +75,13 @@ def _check(package: ModelPackage, new: Replacements, search: Mapping[str, float]
         open_decoder(known, SearchOptions(lexicon=lexicon, lm=str(lm) if lm else NONE, neural_lm=neural_lm))
     if new.network is not None:
         other = ModelPackage.open(new.network)
-        if other.tokens.digest != package.tokens.digest or dict(other.network) != dict(package.network):
+        if other.tokens.digest != package.tokens.digest or _sizes(other) != _sizes(package):
             raise CheckpointError(f"{new.network} has other tokens or sizes than {package.folder}.")
+
+
+def _sizes(package: ModelPackage) -> AcousticConfig | Mapping[str, object]:
+    """The settings of a network, with the defaults of those that its folder does not name."""
+    return package.network if package.kind == GAUSSIAN else from_dict(AcousticConfig, dict(package.network))
 
 
 def _path(chosen: str | Path | None, own: Path | None) -> Path | None:
@@ -94,6 +102,8 @@ def _write(package: ModelPackage, made: Path, new: Replacements, search: Mapping
         save_lm(made / NEURAL_LM_FOLDER, model.arrays, model.config, model.words, bits=8, units=model.units)
     elif new.neural_lm is None and package.neural_lm_path is not None:
         shutil.copytree(package.neural_lm_path, made / NEURAL_LM_FOLDER, ignore=shutil.ignore_patterns(".*"))
+    if package.tagger_path is not None:
+        shutil.copytree(package.tagger_path, made / TAGGER_NAME, ignore=shutil.ignore_patterns(".*", "training"))
     for name, chosen in ((LETTER_TO_SOUND, new.letter_to_sound), (CARD, new.card)):
         own = package.folder / name
         path = _path(chosen, own if own.exists() else None)
@@ -151,8 +161,9 @@ def _move(made: Path, output: Path) -> None:
     except AsrError:
         pass  # no model was there
     names = {path.name for path in made.iterdir()}
-    if (output / NEURAL_LM_FOLDER).is_dir():
-        shutil.rmtree(output / NEURAL_LM_FOLDER)
+    for folder in (NEURAL_LM_FOLDER, TAGGER_NAME):
+        if (output / folder).is_dir():
+            shutil.rmtree(output / folder)
     for name in sorted(names - {CONFIG}):
         (made / name).replace(output / name)
     (made / CONFIG).replace(output / CONFIG)

@@ -34,7 +34,7 @@ def html_page(file: str, duration: float, words: Sequence[Word]) -> str:
     )  # fmt: skip
     style = (_ASSETS / "page.css").read_text(encoding="utf-8")
     script = (_ASSETS / "page.js").read_text(encoding="utf-8")
-    return _PAGE.format(title=escape(Path(file).name), style=style, body=body, script=script)
+    return _PAGE.format(title=escape(Path(file).name), policy=_POLICY, style=style, body=body, script=script)
 
 
 def _row(words: Sequence[Word], column: int) -> str:
@@ -76,12 +76,16 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
 
 
+# Nothing is loaded but the audio: the page's own, a file that is chosen, or the one beside it.
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; media-src data: blob: file: 'self'"
+)
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; media-src data: blob: file: 'self'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{title}</title>
 <style>
 {style}</style>

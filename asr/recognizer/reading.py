@@ -39,10 +39,15 @@ def for_reading(words: Sequence[Word], tagger: Tagger, numbers: str = "digits") 
 
 
 def _displays(words: Sequence[Word], tagger: Tagger, numbers: str) -> list[str]:
-    plain = [word.word for word in words]
+    plain = [word.word.lower() for word in words]
     pauses = [after.start - word.end for word, after in itertools.pairwise(words)] + [math.nan]
     shown = marked(tagger, plain, pauses)
     shown = [text if title is None else title for text, title in zip(shown, titles(plain, shown), strict=True)]
+    # Hotwords that the user writes with capitals stay as they are written.
+    shown = [
+        text if word.word == low else word.word + text[len(low) :]
+        for word, low, text in zip(words, plain, shown, strict=True)
+    ]
     if numbers == "words":
         return shown
     marks = ["" if text[-1:].isalnum() else text[-1:] for text in shown]
@@ -97,5 +102,5 @@ def _ends_sentence(words: Sequence[Word], place: int) -> bool:
         return False
     while place and words[place].display == "":
         place -= 1
-    shown = words[place].display
-    return bool(shown) and shown[-1] in SENTENCE_END and not shown.endswith(("Mr.", "Mrs.", "Dr."))
+    shown = words[place].display or ""
+    return shown[-1:] in SENTENCE_END and not shown.endswith(("Mr.", "Mrs.", "Dr."))

@@ -69,6 +69,8 @@ class SegmentLogProbs:
 
     def __iter__(self) -> Iterator[SegmentFrames]:
         rate = self._backend.sample_rate
+        if self._progress is not None:
+            self._progress(self.seconds, max(self.seconds, self._audio.duration))
         segments = cut_at_pauses(_after(self._audio.blocks, self._start), rate, start=self._start)
         while batch := list(islice(segments, READ_SEGMENTS)):
             silent = [segment.is_silent for segment in batch]

@@ -69,7 +69,7 @@ class Transcript:
         return json.dumps(values, ensure_ascii=False) + "\n"
 
     def to_verbose_json(self) -> str:
-        """An object in the shape of OpenAI's `verbose_json`, with segments and words; what Whisper alone has is empty."""
+        """An object in the shape of OpenAI's `verbose_json`, with segments and words; what Whisper alone knows is 0."""
         segments = []
         for number, cue in enumerate(self.cues):
             part = self.words[cue.first : cue.last]

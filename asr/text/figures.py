@@ -16,32 +16,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-_UNITS = {w: n for n, w in enumerate("one two three four five six seven eight nine".split(), 1)}
-_TEENS = {
-    word: number
-    for number, word in enumerate(
-        "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(), 10
-    )
-}
-_TENS = {w: 10 * n for n, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_ONE_TO_NINE = "one two three four five six seven eight nine"
+_FROM_TEN = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_BY_TEN = "twenty thirty forty fifty sixty seventy eighty ninety"
+_FIRST_TO = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
+    fifteenth sixteenth seventeenth eighteenth nineteenth"""
+_TWELVE = "january february march april may june july august september october november december"
+_BEFORE_YEARS = "in of since until till by from to after before during year spring summer autumn winter fall"
+_UNITS = {word: number for number, word in enumerate(_ONE_TO_NINE.split(), 1)}
+_TEENS = {word: number for number, word in enumerate(_FROM_TEN.split(), 10)}
+_TENS = {word: 10 * number for number, word in enumerate(_BY_TEN.split(), 2)}
 _SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _DIGITS = {"zero": 0, "oh": 0} | _UNITS
 _REPEATS = {"double": 2, "triple": 3}
-_ORDINALS = {
-    word: number
-    for number, word in enumerate(
-        """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
-        fifteenth sixteenth seventeenth eighteenth nineteenth""".split(),
-        1,
-    )
-} | {f"{word[:-1]}ieth": value for word, value in _TENS.items()}
+_ORDINALS = {word: number for number, word in enumerate(_FIRST_TO.split(), 1)} | {
+    f"{word[:-1]}ieth": value for word, value in _TENS.items()
+}
 _SCALE_ORDINALS = {"hundredth": 100, "thousandth": 1000, "millionth": 10**6}
 _DECADES = {f"{word[:-1]}ies": value for word, value in _TENS.items()} | {"hundreds": 0}
-_MONTHS = frozenset("january february march april may june july august september october november december".split())
-_YEAR_CUES = _MONTHS | frozenset(
-    "in of since until till by from to after before during year spring summer autumn winter fall".split()
-)
-_TIME_CUES = frozenset("at by until till before after around about from to".split())
+_MONTHS = frozenset(_TWELVE.split())
+_YEAR_CUES = _MONTHS | frozenset(_BEFORE_YEARS.split())
 _CURRENCIES = {"dollar": "$", "dollars": "$", "euro": "\u20ac", "euros": "\u20ac"}
 _CENTS = frozenset(("cent", "cents"))
 _TITLES = {"mister": "Mr.", "missus": "Mrs.", "doctor": "Dr."}
@@ -163,7 +157,7 @@ def _time(reader: _Reader, first: int) -> _Found | None:
 
 
 def _year(reader: _Reader, first: int) -> _Found | None:
-    """A year in two pairs (nineteen eighty four, nineteen oh five, nineteen hundred), a decade, or two thousand five."""
+    """A year in two pairs (nineteen eighty four, nineteen oh five), in hundreds, a decade, or two thousand five."""
     high = _below_hundred(reader, first, first)
     if high is None:
         return None

@@ -6,20 +6,19 @@ SENTENCE_END = frozenset(".?!")
 _CLOSING = "\"'\u201d\u2019)"
 
 # A line that ends in one of these leaves the reader waiting for its noun or verb.
-_DETERMINERS = frozenset("a an the my your his its our their every".split())
-_TITLES = frozenset("mr mrs ms dr st mister missus doctor miss sir saint captain lord lady professor".split())
-_PREPOSITIONS = frozenset(
-    """of in on at by for with from to into onto upon over under about between through during without within against
-    toward towards among across behind beyond near before after since until than like as""".split()
-)
-_CONJUNCTIONS = frozenset(
-    "and but or nor so yet because although though while when where which who whom whose that if unless".split()
-)
-_AUXILIARIES = frozenset(
-    """is am are was were be been being has have had do does did will would shall should can could may might must
-    i'm you're he's she's it's we're they're i've you've we've they've i'll you'll he'll she'll we'll they'll not""".split()
-)
-_PRONOUNS = frozenset("i you he she it we they".split())
+_A_THE = "a an the my your his its our their every"
+_MR = "mr mrs ms dr st mister missus doctor miss sir saint captain lord lady professor"
+_OF_IN = """of in on at by for with from to into onto upon over under about between through during without within
+    against toward towards among across behind beyond near before after since until than like as"""
+_AND_THAT = "and but or nor so yet because although though while when where which who whom whose that if unless"
+_IS_HAS = """is am are was were be been being has have had do does did will would shall should can could may might must
+    i'm you're he's she's it's we're they're i've you've we've they've i'll you'll he'll she'll we'll they'll not"""
+_DETERMINERS = frozenset(_A_THE.split())
+_TITLES = frozenset(_MR.split())
+_PREPOSITIONS = frozenset(_OF_IN.split())
+_CONJUNCTIONS = frozenset(_AND_THAT.split())
+_AUXILIARIES = frozenset(_IS_HAS.split())
+_PRONOUNS = frozenset(("i", "you", "he", "she", "it", "we", "they"))
 
 
 def break_cost(before: str, following: str) -> float:

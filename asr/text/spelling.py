@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from threading import Lock
 
 from asr.callbacks import Note
 from asr.errors import TextError
@@ -21,7 +22,10 @@ Way = tuple[str, ...]  # the names of a spelling's tokens
 
 
 class Speller:
-    """Spells words in tokens: by the lexicon, else by characters or subwords, else by letter-to-sound."""
+    """Spells words in tokens: by the lexicon, else by characters or subwords, else by letter-to-sound.
+
+    May be used by several threads at once.
+    """
 
     def __init__(
         self, tokens: Tokens, lexicon: Lexicon | None, letter_to_sound: Path | None = None, note: Note | None = None
@@ -29,6 +33,7 @@ class Speller:
         """letter_to_sound: the model's file; without one, rules are learned from the lexicon when they are needed."""
         self.tokens, self.lexicon, self._file, self._note = tokens, lexicon, letter_to_sound, note
         self._rules: LetterToSound | None = None
+        self._alone = Lock()
 
     def spell(self, word: str) -> list[list[int]]:
         """All spellings of a word, as token ids. Raises TextError for a word that cannot be spelled."""
@@ -73,9 +78,10 @@ class Speller:
         return [tuple(self.tokens.names[index] for index in ids)] if ids else []
 
     def _by_sound(self, word: str, most: int) -> list[Way]:
-        if self._rules is None:
-            self._rules = self._load_rules()
-        ways = self._rules.pronunciations(word.lower(), most) or self._rules.pronunciations(word.upper(), most)
+        with self._alone:  # the rules remember the word before
+            if self._rules is None:
+                self._rules = self._load_rules()
+            ways = self._rules.pronunciations(word.lower(), most) or self._rules.pronunciations(word.upper(), most)
         end = (BOUNDARY,) if BOUNDARY in self.tokens.ids else ()
         return [(*way, *end) for way in ways]
 

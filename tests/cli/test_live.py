@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from asr.audio.read import read_audio
+from asr.cli import console
 from asr.recognizer.recognizer import Recognizer
 from tests.conftest import speech_like
 
@@ -130,3 +131,16 @@ def test_resume_goes_on_in_a_long_file_and_leaves_finished_ones_alone(run, tmp_p
         assert run("transcribe", *options, *resume)[0] == 0
         assert output.read_text() == whole
         assert not journal.exists()
+
+
+def test_the_time_left_is_that_of_this_run_not_of_the_one_it_goes_on_from(monkeypatch):
+    screen, clock = io.StringIO(), iter([100.0, 100.0, 110.0, 120.0])
+    screen.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    bar = console.Progress("talk")
+    for done in (3000, 3060, 3120):
+        bar(done, 3600)
+    assert [line.split("% ")[1].split(" left")[0] for line in screen.getvalue().split("\r")[1:]] == [
+        "0:00", "1:30", "1:20",
+    ]  # fmt: skip

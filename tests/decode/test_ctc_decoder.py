@@ -11,6 +11,7 @@ import torch
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.decode.ctc_decoder import CtcDecoder
 from asr.decode.ctc_labels import read_labels
+from asr.decode.hotwords import HOTWORD_BOOST
 from asr.errors import ConfigError, TextError
 from asr.lm.ngram.arpa import write_arpa
 from asr.lm.ngram.kneser_ney import Corpus, estimate
@@ -217,7 +218,7 @@ def test_hotwords_are_favoured_and_can_be_changed(arpa):
     favoured = plain.with_hotwords({"dab": 40.0})
     assert "dab" in favoured.decode(logits).text
     assert favoured.decode(logits) == CtcDecoder(ALPHABET, lm=arpa, hotwords={"dab": 40.0}).decode(logits)
-    assert plain.with_hotwords(["dab"]).decode(logits) == plain.with_hotwords({"dab": 3.0}).decode(logits)
+    assert plain.with_hotwords(["dab"]).decode(logits) == plain.with_hotwords({"dab": HOTWORD_BOOST}).decode(logits)
     with pytest.raises(TextError, match="zebra"):
         plain.with_hotwords(["zebra"])
 

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from asr.decode.hotwords import Hotword, WrittenForms, as_hotwords, parse_hotword, read_hotwords
+from asr.decode.hotwords import (
+    HOTWORD_BOOST,
+    NEW_WORD_BOOST,
+    Hotword,
+    WrittenForms,
+    as_hotwords,
+    parse_hotword,
+    read_hotwords,
+)
 from asr.decode.search.trie import build_trie, extended_trie
 from asr.decode.vocabulary import open_vocabulary, with_hotwords
 from asr.errors import ConfigError, TextError
@@ -89,6 +97,13 @@ def _paths(arrays, node=0, path=()):
     return found
 
 
+class _Spelling:
+    """Says every word alike."""
+
+    def written(self, word, most):
+        return [("Z", "EY", "|")]
+
+
 def test_words_take_the_case_of_the_lexicon_and_added_pronunciations_join_known_ones():
     for change in (str.lower, str.upper):
         lexicon = Lexicon({change("ney"): [("N", "EY", "|")], change("kay"): [("K", "EY", "|")]})
@@ -104,6 +119,8 @@ def test_words_take_the_case_of_the_lexicon_and_added_pronunciations_join_known_
         ]  # fmt: skip
         with pytest.raises(TextError, match="'q' is no token"):
             with_hotwords(own, [Hotword("x", 1.0, ("q",))], TOKENS, speller, None)
+    gains = with_hotwords(own, as_hotwords(["Ney", "Zen Kay", Hotword("Nez", 1.0)]), TOKENS, _Spelling(), None).arrays
+    assert sorted(gains.won.tolist()) == [0.0, 0.0, 1.0, HOTWORD_BOOST, NEW_WORD_BOOST]
     same = with_hotwords(own, as_hotwords(["ney"]), TOKENS, speller, None)
     assert same.vocabulary is own
 

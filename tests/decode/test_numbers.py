@@ -39,12 +39,10 @@ def test_boosts_of_hotwords_must_be_numbers_of_a_size(boost):
 
 def test_boosts_up_to_the_limit_and_nested_phrases_give_numbers():
     phrases = {"cab " * length + "bad": 100.0 for length in range(20)}
-    decoder = BeamDecoder(TOKENS, LEXICON).with_hotwords(phrases)
-    with pytest.raises(TextError, match="range of numbers"):  # 20 phrases that end at once win 2,000 nats
-        decoder.decode(WORDS)
-    (hypothesis,) = BeamDecoder(TOKENS, LEXICON).with_hotwords({"cab": 100.0, "bad": -100.0}).decode(WORDS)
-    assert math.isfinite(hypothesis.score)
-    assert all(0 <= word.confidence <= 1 for word in hypothesis.words)
+    for favoured in (phrases, {"cab": 100.0, "bad": -100.0}):  # 20 phrases that end at once may win 2,000 nats
+        (hypothesis,) = BeamDecoder(TOKENS, LEXICON).with_hotwords(favoured).decode(WORDS)
+        assert math.isfinite(hypothesis.score)
+        assert all(0 <= word.confidence <= 1 for word in hypothesis.words)
 
 
 @pytest.mark.parametrize(

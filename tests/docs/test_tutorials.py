@@ -14,7 +14,7 @@ TINY = {
     "model.block_kernel": 0, "model.dropout": 0.0, "model.weight_dropout": 0.0, "model.features.num_mel_bins": 20,
     "augment.freq_masks": 0, "augment.noise_probability": 0, "augment.reverb_probability": 0,
     "augment.speeds": [0.95, 1.0, 1.05], "data.batch_seconds": 1.9, "criterion.kind": "ctc", "train.epochs": 40,
-    "train.peak_lr": 0.01, "train.device": "cpu", "train.average": 2,
+    "train.threads": 1, "train.peak_lr": 0.01, "train.device": "cpu", "train.average": 2,
 }  # fmt: skip
 
 

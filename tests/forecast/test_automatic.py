@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from asr.cli.forecast.output import line_styles
-from asr.forecast.automatic import CANDIDATES, AutomaticForecaster, backtest_origins
+from asr.forecast.automatic import CANDIDATES, AutomaticForecaster, backtest_origins, weights_of
 from asr.forecast.backtest import fixed_split, recommendation, rolling_origin
 from asr.forecast.choose import make
 from asr.forecast.smoothing import additive_indices, damped_additive, damped_line, smoothed_trend, theta_additive
@@ -59,29 +59,41 @@ def test_the_backtest_lies_within_the_series():
     assert backtest_origins(13, 12, 12) == []
 
 
-def test_the_choice_is_that_of_a_backtest_by_hand():
+def test_the_weights_are_those_of_a_backtest_by_hand():
     values = _series()
     method = AutomaticForecaster()
     method.fit(values, 12, 12)
     places = backtest_origins(96, 12, 12)
+    assert len(places) == 3
     errors = {}
     for name, function in CANDIDATES.items():
         gaps = [np.abs(function(values[:place, 0], 12, 12) - values[place : place + 12, 0]).mean() for place in places]
         errors[name] = np.mean(gaps)
-    ranked = sorted(errors, key=errors.get)
-    assert method.chosen in ((ranked[0],), tuple(ranked[:3]))
-    assert f"{len(places)} origins" in method.why
-    forecast = np.mean([CANDIDATES[name](values[:, 0], 12, 12) for name in method.chosen], axis=0)
+    raw = {name: error**-4 for name, error in errors.items()}
+    kept = {name: value for name, value in raw.items() if value >= 0.02 * sum(raw.values())}
+    expected = {name: value / sum(kept.values()) for name, value in kept.items()}
+    assert method.weights == pytest.approx(expected)
+    assert method.chosen == tuple(sorted(kept, key=lambda name: -kept[name]))
+    assert "from 3 origins" in method.why
+    assert min(errors, key=errors.get) in method.why
+    forecast = sum(weight * CANDIDATES[name](values[:, 0], 12, 12) for name, weight in expected.items())
     assert method.forecast(values) == pytest.approx(forecast)
 
 
-def test_a_clear_winner_is_taken_alone_and_a_short_series_gets_theta():
-    walk = np.cumsum(np.r_[0.0, np.tile([1.0, 1.0, 1.0], 20)])[:, None]  # a straight line
+def test_weights_of_equal_and_of_perfect_methods():
+    assert weights_of({"a": 2.0, "b": 2.0}) == {"a": 0.5, "b": 0.5}
+    assert weights_of({"a": 1.0, "b": 0.0}) == {"b": 1.0}
+    assert weights_of({"a": 0.0, "b": 0.0}) == {"a": 0.5, "b": 0.5}
+
+
+def test_a_clear_winner_has_all_weight_and_a_short_series_no_backtest():
+    line = np.arange(60.0)[:, None]
     method = AutomaticForecaster()
-    method.fit(walk, 6, 1)
+    method.fit(line, 6, 1)
     assert method.chosen == ("drift",)
-    method.fit(walk[:8], 6, 1)
-    assert method.chosen == ("theta",)
+    assert method.forecast(line) == pytest.approx(np.arange(60.0, 66.0))
+    method.fit(line[:8], 6, 1)
+    assert set(method.chosen) == {"theta", "damped"}
     assert "too short" in method.why
 
 
@@ -99,7 +111,7 @@ def test_the_choice_does_not_see_what_it_is_judged_on():
     method, other = AutomaticForecaster(), AutomaticForecaster()
     method.fit(values[:-12], 12, 12)
     other.fit(changed[:-12], 12, 12)
-    assert method.chosen == other.chosen
+    assert method.weights == other.weights
 
 
 def test_a_recommendation_names_its_evidence():
@@ -130,7 +142,7 @@ def test_predict_says_what_it_chose_and_compare_what_to_take(run, tmp_path):
     values = json.loads(out)
     assert code == 0
     assert values["method"] == "auto"
-    assert values["chosen"]
+    assert sum(values["weights"].values()) == pytest.approx(1, abs=0.01)
     assert values["why"] in err
     assert (tmp_path / "p.png").stat().st_size > 10_000
     code, out, _ = run("forecast", "compare", *series, "--methods", "theta,auto,drift")

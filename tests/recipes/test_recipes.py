@@ -17,6 +17,7 @@ from asr.gmm.run import GaussianRunConfig
 from asr.lm.lstm.run import LmRunConfig
 from asr.nlp.run import ClassifierRunConfig
 from asr.nlp.table import read_table
+from asr.nlp.tagging.run import TaggerRunConfig
 from asr.score.report import score_system
 from asr.score.text_files import Texts, read_texts
 from asr.text.normalize import normalize_english
@@ -25,7 +26,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 SCRIPTS = sorted([*RECIPES.glob("*/run.sh"), *RECIPES.glob("*/ladder.sh")])
 OTHER_KINDS = {
     "librispeech_lm": LmRunConfig, "wikitext2": LmRunConfig, "trec": ClassifierRunConfig, "sst2": ClassifierRunConfig,
-    "imdb": ClassifierRunConfig,
+    "imdb": ClassifierRunConfig, "marks": TaggerRunConfig,
 }  # fmt: skip
 TEXTS: dict[str, tuple[str, dict[str, Any]]] = {  # test part of each recipe of texts, how it is read
     "trec": ("trec/TREC.test.all", {"lines": True, "encoding": "latin-1"}),

@@ -183,7 +183,7 @@ def test_channels_apart_are_transcribed_each_and_say_who_spoke(recognizer, tmp_p
     for channel, samples in ((1, left), (2, right)):
         expected = recognizer.transcribe(samples, rate=RATE).words
         assert [replace(word, channel=None) for word in apart.words if word.channel == channel] == list(expected)
-    assert seen == pytest.approx([0.5, 1.0])
+    assert seen == pytest.approx([0.0, 0.5, 0.5, 1.0])
     mixed = recognizer.transcribe(tmp_path / "two.wav")
     assert [word.channel for word in mixed.words] == [None] * len(mixed.words)
     samples = np.stack([left, right], axis=1)

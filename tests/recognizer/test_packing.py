@@ -29,7 +29,7 @@ def test_what_is_not_replaced_is_kept_byte_for_byte(tmp_path):
 
 def test_a_model_with_another_lexicon_keeps_its_language_model_card_and_settings(run, tmp_path, make_wav):
     lexicon = tmp_path / "more.txt"
-    lexicon.write_text((DIGITS / "lexicon.txt").read_text() + "won\tW AH N |\n")
+    lexicon.write_text((DIGITS / "lexicon.txt").read_text() + "won\tw o n |\n")
     code, _, errors = run("checkpoint", "pack", "digits", "--lexicon", lexicon, "--output", tmp_path / "more")
     assert code == 0, errors
     before, after = _files(DIGITS), _files(tmp_path / "more")
@@ -37,6 +37,19 @@ def test_a_model_with_another_lexicon_keeps_its_language_model_card_and_settings
     assert {name for name in before if before[name] != after[name]} == {"lexicon.txt"}
     assert run("transcribe", make_wav(), "--model", tmp_path / "more")[0] == 0
     assert "won" in Recognizer.load(tmp_path / "more").decoder.words
+
+
+def test_a_tagger_and_an_lstm_are_kept_with_all_their_files(tmp_path):
+    made = tmp_path / "made"
+    shutil.copytree(DIGITS, made)
+    shutil.copytree(model_folder("english") / "lstm", made / "lstm")
+    (made / "marks").mkdir()
+    (made / "marks" / "config.json").write_text("{}")
+    packed = pack_model(made, tmp_path / "packed", Replacements())
+    for folder in ("lstm", "marks"):
+        assert _files(packed.folder / folder) == _files(made / folder)
+    again = pack_model(made, tmp_path / "packed", Replacements(neural_lm="none"))
+    assert again.neural_lm_path is None
 
 
 def test_parts_that_do_not_fit_are_refused_and_nothing_is_changed(run, tmp_path):

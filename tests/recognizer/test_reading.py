@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+import shutil
 
+import pytest
+import torch
+
+from asr import Recognizer
 from asr.errors import ConfigError
+from asr.nlp.tagging.config import TaggerConfig
+from asr.nlp.tagging.network import TagNetwork
+from asr.nlp.tagging.tagger import save_tagger
+from asr.nlp.tagging.text import PROSE_OUTPUTS
 from asr.recognizer.reading import for_reading, paragraphs, text_of
 from asr.recognizer.transcript import Word
 
@@ -47,6 +56,13 @@ def test_marks_and_figures_move_no_word_and_no_time():
         for_reading(words, Tagger({}), "roman")
 
 
+def test_hotwords_stay_as_the_user_writes_them():
+    tagger = Tagger({"kneser": ","}, ("iphone",))
+    read = for_reading(timed("an iPhone for Kneser and mcdonald"), tagger)
+    assert text_of(read) == "An iPhone for Kneser, and mcdonald"
+    assert tagger.asked[0][0] == ["an", "iphone", "for", "kneser", "and", "mcdonald"]
+
+
 def test_a_number_ends_at_a_mark_or_a_pause():
     assert text_of(for_reading(timed("we saw twenty five left"), Tagger({"twenty": ","}))) == "We saw 20, five left"
     paused = timed("we saw twenty five left", {"twenty": 1.0})
@@ -78,3 +94,40 @@ def test_paragraphs_end_with_sentences_at_pauses():
     assert sum(map(len, paragraphs(long))) == 400
     assert paragraphs([]) == []
     assert len(paragraphs(timed("no marks at all " * 100, {"all": 3.0}))) == 1
+
+
+@pytest.fixture
+def model_with_tagger(tiny_model, tmp_path):
+    """A model folder whose tagger sets a question mark after every word."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    torch.manual_seed(0)
+    network = TagNetwork(TaggerConfig(outputs=PROSE_OUTPUTS, embedding_size=4, hidden_size=4, affixes=4), 2)
+    arrays = {name: value.numpy() for name, value in network.state_dict().items()}
+    save_tagger(folder / "marks", network.config, [], arrays, offsets={"mark": [0, 0, 0, 99, 0, 0]})
+    return folder
+
+
+def test_a_model_s_own_tagger_sets_marks_unless_words_stay_raw(model_with_tagger, tiny_model, make_wav, run):
+    wav = make_wav("a.wav", 4.0)
+    read = Recognizer.load(model_with_tagger).transcribe(wav)
+    raw = Recognizer.load(model_with_tagger, raw=True).transcribe(wav)
+    assert raw.words
+    assert [(w.word, w.start, w.end) for w in read.words] == [(w.word, w.start, w.end) for w in raw.words]
+    assert read.text.count("?") == len([word for word in read.words if word.display])
+    assert read.text[0].isupper() or not read.text[0].isalpha()
+    assert raw.text == raw.raw == read.raw
+    assert Recognizer.load(tiny_model).transcribe(wav).text == raw.text
+    options = ["transcribe", wav, "--model", model_with_tagger]
+    assert run(*options)[1] == read.to_txt()
+    assert run(*options, "--raw")[1] == raw.text + "\n"
+    values = json.loads(run(*options, "--format", "json")[1])
+    assert (values["text"], values["raw"]) == (read.text, raw.text)
+
+
+def test_packing_keeps_the_tagger(model_with_tagger, tmp_path, run):
+    code, _, errors = run("checkpoint", "pack", model_with_tagger, "--output", tmp_path / "packed")
+    assert code == 0, errors
+    assert sorted(path.name for path in (tmp_path / "packed" / "marks").iterdir()) == [
+        "config.json", "model.safetensors", "words.txt.gz",
+    ]  # fmt: skip

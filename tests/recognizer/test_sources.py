@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_info
 
 from asr.audio.source import load_audio
 from asr.decode.build import SearchOptions
+from asr.decode.hotwords import HOTWORD_BOOST
 from asr.errors import AudioError, ConfigError, TextError
 from asr.recognizer.aligner import Aligner
 from asr.recognizer.recognizer import Recognizer
@@ -170,13 +171,14 @@ def test_hotwords_are_changed_without_loading_anew(recognizer):
     other = recognizer.with_hotwords(["seven"])
     assert other.backend is recognizer.backend
     assert other.decoder.words is recognizer.decoder.words
-    with pytest.raises(TextError, match="zebra"):
-        recognizer.with_hotwords({"zebra": 2.0})
+    assert recognizer.with_hotwords({"Rex": 2.0}).decoder.words == [*recognizer.decoder.words, "rex"]
+    with pytest.raises(TextError, match="r2d2"):
+        recognizer.with_hotwords({"r2d2": 2.0})
 
 
 def test_python_and_the_command_line_load_the_same_recognizer():
     chosen = {"lm": "none", "hotwords": ["seven"], "settings": {"beam_size": 7}}
     from_keywords = Recognizer.load("digits", device="cpu", **chosen)
-    options = SearchOptions(lm="none", hotwords={"seven": 3.0}, settings={"beam_size": 7})
+    options = SearchOptions(lm="none", hotwords={"seven": HOTWORD_BOOST}, settings={"beam_size": 7})
     from_options = Recognizer.from_options("digits", options, device="cpu")
     assert from_keywords.transcribe(SPEECH) == from_options.transcribe(SPEECH)

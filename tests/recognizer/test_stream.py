@@ -56,7 +56,7 @@ def test_utterances_end_at_silence_with_the_words_of_the_file(events, recognizer
     utterances = [event for event in events if isinstance(event, Utterance)]
     assert len(utterances) == 2
     alone = recognizer.transcribe(np.concatenate([hello, twice[len(hello) :][: RATE // 2]]), rate=RATE)
-    assert utterances[0].text == alone.text
+    assert utterances[0].text == alone.raw
     gap = len(hello) / RATE
     assert gap < utterances[0].end < gap + 1
     assert utterances[1].start == utterances[0].end
@@ -129,7 +129,7 @@ def test_a_long_utterance_is_cut_as_a_file_is(recognizer, hello):
     stream._endpointer.end = lambda start: None
     utterances = [event for event in _events(stream, samples, [8000]) if isinstance(event, Utterance)]
     assert len(utterances) == 1
-    assert utterances[0].text == recognizer.transcribe(samples, rate=RATE).text
+    assert utterances[0].text == recognizer.transcribe(samples, rate=RATE).raw
 
 
 def test_what_cannot_be_followed_is_refused(recognizer):

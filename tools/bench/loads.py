@@ -98,7 +98,7 @@ def main() -> None:
     only = set(filter(None, options.only.split(",")))
     transcribe: list[object] = ["transcribe", "--threads", 1, "--neural-lm", "none", "--model"]
     rows: list[str] = []
-    for name in [*SOUNDS, "100,000 files", "2,000 files", "20,000 hotwords", "a word 100,000 times in a lexicon"]:
+    for name in [*SOUNDS, "100000 files", "2000 files", "20000 hotwords", "a word 100000 times in a lexicon"]:
         if only and name not in only:
             continue
         with tempfile.TemporaryDirectory() as base:
@@ -108,7 +108,7 @@ def main() -> None:
                 length = f" ({options.hours:g} h, {options.model})"
                 command = [*transcribe, options.model, long_sound(folder, name, options.hours)]
             elif name.endswith("files"):
-                number = int(name.split()[0].replace(",", ""))
+                number = int(name.split()[0])
                 files = many(folder, number, 1e-3 if number > 10_000 else 0.3)
                 length = " of silence (digits)"
                 command = [*transcribe, "digits", files, "--output-dir", folder / "out"]

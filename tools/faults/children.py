@@ -51,10 +51,10 @@ def start(
         sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, closefd=False)
         os.environ.update(environment or {})
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        from asr.cli.main import main  # before the user may become one who cannot read the sources
+
         if before is not None:
             before()
-        from asr.cli.main import main
-
         main([str(argument) for argument in arguments])
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1

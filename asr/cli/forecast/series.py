@@ -225,7 +225,7 @@ def fit(
     default="auto",
     show_default=True,
     type=click.Choice(names()),
-    help="Method to fit, without --model; auto chooses among simple ones by a backtest.",
+    help="Method to fit, without --model; auto weighs simple ones by a backtest.",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Write the forecast as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (PNG).")
@@ -270,9 +270,12 @@ def predict(
     if output is not None:
         write_text(output, text)
     if as_json:
-        chosen = {"chosen": list(forecaster.chosen), "why": why} if isinstance(forecaster, AutomaticForecaster) else {}
-        values = {"method": forecaster.name, **chosen, "horizon": horizon, "interval": INTERVAL, "forecast": rows}
-        click.echo(json.dumps(values))
+        shown: dict[str, Any] = {"method": forecaster.name}
+        if isinstance(forecaster, AutomaticForecaster):
+            weights = {name: round(weight, 4) for name, weight in forecaster.weights.items()}
+            shown |= {"weights": weights, "why": why}
+        shown |= {"horizon": horizon, "interval": INTERVAL, "forecast": rows}
+        click.echo(json.dumps(shown))
     elif output is None:
         click.echo(text, nl=False)
     return 0

@@ -32,8 +32,8 @@ def subtitle_options(function: Command) -> Command:
     """Options for subtitles, as one argument `style`."""
 
     @click.option(
-        "--frame-rate", type=click.FloatRange(min=1), default=DEFAULT_STYLE.frame_rate, show_default=True, metavar="FPS",
-        help="Subtitles begin and end on frames of that rate.",
+        "--frame-rate", type=click.FloatRange(min=1), default=DEFAULT_STYLE.frame_rate, show_default=True,
+        metavar="FPS", help="Subtitles begin and end on frames of that rate.",
     )  # fmt: skip
     @click.option(
         "--shots", type=click.Path(path_type=Path), metavar="FILE",

@@ -11,7 +11,7 @@ import click
 
 from asr.backends.open import BACKENDS
 from asr.decode.build import SearchOptions
-from asr.decode.hotwords import HOTWORD_BOOST, as_hotwords, parse_hotword, read_hotwords
+from asr.decode.hotwords import HOTWORD_BOOST, NEW_WORD_BOOST, as_hotwords, parse_hotword, read_hotwords
 from asr.shipped import neural_lm_path
 
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
@@ -44,8 +44,9 @@ _LANGUAGE = (
     ),
     click.option(
         "--hotword", "hotwords", multiple=True, metavar="PHRASE[=BOOST][=PRONUNCIATION]",
-        help=f"Favour a phrase, by BOOST nats (default {HOTWORD_BOOST:g}). Any words in any case; how they are said"
-        " may be given in the model's tokens, as in 'Kneser=k n ey z er'. May be repeated.",
+        help=f"Favour a phrase, by BOOST nats (default {HOTWORD_BOOST:g}; {NEW_WORD_BOOST:g} for words that the lexicon"
+        " lacks). Any words in any case; how they are said may be given in the model's tokens, as in"
+        " 'Kneser=k n ey z er'. May be repeated.",
     ),
     click.option(
         "--hotwords", "hotword_file", type=click.Path(path_type=Path),

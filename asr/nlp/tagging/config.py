@@ -44,7 +44,7 @@ def affix_ids(words: Sequence[str], config: TaggerConfig) -> NDArray[np.int64]:
 
 
 def pause_features(pauses: NDArray[np.floating]) -> NDArray[np.float32]:
-    """What a tagger reads of pauses in seconds, NaN where unknown: (..., 2), their size 0..1 and whether it is known."""
+    """What a tagger reads of pauses in seconds, NaN if unknown: (..., 2), their size 0..1 and whether it is known."""
     known = ~np.isnan(pauses)
     size = np.log1p(np.clip(np.nan_to_num(pauses), 0.0, LONGEST_PAUSE) / PAUSE_SCALE)
     return np.stack([np.where(known, size / np.log1p(LONGEST_PAUSE / PAUSE_SCALE), 0.0), known], -1).astype(np.float32)

@@ -25,7 +25,8 @@ _BROKEN_OFF = re.compile('(?:-{2,}|\u2014)(?=["\u201d])')  # what is said ends t
 _DASHES = re.compile(r"\s*(?:-{2,}|[\u2014\u2013])\s*")
 _QUOTES = "\"'\u201c\u201d\u2018\u2019`"
 _TOKEN = re.compile(rf"(?P<open>[{_QUOTES}(\[]*)(?P<body>.*?)(?P<close>[.,;:?!\u2026\u2014)\]{_QUOTES}]*)", re.S)
-_ELIDED = frozenset("tis twas twere twill twould em im er til till cause bout gainst mid midst neath round".split())
+_ELISIONS = "tis twas twere twill twould em im er til till cause bout gainst mid midst neath round"
+_ELIDED = frozenset(_ELISIONS.split())
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def paragraphs_of(lines: Iterator[str]) -> Iterator[str]:
 
 @lru_cache(maxsize=1 << 18)
 def _read(token: str) -> tuple[bool, list[tuple[str, int]], int, bool]:
-    """Of one printed token: whether a quotation opens, its words with case, the mark after it, whether dots trail off."""
+    """Of a printed token: whether a quotation opens, its words with case, the mark after it, whether dots trail off."""
     match = _TOKEN.fullmatch(token)
     assert match is not None
     opened, body, close = match["open"], match["body"], match["close"]

@@ -80,8 +80,8 @@ def _start(
     }:
         raise ConfigError(f"{config.init} is a tagger of other labels than the text has.")
     words = list(first.vocabulary)
-    changes = {"dropout": config.model.dropout, "word_dropout": config.model.word_dropout}
-    network = TagNetwork(replace(first.config, **changes), len(words) + FIRST_WORD_ID)
+    sizes = replace(first.config, dropout=config.model.dropout, word_dropout=config.model.word_dropout)
+    network = TagNetwork(sizes, len(words) + FIRST_WORD_ID)
     arrays = from_stored(first.arrays)
     network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
     return network, words

@@ -130,7 +130,8 @@ class Tagger:
             onward = self._layer(f"recurrent.forwards.{layer}.", hidden)
             back = self._layer(f"recurrent.backwards.{layer}.", hidden[mirrored, columns])
             hidden = np.concatenate([onward, back[mirrored, columns]], axis=2)
-        return hidden @ self.arrays["output.weight"].T + self.arrays["output.bias"]
+        scores: Floats = hidden @ self.arrays["output.weight"].T + self.arrays["output.bias"]
+        return scores
 
     def _layer(self, name: str, inputs: Floats) -> Floats:
         """Outputs (time, batch, hidden) of one direction of a layer, from zero states."""

@@ -22,9 +22,9 @@ from asr.train.log import Report
 HELD_OUT = 0.2  # of the recordings, to stop on and to measure on
 HELD_OUT_MOST = 600.0  # seconds
 LEAST_UTTERANCES = 10
-STEPS = 150  # of training, wanted
-EPOCHS = range(4, 13)
-BATCH_SECONDS = 40.0
+STEPS = 60  # of training, wanted
+EPOCHS = range(3, 9)
+BATCH_SECONDS = 20.0
 LEARNING_RATE = 2e-4  # at the peak; a tenth of what a model from nothing takes
 PATIENCE = 3  # epochs without fewer errors
 

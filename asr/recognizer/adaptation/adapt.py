@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.callbacks import Note
@@ -54,32 +54,35 @@ def adapt(
         changes = _changes(language, folder, note)
         held_out, trained = _fine_tuned(package, audio, dev, language, folder, device, note)
         if held_out is None:
-            pack_model(source, output, Replacements(**changes), note)
+            pack_model(source, output, changes, note)
             return Outcome(language, None, None, None, False)
         before = _scored(source, held_out, folder / "held-out.jsonl", note)
-        adapted = Replacements(**changes, network=trained)
+        adapted = replace(changes, network=trained)
         pack_model(source, folder / "adapted", adapted, note)
         after = _scored(folder / "adapted", held_out, folder / "held-out.jsonl", note)
         better = after.words.errors < before.words.errors
         if trained is not None and not better:
             note("the recordings held out have no fewer errors: the acoustic model stays as it was")
-            adapted = Replacements(**changes)
-        pack_model(source, output, adapted, note)
+            pack_model(source, output, changes, note)
+            after = before if language is None else _scored(output, held_out, folder / "held-out.jsonl", note)
+        else:
+            pack_model(source, output, adapted, note)
         return Outcome(language, before, after, compare(before, after), trained is not None and better)
 
 
-def _changes(language: Adapted | None, folder: Path, note: Note) -> dict[str, object]:
+def _changes(language: Adapted | None, folder: Path, note: Note) -> Replacements:
     """The replacements that the language needs."""
     if language is None:
-        return {}
-    changes: dict[str, object] = {"lexicon": language.lexicon}
+        return Replacements()
     if language.lm is not None:
         note("writing the language model …")
         write_arpa(folder / LM, language.lm, decimals=3)
-        changes["lm"] = folder / LM
-    if language.neural_share is not None:
-        changes["search"] = {"neural_share": round(language.neural_share, 3)}
-    return changes
+    share = language.neural_share
+    return Replacements(
+        lexicon=language.lexicon,
+        lm=folder / LM if language.lm is not None else None,
+        search={"neural_share": round(share, 3)} if share is not None else None,
+    )
 
 
 def _fine_tuned(

@@ -168,7 +168,7 @@ def _moved(weights: Floats, names: Sequence[str], note: Note) -> Floats:
             note(f"the best weight of the {name} on the sentences held out was {weight:.3f}, near {where}: "
                  + ("does the text repeat itself?" if where == "1" else "it hardly counts"))  # fmt: skip
     moved = np.clip(weights, EXTREME, 1 - EXTREME)
-    return moved / moved.sum()
+    return np.asarray(moved / moved.sum())
 
 
 def _with_words(model: ArpaModel, words: Sequence[str]) -> tuple[ArpaModel, float]:
