@@ -150,7 +150,8 @@ class Recognizer:
         `source` that is a path; where it is left of a work that was interrupted, with the same source and settings, the
         work goes on from there, to the same result. The caller removes it once the transcript is safe. progress: called
         with the seconds done and the seconds in all; what it raises ends the work. on_words: called with words as they
-        are completed, in order; of separate channels, one after the other.
+        are completed, in order, with what is to be read as far as they themselves tell; of separate channels, one after
+        the other.
 
         Raises AudioError for audio that cannot be read.
         """
@@ -196,7 +197,7 @@ class Recognizer:
         for segment in segments:
             completed = passages.feed(segment)
             if on_words is not None and completed:
-                on_words(completed)
+                on_words(self._read(completed))
             fresh += completed
             unsaved = (segment.stop - start) / self.backend.sample_rate
             if journal is not None and segment.ends and unsaved > JOURNAL_SECONDS:

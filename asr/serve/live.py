@@ -23,14 +23,14 @@ from asr.serve.guard import bearer, stopping
 from asr.serve.replies import RequestError, word_values
 from asr.serve.service import Service, too_long
 
-T = TypeVar("T")
-
 STREAM_PATH, VOSK_PATH = "/v1/audio/stream", "/vosk"
 VOSK_RATE = 8000  # what vosk-server expects of a client that does not say
 RATES = (4000, 192_000)  # Hz
 START_SECONDS = 10.0  # in which the first message must come
 POLL_SECONDS = 0.25  # between two looks at whether the server stops
-NORMAL, GOING_AWAY, POLICY, TOO_MUCH = 1000, 1001, 1008, 1013  # codes of closing (RFC 6455, 7.4.1)
+NORMAL, GOING_AWAY, POLICY = 1000, 1001, 1008  # codes of closing (RFC 6455, 7.4.1)
+
+Result = TypeVar("Result")
 
 
 class _EndError(Exception):
@@ -64,7 +64,7 @@ async def _serve(socket: WebSocket, service: Service, protocol: type[OwnProtocol
         await socket.accept()
         await protocol(socket, service).run()
     except RequestError as error:
-        await _close(socket, {"type": "error", **error.body()}, TOO_MUCH if error.status == 429 else POLICY)
+        await _close(socket, {"type": "error", **error.body()}, POLICY)
     except _EndError:
         await _close(socket, None, GOING_AWAY)
     finally:
@@ -156,7 +156,7 @@ class _Connection:
         stream, self._stream = self._stream, None
         return await self._in_thread(stream.finish)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._service.stream_threads, work)
 
     async def _send(self, values: Mapping[str, Any]) -> None:

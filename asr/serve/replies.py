@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from asr.recognizer.transcript import Transcript, Word, cues
+from asr.recognizer.transcript import Transcript, Word
 
 RESPONSE_FORMATS = ("json", "text", "verbose_json", "srt", "vtt")
 MEDIA_TYPES = {
@@ -46,50 +46,25 @@ def render(transcript: Transcript, form: str, language: str, granularities: Coll
     usage = {"type": "duration", "seconds": math.ceil(transcript.duration)}
     if form == "json":
         return json.dumps({"text": transcript.text, "usage": usage}, ensure_ascii=False)
-    values: dict[str, Any] = {
-        "task": "transcribe",
-        "language": LANGUAGES.get(language, language),
-        "duration": round(transcript.duration, 3),
-        "text": transcript.text,
-    }
-    if "word" in granularities:
-        values["words"] = [word_values(word) for word in transcript.words]
-    if "segment" in granularities or "word" not in granularities:
-        values["segments"] = _segments(transcript.words)
+    values: dict[str, Any] = json.loads(transcript.to_verbose_json())
+    values["language"] = LANGUAGES.get(language, language)
+    values["words"] = [word_values(word) for word in transcript.words]
+    if "word" not in granularities:
+        del values["words"]
+    elif "segment" not in granularities:
+        del values["segments"]
     return json.dumps({**values, "usage": usage}, ensure_ascii=False)
 
 
 def word_values(word: Word) -> dict[str, Any]:
-    """A word as the server's JSON has it: OpenAI's three keys, and the confidence, 0..1."""
-    return {
+    """A word as the server's JSON has it: OpenAI's three keys, the confidence, 0..1, and `display`, see `Word`."""
+    values: dict[str, Any] = {
         "word": word.word,
         "start": round(word.start, 3),
         "end": round(word.end, 3),
         "confidence": round(word.confidence, 4),
     }
-
-
-def _segments(words: tuple[Word, ...]) -> list[dict[str, Any]]:
-    """Subtitles as Whisper's segments. What a recogniser without a text decoder does not have is neutral."""
-    segments = []
-    for number, cue in enumerate(cues(words)):
-        inside = [word for word in words if cue.start <= word.start < cue.end] or list(words[:1])
-        mean = sum(math.log(max(word.confidence, 1e-6)) for word in inside) / max(1, len(inside))
-        segments.append(
-            {
-                "id": number,
-                "seek": 0,
-                "start": round(cue.start, 3),
-                "end": round(cue.end, 3),
-                "text": cue.text,
-                "tokens": [],
-                "temperature": 0.0,
-                "avg_logprob": round(mean, 4),
-                "compression_ratio": 1.0,
-                "no_speech_prob": 0.0,
-            }
-        )
-    return segments
+    return values if word.display is None else {**values, "display": word.display}
 
 
 def event(values: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from asr.serve.settings import ServerSettings
 from asr.serve.work_queue import WorkQueue
 from asr.text.normalize import normalize_english
 
-MAX_HOTWORDS = 200
+MAX_HOTWORDS = 50  # words that the lexicon lacks take some hundredths of a second each to be pronounced
 STREAM_THREADS = 8
 MAX_HOTWORD_LENGTH = 100  # characters
 MAX_HOTWORD_WORDS = 6  # a longer phrase of a prompt is a sentence, not a name
@@ -101,7 +101,8 @@ class Service:
             return self._favouring(usable), len(phrases) - len(usable)
         except TextError:
             known = self._vocabulary()
-            some = [spoken for spoken in map(normalize_english, usable) if known.issuperset(spoken.split())]
+            spoken = [normalize_english(phrase) for phrase in usable]
+            some = [phrase for phrase in spoken if phrase and known.issuperset(phrase.split())]
         except ConfigError:  # this decoder can have none
             some = []
         return self._favouring(some), len(phrases) - len(some)

@@ -13,6 +13,7 @@ from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
 from asr.decode.timed import Word
+from asr.recognizer.reading import text_of
 from asr.recognizer.transcript import Transcript
 from asr.serve.guard import TRANSCRIPTIONS, stopping
 from asr.serve.replies import LANGUAGES, MEDIA_TYPES, RequestError, event, render, word_values
@@ -164,7 +165,7 @@ async def _events(
         try:
             words, is_first = first, True
             while words is not None:
-                text = " ".join(word.word for word in words)
+                text = text_of(words)
                 delta = text if is_first else f" {text}"
                 timed = [word_values(word) for word in words]
                 yield event({"type": "transcript.text.delta", "delta": delta, "words": timed})

@@ -25,7 +25,7 @@ SPEECH = Path(__file__).parents[1] / "speech" / "hello.flac"
 @pytest.fixture(scope="session")
 def english() -> Recognizer:
     """The shipped model, with its n-gram alone, on one thread."""
-    return Recognizer.load("english", neural_lm="none", device="cpu", threads=1)
+    return Recognizer.load("english", neural_lm="none", raw=True, device="cpu", threads=1)
 
 
 class Running:
@@ -43,7 +43,7 @@ def running(recognizer: Recognizer, **settings) -> Iterator[Running]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not server.started:
         assert time.monotonic() < deadline, "the server did not start"
         time.sleep(0.02)

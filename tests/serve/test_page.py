@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +55,12 @@ def page(browser, server) -> Iterator:
     assert (foreign, errors) == ([], [])
 
 
+def picture(page, name: str) -> None:
+    """A picture for the documentation, where ASR_SCREENSHOTS names a folder."""
+    if folder := os.environ.get("ASR_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
 def is_error(message) -> bool:
     """Whether the console tells of an error of the page, and not of an answer that is no success."""
     return message.type == "error" and not message.text.startswith("Failed to load resource")
@@ -60,6 +68,11 @@ def is_error(message) -> bool:
 
 def shown(page) -> list[str]:
     return page.locator("#words span:not(.live)").all_inner_texts()
+
+
+def lines_of(page) -> list[str]:
+    """The subtitles that the page shows over a video."""
+    return page.evaluate("cues().map((cue) => cue.text)")
 
 
 def upload(page, english) -> list[str]:
@@ -82,8 +95,11 @@ def test_a_file_is_transcribed_corrected_by_keyboard_and_downloaded(page, englis
     page.fill("#hotwords", "river, morning")
     expected = upload(page, english)
     transcript = english.transcribe(SPEECH)
-    assert download(page, "srt") == transcript.to_srt()
-    assert download(page, "vtt") == transcript.to_vtt()
+    assert [cue.split("\n", 2)[2] for cue in download(page, "srt").strip().split("\n\n")] == lines_of(page)
+    cues = [cue.split("\n", 1) for cue in download(page, "vtt").strip().split("\n\n")[1:]]
+    assert [text for _, text in cues] == lines_of(page)
+    assert cues[0][0].split(" --> ")[0] == f"00:00:00.{round(1000 * transcript.words[0].start):03d}"
+    assert " ".join(lines_of(page)) == transcript.text
     doubtful = sum(word.confidence < 0.5 for word in transcript.words)
     assert page.locator("#words .doubtful").count() == doubtful
     page.locator("#words span").first.focus()
@@ -108,7 +124,28 @@ def test_a_file_is_transcribed_corrected_by_keyboard_and_downloaded(page, englis
     assert "Müller &lt;b&gt;" in download(page, "vtt")
     values = json.loads(download(page, "json"))
     assert [word["word"] for word in values["words"]] == corrected
+    picture(page, "page")
     assert values["words"][1]["original"] == expected[2]
+
+
+@needs_chromium
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg to make a video")
+def test_subtitles_are_shown_over_a_video(page, tmp_path):
+    pytest.importorskip("av", reason="needs the extra av")
+    video = tmp_path / "film.webm"
+    make = ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", "color=c=navy:s=160x120:r=5:d=5.5", "-i", str(SPEECH),
+            "-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus", "-shortest", str(video)]  # fmt: skip
+    subprocess.run(make, check=True)
+    page.set_input_files("#file", video)
+    page.wait_for_selector("#status:has-text('Done')")
+    assert page.is_visible("#video")
+    cues = "[...document.getElementById('video').textTracks[0].cues].map((cue) => cue.text)"
+    assert " ".join(page.evaluate(cues)).split() == shown(page)
+    page.locator("#words span").first.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("corrected")
+    page.keyboard.press("Enter")
+    assert page.evaluate(cues)[0].startswith("corrected ")
 
 
 @needs_chromium
@@ -139,6 +176,7 @@ def test_the_page_is_usable_on_a_narrow_screen_by_keyboard_and_in_the_dark(page,
     colours = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
+        picture(page, f"page-narrow-{scheme}")
         colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert colours[0] != colours[1]
 

@@ -61,7 +61,7 @@ def test_each_form_holds_the_transcript_of_the_recognizer(server, expected):
     assert verbose["duration"] == pytest.approx(expected.duration, abs=1e-3)
     assert [w["word"] for w in verbose["words"]] == [w.word for w in expected.words]
     assert [w["start"] for w in verbose["words"]] == pytest.approx([w.start for w in expected.words], abs=1e-3)
-    assert " ".join(segment["text"] for segment in verbose["segments"]) == expected.text
+    assert "".join(segment["text"] for segment in verbose["segments"]).strip() == expected.text
     assert "words" not in post(server, response_format="verbose_json").json()
 
 
@@ -114,7 +114,7 @@ def test_curl_gets_subtitles(server, expected):
 
 
 def test_the_prompts_phrases_are_hotwords_and_the_rest_is_counted(server):
-    response = post(server, prompt="seven, Zaphod Beeblebrox; this is a sentence of more than six words, three")
+    response = post(server, prompt="seven, 日本語; this is a sentence of more than six words, three")
     assert response.status_code == 200
     assert response.headers["x-hotwords-left-out"] == "2"
     recognizer, left_out = server.service.with_prompt("seven, nine")
@@ -252,12 +252,12 @@ class Slow:
 
     def log_probs(self, pieces):
         self.calls += 1
-        assert self.go.wait(30)
+        assert self.go.wait(120)
         return self._backend.log_probs(pieces)
 
 
 def wait_until(condition) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90  # machines that run tests are busy
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -101,7 +101,7 @@ def command(
       asr transcribe lectures/ --format srt --format json --output-dir out
       asr transcribe talk.mp3 --format html > talk.html
       asr transcribe call.wav --channels separate
-      asr transcribe archive/ --output results.jsonl --resume
+      asr transcribe lectures/ --output results.jsonl --resume
       asr transcribe --stream --microphone
       arecord -r 16000 -f S16_LE -t raw | asr transcribe --stream --rate 16000 -
     """
