@@ -27,7 +27,8 @@ class GroupedCommand(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
-                rows[self.group_of(parameter.name or "")].append(record)
+                name = "help" if "--help" in parameter.opts else parameter.name or ""  # click names it otherwise
+                rows[self.group_of(name)].append(record)
         for title, records in rows.items():
             if records:
                 with formatter.section(title):

@@ -12,7 +12,7 @@ from asr.errors import ConfigError
 from asr.shipped import TAGGER_NAME, tagger_folder
 from asr.train.log import EpochLog
 
-MODEL_HELP = f"Folder from `asr nlp tag train`, or '{TAGGER_NAME}' for the one that comes with the package."
+MODEL_HELP = f"Folder from `asr nlp tag train`, or '{TAGGER_NAME}' for the shipped one (./{TAGGER_NAME} is a folder)."
 
 
 @click.group(short_help="Label the words of a text.")

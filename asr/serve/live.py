@@ -23,8 +23,6 @@ from asr.serve.guard import bearer, stopping
 from asr.serve.replies import RequestError, word_values
 from asr.serve.service import Service, too_long
 
-T = TypeVar("T")
-
 STREAM_PATH, VOSK_PATH = "/v1/audio/stream", "/vosk"
 VOSK_RATE = 8000  # what vosk-server expects of a client that does not say
 RATES = (4000, 192_000)  # Hz
