@@ -30,6 +30,8 @@ START_SECONDS = 10.0  # in which the first message must come
 POLL_SECONDS = 0.25  # between two looks at whether the server stops
 NORMAL, GOING_AWAY, POLICY = 1000, 1001, 1008  # codes of closing (RFC 6455, 7.4.1)
 
+Result = TypeVar("Result")
+
 
 class _EndError(Exception):
     """The stream ends: the client has gone, or the server stops."""
@@ -154,7 +156,7 @@ class _Connection:
         stream, self._stream = self._stream, None
         return await self._in_thread(stream.finish)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._service.stream_threads, work)
 
     async def _send(self, values: Mapping[str, Any]) -> None:
