@@ -32,8 +32,6 @@ START_SECONDS = 10.0  # in which the first message must come
 POLL_SECONDS = 0.25  # between two looks at whether the server stops
 NORMAL, GOING_AWAY, POLICY = 1000, 1001, 1008  # codes of closing (RFC 6455, 7.4.1)
 
-Result = TypeVar("Result")
-
 
 class _EndError(Exception):
     """The stream ends: the client has gone, or the server stops."""
