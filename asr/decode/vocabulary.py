@@ -100,7 +100,7 @@ def with_hotwords(
                 added.setdefault(name, []).extend(ways[place] for ways in said)
             elif name not in own.words and name not in added:
                 added[name] = speller.written(word, VARIANTS)
-        phrases[names] = hotword.nats(new=any(name not in own.index for name in names))
+        phrases[names] = hotword.nats(new=any(name not in own.words for name in names))
         forms[names] = written
     vocabulary = _extended(own, added, tokens, lm) if added else own
     arrays = build_hotwords(phrases, vocabulary.words)
