@@ -61,3 +61,9 @@ def test_no_page_or_message_installs_the_name_from_an_index():
     for path in [*pages, *ROOT.glob("asr/**/*.py")]:
         text = path.read_text()
         assert not re.search(r"""pip install ["']?lstm-asr(\[\w+\])?["']?(?! *@)(\s|$|[`"'])""", text), path
+
+
+def test_every_extra_is_explained():
+    text = (ROOT / "docs" / "install.md").read_text()
+    explained = set(re.findall(r"'\.\[(\w+)\]'", text))
+    assert explained >= set(PROJECT["optional-dependencies"]) - {"test"}

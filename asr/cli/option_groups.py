@@ -10,16 +10,18 @@ import click
 class GroupedCommand(click.Command):
     """A command with option sections. groups: the title of each and the names of its parameters, in order.
 
-    Options that no group names stand in the first one.
+    Options that no group names stand in the first one, --help in the last.
     """
 
     def __init__(self, *arguments: Any, groups: dict[str, tuple[str, ...]], **values: Any) -> None:
         super().__init__(*arguments, **values)
         self.groups = groups
 
-    def group_of(self, name: str) -> str:
-        """The title of the section that shows the parameter `name`."""
-        return next((title for title, names in self.groups.items() if name in names), next(iter(self.groups)))
+    def group_of(self, parameter: click.Parameter) -> str:
+        """The title of the section that shows a parameter."""
+        first, last = next(iter(self.groups)), list(self.groups)[-1]
+        named = (title for title, names in self.groups.items() if parameter.name in names)
+        return next(named, last if "--help" in parameter.opts else first)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections; click calls this for the help."""
@@ -27,8 +29,7 @@ class GroupedCommand(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
-                name = "help" if "--help" in parameter.opts else parameter.name or ""  # click names it otherwise
-                rows[self.group_of(name)].append(record)
+                rows[self.group_of(parameter)].append(record)
         for title, records in rows.items():
             if records:
                 with formatter.section(title):

@@ -23,14 +23,14 @@ from asr.serve.guard import bearer, stopping
 from asr.serve.replies import RequestError, word_values
 from asr.serve.service import Service, too_long
 
+Result = TypeVar("Result")
+
 STREAM_PATH, VOSK_PATH = "/v1/audio/stream", "/vosk"
 VOSK_RATE = 8000  # what vosk-server expects of a client that does not say
 RATES = (4000, 192_000)  # Hz
 START_SECONDS = 10.0  # in which the first message must come
 POLL_SECONDS = 0.25  # between two looks at whether the server stops
 NORMAL, GOING_AWAY, POLICY = 1000, 1001, 1008  # codes of closing (RFC 6455, 7.4.1)
-
-Result = TypeVar("Result")
 
 
 class _EndError(Exception):

@@ -143,7 +143,7 @@ def _speech(folder: Path) -> None:
 
 def _text(folder: Path) -> None:
     with gzip.open(folder / "text.txt.gz", "wt") as file:
-        file.write(f"{SAID}\nthe old man said that he had seen the river\n" * 20)
+        file.write(f"{SAID}\nthe old man said that he had seen the river\na bad cab\ndab\n" * 20)
     for name in ("dev.txt", "heldout.txt"):
         (folder / name).write_text("the man walked along the river\n")
     (folder / "cmudict.dict").write_text(
@@ -180,6 +180,9 @@ def _before(example: str, folder: Path, run) -> None:
         tokens = ["<blank>", "|", *letters]
         (folder / "tokens.txt").write_text("\n".join(tokens) + "\n")
         np.savez(folder / "F.npz", u3=np.log(np.full((30, len(tokens)), 1 / len(tokens), np.float32)))
+    if example.startswith("asr score"):  # `asr data split` has written another dev.jsonl
+        name = json.loads((folder / "dev.jsonl").read_text().splitlines()[0])["id"]
+        (folder / "hyp.trn").write_text(f"{SAID.replace('river', 'reverse')} ({name})\n")
     if example.startswith("asr lm interpolate prose"):
         for name in ("prose.arpa.gz", "letters.arpa.gz"):
             shutil.copy(folder / "lm.arpa.gz", folder / name)

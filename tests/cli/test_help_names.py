@@ -74,6 +74,6 @@ def test_an_option_that_no_group_names_is_shown_in_the_first():
 
     from asr.cli.option_groups import GroupedCommand
 
-    command = GroupedCommand("x", params=[click.Option(["--new"], help="n")], groups={"A": (), "B": ("help",)})
+    command = GroupedCommand("x", params=[click.Option(["--new"], help="n")], groups={"A": (), "B": ()})
     text = command.get_help(click.Context(command))
     assert text.index("A:") < text.index("--new") < text.index("B:") < text.index("--help")

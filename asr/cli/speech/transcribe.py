@@ -38,7 +38,7 @@ GROUPS = {
     "Language model": ("lm", "neural_lm", "neural_share", "rescore"),
     "Output": ("formats", "output_dir", "output", "resume", "raw", "numbers", "frame_rate", "shots"),
     "Streams": ("stream", "realtime", "rate", "microphone", "microphone_device"),
-    "Running": ("device", "backend", "threads", "jobs", "shard", "engine", "help"),
+    "Running": ("device", "backend", "threads", "jobs", "shard", "engine"),
 }
 
 
