@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,11 @@ PART = "part-{}.jsonl"
 
 @dataclass(frozen=True)
 class ShardOutcome:
-    """How many files of a shard have their transcript, and the errors of the others."""
+    """How many files of a shard have their transcript, the errors of the others, and the process that did it."""
 
     done: int
     errors: list[str]
+    worker: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ class ShardWorker:
                     errors.append(str(error))
         if lines:
             write_text(self._job.output / PART.format(row["name"]), "".join(lines))
-        return {"done": len(lines), "errors": errors}
+        return {"done": len(lines), "errors": errors, "worker": os.getpid()}
 
 
 def transcribe_on_ray(files: Sequence[str], job: RayJob) -> Iterator[ShardOutcome]:
@@ -92,7 +94,7 @@ def transcribe_on_ray(files: Sequence[str], job: RayJob) -> Iterator[ShardOutcom
         ShardWorker, fn_constructor_args=(job,), concurrency=(1, min(workers, len(rows))), num_cpus=1
     )
     for row in shards.iter_rows():
-        yield ShardOutcome(int(row["done"]), [str(error) for error in row["errors"]])
+        yield ShardOutcome(int(row["done"]), [str(error) for error in row["errors"]], int(row["worker"]))
 
 
 def remaining(files: Sequence[str], output: Path) -> list[str]:

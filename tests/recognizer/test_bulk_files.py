@@ -238,8 +238,7 @@ def test_ray_gives_each_file_once_also_when_a_worker_is_killed(tiny_model, wavs,
         for number, outcome in enumerate(outcomes):
             done, errors = done + outcome.done, errors + outcome.errors
             if number == 1:
-                for process in workers():
-                    os.kill(process, signal.SIGKILL)
+                os.kill(outcome.worker, signal.SIGKILL)
         lines = [json.loads(text) for part in sorted(job.output.glob("*.jsonl")) for text in part.open()]
         assert Counter(entry["file"] for entry in lines) == Counter(wavs)
         assert (done, len(errors)) == (len(wavs), 1)
@@ -249,9 +248,3 @@ def test_ray_gives_each_file_once_also_when_a_worker_is_killed(tiny_model, wavs,
         assert (sum(outcome.done for outcome in again), len(again)) == (0, 1)
     finally:
         ray.shutdown()
-
-
-def workers() -> list[int]:
-    """Processes of Ray's that transcribe, by the names that Ray gives them."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    return [int(row.split()[0]) for row in listed.splitlines() if "ray::" in row and "MapWorker(" in row]

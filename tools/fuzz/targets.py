@@ -8,7 +8,6 @@ import json
 import lzma
 import math
 import random
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +19,11 @@ from corpus import HOTWORDS, TOKENS
 from mutations import Mutation, any_bytes, any_field, any_json, json_lines, packed, safetensors
 
 from asr import cache_folder
+from asr._native import checksum
 from asr.acoustic.config import AcousticConfig
 from asr.audio.read import audio_info, read_blocks
 from asr.backends.onnx_backend import OnnxBackend
-from asr.cache_folder import MAGIC, PREFIX
+from asr.cache_folder import CHECKED, MAGIC, PREFIX
 from asr.config import from_dict, read_toml
 from asr.data.manifest import read_manifest
 from asr.decode.beam import BeamConfig, BeamDecoder
@@ -216,7 +216,7 @@ def derived(folder: Path, text: str, suffix: str, check: Callable[[Path], object
 
 def spoil_cache(data: bytes, dice: random.Random) -> bytes:
     """A cache with a right checksum, whose arrays, shapes or types are others."""
-    length = int.from_bytes(data[len(MAGIC) + 4 : PREFIX])
+    length = int.from_bytes(data[CHECKED:PREFIX])
     header, body = json.loads(data[PREFIX : PREFIX + length]), bytearray(data[PREFIX + length :])
     name = dice.choice(list(header["arrays"]))
     dtype, shape, offset = header["arrays"][name]
@@ -237,8 +237,7 @@ def spoil_cache(data: bytes, dice: random.Random) -> bytes:
         header["arrays"][name][0] = dice.choice(("<f8", "<i8", "|u1", "<U4", "|O", "<M8[s]", ">i4"))
     text = json.dumps(header).encode()
     text += b" " * (-(PREFIX + len(text)) % 64)
-    rest = len(text).to_bytes(4) + text + bytes(body)
-    return MAGIC + zlib.crc32(rest).to_bytes(4) + rest
+    return _sealed(text, bytes(body))
 
 
 def check_cache(text: str, suffix: str, check: Callable[[Path], object], path: Path) -> None:
@@ -252,7 +251,7 @@ def check_cache(text: str, suffix: str, check: Callable[[Path], object], path: P
     (place,) = base.glob("*.tables")
     stamp = json.loads(_header(place.read_bytes()))
     data = path.read_bytes()
-    length = int.from_bytes(data[len(MAGIC) + 4 : PREFIX])
+    length = int.from_bytes(data[CHECKED:PREFIX])
     try:
         header = json.loads(data[PREFIX : PREFIX + length])
         header["stamp"] = stamp["stamp"]
@@ -261,15 +260,20 @@ def check_cache(text: str, suffix: str, check: Callable[[Path], object], path: P
     if header is not None and data.startswith(MAGIC):
         line = json.dumps(header).encode()
         line += b" " * (-(PREFIX + len(line)) % 64)
-        rest = len(line).to_bytes(4) + line + data[PREFIX + length :]
-        data = MAGIC + zlib.crc32(rest).to_bytes(4) + rest
+        data = _sealed(line, data[PREFIX + length :])
     place.write_bytes(data)
     check(source)
     place.unlink(missing_ok=True)
 
 
 def _header(data: bytes) -> bytes:
-    return data[PREFIX : PREFIX + int.from_bytes(data[len(MAGIC) + 4 : PREFIX])]
+    return data[PREFIX : PREFIX + int.from_bytes(data[CHECKED:PREFIX])]
+
+
+def _sealed(header: bytes, arrays: bytes) -> bytes:
+    """A cache of a padded header and arrays, with its checksum."""
+    rest = len(header).to_bytes(8) + header + arrays
+    return MAGIC + checksum(np.frombuffer(rest, np.uint8)).to_bytes(8) + rest
 
 
 def _texts(text: str) -> Callable[[], list[bytes]]:

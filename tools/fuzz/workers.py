@@ -144,11 +144,14 @@ def _work(target: Target, seeds: list[bytes], numbers: range, seed: int, folder:
                 path.unlink(missing_ok=True)
         for path in home.rglob("*.tables"):
             path.unlink()
+        for path in home.rglob("*.files"):
+            shutil.rmtree(path)
     os._exit(0)
 
 
 def _is_expected(path: Path, target: Target) -> bool:
-    return path.name == target.file or path.name.startswith("source") or path.suffix == ".tables"
+    caches = path.suffix == ".tables" or path.parent.suffix == ".files"
+    return caches or path.name == target.file or path.name.startswith("source")
 
 
 def _files(folder: Path) -> set[Path]:
