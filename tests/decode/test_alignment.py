@@ -126,6 +126,6 @@ def test_words_that_the_lexicon_lacks_are_pronounced_by_rule(run, tmp_path, make
     text.write_text("the oldish man walkled along the river and said that he had never seen such a beautiful morning")
     code, out, errors = run("align", SPEECH, text, "--format", "ctm")
     assert code == 0, errors
-    assert "learning to pronounce" in errors
+    assert "learning to pronounce" not in errors  # the rules ship with the model
     assert [line.split()[4] for line in out.splitlines()][1:4] == ["oldish", "man", "walkled"]
     assert run("align", make_wav("silent.wav", 0.0), text)[0] == 1

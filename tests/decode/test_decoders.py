@@ -189,8 +189,10 @@ def test_a_word_model_without_a_lexicon_is_spelled_in_subwords(tmp_path):
 
 
 def test_extreme_weights_leave_a_hypothesis():
-    decoder = BeamDecoder(TOKENS, BOUNDED, MODEL, BeamConfig(lm_weight=5000.0))
+    decoder = BeamDecoder(TOKENS, BOUNDED, MODEL, BeamConfig(lm_weight=100.0))
     assert len(decoder.decode(_log_probs(30, 4, 0))) == 1
+    with pytest.raises(ConfigError, match="within 100"):
+        BeamConfig(lm_weight=5000.0)
 
 
 def test_the_compiled_parts_need_neither_numba_nor_torch():
