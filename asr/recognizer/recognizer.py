@@ -162,7 +162,7 @@ class Recognizer:
         if channels == MIXED:
             with open_audio(source, rate=rate, name=name, sample_rate=at, partial=partial) as audio:
                 words, seconds = self._words(audio, kept, 0, progress, on_words)
-            return Transcript(audio.name, seconds, self._read(words))
+            return Transcript(audio.name, seconds, self.for_reading(words))
         with open_channels(source, rate=rate, name=name, sample_rate=at, partial=partial) as audios:
             count = len(audios)
             done = [
@@ -170,9 +170,9 @@ class Recognizer:
                 for channel, audio in enumerate(audios)
             ]
         spoken = interleaved([channel for channel, _ in done])
-        return Transcript(audios[0].name, max(seconds for _, seconds in done), self._read(spoken))
+        return Transcript(audios[0].name, max(seconds for _, seconds in done), self.for_reading(spoken))
 
-    def _read(self, words: list[Word]) -> tuple[Word, ...]:
+    def for_reading(self, words: Sequence[Word]) -> tuple[Word, ...]:
         """The words, with what is to be read of them unless they are to stay raw."""
         return tuple(words) if self.tagger is None else for_reading(words, self.tagger, self.numbers)
 
@@ -197,7 +197,7 @@ class Recognizer:
         for segment in segments:
             completed = passages.feed(segment)
             if on_words is not None and completed:
-                on_words(self._read(completed))
+                on_words(self.for_reading(completed))
             fresh += completed
             unsaved = (segment.stop - start) / self.backend.sample_rate
             if journal is not None and segment.ends and unsaved > JOURNAL_SECONDS:

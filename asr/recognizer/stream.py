@@ -25,6 +25,7 @@ from asr.decode.timed import Word, timed_words
 from asr.errors import ConfigError
 from asr.model_package import ModelPackage
 from asr.recognizer.endpoint import Endpointer
+from asr.recognizer.reading import text_of
 from asr.recognizer.segments import Passages, SegmentFrames, log_probs_of
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class Utterance:
 
     @property
     def text(self) -> str:
-        """The words, separated by spaces."""
-        return " ".join(word.word for word in self.words)
+        """The text for reading: with marks and capitals where the recognizer sets them."""
+        return text_of(self.words)
 
 
 StreamEvent = PartialWords | Utterance
@@ -99,7 +100,7 @@ class Stream:
         """
         self.settings, self._rate = settings or StreamSettings(), rate
         to_mono(np.zeros(0, np.float32), rate, "stream")
-        self._backend = recognizer.backend
+        self._recognizer, self._backend = recognizer, recognizer.backend
         self._at, self._frame = self._backend.sample_rate, self._backend.seconds_per_frame
         self._resampler = None if rate == self._at else soxr.ResampleStream(rate, self._at, 1, dtype="float32")
         self._network = self._backend.open_stream(self.settings.chunks)
@@ -207,7 +208,7 @@ class Stream:
             self._second_pass(self._cutter.finish())
             words = self._final + self._passages.finish()
         if words:
-            yield Utterance(tuple(words), self._start / self._at, stop / self._at)
+            yield Utterance(self._recognizer.for_reading(words), self._start / self._at, stop / self._at)
         self._begin(stop)
 
 

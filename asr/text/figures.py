@@ -227,6 +227,8 @@ def _ordinal_value(reader: _Reader, first: int) -> tuple[int, int] | None:
     last = reader.at(place, first)
     if last in _SCALE_ORDINALS and value < _SCALE_ORDINALS[last]:
         return value * _SCALE_ORDINALS[last], place + 1
+    if last == "hundredth" and 0 < value % 1000 < 10:  # "one thousand one hundredth" is 1,100th
+        return value + value % 1000 * 99, place + 1
     if reader.at(place, first) == "and":
         place += 1
     if value >= 100 and value % 100 == 0:

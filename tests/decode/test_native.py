@@ -196,10 +196,12 @@ def test_any_values_and_settings_are_survived(seed):
 
 def _survives(read):
     """The search answers, or says that its scores are no numbers any more; it does not end the process."""
+    message = ""
     try:
         assert read()
     except TextError as error:
-        assert "leave the range of numbers" in str(error)
+        message = str(error)
+    assert not message or "leave the range of numbers" in message
 
 
 def test_a_session_says_so_when_two_threads_use_it_at_once():

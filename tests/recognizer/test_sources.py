@@ -63,7 +63,7 @@ def test_the_aligner_takes_the_same_sources():
     seen: list[tuple[float, float]] = []
     found = aligner.align(samples, "one two three", rate=rate, name="a", progress=lambda *done: seen.append(done))
     assert (found.file, _words(found)) == ("a", _words(expected))
-    assert seen == [pytest.approx((5.525, 5.525), abs=0.01)]
+    assert seen[-1] == pytest.approx((5.525, 5.525), abs=0.01)
 
 
 @pytest.mark.parametrize(("samples", "scale"), [(np.int16, 2**15), (np.int32, 2**31), (np.float64, 1), (np.float32, 1)])

@@ -152,7 +152,7 @@ def test_subtitles_are_shown_over_a_video(page, tmp_path):
 def test_words_appear_while_one_speaks(page, english):
     page.click("#speak")
     page.wait_for_selector("#status:has-text('Speak now')")
-    page.wait_for_selector("#words span:not(:empty)")
+    page.locator("#words span:not(:empty)").nth(7).wait_for()
     assert page.get_attribute("#speak", "aria-pressed") == "true"
     page.click("#speak")
     page.wait_for_selector("#status:has-text('Done')")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asr.text.figures import figures, titles
@@ -113,6 +113,9 @@ def test_money_and_percent_come_back(whole, part):
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(10, 99_999))
+@example(1_100)
+@example(20_900)
+@example(12_000)
 def test_ordinals_come_back(number):
     suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     assert round_trip(f"the {number:,}{suffix} time") == f"the {number:,}{suffix} time"

@@ -85,9 +85,10 @@ def _values(event: StreamEvent) -> dict[str, Any]:
 
 
 def _word(word: Word) -> dict[str, Any]:
-    return {
+    values = {
         "word": word.word,
         "start": round(word.start, 3),
         "end": round(word.end, 3),
         "confidence": round(word.confidence, 4),
     }
+    return values if word.display is None else {**values, "display": word.display}

@@ -107,7 +107,9 @@ def command(
     """
     if stream:
         _check_stream(paths, formats, output_dir, microphone, channels, resume)
-        recognizer = Recognizer.from_options(model, search, backend=backend, device=device, threads=threads, note=note)
+        recognizer = Recognizer.from_options(
+            model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+        )
         as_json = formats == ("json",)
         if microphone:
             follow_microphone(recognizer, microphone_device, as_json)
