@@ -44,6 +44,16 @@ def speech_like(seconds: float, rate: int = 16000, seed: int = 0) -> np.ndarray:
     return (0.1 * envelope * (tone + 0.3 * random.standard_normal(len(time)))).astype(np.float32)
 
 
+def noise_burst(band: slice, seed: int) -> np.ndarray:
+    """A toy word of 0.8 s at 16 kHz: 0.3 s of noise in a band, given in 1.25 Hz, amid faint noise."""
+    random = np.random.default_rng(seed)
+    spectrum = np.zeros(6401, complex)
+    spectrum[band] = np.exp(2j * np.pi * random.uniform(size=len(spectrum[band])))
+    time = np.arange(12800) / 16000
+    burst = np.fft.irfft(spectrum) * ((time > 0.25) & (time < 0.55))
+    return 0.3 * burst / np.abs(burst).max() + 0.01 * random.standard_normal(len(time))
+
+
 @pytest.fixture
 def make_wav(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes an audio file of speech-like sound: (name, seconds, rate, channels, subtype)."""

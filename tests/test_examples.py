@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
 
 from asr.text.normalize import normalize_english
+from tests.conftest import noise_burst
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -102,13 +102,7 @@ def test_train_small(example, tmp_path):
     lines = []
     for number in range(10):
         word, band = ("yes", slice(80, 900)) if number % 2 else ("no", slice(1600, 6000))
-        random = np.random.default_rng(number)
-        spectrum = np.zeros(6401, complex)
-        spectrum[band] = np.exp(2j * np.pi * random.uniform(size=len(spectrum[band])))
-        time = np.arange(12800) / 16000
-        burst = np.fft.irfft(spectrum) * ((time > 0.25) & (time < 0.55))
-        samples = 0.3 * burst / np.abs(burst).max() + 0.01 * random.standard_normal(len(time))
-        soundfile.write(tmp_path / f"{number}.wav", samples, 16000)
+        soundfile.write(tmp_path / f"{number}.wav", noise_burst(band, number), 16000)
         lines.append({"audio_filepath": f"{number}.wav", "text": word, "speaker": f"s{number}"})
     (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     faster = ["--set", "train.epochs=3", "--set", "model.hidden_size=8", "--set", "model.num_layers=1"]

@@ -156,6 +156,17 @@ def called_command(arguments: list[str]) -> click.Command:
     return command
 
 
+def every_command(
+    command: click.Command = cli, names: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], click.Command]]:
+    """All commands that do something, with the words that call them, in the order of the help."""
+    if not isinstance(command, click.Group):
+        return [(names, command)]
+    context = click.Context(command)
+    subcommands = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
+    return [found for name, sub in subcommands if sub for found in every_command(sub, (*names, name))]
+
+
 def describe(error: Exception, command: click.Command) -> str:
     """An error as one sentence, in which a parameter in backquotes becomes the option of `command` of that name."""
     if isinstance(error, MemoryError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from asr.decode.hypothesis import Hypothesis
 
@@ -35,3 +36,16 @@ def timed_words(hypothesis: Hypothesis, seconds_per_frame: float, start: float =
         )
         for word in hypothesis.words
     ]
+
+
+def word_values(word: Word) -> dict[str, Any]:
+    """A word as values of JSON: `word`, `start`, `end`, `confidence`, and `channel` and `display` where it has them."""
+    values = {
+        "word": word.word,
+        "start": round(word.start, 3),
+        "end": round(word.end, 3),
+        "confidence": round(word.confidence, 4),
+        "channel": word.channel,
+        "display": word.display,
+    }
+    return {name: value for name, value in values.items() if value is not None}

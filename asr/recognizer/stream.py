@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soxr
@@ -21,7 +21,7 @@ from asr.audio.source import to_mono
 from asr.backends.stream import Chunks
 from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
-from asr.decode.timed import Word, timed_words
+from asr.decode.timed import Word, timed_words, word_values
 from asr.errors import ConfigError
 from asr.model_package import ModelPackage
 from asr.recognizer.endpoint import Endpointer
@@ -88,6 +88,15 @@ class Utterance:
 
 
 StreamEvent = PartialWords | Utterance
+
+
+def event_values(event: StreamEvent) -> dict[str, Any]:
+    """An event as values of JSON, as `asr transcribe --stream` prints it and the server sends it."""
+    words = [word_values(word) for word in event.words]
+    if isinstance(event, PartialWords):
+        return {"type": "partial", "text": event.text, "fixed": event.fixed, "words": words}
+    times = {"start": round(event.start, 3), "end": round(event.end, 3)}
+    return {"type": "utterance", "text": event.text, **times, "words": words}
 
 
 class Stream:

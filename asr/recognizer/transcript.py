@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.atomic_file import write_text
-from asr.decode.timed import Word
+from asr.decode.timed import Word, word_values
 from asr.errors import ConfigError
 from asr.recognizer.page import html_page
 from asr.recognizer.reading import paragraphs, text_of
@@ -58,12 +58,7 @@ class Transcript:
 
         Where marks were set, `text` is for reading, `raw` as recognised, and each word has its `display`.
         """
-        words = [
-            {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3), "confidence": round(w.confidence, 4)}
-            | ({} if w.channel is None else {"channel": w.channel})
-            | ({} if w.display is None else {"display": w.display})
-            for w in self.words
-        ]
+        words = [word_values(word) for word in self.words]
         both = {"raw": self.raw} if any(word.display is not None for word in self.words) else {}
         values = {"file": self.file, "text": self.text, **both, "duration": round(self.duration, 3), "words": words}
         return json.dumps(values, ensure_ascii=False) + "\n"

@@ -18,9 +18,9 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from asr.decode.timed import Word
 from asr.errors import AsrError
 from asr.recognizer.recognizer import Recognizer
-from asr.recognizer.stream import PartialWords, Stream, StreamEvent, Utterance
+from asr.recognizer.stream import PartialWords, Stream, StreamEvent, Utterance, event_values
 from asr.serve.guard import bearer, stopping
-from asr.serve.replies import RequestError, word_values
+from asr.serve.replies import RequestError
 from asr.serve.service import Service, too_long
 
 Result = TypeVar("Result")
@@ -196,7 +196,7 @@ class OwnProtocol(_Connection):
 
     async def _tell(self, events: Sequence[StreamEvent]) -> None:
         for event in events:
-            await self._send(own_message(event))
+            await self._send(event_values(event))
 
 
 class VoskProtocol(_Connection):
@@ -235,15 +235,6 @@ class VoskProtocol(_Connection):
         if isinstance(phrases, list):
             phrases = [phrase for phrase in phrases if phrase != "[unk]"]  # vosk's sign for other words
         await self._open(config.get("sample_rate", VOSK_RATE), phrases)
-
-
-def own_message(event: StreamEvent) -> dict[str, Any]:
-    """An event of a stream as a message."""
-    words = [word_values(word) for word in event.words]
-    if isinstance(event, PartialWords):
-        return {"type": "partial", "text": event.text, "fixed": event.fixed, "words": words}
-    times = {"start": round(event.start, 3), "end": round(event.end, 3)}
-    return {"type": "utterance", "text": event.text, **times, "words": words}
 
 
 def _vosk_result(utterances: Sequence[Utterance], config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from asr.recognizer.transcript import Transcript, Word
+from asr.decode.timed import word_values
+from asr.recognizer.transcript import Transcript
 
 RESPONSE_FORMATS = ("json", "text", "verbose_json", "srt", "vtt")
 MEDIA_TYPES = {
@@ -54,17 +55,6 @@ def render(transcript: Transcript, form: str, language: str, granularities: Coll
     elif "segment" not in granularities:
         del values["segments"]
     return json.dumps({**values, "usage": usage}, ensure_ascii=False)
-
-
-def word_values(word: Word) -> dict[str, Any]:
-    """A word as the server's JSON has it: OpenAI's three keys, the confidence, 0..1, and `display`, see `Word`."""
-    values: dict[str, Any] = {
-        "word": word.word,
-        "start": round(word.start, 3),
-        "end": round(word.end, 3),
-        "confidence": round(word.confidence, 4),
-    }
-    return values if word.display is None else {**values, "display": word.display}
 
 
 def event(values: Mapping[str, Any]) -> str:

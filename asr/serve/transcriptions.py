@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
-from asr.decode.timed import Word
+from asr.decode.timed import Word, word_values
 from asr.recognizer.reading import text_of
 from asr.recognizer.transcript import Transcript
 from asr.serve.guard import TRANSCRIPTIONS, stopping
-from asr.serve.replies import LANGUAGES, MEDIA_TYPES, RequestError, event, render, word_values
+from asr.serve.replies import LANGUAGES, MEDIA_TYPES, RequestError, event, render
 from asr.serve.service import Service
 from asr.serve.settings import ALIASES, ServerSettings
 from asr.serve.work_queue import StoppingError

@@ -9,18 +9,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
-from asr.cli.main import cli
-
-
-def every_command(
-    command: click.Command = cli, names: tuple[str, ...] = ("asr",)
-) -> list[tuple[tuple[str, ...], click.Command]]:
-    """All commands that do something, with the words that call them, in the order of the help."""
-    if not isinstance(command, click.Group):
-        return [(names, command)]
-    context = click.Context(command)
-    subcommands = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
-    return [found for name, sub in subcommands if sub for found in every_command(sub, (*names, name))]
+from asr.cli.main import every_command
 
 
 def paragraphs(text: str) -> list[tuple[str, bool]]:
@@ -37,7 +26,7 @@ class Commands(Directive):
     """A section for each command: what it does, an example, its arguments and options."""
 
     def run(self) -> list[nodes.Node]:
-        return [self._section(names, command) for names, command in every_command()]
+        return [self._section(names, command) for names, command in every_command(names=("asr",))]
 
     def _section(self, names: tuple[str, ...], command: click.Command) -> nodes.section:
         title = " ".join(names)

@@ -26,7 +26,7 @@ from asr.errors import TextError
 from asr.lm.ngram.arpa import read_arpa
 from asr.text.lexicon import read_spelled
 from asr.text.tokens import Tokens
-from tests.conftest import speech_like, tiny_checkpoint
+from tests.conftest import noise_burst, speech_like, tiny_checkpoint
 
 
 def test_help_lists_every_command_with_an_example(run):
@@ -210,13 +210,7 @@ def _toy_corpus(tmp_path) -> None:
     lines = []
     for number in range(8):
         word, band = ("a", slice(80, 900)) if number % 2 else ("b", slice(1600, 6000))
-        random = np.random.default_rng(number)
-        spectrum = np.zeros(6401, complex)
-        spectrum[band] = np.exp(2j * np.pi * random.uniform(size=len(spectrum[band])))
-        time = np.arange(12800) / 16000
-        burst = np.fft.irfft(spectrum) * ((time > 0.25) & (time < 0.55))
-        samples = 0.3 * burst / np.abs(burst).max() + 0.01 * random.standard_normal(len(time))
-        soundfile.write(tmp_path / f"{number}.wav", samples, 16000)
+        soundfile.write(tmp_path / f"{number}.wav", noise_burst(band, number), 16000)
         lines.append({"audio_filepath": f"{number}.wav", "text": word.upper(), "speaker": f"s{number % 4}"})
     lines.append({"audio_filepath": "lost.wav", "text": "a"})
     (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr.cli.main import called_command, cli
-from tests.cli.test_main import every_command
+from asr.cli.main import called_command, cli, every_command
 
 ROOT = Path(__file__).parents[2]
 SPEECH = ROOT / "tests" / "speech" / "hello.flac"

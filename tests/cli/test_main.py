@@ -6,21 +6,10 @@ from pathlib import Path
 import click
 import pytest
 
-from asr.cli.main import COMMANDS, called_command, cli, describe
+from asr.cli.main import COMMANDS, called_command, cli, describe, every_command
 from asr.errors import DataError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-
-
-def every_command(
-    command: click.Command = cli, names: tuple[str, ...] = ()
-) -> list[tuple[tuple[str, ...], click.Command]]:
-    """All commands that do something, with the words that call them."""
-    if not isinstance(command, click.Group):
-        return [(names, command)]
-    context = click.Context(command)
-    subcommands = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
-    return [found for name, sub in subcommands if sub for found in every_command(sub, (*names, name))]
 
 
 @pytest.mark.parametrize("names", [names for names, _ in every_command()], ids=" ".join)

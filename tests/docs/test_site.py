@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import asr
-from tests.cli.test_main import every_command
+from asr.cli.main import every_command
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -4,8 +4,9 @@ import re
 import shlex
 from pathlib import Path
 
-import numpy as np
 import soundfile
+
+from tests.conftest import noise_burst
 
 DOCS = Path(__file__).parents[2] / "docs"
 # What makes the tutorial's training a matter of seconds, on clips of two noises.
@@ -31,13 +32,7 @@ def _clips(folder: Path) -> None:
     rows = ["path,text,speaker"]
     for number in range(8):
         word, band = ("Hi!", slice(80, 900)) if number % 2 else ("low", slice(1600, 6000))
-        random = np.random.default_rng(number)
-        spectrum = np.zeros(6401, complex)
-        spectrum[band] = np.exp(2j * np.pi * random.uniform(size=len(spectrum[band])))
-        time = np.arange(12800) / 16000
-        burst = np.fft.irfft(spectrum) * ((time > 0.25) & (time < 0.55))
-        samples = 0.3 * burst / np.abs(burst).max() + 0.01 * random.standard_normal(len(time))
-        soundfile.write(folder / "clips" / f"{number}.wav", samples, 16000)
+        soundfile.write(folder / "clips" / f"{number}.wav", noise_burst(band, number), 16000)
         rows.append(f"clips/{number}.wav,{word},s{number // 2}")
     (folder / "clips.csv").write_text("\n".join(rows) + "\n")
     (folder / "cmudict.dict").write_text("hi HH AY1\nlow L OW1\n")

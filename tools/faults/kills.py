@@ -114,10 +114,7 @@ def transcribing(folder: Path, kills: int, seed: int) -> list[str]:
         for path in output.glob("[!.]*"):
             if path.read_bytes() != wanted[path.name]:
                 wrong.append(f"{path.name} is not whole")
-        again = children.run([*command, output], log)
-        if again.code != 0 or {path.name: path.read_bytes() for path in output.glob("[!.]*")} != wanted:
-            wrong.append(f"the next run: exit code {again.code}")
-        wrong += [f"left behind: {name}" for name in children.leftovers(output)]
+        wrong += _after(command, output, wanted, log)
     return ["bulk transcription of 12 files to two formats", str(killed), *_verdict(wrong)]
 
 
@@ -166,10 +163,7 @@ def packing(folder: Path, kills: int, seed: int) -> list[str]:
         shown = children.run(["checkpoint", "show", output], log)
         if shown.code not in (0, 1) or "Traceback" in shown.err:
             wrong.append(f"show: exit code {shown.code}")
-        again = children.run([*command, output], log)
-        if again.code != 0 or {path.name: path.read_bytes() for path in output.glob("[!.]*")} != wanted:
-            wrong.append(f"the next run: exit code {again.code}")
-        wrong += [f"left behind: {name}" for name in children.leftovers(output)]
+        wrong += _after(command, output, wanted, log)
     return ["packing a model", str(killed), *_verdict(wrong)]
 
 
@@ -205,6 +199,15 @@ def caching(folder: Path, kills: int, seed: int) -> list[str]:
             wrong.append(f"the next run: exit code {again.code}, {again.err[-200:]}")
         wrong += [f"left behind: {name}" for name in children.leftovers(home)]
     return ["two processes that fill one cache at once", str(killed), *_verdict(wrong)]
+
+
+def _after(command: list[object], output: Path, wanted: dict[str, bytes], log: Path) -> list[str]:
+    """What is wrong after another run to the end into a folder whose run was killed."""
+    again = children.run([*command, output], log)
+    wrong = []
+    if again.code != 0 or {path.name: path.read_bytes() for path in output.glob("[!.]*")} != wanted:
+        wrong.append(f"the next run: exit code {again.code}")
+    return wrong + [f"left behind: {name}" for name in children.leftovers(output)]
 
 
 def _verdict(wrong: list[str]) -> list[str]:

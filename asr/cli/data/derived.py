@@ -14,19 +14,26 @@ from asr.data.manifest import Manifest, read_manifest, write_manifest
 from asr.errors import ConfigError
 
 
+def _section_options(section: str, example: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Options that configure a command by a section of a file and by keys such as `example`."""
+
+    def add(command: Callable[..., int]) -> Callable[..., int]:
+        command = click.option(
+            "--set", "overrides", multiple=True, metavar="KEY=VALUE",
+            help=f"Set a configuration key, such as {example}; may be repeated.",
+        )(command)  # fmt: skip
+        return click.option(
+            "--config", "config_path", type=click.Path(path_type=Path),
+            help=f"Configuration (TOML) with a section [{section}].",
+        )(command)  # fmt: skip
+
+    return add
+
+
 @click.command("augment", short_help="Add noise, rooms, telephones and codecs to audio.")
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
-@click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML) with a section [augment]."
-)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set a configuration key, such as augment.telephone_probability=1; may be repeated.",
-)
+@_section_options("augment", "augment.telephone_probability=1")
 @click.option("--seed", default=1, show_default=True, help="Seed of the random choices.")
 def augment(manifest: Path, output: Path, config_path: Path | None, overrides: tuple[str, ...], seed: int) -> int:
     """Write the utterances of MANIFEST with the noise, rooms, telephones and codecs of the section [augment].
@@ -48,16 +55,7 @@ def augment(manifest: Path, output: Path, config_path: Path | None, overrides: t
 @click.command("join", short_help="Concatenate utterances.")
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
-@click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML) with a section [join]."
-)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set a configuration key, such as join.share=1; may be repeated.",
-)
+@_section_options("join", "join.share=1")
 @click.option("--seed", default=1, show_default=True, help="Seed of the random choices.")
 def join(manifest: Path, output: Path, config_path: Path | None, overrides: tuple[str, ...], seed: int) -> int:
     """Concatenate utterances of MANIFEST with pauses between them, as in long recordings.

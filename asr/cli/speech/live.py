@@ -6,7 +6,6 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 import click
 import numpy as np
@@ -15,9 +14,8 @@ from numpy.typing import NDArray
 from asr.audio.live import read_microphone, read_pipe, short_blocks
 from asr.audio.source import open_audio
 from asr.cli.speech.output_names import STDIN
-from asr.decode.timed import Word
 from asr.recognizer.recognizer import Recognizer
-from asr.recognizer.stream import PartialWords, StreamEvent, Utterance
+from asr.recognizer.stream import StreamEvent, Utterance, event_values
 
 
 def follow_microphone(recognizer: Recognizer, device: str | None, as_json: bool) -> None:
@@ -60,7 +58,7 @@ class _Printer:
     def show(self, events: Iterable[StreamEvent]) -> None:
         for event in events:
             if self._json:
-                click.echo(json.dumps(_values(event), ensure_ascii=False))
+                click.echo(json.dumps(event_values(event), ensure_ascii=False))
             elif isinstance(event, Utterance):
                 self._draw("")
                 click.echo(event.text)
@@ -73,22 +71,3 @@ class _Printer:
             room = shutil.get_terminal_size().columns - 1
             sys.stderr.write("\r" + (text if len(text) <= room else "…" + text[1 - room :]) + "\x1b[K")
             sys.stderr.flush()
-
-
-def _values(event: StreamEvent) -> dict[str, Any]:
-    """An event as values of JSON."""
-    words = [_word(word) for word in event.words]
-    if isinstance(event, PartialWords):
-        return {"type": "partial", "text": event.text, "fixed": event.fixed, "words": words}
-    span = {"start": round(event.start, 3), "end": round(event.end, 3)}
-    return {"type": "utterance", "text": event.text, **span, "words": words}
-
-
-def _word(word: Word) -> dict[str, Any]:
-    values = {
-        "word": word.word,
-        "start": round(word.start, 3),
-        "end": round(word.end, 3),
-        "confidence": round(word.confidence, 4),
-    }
-    return values if word.display is None else {**values, "display": word.display}
