@@ -2,7 +2,7 @@
 
 A folder holds `config.json`, `tokens.txt`, `model.safetensors`, and where used `model.onnx` (the network without its
 weights), `lexicon.txt` (or `.gz`), the n-gram language model that `config.json` names, an LSTM language model in
-`lstm/`, a tagger of marks and capitals in `marks/`, and `README.md`, the model card.
+`lstm/`, a tagger of marks and capitals in `marks/`, a detector of speech in `vad/`, and `README.md`, the model card.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from asr.audio.feature_config import FeatureConfig
 from asr.config import from_dict
 from asr.errors import CheckpointError, ConfigError, TextError
 from asr.model_folder import read_config, write_config
-from asr.shipped import NEURAL_LM_FOLDER, TAGGER_NAME
+from asr.shipped import DETECTOR_NAME, NEURAL_LM_FOLDER, TAGGER_NAME
 from asr.text.lexicon import Lexicon
 from asr.text.tokens import Tokens
 
@@ -91,6 +91,12 @@ class ModelPackage:
     def tagger_path(self) -> Path | None:
         """The folder of the tagger of marks and capitals in the folder, if there is one."""
         path = self.folder / TAGGER_NAME
+        return path if path.is_dir() else None
+
+    @property
+    def detector_path(self) -> Path | None:
+        """The folder of the detector of speech in the folder, if there is one."""
+        path = self.folder / DETECTOR_NAME
         return path if path.is_dir() else None
 
     @property

@@ -9,6 +9,7 @@ from asr.errors import CheckpointError, ConfigError
 DEFAULT = "english"
 NEURAL_LM_FOLDER = "lstm"  # the LSTM language model within a model folder
 TAGGER_NAME = "marks"  # the tagger of punctuation marks and capitals within a model folder
+DETECTOR_NAME = "vad"  # the detector of speech within a model folder
 _FOLDER = Path(__file__).parent / "models"
 _CONFIGURATIONS = Path(__file__).parent / "configurations"
 
@@ -64,7 +65,19 @@ def tagger_folder(name: str | Path = TAGGER_NAME) -> Path:
 
     Raises CheckpointError where there is none.
     """
-    path = _FOLDER / DEFAULT / TAGGER_NAME if str(name) == TAGGER_NAME else Path(name)
+    return _part(name, TAGGER_NAME, "tagger")
+
+
+def detector_folder(name: str | Path = DETECTOR_NAME) -> Path:
+    """The folder of a detector of speech: a path, or by its name that of the default model.
+
+    Raises CheckpointError where there is none.
+    """
+    return _part(name, DETECTOR_NAME, "detector of speech")
+
+
+def _part(name: str | Path, own: str, what: str) -> Path:
+    path = _FOLDER / DEFAULT / own if str(name) == own else Path(name)
     if not path.is_dir():
-        raise CheckpointError(f"there is no tagger '{name}'; give its folder, or '{TAGGER_NAME}' for the shipped one.")
+        raise CheckpointError(f"there is no {what} '{name}'; give its folder, or '{own}' for the shipped one.")
     return path

@@ -1,8 +1,8 @@
-"""Pauses in speech, by loudness alone."""
+"""Pauses in speech: by loudness alone, or by whatever else says hop by hop how likely speech is."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ BELOW_SPEECH_DB = 12.0  # a pause is at least this much softer than the loud par
 ABOVE_NOISE = 0.3  # and at most this share of the way, in dB, from the background's level to that of speech
 ABOVE_NOISE_DB = 4.0  # where that way is short, at most these dB above the background
 LOUD_PERCENTILE, SOFT_PERCENTILE = 95, 5  # of the levels, which are speech's and the background's
+SILENCE_DB = -80.0  # of full scale: nothing was recorded
 
 Levels = NDArray[np.float64]
 
@@ -58,12 +59,59 @@ def pause_level(levels: Levels) -> float:
     return float(min(speech - BELOW_SPEECH_DB, background + above))
 
 
-def find_pauses(levels: Levels, min_seconds: float) -> list[Pause]:
-    """The pauses of at least `min_seconds` in levels (hops,), in order; those at the edges may go on beyond them."""
-    if not len(levels):
-        return []
-    smooth = smoothed(levels, SMOOTHED_HOPS)
-    quiet = np.concatenate([[False], smooth < pause_level(smooth), [False]]).astype(np.int8)
-    steps = np.diff(quiet)
+def find_pauses(quiet: NDArray[np.bool_], min_seconds: float) -> list[Pause]:
+    """The pauses of at least `min_seconds` in hops (hops,) that are quiet, in order.
+
+    Those at the edges may go on beyond them.
+    """
+    steps = np.diff(np.concatenate([[False], quiet, [False]]).astype(np.int8))
     runs = zip(np.flatnonzero(steps == 1).tolist(), np.flatnonzero(steps == -1).tolist(), strict=True)
     return [Pause(start, end) for start, end in runs if end - start >= round(min_seconds / HOP_SECONDS)]
+
+
+class PauseFinder(Protocol):
+    """Says of each 10 ms of one recording, which arrives in blocks, how much it is like speech: its level."""
+
+    def push(self, samples: Samples) -> Levels:
+        """The levels (hops,) that are known after the next samples (time,); they may lag behind."""
+        ...
+
+    def finish(self) -> Levels:
+        """The levels (hops,) that are left of the recording's whole hops."""
+        ...
+
+    def quiet(self, levels: Levels) -> NDArray[np.bool_]:
+        """Whether each of successive hops (hops,) is one of a pause."""
+        ...
+
+    def silent(self, levels: Levels) -> bool:
+        """Whether nothing can have been said in any of the hops."""
+        ...
+
+
+class LoudnessPauses:
+    """Pauses by loudness: what is much softer than the loud parts, and hardly louder than the softest."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._rate = sample_rate
+        self._rest = np.zeros(0, np.float32)  # samples of an incomplete hop
+
+    def push(self, samples: Samples) -> Levels:
+        joined = np.concatenate([self._rest, samples]) if len(self._rest) else samples
+        hop = int(HOP_SECONDS * self._rate)
+        whole = len(joined) // hop * hop
+        self._rest = joined[whole:]
+        return hop_levels(joined[:whole], self._rate)
+
+    def finish(self) -> Levels:
+        return np.zeros(0)
+
+    def quiet(self, levels: Levels) -> NDArray[np.bool_]:
+        if not len(levels):
+            return np.zeros(0, np.bool_)
+        smooth = smoothed(levels, SMOOTHED_HOPS)
+        found: NDArray[np.bool_] = smooth < pause_level(smooth)
+        return found
+
+    def silent(self, levels: Levels) -> bool:
+        return bool(levels.max(initial=-np.inf) < SILENCE_DB)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from asr.audio.pauses import HOP_SECONDS, find_pauses, hop_levels, smoothed
+from asr.audio.pauses import HOP_SECONDS, LoudnessPauses, PauseFinder, find_pauses, hop_levels, smoothed
 from asr.audio.read import SAMPLE_RATE, Samples
 
 MAX_SEGMENT_SECONDS = 15.0
@@ -24,7 +24,6 @@ SEAM_SECONDS = 0.1  # loudness is averaged over this length to find the quietest
 LATE_BONUS_DB = 6.0  # how much louder the end of the window may be than its beginning and still be cut
 CONTEXT_SECONDS = 1.5  # of audio on either side of a seam
 GRID_SECONDS = 0.12  # seams lie on multiples of it: a whole number of the output frames of networks of 10 to 60 ms
-SILENCE_DB = -80.0  # of full scale: nothing was recorded
 
 
 def _nothing() -> Samples:
@@ -36,7 +35,7 @@ class Segment:
     """A stretch of samples and where it begins, in samples of the whole recording.
 
     before, after: samples around it that are context, where a cut did not fall into a pause. ends: whether a pause
-    follows; if not, its words and those of the next segment are one passage.
+    follows; if not, its words and those of the next segment are one passage. silent: whether nothing is said in it.
     """
 
     start: int
@@ -45,6 +44,7 @@ class Segment:
     before: Samples = field(default_factory=_nothing)
     after: Samples = field(default_factory=_nothing)
     ends: bool = True
+    silent: bool = False
 
     @property
     def stop(self) -> int:
@@ -57,13 +57,6 @@ class Segment:
         if not len(self.before) and not len(self.after):
             return self.samples
         return np.concatenate([self.before, self.samples, self.after])
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether no 10 ms of it reach -80 dB of full scale."""
-        hop = int(HOP_SECONDS * self.sample_rate)
-        padded = self.samples if len(self.samples) >= hop else np.pad(self.samples, (0, hop - len(self.samples)))
-        return bool(hop_levels(padded, self.sample_rate).max() < SILENCE_DB)
 
 
 class PauseCutter:
@@ -78,8 +71,14 @@ class PauseCutter:
         max_seconds: float = MAX_SEGMENT_SECONDS,
         start: int = 0,
         continued: bool = False,
+        pauses: PauseFinder | None = None,
     ) -> None:
-        """start: where the samples begin in the recording. continued: with the segment before, another cutter's."""
+        """start: where the samples begin in the recording. continued: with the segment before, another cutter's.
+
+        pauses: finds them, by loudness if None.
+        """
+        self._pauses, self._hop = pauses or LoudnessPauses(sample_rate), int(HOP_SECONDS * sample_rate)
+        self._levels = np.zeros(0)  # of what is not yet in a segment, as far as they are known
         self._rate, self._longest = sample_rate, int(max_seconds * sample_rate)
         self._shortest_seam = min(MIN_SEAM_SECONDS, max_seconds / 2)
         self._grid = round(GRID_SECONDS * sample_rate)
@@ -94,6 +93,7 @@ class PauseCutter:
         """The segments that the recording's next samples (time,) complete."""
         self._blocks.append(samples)
         self._held += len(samples)
+        self._levels = np.concatenate([self._levels, self._pauses.push(samples)])
         if self._held <= self._longest + self._context:
             return []
         held, segments = np.concatenate(self._blocks), []
@@ -110,6 +110,7 @@ class PauseCutter:
         """The last segments; an empty one where the recording is empty; none where a cut fell on its end."""
         held = np.concatenate(self._blocks) if self._blocks else _nothing()
         self._blocks, self._held = [], 0
+        self._levels = np.concatenate([self._levels, self._pauses.finish()])
         segments = []
         # Only a recording that is short as a whole stays whole, with whatever pauses it has.
         whole = not self._continued and len(held) <= self._longest
@@ -122,25 +123,27 @@ class PauseCutter:
 
     def _cut(self, held: Samples, cut: int, ends: bool) -> Segment:
         after = _nothing() if ends else held[cut : cut + self._context]
-        segment = Segment(self._start, held[:cut], self._rate, self._before, after, ends)
+        levels, self._levels = np.split(self._levels, [round(cut / self._hop)])
+        silent = self._pauses.silent(levels)
+        segment = Segment(self._start, held[:cut], self._rate, self._before, after, ends, silent)
         self._before = _nothing() if ends else np.concatenate([self._before, held[:cut]])[-self._context :]
         self._start, self._continued = self._start + cut, True
         return segment
 
     def _pause(self, window: Samples) -> int:
         """The sample in the middle of the first long pause, else of the longest one; 0 if there is none."""
-        levels = hop_levels(window, self._rate)
+        levels = self._levels[: len(window) // self._hop]
         shortest = round(MIN_SEGMENT_SECONDS / HOP_SECONDS)
         pauses = [
             pause
-            for pause in find_pauses(levels, PAUSE_SECONDS)
+            for pause in find_pauses(self._pauses.quiet(levels), PAUSE_SECONDS)
             if pause.middle >= shortest and pause.end < len(levels)
         ]
         if not pauses:
             return 0
         long = [pause for pause in pauses if pause.end - pause.start >= round(LONG_PAUSE_SECONDS / HOP_SECONDS)]
         chosen = long[0] if long else max(pauses, key=lambda pause: pause.end - pause.start)
-        return int(chosen.middle * HOP_SECONDS * self._rate)
+        return chosen.middle * self._hop
 
     def _seam(self, window: Samples) -> int:
         """The sample at the quietest place that is not too early, later places preferred a little; on the grid."""
@@ -152,14 +155,18 @@ class PauseCutter:
 
 
 def cut_at_pauses(
-    blocks: Iterable[Samples], sample_rate: int = SAMPLE_RATE, max_seconds: float = MAX_SEGMENT_SECONDS, start: int = 0
+    blocks: Iterable[Samples],
+    sample_rate: int = SAMPLE_RATE,
+    max_seconds: float = MAX_SEGMENT_SECONDS,
+    start: int = 0,
+    pauses: PauseFinder | None = None,
 ) -> Iterator[Segment]:
     """The segments of a recording that a `PauseCutter` makes of its blocks of samples (time,), in order.
 
     start: where the first block begins in the recording, at a pause where what is before was cut already. Memory is
     bounded by a segment and a block.
     """
-    cutter = PauseCutter(sample_rate, max_seconds, start, continued=start > 0)
+    cutter = PauseCutter(sample_rate, max_seconds, start, continued=start > 0, pauses=pauses)
     for block in blocks:
         yield from cutter.push(block)
     yield from cutter.finish()

@@ -27,6 +27,7 @@ COMMANDS = {
     "tokens": ("asr.cli.data.tokens", "Make token sets, word lists and lexicons."),
     "features": ("asr.cli.data.features", "Compute filterbank or MFCC features of an audio file."),
     "data": ("asr.cli.data.corpora", "Download, import, check, describe and split corpora."),
+    "vad": ("asr.cli.vad", "Find where somebody speaks in recordings; train a detector of it."),
     "nlp": ("asr.cli.nlp", "Train and evaluate text classifiers, beside a baseline."),
     "forecast": ("asr.cli.forecast.series", "Forecast time series and evaluate forecasts."),
     "inspect": ("asr.cli.inspect.networks", "Inspect recurrent networks: gates, attributions, gradients, memory."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.audio.pauses import HOP_SECONDS, SMOOTHED_HOPS, hop_levels, pause_level, smoothed
+from asr.audio.pauses import HOP_SECONDS, PauseFinder
 from asr.audio.read import Samples
 
 LEVEL_SECONDS = 15.0  # of audio, whose loud and soft parts say what is silence
@@ -17,10 +17,9 @@ LONG_UTTERANCE_SECONDS, SHORT_SILENCE = 10.0, 0.3  # an utterance longer than th
 class Endpointer:
     """Says when the utterance in a stream has ended. It is told the samples, and the first pass's log-probabilities."""
 
-    def __init__(self, sample_rate: int, seconds_per_frame: float, end_silence: float) -> None:
-        """end_silence: in seconds, that ends an utterance."""
-        self._rate, self._frame, self._end_silence = sample_rate, seconds_per_frame, end_silence
-        self._rest = np.zeros(0, np.float32)  # samples of an incomplete hop
+    def __init__(self, pauses: PauseFinder, sample_rate: int, seconds_per_frame: float, end_silence: float) -> None:
+        """pauses: finds silence. end_silence: in seconds, that ends an utterance."""
+        self._pauses, self._rate, self._frame, self._end_silence = pauses, sample_rate, seconds_per_frame, end_silence
         self._levels = np.zeros(0)  # of the last hops
         self._heard = 0  # samples
         self._frames = self._blanks = 0  # frames; of them, how many at the end are blank
@@ -28,11 +27,7 @@ class Endpointer:
     def hear(self, samples: Samples) -> None:
         """The stream's next samples (time,)."""
         self._heard += len(samples)
-        joined = np.concatenate([self._rest, samples])
-        hop = int(HOP_SECONDS * self._rate)
-        whole = len(joined) // hop * hop
-        self._rest = joined[whole:]
-        levels = np.concatenate([self._levels, hop_levels(joined[:whole], self._rate)])
+        levels = np.concatenate([self._levels, self._pauses.push(samples)])
         self._levels = levels[-round(LEVEL_SECONDS / HOP_SECONDS) :]
 
     def read(self, log_probs: NDArray[np.float32]) -> None:
@@ -49,11 +44,9 @@ class Endpointer:
     @property
     def quiet_seconds(self) -> float:
         """For how long it has been quiet, by the samples heard so far."""
-        if not len(self._levels):
-            return 0.0
-        levels = smoothed(self._levels, SMOOTHED_HOPS)
-        loud = np.flatnonzero(levels >= pause_level(levels))
-        return (len(levels) - 1 - (int(loud[-1]) if len(loud) else -1)) * HOP_SECONDS
+        quiet = self._pauses.quiet(self._levels)
+        loud = np.flatnonzero(~quiet)
+        return (len(quiet) - 1 - (int(loud[-1]) if len(loud) else -1)) * HOP_SECONDS
 
     def end(self, start: int) -> int | None:
         """The sample at which the utterance that began at `start` has ended, in the middle of the silence; or None."""

@@ -18,7 +18,7 @@ from asr.gmm.config import GAUSSIAN
 from asr.lm.lstm.folder import load_lm, save_lm
 from asr.model_folder import BITS, SCALE, from_stored, read_arrays, read_config, to_stored, write_arrays, write_config
 from asr.model_package import CARD, GRAPH, LETTER_TO_SOUND, LEXICONS, TYPE, WEIGHTS, ModelPackage
-from asr.shipped import NEURAL_LM_FOLDER, TAGGER_NAME
+from asr.shipped import DETECTOR_NAME, NEURAL_LM_FOLDER, TAGGER_NAME
 from asr.text.lexicon import Lexicon
 
 TOKENS = "tokens.txt"
@@ -102,8 +102,9 @@ def _write(package: ModelPackage, made: Path, new: Replacements, search: Mapping
         save_lm(made / NEURAL_LM_FOLDER, model.arrays, model.config, model.words, bits=8, units=model.units)
     elif new.neural_lm is None and package.neural_lm_path is not None:
         shutil.copytree(package.neural_lm_path, made / NEURAL_LM_FOLDER, ignore=shutil.ignore_patterns(".*"))
-    if package.tagger_path is not None:
-        shutil.copytree(package.tagger_path, made / TAGGER_NAME, ignore=shutil.ignore_patterns(".*", "training"))
+    for part in (package.tagger_path, package.detector_path):
+        if part is not None:
+            shutil.copytree(part, made / part.name, ignore=shutil.ignore_patterns(".*", "training"))
     for name, chosen in ((LETTER_TO_SOUND, new.letter_to_sound), (CARD, new.card)):
         own = package.folder / name
         path = _path(chosen, own if own.exists() else None)
@@ -161,7 +162,7 @@ def _move(made: Path, output: Path) -> None:
     except AsrError:
         pass  # no model was there
     names = {path.name for path in made.iterdir()}
-    for folder in (NEURAL_LM_FOLDER, TAGGER_NAME):
+    for folder in (NEURAL_LM_FOLDER, TAGGER_NAME, DETECTOR_NAME):
         if (output / folder).is_dir():
             shutil.rmtree(output / folder)
     for name in sorted(names - {CONFIG}):

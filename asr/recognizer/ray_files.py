@@ -41,6 +41,7 @@ class RayJob:
     partial: bool = False
     shard_files: int = SHARD_FILES
     raw: bool = False
+    vad: bool = True
     numbers: str = "digits"
 
 
@@ -50,7 +51,7 @@ class ShardWorker:
     def __init__(self, job: RayJob) -> None:
         self._job = job
         self._recognizer = Recognizer.from_options(
-            job.model, job.search, raw=job.raw, numbers=job.numbers, backend=job.backend, threads=1
+            job.model, job.search, raw=job.raw, numbers=job.numbers, vad=job.vad, backend=job.backend, threads=1
         )
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from asr.activity.detector import DetectedPauses, SpeechDetector
+from asr.audio.pauses import LoudnessPauses, PauseFinder
 from asr.audio.source import AudioSource, OpenAudio, open_audio, open_channels
 from asr.backends import Backend, open_backend
 from asr.callbacks import Note, Progress
@@ -41,10 +43,22 @@ class Recognizer:
     """
 
     def __init__(
-        self, backend: Backend, decoder: Decoder, tagger: Tagger | None = None, numbers: str = "digits"
+        self,
+        backend: Backend,
+        decoder: Decoder,
+        tagger: Tagger | None = None,
+        numbers: str = "digits",
+        detector: SpeechDetector | None = None,
     ) -> None:
-        """tagger: of marks and capitals; None leaves words as they are recognised. numbers: digits or words."""
+        """tagger: of marks and capitals; None leaves words as they are recognised. numbers: digits or words.
+
+        detector: of speech, by which long recordings are cut and what is not speech is passed over; None: by loudness.
+        Raises ConfigError for one of another sample rate.
+        """
+        if detector is not None and detector.config.features.sample_rate != backend.sample_rate:
+            raise ConfigError(f"the detector of speech reads another sample rate than {backend.sample_rate} Hz.")
         self.backend, self.decoder, self.tagger, self.numbers = backend, decoder, tagger, numbers
+        self.detector = detector
         self._options = SearchOptions()  # that the decoder was made of, as far as is known
 
     @classmethod
@@ -62,6 +76,7 @@ class Recognizer:
         greedy: bool = False,
         raw: bool = False,
         numbers: str = "digits",
+        vad: bool = True,
         backend: str = "auto",
         device: str = "auto",
         threads: int = 0,
@@ -92,7 +107,15 @@ class Recognizer:
             greedy=greedy,
         )
         return cls.from_options(
-            model, options, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+            model,
+            options,
+            raw=raw,
+            numbers=numbers,
+            vad=vad,
+            backend=backend,
+            device=device,
+            threads=threads,
+            note=note,
         )
 
     @classmethod
@@ -103,6 +126,7 @@ class Recognizer:
         *,
         raw: bool = False,
         numbers: str = "digits",
+        vad: bool = True,
         backend: str = "auto",
         device: str = "auto",
         threads: int = 0,
@@ -112,20 +136,23 @@ class Recognizer:
         runner = open_backend(model_folder(model), backend=backend, device=device, threads=threads)
         folder = None if raw else runner.package.tagger_path
         tagger = Tagger.open(folder) if folder is not None else None
-        recognizer = cls(runner, open_decoder(runner.package, options, note=note), tagger, numbers)
+        path = runner.package.detector_path if vad else None
+        detector = SpeechDetector.open(path) if path is not None else None
+        recognizer = cls(runner, open_decoder(runner.package, options, note=note), tagger, numbers, detector)
         recognizer._options = options
         return recognizer
 
     def with_hotwords(self, hotwords: Hotwords) -> Recognizer:
         """This recognizer favouring other phrases; model and tables are shared. Raises TextError or ConfigError."""
         wanted = as_hotwords(hotwords)
-        other = Recognizer(self.backend, self.decoder.with_hotwords(wanted), self.tagger, self.numbers)
+        decoder = self.decoder.with_hotwords(wanted)
+        other = Recognizer(self.backend, decoder, self.tagger, self.numbers, self.detector)
         other._options = replace(self._options, hotwords=wanted)
         return other
 
     def with_backend(self, backend: Backend) -> Recognizer:
         """This recognizer with its network run by another backend, which must be of the same model."""
-        other = Recognizer(backend, self.decoder, self.tagger, self.numbers)
+        other = Recognizer(backend, self.decoder, self.tagger, self.numbers, self.detector)
         other._options = self._options
         return other
 
@@ -176,6 +203,12 @@ class Recognizer:
         """The words, with what is to be read of them unless they are to stay raw."""
         return tuple(words) if self.tagger is None else for_reading(words, self.tagger, self.numbers)
 
+    def pauses(self) -> PauseFinder:
+        """What finds the pauses of one recording: the detector of speech, else loudness."""
+        if self.detector is None:
+            return LoudnessPauses(self.backend.sample_rate)
+        return DetectedPauses(self.detector)
+
     def stream(self, rate: int, settings: StreamSettings | None = None) -> Stream:
         """A recording that arrives in blocks of samples of that rate, in Hz: see `Stream`."""
         return Stream(self, rate, settings)
@@ -191,7 +224,7 @@ class Recognizer:
         """The words of one channel of a recording, and its length in seconds."""
         words = [] if journal is None else journal.words(channel)
         start = 0 if journal is None else journal.stop(channel)
-        segments = SegmentLogProbs(self.backend, audio, progress, start)
+        segments = SegmentLogProbs(self.backend, audio, progress, start, self.pauses())
         passages = Passages(self.decoder, self.backend)
         fresh: list[Word] = []
         for segment in segments:
@@ -218,6 +251,7 @@ class Recognizer:
         return {
             "file": [entry.st_size, entry.st_mtime_ns],
             "model": [str(package.folder), weights.st_size, weights.st_mtime_ns],
+            "vad": self.detector is not None,
             "search": repr((self._options, self.decoder.config)),
             "channels": channels,
             "partial": partial,

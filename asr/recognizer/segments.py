@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.audio.pauses import PauseFinder
 from asr.audio.segment import Segment, cut_at_pauses
 from asr.audio.source import OpenAudio
 from asr.backends.base import Backend
@@ -60,26 +61,34 @@ class SegmentLogProbs:
     """Iterates over the segments of a recording as `SegmentFrames`; silent ones have no frames, and no tokens.
 
     audio: opened at the backend's sample rate. start: samples of it that are passed over; a pause must be there.
-    `seconds` is the length of what has been read so far. progress: called with it and the duration by the header.
+    pauses: finds them, by loudness if None. `seconds` is the length of what has been read so far. progress: called with
+    it and the duration by the header.
     """
 
-    def __init__(self, backend: Backend, audio: OpenAudio, progress: Progress | None = None, start: int = 0) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        audio: OpenAudio,
+        progress: Progress | None = None,
+        start: int = 0,
+        pauses: PauseFinder | None = None,
+    ) -> None:
         self._backend, self._audio, self._progress, self._start = backend, audio, progress, start
+        self._pauses = pauses
         self.seconds = start / backend.sample_rate
 
     def __iter__(self) -> Iterator[SegmentFrames]:
         rate = self._backend.sample_rate
         if self._progress is not None:
             self._progress(self.seconds, max(self.seconds, self._audio.duration))
-        segments = cut_at_pauses(_after(self._audio.blocks, self._start), rate, start=self._start)
+        blocks = _after(self._audio.blocks, self._start)
+        segments = cut_at_pauses(blocks, rate, start=self._start, pauses=self._pauses)
         while batch := list(islice(segments, READ_SEGMENTS)):
-            silent = [segment.is_silent for segment in batch]
-            spoken = [segment for segment, is_silent in zip(batch, silent, strict=True) if not is_silent]
-            arrays = iter(log_probs_of(self._backend, spoken))
+            arrays = iter(log_probs_of(self._backend, [segment for segment in batch if not segment.silent]))
             nothing = np.zeros((0, 0), np.float32)
-            for segment, is_silent in zip(batch, silent, strict=True):
-                frames = nothing if is_silent else next(arrays)
-                yield SegmentFrames(segment.start, segment.stop, frames, segment.ends or is_silent)
+            for segment in batch:
+                frames = nothing if segment.silent else next(arrays)
+                yield SegmentFrames(segment.start, segment.stop, frames, segment.ends or segment.silent)
             self.seconds = batch[-1].stop / rate
             if self._progress is not None:
                 self._progress(self.seconds, max(self.seconds, self._audio.duration))

@@ -115,7 +115,7 @@ class Stream:
         self._network = self._backend.open_stream(self.settings.chunks)
         self._decoder = _first_pass(recognizer.decoder, self._backend.package)
         self._passages = Passages(recognizer.decoder, self._backend)
-        self._endpointer = Endpointer(self._at, self._frame, self.settings.end_silence)
+        self._endpointer = Endpointer(recognizer.pauses(), self._at, self._frame, self.settings.end_silence)
         self._frames = 0  # of the first pass
         self._undecided = np.zeros(0, np.float32)  # the latest samples, which may be of the next utterance
         self._decided = 0  # samples before them
@@ -163,7 +163,7 @@ class Stream:
         if start:
             self._undecided = self._undecided[start - self._decided :]
         self._start, self._decided = start, start
-        self._cutter = PauseCutter(self._at, start=start)
+        self._cutter = PauseCutter(self._at, start=start, pauses=self._recognizer.pauses())
         self._session, self._session_start = self._decoder.start(), self._frames * self._frame
         self._fixed: list[Word] = []  # of the first pass
         self._final: list[Word] = []  # of the second pass, so far
@@ -205,7 +205,7 @@ class Stream:
 
     def _second_pass(self, segments: list[Segment]) -> None:
         for segment in segments:
-            if not segment.is_silent:
+            if not segment.silent:
                 log_probs = log_probs_of(self._backend, [segment])[0]
                 self._final += self._passages.feed(SegmentFrames(segment.start, segment.stop, log_probs, segment.ends))
 

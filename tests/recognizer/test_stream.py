@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asr.audio.pauses import LoudnessPauses
 from asr.audio.read import read_audio, resample
 from asr.audio.source import to_mono
 from asr.backends.stream import Chunks
@@ -161,7 +162,7 @@ def _frames(blank: list[bool]) -> np.ndarray:
 
 def test_an_utterance_ends_in_the_middle_of_its_silence():
     speech = np.random.default_rng(0).uniform(-0.3, 0.3, 2 * RATE).astype(np.float32)
-    endpointer = Endpointer(RATE, FRAME, 0.6)
+    endpointer = Endpointer(LoudnessPauses(RATE), RATE, FRAME, 0.6)
     endpointer.hear(speech)
     endpointer.read(_frames([False] * 66))
     assert endpointer.end(0) is None
@@ -176,14 +177,14 @@ def test_an_utterance_ends_in_the_middle_of_its_silence():
 @given(blanks=st.integers(0, 60))
 @settings(max_examples=20, deadline=None)
 def test_in_noise_blanks_alone_end_an_utterance_after_twice_the_time(blanks):
-    endpointer = Endpointer(RATE, FRAME, 0.6)
+    endpointer = Endpointer(LoudnessPauses(RATE), RATE, FRAME, 0.6)
     endpointer.hear(0.1 * np.random.default_rng(1).standard_normal(5 * RATE).astype(np.float32))
     endpointer.read(_frames([False] * (166 - blanks) + [True] * blanks))
     assert (endpointer.end(0) is not None) == (blanks * FRAME >= 1.2)
 
 
 def test_quiet_audio_in_which_the_model_hears_speech_does_not_end_an_utterance():
-    endpointer = Endpointer(RATE, FRAME, 0.6)
+    endpointer = Endpointer(LoudnessPauses(RATE), RATE, FRAME, 0.6)
     endpointer.hear(np.concatenate([0.5 * np.ones(2 * RATE, np.float32), np.zeros(RATE, np.float32)]))
     endpointer.read(_frames([False] * 100))
     assert endpointer.end(0) is None
@@ -191,7 +192,7 @@ def test_quiet_audio_in_which_the_model_hears_speech_does_not_end_an_utterance()
 
 def test_a_long_utterance_is_ended_by_a_shorter_silence():
     for seconds, ends in ((5, False), (12, True)):
-        endpointer = Endpointer(RATE, FRAME, 0.6)
+        endpointer = Endpointer(LoudnessPauses(RATE), RATE, FRAME, 0.6)
         speech = np.random.default_rng(0).uniform(-0.3, 0.3, seconds * RATE)
         endpointer.hear(np.concatenate([speech, np.zeros(int(0.4 * RATE))]).astype(np.float32))
         endpointer.read(_frames([False] * round(seconds / FRAME) + [True] * 13))

@@ -34,7 +34,7 @@ from asr.recognizer.subtitles import SubtitleStyle
 from asr.recognizer.transcript import FORMATS, Transcript
 
 GROUPS = {
-    "Recognition": ("model", "hotwords", "hotword_file", "beam_size", "partial", "channels"),
+    "Recognition": ("model", "hotwords", "hotword_file", "beam_size", "partial", "channels", "vad"),
     "Language model": ("lm", "neural_lm", "neural_share", "rescore"),
     "Output": ("formats", "output_dir", "output", "resume", "raw", "numbers", "frame_rate", "shots"),
     "Streams": ("stream", "realtime", "rate", "microphone", "microphone_device"),
@@ -69,6 +69,11 @@ GROUPS = {
     help="separate: transcribe each channel by itself, for recordings with a speaker on each.",
 )
 @click.option(
+    "--vad/--no-vad",
+    default=True,
+    help="Find pauses by the model's detector of speech and pass over what is none, or go by loudness.  [default: vad]",
+)
+@click.option(
     "--resume",
     is_flag=True,
     help="Go on where an interrupted run with the same options stopped; with --output-dir within a long file too.",
@@ -86,8 +91,8 @@ GROUPS = {
 @click.option("--microphone-device", metavar="NAME", help="Number of the microphone, or a part of its name.")
 def command(
     paths: tuple[str, ...], model: str | None, search: SearchOptions, formats: tuple[str, ...],
-    output_dir: Path | None, device: str, backend: str, threads: int, partial: bool, channels: str, resume: bool,
-    bulk: Bulk, stream: bool, realtime: bool, rate: int | None, microphone: bool,
+    output_dir: Path | None, device: str, backend: str, threads: int, partial: bool, channels: str, vad: bool,
+    resume: bool, bulk: Bulk, stream: bool, realtime: bool, rate: int | None, microphone: bool,
     microphone_device: str | None, raw: bool, numbers: str, style: SubtitleStyle,
 ) -> int:  # fmt: skip
     """Turn audio files into text, subtitles or word times.
@@ -108,7 +113,7 @@ def command(
     if stream:
         _check_stream(paths, formats, output_dir, microphone, channels, resume)
         recognizer = Recognizer.from_options(
-            model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+            model, search, raw=raw, numbers=numbers, vad=vad, backend=backend, device=device, threads=threads, note=note
         )
         as_json = formats == ("json",)
         if microphone:
@@ -132,14 +137,21 @@ def command(
     if bulk.engine == RAY:
         assert bulk.output is not None
         job = RayJob(
-            model=model, search=search, output=bulk.output, backend=backend, partial=partial, raw=raw, numbers=numbers
+            model=model,
+            search=search,
+            output=bulk.output,
+            backend=backend,
+            partial=partial,
+            raw=raw,
+            numbers=numbers,
+            vad=vad,
         )
         return 1 if run_on_ray([file.path for file in files if file.path in own], job) or missing else 0
     if output_dir is not None:
         _make_folder(output_dir)
     results = None if bulk.output is None else ResultsFile(bulk.output, resume)
     recognizer = Recognizer.from_options(
-        model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+        model, search, raw=raw, numbers=numbers, vad=vad, backend=backend, device=device, threads=threads, note=note
     )
     tasks: list[_Task] = []
     for number, (file, stem) in enumerate(zip(files, output_names(files), strict=True), 1):

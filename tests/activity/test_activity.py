@@ -1,0 +1,169 @@
+"""The detector of speech: labels, the runtime in NumPy against the network in torch, training, use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from click.testing import CliRunner
+
+from asr.activity.config import DEVIATION, MEAN, ActivityConfig
+from asr.activity.detector import DetectedPauses, DetectorStream, SpeechDetector, save_detector, speech_stretches
+from asr.activity.network import ActivityNetwork
+from asr.activity.task import SPOKEN, ActivityTask, ExampleConfig, frame_labels
+from asr.audio.augment import AugmentConfig
+from asr.audio.features import Features
+from asr.audio.pauses import find_pauses
+from asr.audio.segment import cut_at_pauses
+from asr.cli.main import cli
+from asr.config import to_dict
+from asr.data.manifest import Utterance
+from asr.errors import CheckpointError, ConfigError
+from tests.conftest import speech_like
+
+RATE = 16000
+SPEECH = Path(__file__).parents[1] / "speech"
+CONFIG = ActivityConfig(hidden_size=12, num_layers=2, delay=3)
+
+
+def drawn(folder, config=CONFIG) -> tuple[ActivityNetwork, SpeechDetector]:
+    torch.manual_seed(5)
+    network = ActivityNetwork(config).eval()
+    save_detector(folder, config, {name: value.numpy() for name, value in network.state_dict().items()}, bits=32)
+    return network, SpeechDetector.open(folder)
+
+
+class Scripted:
+    """Pauses where it is told, in hops of 10 ms."""
+
+    def __init__(self, odds):
+        self._odds, self._samples, self._told = np.asarray(odds, float), 0, 0
+
+    def push(self, samples):
+        self._samples += len(samples)
+        levels = self._odds[self._told : self._samples // 160]
+        self._told += len(levels)
+        return levels
+
+    def finish(self):
+        return np.zeros(0)
+
+    quiet, silent = staticmethod(DetectedPauses.quiet), staticmethod(DetectedPauses.silent)
+
+
+def test_frames_are_labelled_by_their_centres():
+    centres = np.arange(0, 2, 0.02) + 0.0125
+    labels = frame_labels([(0.5, 0.8), (0.85, 1.0), (1.5, 1.6)], centres)
+    expected = [
+        1 if 0.5 <= t < 1.0 or 1.5 <= t < 1.6 else -1 if 0.44 <= t < 1.06 or 1.44 <= t < 1.66 else 0 for t in centres
+    ]
+    assert labels.tolist() == expected
+
+
+def test_the_runtime_equals_the_network(tmp_path):
+    network, detector = drawn(tmp_path / "vad")
+    samples = speech_like(3.0)
+    features, _ = Features(CONFIG.features)(torch.from_numpy(samples)[None])
+    padded = torch.cat([features, features[:, -1:].repeat(1, CONFIG.delay, 1)], dim=1)
+    with torch.inference_mode():
+        expected = network((padded - MEAN) / DEVIATION)[0, CONFIG.delay :]
+    assert np.allclose(detector.log_odds(samples), expected.numpy(), atol=2e-4)
+
+
+def test_a_stream_gives_what_the_whole_gives_whatever_the_blocks(tmp_path):
+    _, detector = drawn(tmp_path / "vad")
+    samples = speech_like(2.0)
+    for size in (100, 1777, 40000):
+        stream = DetectorStream(detector)
+        parts = [stream.push(samples[first : first + size]) for first in range(0, len(samples), size)]
+        assert np.allclose(np.concatenate([*parts, stream.finish()]), detector.log_odds(samples), atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [0, 1, 159, 399, 400, 5000, 16001])
+def test_every_whole_hop_has_a_level(tmp_path, length):
+    _, detector = drawn(tmp_path / "vad")
+    pauses = DetectedPauses(detector)
+    levels = np.concatenate([pauses.push(speech_like(2.0)[:length]), pauses.finish()])
+    assert len(levels) == pytest.approx(length // 160, abs=1)
+    assert len(levels) >= length // 160
+
+
+def test_segments_are_cut_where_the_detector_finds_pauses_and_stretches_without_speech_are_silent():
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 40 * RATE).astype(np.float32)  # loudness tells nothing
+    odds = np.full(4000, 5.0)
+    odds[900:960] = odds[2000:2080] = -5.0
+    odds[2600:4000] = -5.0
+    segments = list(cut_at_pauses([samples], pauses=Scripted(odds)))
+    assert [round(segment.start / RATE, 1) for segment in segments][:3] == [0.0, 9.3, 20.4]
+    assert np.array_equal(np.concatenate([segment.samples for segment in segments]), samples)
+    assert [segment.silent for segment in segments][:3] == [False, False, False]
+    assert segments[-1].silent
+    assert segments[-1].start >= 26 * RATE
+    assert find_pauses(DetectedPauses.quiet(odds), 0.3)[0] == pytest.approx((900, 960), abs=5)
+
+
+def test_a_detector_learns_where_speech_is(tmp_path):
+    """Tones in silence stand for speech; nothing else is loud."""
+    utterances = []
+    for number in range(4):
+        samples = np.zeros(2 * RATE, np.float32)
+        samples[RATE // 2 : RATE] = 0.3 * np.sin(2 * np.pi * (300 + 100 * number) * np.arange(RATE // 2) / RATE)
+        soundfile.write(tmp_path / f"{number}.wav", samples, RATE)
+        extra = {SPOKEN: [[0.5, 1.0]]}
+        utterances.append(Utterance(str(number), str(tmp_path / f"{number}.wav"), 2.0, "a", extra=extra))
+    manifest = tmp_path / "m.jsonl"
+    manifest.write_text("".join(utterance.to_json() + "\n" for utterance in utterances))
+    sets = ["model.hidden_size=16", "examples.seconds=4", "examples.per_epoch=32", "examples.batch=8", "bits=32"]
+    sets += ["examples.dev=8", "examples.without_speech=0", "train.epochs=12", "train.peak_lr=0.02", "train.threads=1"]
+    sets += [f"augment.{name}=0" for name in to_dict(AugmentConfig()) if name.endswith("_probability")]
+    options = [part for each in sets for part in ("--set", each)]
+    arguments = ["vad", "train", str(manifest), "--dev", str(manifest), "--output", str(tmp_path / "vad"), *options]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(
+        cli, ["vad", "apply", utterances[2].audio_filepath, "--model", str(tmp_path / "vad"), "--json"]
+    )
+    found = json.loads(result.stdout)["speech"]
+    assert len(found) == 1
+    assert found[0] == pytest.approx([0.5, 1.0], abs=0.08)
+    assert CliRunner().invoke(cli, [*arguments, "--resume"]).exit_code == 0
+
+
+def test_examples_depend_on_their_number_alone(tmp_path):
+    samples = speech_like(1.0)
+    soundfile.write(tmp_path / "a.wav", samples, RATE)
+    utterance = Utterance("a", str(tmp_path / "a.wav"), 1.0, "a", extra={SPOKEN: [[0.1, 0.9]]})
+    quiet = AugmentConfig(speeds=(), noise_probability=0.5)
+    task = ActivityTask(ActivityNetwork(CONFIG), [utterance], [utterance], ExampleConfig(seconds=3.0), quiet, quiet)
+    one, two = (task.prepare(plan, 1, torch.device("cpu")) for plan in ([3, 4], [4]))
+    assert torch.equal(one.samples[1], two.samples[0])
+    assert torch.equal(one.labels[1], two.labels[0])
+    with pytest.raises(ConfigError, match="speeds"):
+        ActivityTask(ActivityNetwork(CONFIG), [utterance], [utterance], ExampleConfig(), AugmentConfig(), quiet)
+
+
+def test_damaged_folders_are_refused(tmp_path):
+    drawn(tmp_path / "vad")
+    path = tmp_path / "vad" / "config.json"
+    path.write_text(path.read_text().replace('"hidden_size": 12', '"hidden_size": 13'))
+    with pytest.raises(CheckpointError, match="sizes"):
+        SpeechDetector.open(tmp_path / "vad")
+
+
+def test_the_shipped_detector_finds_the_sentence_and_no_speech_in_noise():
+    from asr.audio.read import read_audio
+    from asr.shipped import detector_folder
+
+    detector = SpeechDetector.open(detector_folder())
+    samples = read_audio(SPEECH / "hello.flac")
+    silence = np.zeros(RATE, np.float32)
+    stretches = speech_stretches(detector, [silence, samples, silence])
+    assert stretches[0][0] == pytest.approx(1.0, abs=0.5)
+    assert stretches[-1][1] == pytest.approx(1.0 + len(samples) / RATE, abs=0.6)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(20 * RATE).astype(np.float32)
+    assert next(iter(cut_at_pauses([noise[: 10 * RATE]], pauses=DetectedPauses(detector)))).silent
+    assert speech_stretches(detector, [noise]) == []
