@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 LIVE_CHUNKS = Chunks(piece=0.24, left=2.0, right=0.36)
 LIVE_BEAM, LIVE_THRESHOLD = 400, 14.0  # of the first pass: a quarter of the time of 1600 and 16, as few errors
-LIVE_WEIGHTS = ("lm_weight", "word_score", "confidence_bias", "confidence_slope", "confidence_evidence")
+LIVE_WEIGHTS = (
+    "lm_weight", "word_score", "confidence_bias", "confidence_slope", "confidence_evidence", "confidence_context",
+)  # fmt: skip
 LEADING_SECONDS = 1.0  # of silence kept before an utterance
 EMPTY_SECONDS = 3.0  # without a word, after which what is older is forgotten
 UNDECIDED_SECONDS = 3.0  # before now, within which an utterance may turn out to have ended

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr._native import Confidence, DecodingGraph, SearchSession, Transcription
+from asr.decode.confidence import in_context
 from asr.decode.fusion import FusedSession, Fusion, rescore
 from asr.decode.hotwords import WrittenForms
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
@@ -97,11 +98,13 @@ class BeamSession:
         tokens, rows = spoken.tokens, spoken.words
         ends = [word.first_token for word in rows[1:]] + [len(tokens)]
         words = []
-        for word, end in zip(rows, ends, strict=False):
+        alone = np.array([word.confidence for word in rows])
+        confidences = in_context(alone, self._config.confidence_bias, self._config.confidence_context)
+        for word, confidence, end in zip(rows, confidences.tolist(), ends, strict=False):
             spelling = tuple(tokens[word.first_token : end])
             known = word.word < len(self._names)
             name = self._names[word.word] if known else self._spelled(spelling)
-            words.append(Word(name, word.first_frame, word.end_frame, round(word.confidence, 4), spelling))
+            words.append(Word(name, word.first_frame, word.end_frame, round(confidence, 4), spelling))
         reward = self._config.word_score * len(words)
         total = spoken.acoustic + spoken.other
         if math.isnan(total) or total == math.inf or any(math.isnan(word.confidence) for word in rows):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.decode.confidence import logit
 from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
-from asr.decode.hypothesis import UNSURE, Hypothesis
+from asr.decode.hypothesis import Hypothesis
 from asr.errors import TextError
 from asr.lm.word_model import WordModel
 from asr.recognizer.bulk import LogProbs, decode_all, decode_lists
@@ -24,6 +25,7 @@ START = Weights(1.0, -0.125)
 NEURAL_SHARES = (0.3, 0.5, 0.7, 0.85)
 HYPOTHESES = 100  # of each utterance that the weights are fitted to, from each search
 NEURAL_TRIALS = 3
+CONFIDENCE = ("confidence_bias", "confidence_slope", "confidence_evidence", "confidence_context")
 
 Floats = NDArray[np.float64]
 
@@ -147,33 +149,32 @@ class Tuner:
         The expected calibration errors are of held-out words: each half of the utterances is judged by the fit to the
         other half.
         """
-        plain = {"confidence_bias": 0.0, "confidence_slope": 1.0, "confidence_evidence": 0.0}
+        plain = {name: 0.0 for name in CONFIDENCE} | {"confidence_slope": 1.0}
         decoder, names = decoder.with_settings(**plain), list(self.log_probs)
-        posterior, right, half = self._outcomes(decoder, names)
+        posterior, right, utterance = self._outcomes(decoder, names)
         evidence, _, _ = self._outcomes(decoder.with_settings(confidence_slope=0.0, confidence_evidence=1.0), names)
-        features = np.stack([_logit(posterior), _logit(evidence)], axis=1)
+        features, half = np.stack([logit(posterior), logit(evidence)], axis=1), utterance % 2
         judged = np.zeros(len(right))
         for part in (0, 1):
-            judged[half == part] = fit_logistic(features[half != part], right[half != part])(features[half == part])
-        whole = fit_logistic(features, right)
-        settings = {
-            "confidence_bias": round(whole.bias, 4),
-            "confidence_slope": round(whole.weights[0], 4),
-            "confidence_evidence": round(whole.weights[1], 4),
-        }
+            chosen = half != part
+            weights = _confidence_weights(features[chosen], utterance[chosen], right[chosen])
+            judged[half == part] = _confidences(weights, features[half == part], utterance[half == part])
+        settings = dict(zip(CONFIDENCE, np.round(_confidence_weights(features, utterance, right), 4), strict=True))
         return Calibration(
-            settings, expected_calibration_error(posterior, right), expected_calibration_error(judged, right)
+            {name: float(value) for name, value in settings.items()},
+            expected_calibration_error(posterior, right),
+            expected_calibration_error(judged, right),
         )
 
     def _outcomes(self, decoder: Decoder, names: list[str]) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64]]:
-        """Confidence of each word, whether it is right, and which half its utterance belongs to."""
+        """Confidence of each word, whether it is right, and the number of its utterance."""
         best, _ = decode_all(decoder, self.log_probs, self.threads)
         spoken = [best[name].words for name in names]
         references = [self._references[name] for name in names]
         right = words_right(references, [[word.word for word in words] for words in spoken])
         confidences = [word.confidence for words in spoken for word in words]
-        half = [place % 2 for place, words in enumerate(spoken) for _ in words]
-        return np.array(confidences), np.array(right, bool), np.array(half)
+        utterance = [place for place, words in enumerate(spoken) for _ in words]
+        return np.array(confidences), np.array(right, bool), np.array(utterance, np.int64)
 
     def score_with(self, decoder: Decoder) -> SystemScore:
         """The score of any decoder on the dev set."""
@@ -200,6 +201,26 @@ class Tuner:
         return score_system(self.reference, Texts({name: hypothesis.text for name, hypothesis in best.items()}))
 
 
-def _logit(confidences: Floats) -> Floats:
-    values = np.clip(confidences, UNSURE, 1 - UNSURE)
-    return np.asarray(np.log(values) - np.log1p(-values))
+def _confidence_weights(features: Floats, utterance: NDArray[np.int64], right: NDArray[np.bool_]) -> Floats:
+    """The settings in `CONFIDENCE` for words with features (words, 2): log-odds of posterior and of evidence.
+
+    First a word's own features are weighted, then their sum beside its mean over the utterance.
+    """
+    alone = fit_logistic(features, right)
+    own = features @ np.array(alone.weights)
+    both = fit_logistic(np.stack([own, _means(own, utterance)], axis=1), right)
+    if both.weights[0] <= 0:  # the words of an utterance tell all
+        return np.array([alone.bias, *alone.weights, 0.0])
+    own_share = both.weights[0]
+    return np.array([both.bias, *(own_share * weight for weight in alone.weights), both.weights[1] / own_share])
+
+
+def _confidences(weights: Floats, features: Floats, utterance: NDArray[np.int64]) -> Floats:
+    own = features @ weights[1:3]
+    return np.asarray(1.0 / (1.0 + np.exp(-(weights[0] + own + weights[3] * _means(own, utterance)))))
+
+
+def _means(values: Floats, utterance: NDArray[np.int64]) -> Floats:
+    """For each word the mean of the values (words,) of its utterance."""
+    sums, counts = np.bincount(utterance, values), np.bincount(utterance)
+    return np.asarray((sums / np.maximum(counts, 1))[utterance])
