@@ -24,9 +24,9 @@ class BeamConfig:
     threshold: float = 25.0  # hypotheses further below the best are dropped
     token_threshold: float = 12.0  # tokens further below a frame's best are not tried
     confidence_scale: float = 0.3  # of the scores, before the posterior over the beam is taken
-    # A word's confidence is s(bias + z + context * the mean z of the utterance), z = slope * logit(posterior) - evidence *
-    # nats, where nats is how far the word's tokens lie below the best tokens of their frames, on average. `asr tune` fits
-    # the four. In noise all words are less sure than each by itself.
+    # A word's confidence is s(bias + z + context * the mean z of its utterance), where z = slope * logit(posterior) -
+    # evidence * nats, and nats is how far the word's tokens lie below the best tokens of their frames, on average.
+    # `asr tune` fits the four; the context is there because in noise all words of an utterance are less sure.
     confidence_bias: float = 0.0
     confidence_slope: float = 1.0
     confidence_evidence: float = 0.0

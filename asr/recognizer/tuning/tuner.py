@@ -149,7 +149,7 @@ class Tuner:
         The expected calibration errors are of held-out words: each half of the utterances is judged by the fit to the
         other half.
         """
-        plain = {name: 0.0 for name in CONFIDENCE} | {"confidence_slope": 1.0}
+        plain = dict.fromkeys(CONFIDENCE, 0.0) | {"confidence_slope": 1.0}
         decoder, names = decoder.with_settings(**plain), list(self.log_probs)
         posterior, right, utterance = self._outcomes(decoder, names)
         evidence, _, _ = self._outcomes(decoder.with_settings(confidence_slope=0.0, confidence_evidence=1.0), names)
