@@ -198,8 +198,7 @@ class Bench:
                 times[size].append(time.process_time() - began)
         for size, spent_in in times.items():
             more = statistics.median(with_ / without for with_, without in zip(spent_in, times[0], strict=True)) - 1
-            print(f"{size:6d} hotwords: searched in {min(spent_in):.3f} s at least; {more:+.1%} of time in the middle of "
-                  f"{self.options.rounds} rounds")  # fmt: skip
+            print(f"{size:6d} hotwords: searched in {min(spent_in):.3f} s at least; {more:+.1%}, the middle of rounds")
         print(f"most memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
