@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from asr.cli.console import note
+from asr.cli.speech.reading_options import numbers_option, raw_option
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
 from asr.decode.build import SearchOptions
 from asr.extras import require
@@ -23,6 +24,8 @@ KEYS_VARIABLE = "ASR_API_KEYS"
 @click.option("--model", help=f"{MODEL_HELP}  [default: english]")
 @click.option("--language", default="en", show_default=True, help="Of the model; requests for others are refused.")
 @language_options
+@raw_option
+@numbers_option
 @device_option
 @backend_option
 @click.option("--threads", default=0, help="CPU threads of the network.  [default: all cores]")
@@ -40,9 +43,9 @@ KEYS_VARIABLE = "ASR_API_KEYS"
 @click.option("--request-seconds", default=3600.0, show_default=True, help="Time that a request may take.")
 @click.option("--streams", default=16, show_default=True, type=click.IntRange(0), help="Live streams at once.")
 def command(
-    host: str, port: int, model: str | None, language: str, search: SearchOptions, device: str, backend: str,
-    threads: int, api_key_file: Path | None, origins: tuple[str, ...], workers: int, max_waiting: int, max_mb: float,
-    max_minutes: float, request_seconds: float, streams: int,
+    host: str, port: int, model: str | None, language: str, search: SearchOptions, raw: bool, numbers: str, device: str,
+    backend: str, threads: int, api_key_file: Path | None, origins: tuple[str, ...], workers: int, max_waiting: int,
+    max_mb: float, max_minutes: float, request_seconds: float, streams: int,
 ) -> int:  # fmt: skip
     """Serve transcription over HTTP and WebSockets, with a page at /.
 
@@ -80,5 +83,7 @@ def command(
     )
     if (warning := settings.warning()) is not None:
         note(warning)
-    recognizer = Recognizer.from_options(model, search, backend=backend, device=device, threads=threads, note=note)
+    recognizer = Recognizer.from_options(
+        model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+    )
     return 0 if serve(create_app(recognizer, settings), note) else 1

@@ -333,7 +333,7 @@ def _bomb(pack: Callable[[bytes], bytes]) -> Mutation:
     """Now and then 100 MB of the same line; else flipped bytes."""
 
     def mutate(data: bytes, dice: random.Random) -> bytes:
-        if dice.random() > 0.002:
+        if dice.random() > 0.0005:
             return any_bytes(data, dice)
         return pack(b"cab\tc a b |\n" * (100 << 20 >> 4))
 
