@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from asr._native import lstm_step
 from asr.activity.config import TYPE, ActivityConfig, normalized
 from asr.audio.features_numpy import FeatureStream, NumpyFeatures
-from asr.audio.pauses import HOP_SECONDS, Levels, smoothed
+from asr.audio.pauses import HOP_SECONDS, Levels, LoudnessPauses, smoothed
 from asr.audio.read import Samples
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError
@@ -24,7 +24,8 @@ from asr.model_folder import from_stored, read_arrays, read_config, to_stored, w
 WEIGHTS = "model.safetensors"
 SMOOTHED_HOPS = 8  # of 10 ms, over which log-odds are averaged before they decide
 PAUSE_ODDS = 0.0  # log-odds of speech below which a hop is a pause
-SILENT_ODDS = -2.0  # log-odds of speech that a stretch without any speech reaches nowhere
+SILENT_ODDS = 1.0  # log-odds that are reached where anything is said: 2.2 or more in 400 utterances, also in noise
+JUDGED_SECONDS = 2.0  # shorter stretches are never taken for silent: a digit cut out by itself may not be noticed
 
 Floats = NDArray[np.float32]
 
@@ -159,7 +160,45 @@ class DetectedPauses:
     @staticmethod
     def silent(levels: Levels) -> bool:
         """Whether nothing is spoken in any of the hops."""
+        if len(levels) < round(JUDGED_SECONDS / HOP_SECONDS):
+            return False
         return bool(smoothed(levels, SMOOTHED_HOPS).max(initial=-np.inf) < SILENT_ODDS)
+
+
+class LoudPauses:
+    """Pauses by loudness and silence by a detector, as a `PauseFinder` for cutting recordings.
+
+    Cut at the detector's pauses, joined utterances have as many errors, or a few more where the gaps are clean
+    (`tools/bench/joined.py`). The levels (hops, 2) are the loudness and the log-odds of speech.
+    """
+
+    def __init__(self, detector: SpeechDetector) -> None:
+        rate = detector.config.features.sample_rate
+        self._loudness, self._speech = LoudnessPauses(rate), DetectedPauses(detector)
+        self._levels = [np.zeros(0), np.zeros(0)]  # loudness whose odds are not known yet; no odds, but at the end
+
+    def push(self, samples: Samples) -> Levels:
+        """The levels of the hops that can be decided after the next samples (time,)."""
+        return self._together(self._loudness.push(samples), self._speech.push(samples))
+
+    def finish(self) -> Levels:
+        """The levels of the last whole hops."""
+        return self._together(self._loudness.finish(), self._speech.finish())
+
+    def _together(self, loudness: Levels, odds: Levels) -> Levels:
+        self._levels = [np.concatenate(pair) for pair in zip(self._levels, (loudness, odds), strict=True)]
+        known = min(map(len, self._levels))
+        levels = np.stack([part[:known] for part in self._levels], axis=1)
+        self._levels = [part[known:] for part in self._levels]
+        return levels
+
+    def quiet(self, levels: Levels) -> NDArray[np.bool_]:
+        """Whether each hop is one of a pause, by loudness."""
+        return self._loudness.quiet(levels[:, 0])
+
+    def silent(self, levels: Levels) -> bool:
+        """Whether nothing is spoken in any of the hops."""
+        return self._loudness.silent(levels[:, 0]) or DetectedPauses.silent(levels[:, 1])
 
 
 def save_detector(folder: Path, config: ActivityConfig, arrays: Mapping[str, Floats], bits: int = 8) -> None:

@@ -70,7 +70,10 @@ def find_pauses(quiet: NDArray[np.bool_], min_seconds: float) -> list[Pause]:
 
 
 class PauseFinder(Protocol):
-    """Says of each 10 ms of one recording, which arrives in blocks, how much it is like speech: its level."""
+    """Says of each 10 ms of one recording, which arrives in blocks, how much it is like speech: its level.
+
+    Levels are (hops,) or (hops, values), as the finder itself reads them.
+    """
 
     def push(self, samples: Samples) -> Levels:
         """The levels (hops,) that are known after the next samples (time,); they may lag behind."""

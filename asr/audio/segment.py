@@ -78,7 +78,7 @@ class PauseCutter:
         pauses: finds them, by loudness if None.
         """
         self._pauses, self._hop = pauses or LoudnessPauses(sample_rate), int(HOP_SECONDS * sample_rate)
-        self._levels = np.zeros(0)  # of what is not yet in a segment, as far as they are known
+        self._levels = self._pauses.push(_nothing())  # of what is not yet in a segment, as far as they are known
         self._rate, self._longest = sample_rate, int(max_seconds * sample_rate)
         self._shortest_seam = min(MIN_SEAM_SECONDS, max_seconds / 2)
         self._grid = round(GRID_SECONDS * sample_rate)

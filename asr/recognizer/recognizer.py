@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from asr.activity.detector import DetectedPauses, SpeechDetector
+from asr.activity.detector import DetectedPauses, LoudPauses, SpeechDetector
 from asr.audio.pauses import LoudnessPauses, PauseFinder
 from asr.audio.source import AudioSource, OpenAudio, open_audio, open_channels
 from asr.backends import Backend, open_backend
@@ -53,7 +53,7 @@ class Recognizer:
     ) -> None:
         """tagger: of marks and capitals; None leaves words as they are recognised. numbers: digits or words.
 
-        detector: of speech, by which long recordings are cut and what is not speech is passed over; None: by loudness.
+        detector: of speech, which passes over what is none and finds the ends of utterances; None: loudness does.
         Raises ConfigError for one of another sample rate.
         """
         if detector is not None and detector.config.features.sample_rate != backend.sample_rate:
@@ -92,8 +92,9 @@ class Recognizer:
         of the search (`lm_weight`, `word_score`, `beam_size`, `threshold`, ...), over those the model was tuned to.
         greedy: take the best path, without lexicon and language model. raw: words as they are recognised, without
         marks, capitals and figures, which are set where the model's folder has a tagger. numbers: digits or words, for
-        how numbers are written in what is not raw. backend: auto, onnx or torch. device: auto, cpu
-        or cuda. threads: of the CPU for the acoustic model, 0 for all cores. note: called with lines for the user.
+        how numbers are written in what is not raw. vad: pass over what is not speech, by the detector in the model's
+        folder, if it has one; otherwise over digital silence alone. backend: auto, onnx or torch. device: auto, cpu or
+        cuda. threads: of the CPU for the acoustic model, 0 for all cores. note: called with lines for the user.
 
         Raises CheckpointError, TextError or ConfigError for what cannot be used.
         """
@@ -210,7 +211,13 @@ class Recognizer:
         return tuple(words) if self.tagger is None else for_reading(words, self.tagger, self.numbers)
 
     def pauses(self) -> PauseFinder:
-        """What finds the pauses of one recording: the detector of speech, else loudness."""
+        """What finds the pauses at which a recording is cut, and the stretches without speech."""
+        if self.detector is None:
+            return LoudnessPauses(self.backend.sample_rate)
+        return LoudPauses(self.detector)
+
+    def silences(self) -> PauseFinder:
+        """What finds the silence that ends an utterance in a stream: the detector of speech, else loudness."""
         if self.detector is None:
             return LoudnessPauses(self.backend.sample_rate)
         return DetectedPauses(self.detector)

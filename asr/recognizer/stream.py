@@ -117,7 +117,7 @@ class Stream:
         self._network = self._backend.open_stream(self.settings.chunks)
         self._decoder = _first_pass(recognizer.decoder, self._backend.package)
         self._passages = Passages(recognizer.decoder, self._backend)
-        self._endpointer = Endpointer(recognizer.pauses(), self._at, self._frame, self.settings.end_silence)
+        self._endpointer = Endpointer(recognizer.silences(), self._at, self._frame, self.settings.end_silence)
         self._frames = 0  # of the first pass
         self._undecided = np.zeros(0, np.float32)  # the latest samples, which may be of the next utterance
         self._decided = 0  # samples before them

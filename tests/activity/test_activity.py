@@ -12,7 +12,14 @@ import torch
 from click.testing import CliRunner
 
 from asr.activity.config import DEVIATION, MEAN, ActivityConfig
-from asr.activity.detector import DetectedPauses, DetectorStream, SpeechDetector, save_detector, speech_stretches
+from asr.activity.detector import (
+    DetectedPauses,
+    DetectorStream,
+    LoudPauses,
+    SpeechDetector,
+    save_detector,
+    speech_stretches,
+)
 from asr.activity.network import ActivityNetwork
 from asr.activity.task import SPOKEN, ActivityTask, ExampleConfig, frame_labels
 from asr.audio.augment import AugmentConfig
@@ -35,24 +42,6 @@ def drawn(folder, config=CONFIG) -> tuple[ActivityNetwork, SpeechDetector]:
     network = ActivityNetwork(config).eval()
     save_detector(folder, config, {name: value.numpy() for name, value in network.state_dict().items()}, bits=32)
     return network, SpeechDetector.open(folder)
-
-
-class Scripted:
-    """Pauses where it is told, in hops of 10 ms."""
-
-    def __init__(self, odds):
-        self._odds, self._samples, self._told = np.asarray(odds, float), 0, 0
-
-    def push(self, samples):
-        self._samples += len(samples)
-        levels = self._odds[self._told : self._samples // 160]
-        self._told += len(levels)
-        return levels
-
-    def finish(self):
-        return np.zeros(0)
-
-    quiet, silent = staticmethod(DetectedPauses.quiet), staticmethod(DetectedPauses.silent)
 
 
 def test_frames_are_labelled_by_their_centres():
@@ -92,18 +81,46 @@ def test_every_whole_hop_has_a_level(tmp_path, length):
     assert len(levels) >= length // 160
 
 
-def test_segments_are_cut_where_the_detector_finds_pauses_and_stretches_without_speech_are_silent():
-    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 40 * RATE).astype(np.float32)  # loudness tells nothing
-    odds = np.full(4000, 5.0)
-    odds[900:960] = odds[2000:2080] = -5.0
-    odds[2600:4000] = -5.0
-    segments = list(cut_at_pauses([samples], pauses=Scripted(odds)))
-    assert [round(segment.start / RATE, 1) for segment in segments][:3] == [0.0, 9.3, 20.4]
+class Scripted:
+    """A detector's stream that says what it is told: log-odds of each 10 ms, known 80 ms later."""
+
+    def __init__(self, odds):
+        self._odds, self._samples, self._told = np.asarray(odds, float), 0, 0
+
+    def push(self, samples):
+        self._samples += len(samples)
+        return self._until(self._samples // 160 - 8)
+
+    def finish(self):
+        return self._until(self._samples // 160)
+
+    def _until(self, hop):
+        levels = self._odds[self._told : max(self._told, hop)]
+        self._told += len(levels)
+        return levels
+
+
+@pytest.mark.parametrize("blocks", [1, 57])
+def test_stretches_without_speech_are_silent_and_cuts_fall_into_quiet_places(tmp_path, blocks):
+    _, detector = drawn(tmp_path / "vad")
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 44 * RATE).astype(np.float32)
+    for start in (9, 20, 28, 36):
+        samples[start * RATE : (start + 1) * RATE] *= 0.001
+    odds = np.full(4400, 5.0)
+    odds[2000:] = -5.0  # noise as loud as speech
+    pauses = LoudPauses(detector)
+    pauses._speech = Scripted(odds)
+    segments = list(cut_at_pauses(np.array_split(samples, blocks), pauses=pauses))
+    assert [segment.start / RATE for segment in segments] == pytest.approx([0.0, 9.5, 20.5, 28.5, 36.5], abs=0.1)
     assert np.array_equal(np.concatenate([segment.samples for segment in segments]), samples)
-    assert [segment.silent for segment in segments][:3] == [False, False, False]
-    assert segments[-1].silent
-    assert segments[-1].start >= 26 * RATE
-    assert find_pauses(DetectedPauses.quiet(odds), 0.3)[0] == pytest.approx((900, 960), abs=5)
+    assert [segment.silent for segment in segments] == [False, False, True, True, True]
+
+
+def test_short_stretches_are_not_judged():
+    assert DetectedPauses.silent(np.full(300, -5.0))
+    assert not DetectedPauses.silent(np.full(150, -5.0))
+    assert not DetectedPauses.silent(np.concatenate([np.full(300, -5.0), np.full(20, 5.0)]))
+    assert find_pauses(DetectedPauses.quiet(np.repeat([5.0, -5.0, 5.0], 60)), 0.3)[0] == pytest.approx((60, 120), abs=5)
 
 
 def test_a_detector_learns_where_speech_is(tmp_path):
@@ -165,5 +182,5 @@ def test_the_shipped_detector_finds_the_sentence_and_no_speech_in_noise():
     assert stretches[0][0] == pytest.approx(1.0, abs=0.5)
     assert stretches[-1][1] == pytest.approx(1.0 + len(samples) / RATE, abs=0.6)
     noise = 0.1 * np.random.default_rng(0).standard_normal(20 * RATE).astype(np.float32)
-    assert next(iter(cut_at_pauses([noise[: 10 * RATE]], pauses=DetectedPauses(detector)))).silent
+    assert next(iter(cut_at_pauses([noise[: 10 * RATE]], pauses=LoudPauses(detector)))).silent
     assert speech_stretches(detector, [noise]) == []

@@ -71,7 +71,7 @@ GROUPS = {
 @click.option(
     "--vad/--no-vad",
     default=True,
-    help="Find pauses by the model's detector of speech and pass over what is none, or go by loudness.  [default: vad]",
+    help="Pass over what the model's detector takes for no speech, or only what is silent.  [default: vad]",
 )
 @click.option(
     "--resume",
