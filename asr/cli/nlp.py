@@ -13,7 +13,14 @@ import click
 from asr.atomic_file import write_atomically, write_text
 from asr.cli.console import TrainingProgress, note, report
 from asr.cli.figures import new_figure, save_figure
-from asr.cli.shared_options import device_option, json_option, quiet_option, threads_option, training_options
+from asr.cli.shared_options import (
+    device_option,
+    json_option,
+    quiet_option,
+    show_config_option,
+    threads_option,
+    training_options,
+)
 from asr.cli.tag import command as tag
 from asr.train.log import EpochLog
 
@@ -47,6 +54,12 @@ def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _config_class() -> type:
+    from asr.nlp.run import ClassifierRunConfig
+
+    return ClassifierRunConfig
+
+
 @command.command("train", short_help="Train a classifier on a table.")
 @table_options
 @click.option("--dev", type=click.Path(path_type=Path), help="Table to validate on.  [default: a tenth of FILE]")
@@ -61,6 +74,7 @@ def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
     "on the validation texts.  [default: that of the configuration, best]",
 )
 @training_options
+@show_config_option(_config_class)
 @json_option()
 @quiet_option
 def train(

@@ -37,6 +37,22 @@ def json_option(text: str = "Print the result as JSON.") -> Callable[[Command], 
     return click.option("--json", "as_json", is_flag=True, help=text)
 
 
+def show_config_option(load: Callable[[], type]) -> Callable[[Command], Command]:
+    """The option --show-config, which prints a configuration of all keys. load: returns its dataclass."""
+
+    def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            from asr.config_reference import as_toml
+
+            click.echo(as_toml(load()), nl=False)
+            ctx.exit()
+
+    return click.option(
+        "--show-config", is_flag=True, is_eager=True, expose_value=False, callback=show,
+        help="Print every key of a configuration with its default and meaning.",
+    )  # fmt: skip
+
+
 def training_options(command: Command) -> Command:
     """--set, --device and --threads of a training; the command takes all as `overrides`, a list of KEY=VALUE."""
 

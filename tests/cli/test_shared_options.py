@@ -78,14 +78,15 @@ def test_quiet_leaves_errors_and_json_alone(run, tmp_path):
     assert "2 words" in run(*words)[2], "quiet was for one command only"
 
 
-def test_quiet_leaves_warnings_alone(run, tmp_path):
-    (tmp_path / "m.jsonl").write_text('{"id": "x", "audio_filepath": "none.wav", "duration": 1, "text": "a"}\n')
+def test_quiet_leaves_warnings_alone(run, tmp_path, make_wav):
+    rows = [{"id": path, "audio_filepath": str(path), "duration": 1} for path in (make_wav("a.wav").name, "none.wav")]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     code, out, err = run("data", "check", tmp_path / "m.jsonl", "--quiet", "--json")
     assert code == 1
     assert "none.wav" in err
     values = json.loads(out)
-    assert values["good"] == 0
-    assert [item["item"] for item in values["bad"]] == ["x"]
+    assert values["good"] == 1
+    assert ["none.wav" in item["item"] + item["reason"] for item in values["bad"]] == [True]
 
 
 def test_training_options_become_keys():

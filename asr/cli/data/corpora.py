@@ -143,7 +143,7 @@ def check(manifest: Path, as_json: bool) -> int:
     result = read_manifest(manifest, check_audio=True, progress=progress)
     progress.close()
     list_bad(result.bad, "cannot be used")
-    good, bad = len(result.utterances), [{"item": item.name, "reason": item.reason} for item in result.bad]
+    good, bad = len(result.utterances), [{"item": item.where, "reason": item.reason} for item in result.bad]
     report(f"{manifest}: {good} good, {len(bad)} bad", as_json, manifest=manifest, good=good, bad=bad)
     return 1 if result.bad else 0
 

@@ -11,7 +11,7 @@ from asr.cli.case_option import CASE
 from asr.cli.console import Steps, TrainingProgress, note, report
 from asr.cli.lm.text import text
 from asr.cli.lm.use import interpolate, pack, sample, score
-from asr.cli.shared_options import json_option, quiet_option, training_options
+from asr.cli.shared_options import json_option, quiet_option, show_config_option, training_options
 from asr.config import from_dict, read_toml
 from asr.data.manifest import sentences
 from asr.errors import ConfigError
@@ -116,6 +116,12 @@ def _bytes(size: str) -> int:
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
+def _config_class() -> type:
+    from asr.lm.lstm.run import LmRunConfig
+
+    return LmRunConfig
+
+
 @command.command("train", short_help="Train an LSTM language model.")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="Configuration (TOML).")
@@ -123,6 +129,7 @@ def _bytes(size: str) -> int:
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--resume", is_flag=True, help="Continue the run in OUTPUT; begin if there is none.")
 @training_options
+@show_config_option(_config_class)
 @json_option()
 @quiet_option
 def train(

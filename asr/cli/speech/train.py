@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asr.cli.console import TrainingProgress, list_bad, note, report
-from asr.cli.shared_options import json_option, quiet_option, training_options
+from asr.cli.shared_options import json_option, quiet_option, show_config_option, training_options
 from asr.config import from_dict, read_toml
-from asr.config_reference import as_toml
 from asr.data.manifest import BadItem, Manifest, read_manifest
 from asr.shipped import available_configurations, configuration_path
 from asr.train.log import EpochLog
@@ -21,12 +20,10 @@ if TYPE_CHECKING:
     from asr.gmm.run import GaussianRun, GaussianRunConfig
 
 
-def _show_config(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if value:
-        from asr.acoustic.run import AcousticRunConfig
+def _config_class() -> type:
+    from asr.acoustic.run import AcousticRunConfig
 
-        click.echo(as_toml(AcousticRunConfig), nl=False)
-        ctx.exit()
+    return AcousticRunConfig
 
 
 @click.command()
@@ -49,14 +46,7 @@ def _show_config(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="Processes that share out each step's batches (train.accumulate must be a multiple).",
 )
 @training_options
-@click.option(
-    "--show-config",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_show_config,
-    help="Print every key of a configuration with its default and meaning.",
-)
+@show_config_option(_config_class)
 @json_option()
 @quiet_option
 def command(
