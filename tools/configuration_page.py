@@ -15,7 +15,8 @@ from asr.shipped import available_configurations, configuration_path
 HEAD = """# Configuration
 
 A configuration is a TOML file: keys of a section such as `train` stand under `[train]`. `--set train.epochs=5`
-changes a key for a run. `--show-config`, where a command has it, prints a file of all keys with their defaults and meanings.
+changes a key for a run. `--show-config`, where a command has it, prints a file of all keys with their defaults and
+meanings.
 
 """
 # Titles, what stands below them, the dataclasses, the sections of their keys.
