@@ -92,7 +92,7 @@ def train(
       model.pooling        max, mean, attention, concat
       train.epochs         passes over the table
       vectors              file of word vectors to start from
-      language_model       folder from `asr lm train` to start from
+      language_model       folder from `asr lm train` to start from, or `shipped`: the English model's
 
     \b
     Example: asr nlp train reviews.csv --output model --set train.epochs=5

@@ -18,6 +18,7 @@ from asr.nlp.model import ClassifierConfig, TextClassifier
 from asr.nlp.table import Table
 from asr.nlp.task import BatchConfig, ClassifierTask, FineTuneConfig
 from asr.nlp.words import STOP_WORDS, Vocabulary, read_vectors, shortened, words_of
+from asr.shipped import neural_lm_path
 from asr.train.config import TrainConfig
 from asr.train.log import FinalLog, Report
 from asr.train.loop import Trainer
@@ -46,7 +47,8 @@ class ClassifierRunConfig:
     most_words: int = 60_000  # in the vocabulary
     stop_words: bool = False  # leave out words such as `the`
     vectors: str = ""  # text file of word vectors to start from
-    # Folder from `asr lm train` to start from. The classifier takes its words and sizes; see `fine_tune`.
+    # Folder from `asr lm train` to start from, or `shipped` for the English model's. The classifier takes its words and
+    # sizes; see `fine_tune`.
     language_model: str = ""
     fine_tune: FineTuneConfig = field(default_factory=FineTuneConfig)
     # What the model answers with: lstm, tf-idf, both (a mixture), or best: what has the least log loss on the
@@ -105,7 +107,9 @@ def train_classifier(
     read = Vocabulary.of((words[row] for row in rows), config.min_count, config.most_words)
     torch.manual_seed(config.train.seed)
     if config.language_model:
-        model, vocabulary = from_language_model(Path(config.language_model), config.model, len(classes), read.words)
+        model, vocabulary = from_language_model(
+            Path(neural_lm_path(config.language_model) or ""), config.model, len(classes), read.words
+        )
     else:
         vocabulary = read
         model = TextClassifier(config.model, len(vocabulary.words), len(classes))

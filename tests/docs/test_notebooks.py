@@ -15,9 +15,16 @@ FOLDER = ROOT / "docs" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # What each must print, by a part of it.
 PRINTS = {
-    "transcribe": ["and said that he had never seen such a beautiful", "00:00:0", "blank is the likeliest token of", "mean of the forget gates 0."],
-    "compare": ["monophone  7 of 300 wrong", "bilstm     1 of 300 wrong", "better in 7 utterances, worse in 1: p = 0.069"],
-    "forecast": ["MASE", "recommended: ", "by a backtest from 3 origins", "mean error against what made the sales: "],
+    "transcribe": [
+        "and said that he had never seen such a beautiful", "00:00:0", "blank is the likeliest token of",
+        "mean of the forget gates 0.",
+    ],
+    "compare": [
+        "monophone  7 of 300 wrong", "bilstm     1 of 300 wrong", "better in 7 utterances, worse in 1: p = 0.069",
+    ],
+    "forecast": [
+        "MASE", "recommended: ", "by a backtest from 3 origins", "mean error against what made the sales: ",
+    ],
 }  # fmt: skip
 
 
