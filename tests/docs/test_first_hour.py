@@ -84,6 +84,7 @@ def test_a_fresh_clone_is_installed_and_transcribes_in_two_minutes(tmp_path):
     assert seconds < 120
 
 
+@pytest.mark.timeout(1800)  # by the clock, where the machine is shared; the limit in CPU time is below
 def test_twenty_clips_tune_a_model_in_ten_minutes(typed, data):
     """The commands of docs/adapt.md, on the first twenty clips of AN4's training part that are 2 s long or more."""
     page = (DOCS / "adapt.md").read_text()
@@ -103,6 +104,7 @@ def test_twenty_clips_tune_a_model_in_ten_minutes(typed, data):
     printed, minutes = typed(prepare, adapt, use)
     assert printed.strip()
     assert (typed.folder / "mine" / "config.json").exists()
+    print(f"{minutes:.1f} minutes of CPU")
     assert minutes < 10
 
 

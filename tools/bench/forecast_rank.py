@@ -1,12 +1,12 @@
 """Ranks of `asr forecast predict`'s default beside statsforecast's automatic models, on series kept out of its making.
 
-    python tools/bench/forecast_rank.py CORPORA ERRORS.csv
+    python tools/bench/forecast_rank.py CORPORA tools/bench/forecast_rank.csv
 
 CORPORA contains series/m3/M3.csv.gz and series/m4/Weekly-*. Of each period as many series as `COUNTS` says are drawn,
 none of those that the settings of `asr.forecast.automatic` were chosen on. Each method forecasts the competition's test
 part of each series once, all with the same season. A rank is by the absolute error, 1 the least; methods that tie share
-the mean of their ranks. ERRORS.csv gets sMAPE (per cent) and MASE of each forecast; a run goes on where an earlier one
-stopped, and what is finished is printed alone if the file has all series.
+the mean of their ranks. The file gets sMAPE (per cent) and MASE of each forecast; a run goes on where an earlier one
+stopped, and the tables are printed at the end.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def ranks(errors: Floats) -> Floats:
 
 
 def table(rows: list[list[str]]) -> str:
-    """Mean rank, sMAPE and MASE of each method over the rows of ERRORS.csv, as Markdown."""
+    """Mean rank, sMAPE and MASE of each method over the rows of the file of errors, as Markdown."""
     values = np.array([[float(cell) for cell in row[2:]] for row in rows]).reshape(len(rows), len(METHODS), 2)
     by_rank = ranks(values[:, :, 1]).mean(axis=0)
     lines = ["| method | mean rank | sMAPE | MASE |", "|---|---|---|---|"]
