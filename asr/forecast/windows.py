@@ -26,7 +26,8 @@ WindowModel = Callable[[Floats, NDArray[np.int64]], Floats]
 
 NAIVE = ("last-value", "seasonal-naive")
 AVERAGE = "average"  # of the learned methods before it
-METHODS = (*NAIVE, *LINEAR, *RECURRENT, AVERAGE)
+SEGRNN_COLUMNS = "segrnn-columns"  # with an embedding for each column, as SegRNN has it (Lin et al. 2023)
+METHODS = (*NAIVE, *LINEAR, *RECURRENT, SEGRNN_COLUMNS, AVERAGE)
 AT_ONCE = 4096  # windows
 
 
@@ -134,7 +135,7 @@ def _model(name: str, parts: Parts, season: int, seed: int, note: Note | None) -
         linear.choose_ridge(*train, *parts.windows(parts.held))
         linear.learn(*train)
         return lambda left, _: linear.forecast_windows(left)
-    if name not in RECURRENT:
+    if name not in (*RECURRENT, SEGRNN_COLUMNS):
         raise ConfigError(f"unknown method '{name}'; known: {', '.join(METHODS)}.")
     return _recurrent(name, parts, season, seed, note)
 
@@ -147,7 +148,9 @@ def _recurrent(name: str, parts: Parts, season: int, seed: int, note: Note | Non
     columns, time = parts.values.shape
     shifts = time * np.arange(columns)[:, None]
     train, held = ((shifts + starts).reshape(-1) for starts in (parts.train, parts.held))
-    config = window_config(name, parts.look_back, parts.horizon, season, len(train), columns, seed)
+    series = columns if name == SEGRNN_COLUMNS else 0
+    kind = name.removesuffix("-columns")
+    config = window_config(kind, parts.look_back, parts.horizon, season, len(train), series, seed)
 
     def show(entry: StepLog | EpochLog | FinalLog) -> None:
         if note is not None and isinstance(entry, EpochLog):
