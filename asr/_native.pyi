@@ -86,6 +86,37 @@ class LexiconReader:
         """The words with line breaks between them; the tokens of all spellings, the spellings' offsets among them, and
         the index of each one's word. None: the file was not understood."""
 
+class Pronouncer:
+    """The most probable pronunciations of words by an n-gram over pairs of a letter with phones."""
+
+    def __init__(
+        self,
+        order: int,
+        start: int,
+        letters: NDArray[np.int32],
+        phone_starts: NDArray[np.int64],
+        phones: NDArray[np.int32],
+        context_starts: NDArray[np.int64],
+        context_pairs: NDArray[np.int32],
+        weights: NDArray[np.float64],
+        totals: NDArray[np.float64],
+        next_starts: NDArray[np.int64],
+        next_pairs: NDArray[np.int32],
+        next_counts: NDArray[np.float64],
+    ) -> None:
+        """order: pairs in the longest n-grams. start: the pair before a word's first. letters: of each pair; its phones
+        have the indices from phone_starts[i] to phone_starts[i + 1]. Each context's pairs, the oldest first, those that
+        follow it and their counts likewise; weights: of the shorter context, in counts; totals: counts of all that
+        follows. Of equally probable ways that whose phones have the lower numbers comes first."""
+
+    def best(self, letters: Sequence[int], beam: int) -> list[tuple[float, list[int]]]:
+        """ln P and phones of the best ways to say a word, which ends with the end's letter, best first.
+
+        Raises ValueError for a letter that there is not."""
+
+    def probability(self, context: Sequence[int], pair: int) -> float:
+        """P(pair | context), the oldest pair first."""
+
 class WordIndex:
     """Words by number, and numbers by word."""
 

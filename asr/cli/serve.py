@@ -9,6 +9,7 @@ import click
 
 from asr.cli.console import note, warn
 from asr.cli.shared_options import device_option, quiet_option, threads_option
+from asr.cli.speech.reading_options import numbers_option, raw_option
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, language_options
 from asr.decode.build import SearchOptions
 from asr.extras import require
@@ -24,6 +25,8 @@ KEYS_VARIABLE = "ASR_API_KEYS"
 @click.option("--model", help=f"{MODEL_HELP}  [default: english]")
 @click.option("--language", default="en", show_default=True, help="Of the model; requests for others are refused.")
 @language_options
+@raw_option
+@numbers_option
 @device_option
 @backend_option
 @threads_option
@@ -42,9 +45,9 @@ KEYS_VARIABLE = "ASR_API_KEYS"
 @click.option("--streams", default=16, show_default=True, type=click.IntRange(0), help="Live streams at once.")
 @quiet_option
 def command(
-    host: str, port: int, model: str | None, language: str, search: SearchOptions, device: str, backend: str,
-    threads: int, api_key_file: Path | None, origins: tuple[str, ...], workers: int, max_waiting: int, max_mb: float,
-    max_minutes: float, request_seconds: float, streams: int,
+    host: str, port: int, model: str | None, language: str, search: SearchOptions, raw: bool, numbers: str, device: str,
+    backend: str, threads: int, api_key_file: Path | None, origins: tuple[str, ...], workers: int, max_waiting: int,
+    max_mb: float, max_minutes: float, request_seconds: float, streams: int,
 ) -> int:  # fmt: skip
     """Serve transcription over HTTP and WebSockets, with a page at /.
 
@@ -82,5 +85,7 @@ def command(
     )
     if (warning := settings.warning()) is not None:
         warn(warning)
-    recognizer = Recognizer.from_options(model, search, backend=backend, device=device, threads=threads, note=note)
+    recognizer = Recognizer.from_options(
+        model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+    )
     return 0 if serve(create_app(recognizer, settings), note) else 1

@@ -1,6 +1,7 @@
 // The readers of text, for Python. They work with the lock held: blocks are small.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
@@ -10,6 +11,7 @@
 #include "lexicon.hpp"
 #include "numpy_arrays.hpp"
 #include "processor.hpp"
+#include "pronouncer.hpp"
 #include "words.hpp"
 
 using namespace nanobind::literals;
@@ -56,6 +58,32 @@ void bind_text(nb::module_& module) {
       .def(nb::init<const std::vector<std::string>&>(), "tokens"_a)
       .def("feed", [](LexiconReader& reader, const nb::bytes& block) { return reader.feed(view(block)); }, "block"_a)
       .def("finish", &finish_lexicon);
+  nb::class_<Pronouncer>(module, "Pronouncer")
+      .def("__init__",
+           [](Pronouncer* self, std::int32_t order, std::int32_t start, const Vector<std::int32_t>& letters,
+              const Vector<std::int64_t>& phone_starts, const Vector<std::int32_t>& phones,
+              const Vector<std::int64_t>& context_starts, const Vector<std::int32_t>& context_pairs,
+              const Vector<double>& weights, const Vector<double>& totals, const Vector<std::int64_t>& next_starts,
+              const Vector<std::int32_t>& next_pairs, const Vector<double>& next_counts) {
+             new (self) Pronouncer(order, {copied(letters), copied(phone_starts), copied(phones), start},
+                                   {copied(context_starts), copied(context_pairs), copied(weights), copied(totals),
+                                    copied(next_starts), copied(next_pairs), copied(next_counts)});
+           },
+           "order"_a, "start"_a, "letters"_a, "phone_starts"_a, "phones"_a, "context_starts"_a, "context_pairs"_a,
+           "weights"_a, "totals"_a, "next_starts"_a, "next_pairs"_a, "next_counts"_a)
+      .def("best",
+           [](const Pronouncer& pronouncer, const std::vector<std::int32_t>& letters, std::size_t beam) {
+             std::vector<std::pair<double, std::vector<std::int32_t>>> ways;
+             for (Pronouncer::Way& way : pronouncer.best(letters, beam))
+               ways.emplace_back(way.score, std::move(way.phones));
+             return ways;
+           },
+           "letters"_a, "beam"_a)
+      .def("probability",
+           [](const Pronouncer& pronouncer, const std::vector<std::int32_t>& context, std::int32_t pair) {
+             return pronouncer.probability(context, pair);
+           },
+           "context"_a, "pair"_a);
   nb::class_<WordIndex>(module, "WordIndex")
       .def("__init__",
            [](WordIndex* self, const Vector<std::uint8_t>& text, const Vector<std::int32_t>& starts,

@@ -10,12 +10,18 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from itertools import chain
+from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from asr._native import Pronouncer
 from asr.errors import TextError
 from asr.text.lexicon import Pronunciations
 
 Phones = tuple[str, ...]
+Kind = TypeVar("Kind", np.int32, np.float64)
 Pair = tuple[str, Phones]
 Context = tuple[Pair, ...]
 Counts = Mapping[Context, Mapping[Pair, int]]  # of the pairs that follow a context
@@ -31,14 +37,6 @@ START: Pair = ("<s>", ())
 END: Pair = ("</s>", ())
 
 
-class Hypothesis(NamedTuple):
-    """One pronunciation of the letters so far."""
-
-    score: float  # ln P
-    history: tuple[Pair, ...]  # the most recent pairs
-    phones: Phones
-
-
 class LetterToSound:
     """A letter-to-sound model. `train` one on a pronouncing dictionary, or `asr.text.letter_to_sound_file.read` one."""
 
@@ -50,10 +48,10 @@ class LetterToSound:
         pairs of a letter.
         """
         self.order, self.counts, self.weights, self.choices = order, counts, weights, choices
-        self._totals = {context: sum(nexts.values()) for context, nexts in counts.items()}
-        self._probabilities: dict[tuple[tuple[Pair, ...], str], list[float]] = {}
-        self._word = ""  # the previous word, and the best hypotheses after each of its letters
-        self._beams = [[Hypothesis(0.0, (START,), ())]]
+        self._letters = {letter: number for number, letter in enumerate(choices)}
+        pairs = [START, *(pair for options in choices.values() for pair in options)]
+        self._phones = sorted({phone for _, said in pairs for phone in said})
+        self._search = _compiled(self, pairs, self._phones)
 
     @classmethod
     def train(cls, dictionary: Pronunciations, order: int = ORDER, rare: Sequence[int] = ()) -> LetterToSound:
@@ -84,10 +82,7 @@ class LetterToSound:
         return cls(order, kept, weights, choices)
 
     def pronounce(self, word: str) -> Phones | None:
-        """The most probable phones of a word, or None if it has a letter that does not occur in the dictionary.
-
-        Words in alphabetical order are fastest: the search reuses the letters that a word shares with the previous one.
-        """
+        """The most probable phones of a word, or None if it has a letter that does not occur in the dictionary."""
         return next(iter(self.pronunciations(word, 1)), None)
 
     def pronunciations(self, word: str, most: int = 1, within: float = WITHIN) -> list[Phones]:
@@ -97,44 +92,53 @@ class LetterToSound:
         """
         if any(letter not in self.choices for letter in word):
             return []
-        shared = _common_prefix(word, self._word)
-        self._word, self._beams = word, self._beams[: shared + 1]
-        for letter in word[shared:]:
-            self._beams.append(self._extended(self._beams[-1], letter))
         ways: dict[Phones, float] = {}
-        for ended in self._extended(self._beams[-1], END[0]):
-            if ended.phones:
-                ways.setdefault(ended.phones, ended.score)
+        for score, said in self._search.best([self._letters[letter] for letter in (*word, END[0])], BEAM):
+            if said:
+                ways.setdefault(tuple(self._phones[phone] for phone in said), score)
         best = max(ways.values(), default=0.0)
         return [phones for phones, score in ways.items() if score >= best - within][:most]
 
-    def _extended(self, beam: list[Hypothesis], letter: str) -> list[Hypothesis]:
-        """The best hypotheses after one more letter, best first."""
-        longer = []
-        for score, history, phones in beam:
-            probabilities = self._distribution(history, letter)
-            for pair, probability in zip(self.choices[letter], probabilities, strict=True):
-                recent = (*history, pair)[-(self.order - 1) :]
-                longer.append(Hypothesis(score + math.log(probability), recent, phones + pair[1]))
-        return sorted(longer, key=lambda hypothesis: (-hypothesis.score, hypothesis.phones))[:BEAM]
 
-    def _distribution(self, context: tuple[Pair, ...], letter: str) -> list[float]:
-        """The probability of each of the letter's pairs after a context, by Witten & Bell 1991:
-        P(p|c) = (count(c p) + weight(c) P(p|shorter c)) / (count(c) + weight(c))."""
-        known = self._probabilities.get((context, letter))
-        if known is not None:
-            return known
-        nexts = self.counts.get(context)
-        lower = self._distribution(context[1:], letter) if context else [1e-6] * len(self.choices[letter])
-        if nexts is None:
-            return lower
-        weight, total = self.weights[context], self._totals[context]
-        probabilities = [
-            (nexts.get(pair, 0) + weight * backed_off) / (total + weight)
-            for pair, backed_off in zip(self.choices[letter], lower, strict=True)
-        ]
-        self._probabilities[context, letter] = probabilities
-        return probabilities
+def _compiled(model: LetterToSound, pairs: Sequence[Pair], phones: Sequence[str]) -> Pronouncer:
+    """The search of a model on flat arrays. Raises ValueError for counts that cannot be.
+
+    pairs: that of the start first. phones: in order, so that of equally probable pronunciations the first is chosen.
+    """
+    letters = {letter: number for number, letter in enumerate(model.choices)}
+    phone_ids = {phone: number for number, phone in enumerate(phones)}
+    ids = {pair: number for number, pair in enumerate(pairs)}
+    said = [[phone_ids[phone] for phone in pair[1]] for pair in pairs]
+    # Contexts with pairs that are too rare to be chosen are never asked for.
+    contexts = [
+        (context, [ids[pair] for pair in context], nexts)
+        for context, nexts in model.counts.items()
+        if all(pair in ids for pair in context)
+    ]
+    follow = [[(ids[pair], count) for pair, count in nexts.items() if pair in ids] for _, _, nexts in contexts]
+    return Pronouncer(
+        order=model.order,
+        start=0,
+        letters=np.array([letters.get(letter, len(letters)) for letter, _ in pairs], np.int32),
+        phone_starts=_starts(said),
+        phones=_joined(said, np.int32),
+        context_starts=_starts([numbers for _, numbers, _ in contexts]),
+        context_pairs=_joined([numbers for _, numbers, _ in contexts], np.int32),
+        weights=np.array([model.weights[context] for context, _, _ in contexts], np.float64),
+        totals=np.array([sum(nexts.values()) for _, _, nexts in contexts], np.float64),
+        next_starts=_starts(follow),
+        next_pairs=_joined([[pair for pair, _ in nexts] for nexts in follow], np.int32),
+        next_counts=_joined([[count for _, count in nexts] for nexts in follow], np.float64),
+    )
+
+
+def _starts(parts: Sequence[Sequence[object]]) -> NDArray[np.int64]:
+    """Where each part begins among all their values, and where the last one ends."""
+    return np.cumsum([0, *map(len, parts)], dtype=np.int64)
+
+
+def _joined(parts: Sequence[Sequence[int]], kind: type[Kind]) -> NDArray[Kind]:
+    return np.fromiter(chain.from_iterable(parts), kind)
 
 
 def _frequent_ngrams(counts: Counts, rare: Sequence[int]) -> Counts:
@@ -145,12 +149,6 @@ def _frequent_ngrams(counts: Counts, rare: Sequence[int]) -> Counts:
         for context, nexts in counts.items()
     }
     return {context: nexts for context, nexts in kept.items() if nexts}
-
-
-def _common_prefix(word: str, other: str) -> int:
-    """The number of letters that both words begin with."""
-    pairs = enumerate(zip(word, other, strict=False))
-    return next((place for place, (left, right) in pairs if left != right), min(len(word), len(other)))
 
 
 def _frequent(pairs: Counter[Pair]) -> list[Pair]:

@@ -29,6 +29,7 @@ from asr.recognizer.ray_files import SHARD_FILES
 from asr.recognizer.stream import StreamSettings
 from asr.recognizer.subtitles import DEFAULT_STYLE
 from asr.serve.settings import ServerSettings
+from asr.serve.subtitles import MAX_WORDS
 from tests.docs.test_figures import MINI, NAMES, OUTSIDE, is_from, lines_of
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,7 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
         "recordings (8) are being transcribed": [429, SERVER.workers, SERVER.max_waiting],
         "the server is stopping": [503, SERVER.request_seconds],
         "characters or more, in the variable": [16],
+        "words in order. The answer is": [MAX_WORDS],
         **{f"| {status} |": [status] for status in (400, 401, 403, 404)},
     },
     "streaming.md": {
