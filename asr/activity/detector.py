@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from asr._native import lstm_step
 from asr.activity.config import TYPE, ActivityConfig, normalized
 from asr.audio.features_numpy import FeatureStream, NumpyFeatures
-from asr.audio.pauses import HOP_SECONDS, Levels, LoudnessPauses, smoothed
+from asr.audio.pauses import HOP_SECONDS, Levels, LoudnessPauses, PauseFinder, smoothed
 from asr.audio.read import Samples
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError
@@ -199,6 +199,16 @@ class LoudPauses:
     def silent(self, levels: Levels) -> bool:
         """Whether nothing is spoken in any of the hops."""
         return self._loudness.silent(levels[:, 0]) or DetectedPauses.silent(levels[:, 1])
+
+
+def pauses_by(detector: SpeechDetector | None, sample_rate: int) -> PauseFinder:
+    """What finds the pauses at which a recording is cut, and the stretches without speech; None: loudness alone."""
+    return LoudnessPauses(sample_rate) if detector is None else LoudPauses(detector)
+
+
+def silences_by(detector: SpeechDetector | None, sample_rate: int) -> PauseFinder:
+    """What finds the silence that ends an utterance in a stream; None: loudness alone."""
+    return LoudnessPauses(sample_rate) if detector is None else DetectedPauses(detector)
 
 
 def save_detector(folder: Path, config: ActivityConfig, arrays: Mapping[str, Floats], bits: int = 8) -> None:

@@ -29,7 +29,7 @@ def _default_training() -> TrainConfig:
 
 def _default_augmentation() -> AugmentConfig:
     return AugmentConfig(
-        speeds=(), reverb_probability=0.15, room_probability=0.15, noise_probability=0.2, recorded_probability=0.5,
+        speeds=(), reverb_probability=0.15, room_probability=0.15, noise_probability=0.3,
         recorded_snr_db=(0.0, 25.0), noise_snr_db=(0.0, 30.0), clipping_probability=0.05, telephone_probability=0.1,
         messenger_probability=0.03, gain_probability=0.6, gain_db=(-30.0, 15.0), low_pass_probability=0.05,
         codec_probability=0.1,

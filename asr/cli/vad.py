@@ -85,6 +85,7 @@ def train(
       model.hidden_size       units of the LSTM
       examples.per_epoch      examples of 16 s an epoch
       augment.noise_folder    of recorded noise: a folder of audio files for each kind
+      augment.recorded_probability  share of examples with noise from there
       augment.noise_kinds     which of these to train with
       dev_kinds               which of these to validate with
 

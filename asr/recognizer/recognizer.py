@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from asr.activity.detector import DetectedPauses, LoudPauses, SpeechDetector
-from asr.audio.pauses import LoudnessPauses, PauseFinder
+from asr.activity.detector import SpeechDetector, pauses_by
 from asr.audio.source import AudioSource, OpenAudio, open_audio, open_channels
 from asr.backends import Backend, open_backend
 from asr.callbacks import Note, Progress
@@ -210,18 +209,6 @@ class Recognizer:
         """The words, with what is to be read of them unless they are to stay raw."""
         return tuple(words) if self.tagger is None else for_reading(words, self.tagger, self.numbers)
 
-    def pauses(self) -> PauseFinder:
-        """What finds the pauses at which a recording is cut, and the stretches without speech."""
-        if self.detector is None:
-            return LoudnessPauses(self.backend.sample_rate)
-        return LoudPauses(self.detector)
-
-    def silences(self) -> PauseFinder:
-        """What finds the silence that ends an utterance in a stream: the detector of speech, else loudness."""
-        if self.detector is None:
-            return LoudnessPauses(self.backend.sample_rate)
-        return DetectedPauses(self.detector)
-
     def stream(self, rate: int, settings: StreamSettings | None = None) -> Stream:
         """A recording that arrives in blocks of samples of that rate, in Hz: see `Stream`."""
         return Stream(self, rate, settings)
@@ -237,7 +224,9 @@ class Recognizer:
         """The words of one channel of a recording, and its length in seconds."""
         words = [] if journal is None else journal.words(channel)
         start = 0 if journal is None else journal.stop(channel)
-        segments = SegmentLogProbs(self.backend, audio, progress, start, self.pauses())
+        segments = SegmentLogProbs(
+            self.backend, audio, progress, start, pauses_by(self.detector, self.backend.sample_rate)
+        )
         passages = Passages(self.decoder, self.backend)
         fresh: list[Word] = []
         for segment in segments:

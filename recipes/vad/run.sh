@@ -2,8 +2,8 @@
 # Voice activity: a one-directional LSTM that says where somebody speaks, beside loudness and Silero's detector.
 #   ./run.sh --data FOLDER [--model english] [--work exp] [--stage 1] [--stop-stage 3]
 # FOLDER holds commonvoice-part, vctk-part, LibriSpeech/train-clean-5 and noise, a folder of clips a kind. MODEL is the
-# acoustic model that aligns the texts, which takes a few minutes. Stage 2 takes about half an hour of one core, stage 3
-# compares with Silero's detector where its package is installed (pip install silero-vad).
+# acoustic model that aligns the texts, which takes a few minutes. Stage 2 takes about half an hour of one core. The bench
+# tools/bench/vad.py compares with Silero's detector; RESULTS.md has the figures.
 
 model=english
 cd "$(dirname "$0")"; . ../stages.sh
@@ -21,6 +21,6 @@ if at 2 "the detector"; then
   asr vad train "$work/cv.jsonl" "$work/vctk.jsonl" "$work/read.jsonl" --dev "$work/dev.jsonl" --model "$model" \
     --config conf/lstm.toml --set augment.noise_folder="$data/noise" --output "$work/vad" --resume
 fi
-if at 3 "beside others, in noise of kinds that were not trained on"; then
-  python ../../tools/bench/vad.py "$work/vad/training/dev.jsonl" --noise "$data/noise" --model "$work/vad"
+if at 3 "where it finds speech in a recording"; then
+  asr vad apply ../../tests/speech/hello.flac --model "$work/vad"
 fi

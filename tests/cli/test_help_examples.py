@@ -39,6 +39,7 @@ NOT_RUN = {
     "asr adapt": "minutes of CPU; tests/recognizer/test_adaptation.py adapts a tiny model",
     "asr serve": "serves until it is stopped; tests/serve starts one",
     "asr nlp tag": "needs books and a tagger; tests/nlp/test_tagging.py makes both",
+    "asr vad train": "half an hour of CPU; tests/activity trains a small one",
     "asr data download": DOWNLOADS,
     "asr evaluate": DOWNLOADS,
     "asr data import": CORPUS,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from asr.acoustic.run import AcousticRunConfig
+from asr.activity.run import ActivityRunConfig
 from asr.config import from_dict, read_toml
 from asr.data.importers import import_corpus, keep_where
 from asr.gmm.config import GAUSSIAN
@@ -26,7 +27,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 SCRIPTS = sorted([*RECIPES.glob("*/run.sh"), *RECIPES.glob("*/ladder.sh")])
 OTHER_KINDS = {
     "librispeech_lm": LmRunConfig, "wikitext2": LmRunConfig, "trec": ClassifierRunConfig, "sst2": ClassifierRunConfig,
-    "imdb": ClassifierRunConfig, "marks": TaggerRunConfig,
+    "imdb": ClassifierRunConfig, "marks": TaggerRunConfig, "vad": ActivityRunConfig,
 }  # fmt: skip
 TEXTS: dict[str, tuple[str, dict[str, Any]]] = {  # test part of each recipe of texts, how it is read
     "trec": ("trec/TREC.test.all", {"lines": True, "encoding": "latin-1"}),
