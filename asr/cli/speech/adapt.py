@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from asr.cli.console import note
-from asr.cli.speech.search_options import MODEL_HELP, device_option
+from asr.cli.shared_options import device_option, json_option, quiet_option, threads_option
+from asr.cli.speech.search_options import MODEL_HELP
 from asr.shipped import model_folder
 
 
@@ -35,10 +36,12 @@ from asr.shipped import model_folder
 )
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @device_option
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@threads_option
+@json_option("Print the figures as JSON.")
+@quiet_option
 def command(
     model: str | None, texts: tuple[Path, ...], audio: Path | None, words: tuple[Path, ...], dev: Path | None,
-    output: Path, device: str, as_json: bool,
+    output: Path, device: str, threads: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Adapt a model to a domain, to names, to a voice: texts, words and recordings, each alone or together.
 
@@ -55,7 +58,15 @@ def command(
     from asr.score.report import render_test
 
     outcome = adapt(
-        model_folder(model), output, texts=texts, audio=audio, dev=dev, words=words, device=device, note=note
+        model_folder(model),
+        output,
+        texts=texts,
+        audio=audio,
+        dev=dev,
+        words=words,
+        device=device,
+        threads=threads,
+        note=note,
     )
     figures: dict[str, object] = {}
     if outcome.language is not None:
