@@ -6,7 +6,6 @@ import dataclasses
 import inspect
 import io
 import tokenize
-import typing
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -26,20 +25,23 @@ class Key(NamedTuple):
     meaning: str
 
 
-def describe_keys(cls: type, where: str = "") -> Iterator[Key]:
+def describe_keys(cls: type, where: str = "", values: Any = None) -> Iterator[Key]:
     """The keys of a dataclass and of those within it, in order.
 
-    A field's meaning is the comment behind it, or else the lines of comment above it, as far as they touch it.
+    A field's meaning is the comment behind it, or else the lines of comment above it, as far as they touch it. values:
+    an object of the class that has the defaults; by default a new one.
     """
+    values = cls() if values is None else values
     meanings = _comments(cls)
-    hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
-        hint = hints[field.name]
-        if dataclasses.is_dataclass(hint):
-            yield from describe_keys(typing.cast(type, hint), f"{where}{field.name}.")
+        value = getattr(values, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from describe_keys(type(value), f"{where}{field.name}.", value)
+            continue
+        if isinstance(value, dict):  # not a key: what the data say
             continue
         unit = next((unit for ending, unit in UNITS if field.name.endswith(ending)), "")
-        yield Key(f"{where}{field.name}", _as_toml(field.default), unit, meanings.get(field.name, ""))
+        yield Key(f"{where}{field.name}", _as_toml(value), unit, meanings.get(field.name, ""))
 
 
 def as_toml(cls: type) -> str:
@@ -56,10 +58,10 @@ def as_toml(cls: type) -> str:
     return "\n".join(lines).strip() + "\n"
 
 
-def as_markdown(cls: type) -> str:
-    """A table of the keys."""
+def as_markdown(cls: type, where: str = "") -> str:
+    """A table of the keys. where: the section that they stand in, with a point behind it."""
     rows = ["| key | default | unit | meaning |", "|---|---|---|---|"]
-    for key in describe_keys(cls):
+    for key in describe_keys(cls, where):
         meaning = key.meaning.replace("|", "\\|")
         rows.append(f"| `{key.name}` | `{key.default}` | {key.unit} | {meaning} |")
     return "\n".join(rows) + "\n"

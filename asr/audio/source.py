@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.atomic_file import temporary_folder
 from asr.audio.read import BLOCK_SECONDS, SAMPLE_RATE, Samples, audio_info, one_channel, read_blocks, resample
+from asr.audio.spool import Waiting, is_stream, spooled
 from asr.errors import AudioError, ConfigError
 
 AudioSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | NDArray[np.generic]
@@ -60,16 +59,18 @@ def open_audio(
     name: str | None = None,
     sample_rate: int = SAMPLE_RATE,
     partial: bool = False,
+    waiting: Waiting = lambda: None,
 ) -> Iterator[OpenAudio]:
     """Audio of any source, read block by block at `sample_rate` Hz.
 
     rate: of samples that are passed in, in Hz. name: what to call the audio in results and messages. partial: take what
-    can be read of a file that ends early.
+    can be read of a file that ends early. waiting: called several times a second while a pipe gives nothing; what it
+    raises ends the reading.
 
     Bytes and open files go through a temporary file, which only the user can read and which is removed afterwards: thus
     they have every format and every check that files have, and a long recording never lies in memory as a whole.
     """
-    with _located(source, rate, name) as (place, label):
+    with _located(source, rate, name, waiting) as (place, label):
         yield _opened(place, label, rate, sample_rate, partial, None)
 
 
@@ -81,9 +82,10 @@ def open_channels(
     name: str | None = None,
     sample_rate: int = SAMPLE_RATE,
     partial: bool = False,
+    waiting: Waiting = lambda: None,
 ) -> Iterator[list[OpenAudio]]:
     """Each channel of a recording as audio of its own, in order. Arguments and errors as in `open_audio`."""
-    with _located(source, rate, name) as (place, label):
+    with _located(source, rate, name, waiting) as (place, label):
         if isinstance(place, Path):
             with _named(place, label):
                 channels = audio_info(place).channels
@@ -104,7 +106,7 @@ def url_refused(path: str) -> AudioError:
 
 @contextmanager
 def _located(
-    source: AudioSource, rate: int | None, name: str | None
+    source: AudioSource, rate: int | None, name: str | None, waiting: Waiting
 ) -> Iterator[tuple[Path | NDArray[np.generic], str]]:
     """The file that audio lies in, for the length of the block, or its samples; and its name."""
     if isinstance(source, str | os.PathLike):
@@ -112,20 +114,20 @@ def _located(
         if is_url(os.fspath(source)):
             raise url_refused(os.fspath(source))
         path = Path(source)
-        if _is_stream(path):
-            with path.open("rb") as file, _spooled(file, name or str(source)) as copy:
+        if is_stream(path):
+            with spooled(path, name or str(source), waiting) as copy:
                 yield copy, name or str(source)
         else:
             yield path, name or os.fspath(source)
     elif isinstance(source, bytes | bytearray | memoryview):
         _refuse_rate(rate)
-        with _spooled(bytes(source), name or UNNAMED) as copy:
+        with spooled(bytes(source), name or UNNAMED) as copy:
             yield copy, name or UNNAMED
     elif not isinstance(source, np.ndarray) and hasattr(source, "read"):
         _refuse_rate(rate)
         given = getattr(source, "name", None)
         label = name or (given if isinstance(given, str) else UNNAMED)
-        with _spooled(source, label) as copy:
+        with spooled(source, label, waiting) as copy:
             yield copy, label
     else:
         yield np.asarray(source), name or UNNAMED
@@ -155,30 +157,6 @@ def _named(path: Path, name: str) -> Iterator[None]:
         yield
     except AudioError as error:
         raise AudioError(str(error).replace(str(path), name)) from None
-
-
-def _is_stream(path: Path) -> bool:
-    """Whether a path is a pipe or a device such as /dev/stdin, which can be read once and has no size."""
-    try:
-        return path.exists() and not path.is_file() and not path.is_dir()
-    except OSError:
-        return False
-
-
-@contextmanager
-def _spooled(content: bytes | BinaryIO, name: str) -> Iterator[Path]:
-    """A temporary file with some content."""
-    with temporary_folder() as folder:
-        path = folder / "audio"
-        with path.open("wb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                try:
-                    shutil.copyfileobj(content, file)
-                except TypeError:
-                    raise AudioError(f"{name} is open as text; open it in binary mode ('rb').") from None
-        yield path
 
 
 def _refuse_rate(rate: int | None) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,9 +18,32 @@ REDRAW_SECONDS = 0.2
 SHOWN_BAD_ITEMS = 20
 
 
+_quiet = False  # while a command with --quiet runs
+
+
+def be_quiet(quiet: bool) -> None:
+    """Whether notes and progress are left out from now on."""
+    global _quiet
+    _quiet = quiet
+
+
 def note(text: str) -> None:
-    """Print a line on stderr."""
+    """Print a line on stderr, unless --quiet is given: what is being done, and what was made."""
+    if not _quiet:
+        click.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """Print a line on stderr, also with --quiet: what went wrong or was left out."""
     click.echo(text, err=True)
+
+
+def report(text: str, as_json: bool, **values: Any) -> None:
+    """Say what a command made: as a line on stderr, or as JSON on stdout (`values`; paths become text)."""
+    if as_json:
+        click.echo(json.dumps(values, default=str, ensure_ascii=False))
+    else:
+        note(text)
 
 
 class Progress:
@@ -27,7 +51,7 @@ class Progress:
 
     def __init__(self, label: str) -> None:
         self.label = label
-        self._active = sys.stderr.isatty()
+        self._active = sys.stderr.isatty() and not _quiet
         self._drawn = 0.0
         self.started = time.monotonic()
         self._first: tuple[float, float] | None = None  # when it was first called, and the work done until then
@@ -109,8 +133,8 @@ def list_bad(bad: Sequence[BadItem], what: str = "left out") -> None:
     """Print how many items were left out, and the first ones with their reasons."""
     if not bad:
         return
-    note(f"{len(bad)} {'item' if len(bad) == 1 else 'items'} {what}:")
+    warn(f"{len(bad)} {'item' if len(bad) == 1 else 'items'} {what}:")
     for item in bad[:SHOWN_BAD_ITEMS]:
-        note(f"  {item}")
+        warn(f"  {item}")
     if len(bad) > SHOWN_BAD_ITEMS:
-        note(f"  … and {len(bad) - SHOWN_BAD_ITEMS} more")
+        warn(f"  … and {len(bad) - SHOWN_BAD_ITEMS} more")

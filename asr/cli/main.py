@@ -11,6 +11,7 @@ from types import FrameType
 
 import click
 
+from asr.cli import console
 from asr.errors import AsrError, ConfigError
 
 COMMANDS = {
@@ -126,6 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"asr: {describe(error, called_command(arguments))}", err=True)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     finally:
+        console.be_quiet(False)
         restored()
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from asr.cli.console import note
+from asr.cli.console import note, report
+from asr.cli.shared_options import json_option, quiet_option
 from asr.errors import CheckpointError, ConfigError
 from asr.shipped import model_folder, neural_lm_path
 
@@ -23,7 +24,8 @@ def command() -> None:
 
 @command.command("show", short_help="Describe a model folder.")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the content of config.json.")
+@json_option("Print the content of config.json.")
+@quiet_option
 def show(folder: Path, as_json: bool) -> None:
     """Describe the model in FOLDER, a folder or a shipped model, after checking that its files are complete.
 
@@ -43,7 +45,9 @@ def show(folder: Path, as_json: bool) -> None:
 @command.command("average", short_help="Average the weights of models.")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-def average(folders: tuple[Path, ...], output: Path) -> None:
+@json_option()
+@quiet_option
+def average(folders: tuple[Path, ...], output: Path, as_json: bool) -> None:
     """Write a model whose weights are the means of those in FOLDERS, models of the same size and tokens.
 
     \b
@@ -60,12 +64,14 @@ def average(folders: tuple[Path, ...], output: Path) -> None:
     models[0].model.load_state_dict(average_tensors([other.model.state_dict() for other in models]))
     package = models[0].package
     save_checkpoint(output, models[0].model, package.tokens, package.lexicon, package.search)
-    note(f"{output}: average of {len(models)} models")
+    report(f"{output}: average of {len(models)} models", as_json, output=output, models=len(models))
 
 
 @command.command("export", short_help="Write the network as an ONNX graph.")
 @click.argument("folder", type=click.Path(path_type=Path))
-def export(folder: Path) -> None:
+@json_option()
+@quiet_option
+def export(folder: Path, as_json: bool) -> None:
     """Write the network of the model in FOLDER as an ONNX graph, model.onnx, so that it runs without PyTorch.
 
     The graph reads its weights from model.safetensors. Its outputs are compared with PyTorch's.
@@ -76,7 +82,8 @@ def export(folder: Path) -> None:
     from asr.backends.export import export_graph
 
     path = export_graph(model_folder(folder))
-    note(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    size = path.stat().st_size
+    report(f"{path}: {size / 1000:.0f} kB", as_json, output=path, bytes=size)
 
 
 @command.command("pack", short_help="Make a small model folder for recognition.")
@@ -109,11 +116,14 @@ def export(folder: Path) -> None:
     type=click.Choice(["float32", "float16", "int8"]),
     help="Type of the stored weights.  [default: as they are stored, float32 as float16]",
 )
+@json_option()
+@quiet_option
 def pack(
     folder: Path, output: Path, lexicon: str | None, lm: str | None, neural_lm: str | None,
     letter_to_sound: str | None, decoding: Path | None, lm_weight: float | None, word_score: float | None,
     beam_size: int | None, beam_threshold: float | None, neural_beam_size: int | None,
     neural_beam_threshold: float | None, card: Path | None, dtype: str | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Write the model in FOLDER for recognition: small weights, lexicon, language models, settings of the search, card.
 
@@ -138,7 +148,7 @@ def pack(
     )  # fmt: skip
     pack_model(model_folder(folder), output, new, note)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file() and not path.name.startswith("."))
-    note(f"{output}: {size / 1e6:.1f} MB")
+    report(f"{output}: {size / 1e6:.1f} MB", as_json, output=output, bytes=size)
 
 
 def _settings(path: Path | None) -> dict[str, float]:

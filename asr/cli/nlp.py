@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
 from asr.atomic_file import write_atomically, write_text
-from asr.cli.console import TrainingProgress, note
+from asr.cli.console import TrainingProgress, note, report
 from asr.cli.figures import new_figure, save_figure
+from asr.cli.shared_options import (
+    device_option,
+    json_option,
+    quiet_option,
+    show_config_option,
+    threads_option,
+    training_options,
+)
 from asr.cli.tag import command as tag
 from asr.train.log import EpochLog
 
@@ -45,6 +54,12 @@ def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _config_class() -> type:
+    from asr.nlp.run import ClassifierRunConfig
+
+    return ClassifierRunConfig
+
+
 @command.command("train", short_help="Train a classifier on a table.")
 @table_options
 @click.option("--dev", type=click.Path(path_type=Path), help="Table to validate on.  [default: a tenth of FILE]")
@@ -52,11 +67,20 @@ def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML).")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--resume", is_flag=True, help="Continue the run in OUTPUT, or start if there is none.")
-@click.option("--device", help="auto, cpu or cuda.  [default: that of the configuration, auto]")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
+@click.option(
+    "--keep",
+    type=click.Choice(["best", "lstm", "tf-idf", "both"]),
+    help="What the model answers with: the LSTM, tf-idf with logistic regression, a mixture of both, or what is best "
+    "on the validation texts.  [default: that of the configuration, best]",
+)
+@training_options
+@show_config_option(_config_class)
+@json_option()
+@quiet_option
 def train(
     file: Path, text_col: str, label_col: str, lines: bool, encoding: str, dev: Path | None, dev_text_col: str | None,
-    config_path: Path | None, output: Path, resume: bool, device: str | None, overrides: tuple[str, ...],
+    config_path: Path | None, output: Path, resume: bool, keep: str | None, overrides: list[str],
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Train a classifier on a table (.csv, .tsv or .jsonl, also .gz, .bz2 or .xz) with a text and a label in each row.
 
@@ -68,7 +92,7 @@ def train(
       model.pooling        max, mean, attention, concat
       train.epochs         passes over the table
       vectors              file of word vectors to start from
-      language_model       folder from `asr lm train` to start from
+      language_model       folder from `asr lm train` to start from, or `shipped`: the English model's
 
     \b
     Example: asr nlp train reviews.csv --output model --set train.epochs=5
@@ -79,15 +103,20 @@ def train(
 
     values = to_dict(ClassifierRunConfig())
     merge(values, read_toml(config_path) if config_path else {})
-    chosen = [*overrides, *([f"train.device={device}"] if device is not None else [])]
+    chosen = [*overrides, *([f"keep={keep}"] if keep is not None else [])]
     config = from_dict(ClassifierRunConfig, with_overrides(values, chosen))
     texts = read_table(file, text_col, label_col, lines, encoding)
     held = read_table(dev, dev_text_col or text_col, label_col, lines, encoding) if dev else None
     note(f"{len(texts)} texts, {len(set(texts.labels))} classes")
     progress = TrainingProgress(_epoch_line)
-    final = train_classifier(config, texts, held, output, resume, progress)
+    made = train_classifier(config, texts, held, output, resume, progress)
     progress.close()
-    note(f"{output}: {final.weights}, accuracy {1 - final.figures['error']:.2%} on the validation texts")
+    shown = ", ".join(f"{name} {1 - error:.2%}" for name, error in made.errors.items())
+    text = f"{output}: {made.final.weights}; kept: {made.kept}; accuracy on the validation texts: {shown or 'unknown'}"
+    report(
+        text, as_json, output=output, weights=made.final.weights, kept=made.kept, baseline_share=made.baseline_share,
+        errors=made.errors,
+    )  # fmt: skip
 
 
 def _epoch_line(entry: EpochLog) -> str:
@@ -98,7 +127,9 @@ def _epoch_line(entry: EpochLog) -> str:
 @command.command("text", short_help="Write the texts of a table, one a line.")
 @table_options
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Text file to write; .gz compresses it.")
-def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, output: Path) -> None:
+@json_option()
+@quiet_option
+def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, output: Path, as_json: bool) -> None:
     """Write the texts of a table one per line, in the classifier's words, for `asr lm train --set case=keep`.
 
     A classifier can start from such a language model: asr nlp train --set language_model=FOLDER.
@@ -111,7 +142,7 @@ def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, 
 
     table = read_table(file, text_col, label_col if lines else None, lines, encoding)
     write_text(output, "".join(f"{' '.join(words_of(text))}\n" for text in table.texts))
-    note(f"{output}: {len(table)} texts")
+    report(f"{output}: {len(table)} texts", as_json, output=output, texts=len(table))
 
 
 @command.command("predict", short_help="Label texts.")
@@ -119,24 +150,27 @@ def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, 
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder from `asr nlp train`.")
 @click.option("--explain", is_flag=True, help="Show the words that contribute most to the label.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the labels, one per line.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per text.")
+@device_option
+@threads_option
+@json_option("Print one JSON object per text.")
+@quiet_option
 def predict(
     file: Path, text_col: str, label_col: str, lines: bool, encoding: str, model: Path, explain: bool,
-    output: Path | None, as_json: bool,
+    output: Path | None, device: str, threads: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Label texts. FILE needs no labels.
 
     \b
     Example: asr nlp predict new.csv --model model --explain
     """
-    from asr.nlp.explain import attributions
+    from asr.device import choose_device
     from asr.nlp.folder import load_classifier
     from asr.nlp.table import read_table
-    from asr.nlp.words import UNKNOWN
 
     classifier = load_classifier(model)
     table = read_table(file, text_col, label_col if lines else None, lines, encoding)
-    chances = classifier.probabilities(table.texts)
+    with _threads(threads):
+        chances = classifier.probabilities(table.texts, choose_device(device))
     numbers = chances.argmax(axis=1)
     labels = [classifier.classes[number] for number in numbers]
     if output is not None:
@@ -144,10 +178,7 @@ def predict(
     for text, label, number, chance in zip(table.texts, labels, numbers.tolist(), chances, strict=True):
         values: dict[str, Any] = {"label": label, "probability": round(float(chance[number]), 4), "text": text}
         if explain:
-            ids = classifier.encode(text)
-            weights = attributions(classifier.model, ids, number)
-            named = classifier.words(text) or [UNKNOWN]
-            values["words"] = [[word, round(weight, 4)] for word, weight in zip(named, weights, strict=True)]
+            values["words"] = [[word, round(weight, 4)] for word, weight in classifier.explain(text, number)]
         if as_json:
             click.echo(json.dumps(values, ensure_ascii=False))
         elif explain or output is None:
@@ -158,10 +189,13 @@ def predict(
 @table_options
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder from `asr nlp train`.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the confusion matrix as a picture (PNG).")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@device_option
+@threads_option
+@json_option()
+@quiet_option
 def evaluate(
     file: Path, text_col: str, label_col: str, lines: bool, encoding: str, model: Path, plot: Path | None,
-    as_json: bool,
+    device: str, threads: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure accuracy with its interval, macro F1 and calibration, and test the model against the baseline.
 
@@ -170,6 +204,7 @@ def evaluate(
     \b
     Example: asr nlp evaluate test.csv --model model
     """
+    from asr.device import choose_device
     from asr.nlp.baseline import compare_with_baseline
     from asr.nlp.folder import load_classifier
     from asr.nlp.table import read_table
@@ -178,12 +213,13 @@ def evaluate(
     classifier = load_classifier(model)
     table = read_table(file, text_col, label_col, lines, encoding)
     actual = classifier.numbers(table.labelled, table.source, table.rows)
-    chances = classifier.probabilities(table.texts)
+    with _threads(threads):
+        chances = classifier.probabilities(table.texts, choose_device(device))
     ours, theirs = chances.argmax(axis=1), classifier.baseline.predict(table.texts)
     score = score_classes(actual, ours, len(classifier.classes), chances.max(axis=1))
     plain = score_classes(actual, theirs, len(classifier.classes))
     p_value = mcnemar(theirs == actual, ours == actual)
-    verdict = compare_with_baseline(score.accuracy - plain.accuracy, p_value)
+    verdict = compare_with_baseline(classifier.description, score.accuracy - plain.accuracy, p_value)
     if plot is not None:
         _plot(plot, score.confusion, classifier.classes)
     if as_json:
@@ -201,6 +237,13 @@ def evaluate(
     )
     click.echo(f"tf-idf + logistic regression: accuracy {plain.accuracy:.2%}, macro F1 {plain.macro_f1:.2%}")
     click.echo(verdict)
+
+
+def _threads(count: int) -> AbstractContextManager[object]:
+    """A context in which torch computes with so many threads, 0: with as many as before."""
+    from asr.nn.torch_threads import torch_threads
+
+    return torch_threads(count) if count else nullcontext()
 
 
 def _explained(values: dict[str, Any]) -> str:

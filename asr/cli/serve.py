@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
-from asr.cli.console import note
-from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
+from asr.cli.console import note, warn
+from asr.cli.shared_options import device_option, quiet_option, threads_option
+from asr.cli.speech.reading_options import numbers_option, raw_option
+from asr.cli.speech.search_options import MODEL_HELP, backend_option, language_options
 from asr.decode.build import SearchOptions
 from asr.extras import require
 from asr.shipped import DEFAULT
@@ -23,9 +25,11 @@ KEYS_VARIABLE = "ASR_API_KEYS"
 @click.option("--model", help=f"{MODEL_HELP}  [default: english]")
 @click.option("--language", default="en", show_default=True, help="Of the model; requests for others are refused.")
 @language_options
+@raw_option
+@numbers_option
 @device_option
 @backend_option
-@click.option("--threads", default=0, help="CPU threads of the network.  [default: all cores]")
+@threads_option
 @click.option(
     "--api-key-file", type=click.Path(path_type=Path),
     help=f"File of keys, one a line, of which requests must bring one. Also: {KEYS_VARIABLE}, divided by commas.",
@@ -39,10 +43,11 @@ KEYS_VARIABLE = "ASR_API_KEYS"
 @click.option("--max-minutes", default=240.0, show_default=True, help="Length of a recording in minutes.")
 @click.option("--request-seconds", default=3600.0, show_default=True, help="Time that a request may take.")
 @click.option("--streams", default=16, show_default=True, type=click.IntRange(0), help="Live streams at once.")
+@quiet_option
 def command(
-    host: str, port: int, model: str | None, language: str, search: SearchOptions, device: str, backend: str,
-    threads: int, api_key_file: Path | None, origins: tuple[str, ...], workers: int, max_waiting: int, max_mb: float,
-    max_minutes: float, request_seconds: float, streams: int,
+    host: str, port: int, model: str | None, language: str, search: SearchOptions, raw: bool, numbers: str, device: str,
+    backend: str, threads: int, api_key_file: Path | None, origins: tuple[str, ...], workers: int, max_waiting: int,
+    max_mb: float, max_minutes: float, request_seconds: float, streams: int,
 ) -> int:  # fmt: skip
     """Serve transcription over HTTP and WebSockets, with a page at /.
 
@@ -79,6 +84,8 @@ def command(
         max_streams=streams,
     )
     if (warning := settings.warning()) is not None:
-        note(warning)
-    recognizer = Recognizer.from_options(model, search, backend=backend, device=device, threads=threads, note=note)
+        warn(warning)
+    recognizer = Recognizer.from_options(
+        model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+    )
     return 0 if serve(create_app(recognizer, settings), note) else 1

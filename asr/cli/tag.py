@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from asr.cli.console import TrainingProgress, note
+from asr.cli.console import TrainingProgress, note, report
+from asr.cli.shared_options import json_option, quiet_option, show_config_option, training_options
 from asr.errors import ConfigError
 from asr.shipped import TAGGER_NAME, tagger_folder
 from asr.train.log import EpochLog
@@ -24,6 +25,12 @@ def command() -> None:
     """
 
 
+def _config_class() -> type:
+    from asr.nlp.tagging.run import TaggerRunConfig
+
+    return TaggerRunConfig
+
+
 @command.command("train", short_help="Train a tagger.")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TEXT...")
 @click.option("--dev", required=True, type=click.Path(path_type=Path), help="Text to validate on, of the same kind.")
@@ -31,10 +38,13 @@ def command() -> None:
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML).")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--resume", is_flag=True, help="Continue the run in OUTPUT, or start if there is none.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
+@training_options
+@show_config_option(_config_class)
+@json_option()
+@quiet_option
 def train(
     texts: tuple[Path, ...], dev: Path, columns: bool, config_path: Path | None, output: Path, resume: bool,
-    overrides: tuple[str, ...],
+    overrides: list[str], as_json: bool,
 ) -> None:  # fmt: skip
     """Train a tagger with a bidirectional LSTM.
 
@@ -72,7 +82,8 @@ def train(
     final = train_tagger(config, text, held, outputs, output, resume, progress)
     progress.close()
     wrong = ", ".join(f"{name} {final.figures[f'{name}_error']:.2%} wrong" for name in outputs)
-    note(f"{output}: {final.weights}, {wrong} on the validation text")
+    text_shown = f"{output}: {final.weights}, {wrong} on the validation text"
+    report(text_shown, as_json, output=output, weights=final.weights, **final.figures)
 
 
 def _epoch_line(entry: EpochLog) -> str:
@@ -86,7 +97,9 @@ def _epoch_line(entry: EpochLog) -> str:
 @click.option(
     "--table", is_flag=True, help="Print a word and its labels a line instead of text with marks and capitals."
 )
-def apply(text: Path, model: str, table: bool) -> None:
+@json_option("Print a JSON object for each line: its words, and the labels of each column.")
+@quiet_option
+def apply(text: Path, model: str, table: bool, as_json: bool) -> None:
     """Label the words of TEXT, each line for itself, words separated by spaces.
 
     A tagger of marks and case prints the text with them; any other one prints a table (see --table).
@@ -101,10 +114,13 @@ def apply(text: Path, model: str, table: bool) -> None:
     tagger = Tagger.open(tagger_folder(model))
     if not table and not sets_marks(tagger):
         table = True
-    if table:
+    if table and not as_json:
         click.echo("\t".join(["word", *tagger.config.outputs]))
     for line in read_lines(text):
         words = line.split()
+        if as_json:
+            click.echo(json.dumps({"words": words, "labels": tagger.tag(words)}, ensure_ascii=False))
+            continue
         if not table:
             click.echo(" ".join(marked(tagger, words)))
             continue
@@ -121,7 +137,8 @@ def apply(text: Path, model: str, table: bool) -> None:
 @click.option(
     "--baselines", type=click.Path(path_type=Path), help="Text that baselines are fitted to, for a paired test."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option()
+@quiet_option
 def evaluate(text: Path, model: str, columns: bool, baselines: Path | None, as_json: bool) -> None:
     """Measure precision, recall and F1 of each label, and the accuracy of each column, without pauses.
 

@@ -38,6 +38,7 @@ class RecurrentConfig:
     num_layers: int = 1
     dropout: float = 0.1
     centre_steps: int = 1  # number of last values whose mean is subtracted from a window
+    series: int = 0  # that one network forecasts, each with an embedding of its own (Lin et al. 2023); 0: without
     batch: int = 64  # windows
     steps: int = 1200  # of training, whatever the number of windows
     epochs: int = 12  # parts of the steps, each validated
@@ -47,10 +48,15 @@ class RecurrentConfig:
     def __post_init__(self) -> None:
         if self.segment < 1 or self.centre_steps < 1:
             raise ConfigError("segment and centre_steps must be at least 1.")
+        if self.series and self.segment == 1:
+            raise ConfigError("embeddings of series need a segment above 1.")
 
 
 class RecurrentNetwork(nn.Module):
-    """Windows (batch, look_back, columns) to forecasts of the first column (batch, horizon)."""
+    """Windows (batch, look_back, columns) to forecasts of the first column (batch, horizon).
+
+    With `config.series`, each window comes with the number of its series (batch,).
+    """
 
     def __init__(self, config: RecurrentConfig, columns: int, look_back: int, horizon: int) -> None:
         super().__init__()
@@ -63,15 +69,17 @@ class RecurrentNetwork(nn.Module):
         )
         self.dropout = Dropout(config.dropout)
         if config.segment > 1:
-            self.places = nn.Parameter(0.02 * torch.randn(-(-horizon // config.segment), size))
+            own = size // 2 if config.series else 0  # of a query, for the series; the rest is for the place
+            self.places = nn.Parameter(0.02 * torch.randn(-(-horizon // config.segment), size - own))
+            self.series = nn.Parameter(0.02 * torch.randn(config.series, own)) if own else None
             self.leave = nn.Linear(self.recurrent.output_size, config.segment)
         else:
             self.leave = nn.Linear(self.recurrent.output_size, horizon)
 
-    def forward(self, windows: Tensor) -> Tensor:
+    def forward(self, windows: Tensor, series: Tensor | None = None) -> Tensor:
         centre = windows[:, -self.config.centre_steps :].mean(dim=1, keepdim=True)
         values = windows - centre
-        changes = self._segments(values) if self.config.segment > 1 else self._direct(values)
+        changes = self._segments(values, series) if self.config.segment > 1 else self._direct(values)
         return changes + centre[:, :, 0]
 
     def _direct(self, values: Tensor) -> Tensor:
@@ -80,7 +88,7 @@ class RecurrentNetwork(nn.Module):
         forecasts: Tensor = self.leave(self.dropout(outputs[:, -1]))
         return forecasts
 
-    def _segments(self, values: Tensor) -> Tensor:
+    def _segments(self, values: Tensor, series: Tensor | None) -> Tensor:
         """The horizon (batch, horizon) in segments, all decoded at once from the state after the last one encoded."""
         batch, size = len(values), self.config.segment
         missing = -values.shape[1] % size
@@ -91,8 +99,11 @@ class RecurrentNetwork(nn.Module):
         assert states is not None
         count = len(self.places)
         spread = tuple(state.repeat_interleave(count, dim=1) for state in states)
-        queries = self.places.repeat(batch, 1)[:, None]
-        outputs, _ = self.recurrent(queries, states=spread, return_states=False)
+        queries = self.places.repeat(batch, 1)
+        if self.series is not None:
+            assert series is not None
+            queries = torch.cat([queries, self.series[series].repeat_interleave(count, dim=0)], dim=1)
+        outputs, _ = self.recurrent(queries[:, None], states=spread, return_states=False)
         segments: Tensor = self.leave(self.dropout(outputs[:, 0])).reshape(batch, count * size)
         return segments[:, : self.horizon]
 
@@ -115,15 +126,20 @@ class _WindowTask:
         rounds = [random.permutation(self.train) for _ in range(-(-wanted // len(self.train)))]
         return list(np.concatenate(rounds)[:wanted].reshape(-1, self.config.batch))
 
-    def prepare(self, plan: NDArray[np.int64], epoch: int, device: torch.device) -> Tensor:
-        """Windows with what follows them (batch, look_back + horizon, columns)."""
+    def prepare(self, plan: NDArray[np.int64], epoch: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        """Windows with what follows them (batch, look_back + horizon, columns), and the numbers of their series."""
         length = self.model.look_back + self.model.horizon
-        return self.values[torch.from_numpy(plan)[:, None] + torch.arange(length)].to(device)
+        first = torch.from_numpy(plan)
+        windows = self.values[first[:, None] + torch.arange(length)].to(device)
+        if not self.config.series:
+            return windows, None
+        return windows, (first // (len(self.values) // self.config.series)).to(device)
 
-    def loss(self, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: tuple[Tensor, Tensor | None]) -> tuple[Tensor, dict[str, float]]:
         """The mean absolute error of the scaled target."""
-        left, right = batch[:, : self.model.look_back], batch[:, self.model.look_back :, 0]
-        return (right - self.model(left)).abs().mean(), {"windows": float(len(batch))}
+        windows, series = batch
+        left, right = windows[:, : self.model.look_back], windows[:, self.model.look_back :, 0]
+        return (right - self.model(left, series)).abs().mean(), {"windows": float(len(windows))}
 
     def validate(self, device: torch.device) -> dict[str, float]:
         parts = [self.held[first : first + VALIDATED] for first in range(0, len(self.held), VALIDATED)]
@@ -142,7 +158,8 @@ def train_network(
 ) -> RecurrentNetwork:
     """A network trained on the windows of `values` (time, columns) that begin at the steps `train`.
 
-    The windows that begin at `held` choose the epoch.
+    The windows that begin at `held` choose the epoch. With `config.series`, `values` holds so many series of one
+    length, one after another.
     """
     torch.manual_seed(config.seed)
     network = RecurrentNetwork(config, values.shape[1], look_back, horizon)
@@ -208,7 +225,9 @@ def training_steps(windows: int, batch: int, most: int) -> int:
     return int(min(most, max(LEAST_STEPS, MOST_PASSES * windows / batch)))
 
 
-def window_config(name: str, look_back: int, horizon: int, season: int, windows: int, seed: int) -> RecurrentConfig:
+def window_config(
+    name: str, look_back: int, horizon: int, season: int, windows: int, series: int, seed: int
+) -> RecurrentConfig:
     """Settings for the many windows of long series. Raises ConfigError for a name other than lstm, gru and segrnn."""
     steps = training_steps(windows, 256, 2400)
     if name == "segrnn":
@@ -216,6 +235,7 @@ def window_config(name: str, look_back: int, horizon: int, season: int, windows:
         return RecurrentConfig(
             "gru",
             segment,
+            series=series,
             hidden_size=256,
             dropout=0.5,
             batch=256,

@@ -21,11 +21,13 @@ from asr.forecast.methods import seasonal_naive
 from asr.train.log import EpochLog, FinalLog, StepLog
 
 Floats = NDArray[np.float64]
-WindowModel = Callable[[Floats], Floats]  # (windows, look_back) to (windows, horizon)
+WindowModel = Callable[[Floats, NDArray[np.int64]], Floats]
+"""Windows (windows, look_back) and the columns (windows,) that they are of to forecasts (windows, horizon)."""
 
 NAIVE = ("last-value", "seasonal-naive")
 AVERAGE = "average"  # of the learned methods before it
-METHODS = (*NAIVE, *LINEAR, *RECURRENT, AVERAGE)
+SEGRNN_COLUMNS = "segrnn-columns"  # with an embedding for each column, as SegRNN has it (Lin et al. 2023)
+METHODS = (*NAIVE, *LINEAR, *RECURRENT, SEGRNN_COLUMNS, AVERAGE)
 AT_ONCE = 4096  # windows
 
 
@@ -102,6 +104,7 @@ def evaluate(
     learned: list[Floats] = []
     left, right = parts.windows(parts.test)
     columns = len(parts.values)
+    of = np.arange(columns).repeat(len(parts.test))
     for name in methods:
         if note is not None:
             note(name)
@@ -111,7 +114,8 @@ def evaluate(
             forecasts = np.mean(learned, axis=0)
         else:
             model = _model(name, parts, season, seed, note)
-            forecasts = np.concatenate([model(left[at : at + AT_ONCE]) for at in range(0, len(left), AT_ONCE)])
+            pieces = [slice(at, at + AT_ONCE) for at in range(0, len(left), AT_ONCE)]
+            forecasts = np.concatenate([model(left[piece], of[piece]) for piece in pieces])
             if name not in NAIVE:
                 learned.append(forecasts)
         gaps = (forecasts - right).reshape(columns, len(parts.test), -1)
@@ -122,16 +126,16 @@ def evaluate(
 def _model(name: str, parts: Parts, season: int, seed: int, note: Note | None) -> WindowModel:
     horizon = parts.horizon
     if name == "last-value":
-        return lambda left: np.repeat(left[:, -1:], horizon, axis=1)
+        return lambda left, _: np.repeat(left[:, -1:], horizon, axis=1)
     if name == "seasonal-naive":
-        return lambda left: np.stack([seasonal_naive(row, horizon, season) for row in left])
+        return lambda left, _: np.stack([seasonal_naive(row, horizon, season) for row in left])
     if name in LINEAR:
         linear = LinearForecaster(name, parts.look_back)
         train = parts.windows(parts.train)
         linear.choose_ridge(*train, *parts.windows(parts.held))
         linear.learn(*train)
-        return linear.forecast_windows
-    if name not in RECURRENT:
+        return lambda left, _: linear.forecast_windows(left)
+    if name not in (*RECURRENT, SEGRNN_COLUMNS):
         raise ConfigError(f"unknown method '{name}'; known: {', '.join(METHODS)}.")
     return _recurrent(name, parts, season, seed, note)
 
@@ -144,7 +148,9 @@ def _recurrent(name: str, parts: Parts, season: int, seed: int, note: Note | Non
     columns, time = parts.values.shape
     shifts = time * np.arange(columns)[:, None]
     train, held = ((shifts + starts).reshape(-1) for starts in (parts.train, parts.held))
-    config = window_config(name, parts.look_back, parts.horizon, season, len(train), seed)
+    series = columns if name == SEGRNN_COLUMNS else 0
+    kind = name.removesuffix("-columns")
+    config = window_config(kind, parts.look_back, parts.horizon, season, len(train), series, seed)
 
     def show(entry: StepLog | EpochLog | FinalLog) -> None:
         if note is not None and isinstance(entry, EpochLog):
@@ -153,8 +159,9 @@ def _recurrent(name: str, parts: Parts, season: int, seed: int, note: Note | Non
 
     network = train_network(config, parts.values.reshape(-1, 1), train, held, parts.look_back, parts.horizon, show)
 
-    def forecast(left: Floats) -> Floats:
+    def forecast(left: Floats, of: NDArray[np.int64]) -> Floats:
         with torch.inference_mode():
-            return np.asarray(network(torch.from_numpy(left.copy()).float()[:, :, None]).double().numpy())
+            forecasts = network(torch.from_numpy(left.copy()).float()[:, :, None], torch.from_numpy(of))
+        return np.asarray(forecasts.double().numpy())
 
     return forecast

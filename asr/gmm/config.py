@@ -18,7 +18,7 @@ MOST_GAUSSIANS = 4096
 class GaussianConfig:
     """Sizes of a Gaussian mixture model. Its tokens are the states of hidden Markov models, one frame each at least."""
 
-    kind: str = GAUSSIAN
+    kind: str = GAUSSIAN  # says that the model is of Gaussian mixtures
     gaussians: int = 8  # of each state's mixture
     features: FeatureConfig = field(default_factory=FeatureConfig)
 

@@ -22,16 +22,14 @@ def from_language_model(
     """A classifier with the words, embeddings and recurrent layers of a language model of words, and its vocabulary.
 
     more_words: words of the training texts; those that the language model lacks start near its mean embedding. The
-    classifier takes the language model's sizes, whatever `config` says. If it is bidirectional (one layer only), that
-    layer becomes the forward direction. Train the language model on texts written by `asr nlp text`.
+    classifier takes the language model's sizes, whatever `config` says. If it is bidirectional, it has one layer, whose
+    forward direction is the language model's first. Train the language model on texts written by `asr nlp text`.
     Raises CheckpointError for a damaged folder, ConfigError for a language model that does not fit.
     """
     stored = load_lm(folder)
     if stored.units is not None:
         raise ConfigError(f"{folder} is a language model of {stored.units.name}; a classifier needs one of words.")
-    layers = int(stored.config["num_layers"])
-    if config.bidirectional and layers > 1:
-        raise ConfigError(f"{folder} has {layers} layers in one direction: set model.bidirectional = false.")
+    layers = 1 if config.bidirectional else int(stored.config["num_layers"])
     if config.kind != "lstm":
         raise ConfigError(f"a language model is an LSTM: leave model.kind = '{config.kind}' out.")
     rows = len(stored.embedding)  # an adaptive softmax may know more words than have embeddings
@@ -45,10 +43,10 @@ def from_language_model(
         num_layers=layers,
     )
     model = TextClassifier(sizes, rows + len(new), num_classes)
-    # A bidirectional stack's backward layer is not among the weights.
-    model.recurrent.load_state_dict(
-        {name: torch.from_numpy(value) for name, value in stored.stack.items()}, strict=not config.bidirectional
-    )
+    # A bidirectional stack's backward layer is not among the weights; the upper layers have no use in it.
+    own = model.recurrent.state_dict()
+    weights = {name: torch.from_numpy(value) for name, value in stored.stack.items() if name in own}
+    model.recurrent.load_state_dict(weights, strict=not config.bidirectional)
     learned = torch.from_numpy(stored.embedding)
     near = learned.mean(0) + NEW_WORD_NOISE * learned.std(0) * torch.randn(len(new), learned.shape[1])
     with torch.no_grad():

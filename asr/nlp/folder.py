@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from asr.atomic_file import write_atomically
@@ -14,9 +15,10 @@ from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError, DataError
 from asr.model_folder import read_config, write_config
 from asr.nlp.baseline import Baseline
+from asr.nlp.explain import attributions
 from asr.nlp.model import ClassifierConfig, TextClassifier
 from asr.nlp.task import BatchConfig, probabilities
-from asr.nlp.words import STOP_WORDS, Vocabulary, shortened, words_of
+from asr.nlp.words import STOP_WORDS, UNKNOWN, Vocabulary, shortened, words_of
 from asr.train.checkpoint import read_tensors, write_tensors
 
 TYPE = "text-classifier"
@@ -24,7 +26,10 @@ TYPE = "text-classifier"
 
 @dataclass
 class Classifier:
-    """A trained model with its vocabulary, its classes by number, and the baseline fitted to the same texts."""
+    """A trained model with its vocabulary, its classes by number, and the baseline fitted to the same texts.
+
+    Its probabilities are a mixture of the two: `baseline_share` is the baseline's weight.
+    """
 
     model: TextClassifier
     vocabulary: Vocabulary
@@ -32,6 +37,14 @@ class Classifier:
     batches: BatchConfig
     stop_words: bool
     baseline: Baseline
+    baseline_share: float = 0.0
+
+    @property
+    def description(self) -> str:
+        """What its probabilities are of."""
+        if 0 < self.baseline_share < 1:
+            return f"the mixture of LSTM and tf-idf ({1 - self.baseline_share:g} and {self.baseline_share:g})"
+        return "tf-idf" if self.baseline_share else "the LSTM"
 
     def encode(self, text: str) -> list[int]:
         """The word ids of a text, at least one."""
@@ -41,9 +54,26 @@ class Classifier:
         """The words of a text that the model reads."""
         return shortened(words_of(text, STOP_WORDS if self.stop_words else frozenset()), self.batches.max_words)
 
-    def probabilities(self, texts: list[str]) -> NDArray[np.float32]:
+    def probabilities(self, texts: list[str], device: torch.device | str = "cpu") -> NDArray[np.float32]:
         """The probability of each class for each text (texts, classes)."""
-        return probabilities(self.model.eval(), [self.encode(text) for text in texts])
+        share = self.baseline_share
+        mixed = np.zeros((len(texts), len(self.classes)), np.float32)
+        if share < 1:
+            ids = [self.encode(text) for text in texts]
+            mixed += (1 - share) * probabilities(self.model.eval().to(device), ids, device)
+        if share > 0:
+            mixed += share * self.baseline.probabilities(texts)
+        return mixed
+
+    def explain(self, text: str, number: int) -> list[tuple[str, float]]:
+        """The words of a text with their contributions to the score of class `number`.
+
+        Of a mixture, those of the network.
+        """
+        if self.baseline_share == 1:
+            return self.baseline.contributions(text, number)
+        weights = attributions(self.model.cpu(), self.encode(text), number)
+        return list(zip(self.words(text) or [UNKNOWN], weights, strict=True))
 
     def numbers(self, labels: list[str], source: str, rows: list[int]) -> NDArray[np.int64]:
         """The class numbers of labels. Raises DataError naming the first row whose label the model does not have."""
@@ -56,8 +86,6 @@ class Classifier:
 
 def save_classifier(folder: Path, classifier: Classifier) -> None:
     """Write the folder's files, each atomically, the configuration last."""
-    import torch
-
     folder.mkdir(parents=True, exist_ok=True)
     write_tensors(folder / "model.safetensors", classifier.model.state_dict())
     base = classifier.baseline
@@ -67,7 +95,7 @@ def save_classifier(folder: Path, classifier: Classifier) -> None:
     write_atomically(folder / "terms.txt", _lines(base.terms))
     values: dict[str, Any] = {
         "model": to_dict(classifier.model.config), "batches": to_dict(classifier.batches),
-        "classes": classifier.classes, "stop_words": classifier.stop_words,
+        "classes": classifier.classes, "stop_words": classifier.stop_words, "baseline_share": classifier.baseline_share,
     }  # fmt: skip
     write_config(folder, TYPE, values)
 
@@ -82,10 +110,11 @@ def load_classifier(folder: Path) -> Classifier:
         model.load_state_dict(read_tensors(folder / "model.safetensors"))
         base = {name: value.numpy() for name, value in read_tensors(folder / "baseline.safetensors").items()}
         batches = from_dict(BatchConfig, values["batches"])
+        share = float(values.get("baseline_share", 0.0))  # folders of earlier versions lack it
     except (OSError, KeyError, ConfigError, RuntimeError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{folder} cannot be loaded ({error}); train it again.") from None
     baseline = Baseline(terms, base["idf"], base["weights"], base["bias"])
-    return Classifier(model.eval(), vocabulary, values["classes"], batches, values["stop_words"], baseline)
+    return Classifier(model.eval(), vocabulary, values["classes"], batches, values["stop_words"], baseline, share)
 
 
 def _lines(words: list[str]) -> bytes:

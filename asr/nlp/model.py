@@ -19,14 +19,14 @@ class ClassifierConfig:
     """Sizes of a text classifier."""
 
     kind: str = "lstm"  # of the recurrent stack
-    embedding_size: int = 128
-    hidden_size: int = 128
-    num_layers: int = 1
-    bidirectional: bool = True
+    embedding_size: int = 128  # values of a word's embedding
+    hidden_size: int = 128  # units of a layer, in each direction
+    num_layers: int = 1  # of the recurrent stack
+    bidirectional: bool = True  # read each text in both directions
     pooling: str = "max"  # over the words; concat: last, mean and max concatenated (Howard & Ruder 2018)
     weight_dropout: float = 0.0  # of recurrent weights, one mask for a batch
     word_dropout: float = 0.1  # share of words replaced by the unknown word in training
-    dropout: float = 0.5
+    dropout: float = 0.5  # of embeddings, between layers, and of what is pooled
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:

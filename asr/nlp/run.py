@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,11 +18,18 @@ from asr.nlp.model import ClassifierConfig, TextClassifier
 from asr.nlp.table import Table
 from asr.nlp.task import BatchConfig, ClassifierTask, FineTuneConfig
 from asr.nlp.words import STOP_WORDS, Vocabulary, read_vectors, shortened, words_of
+from asr.shipped import neural_lm_path
 from asr.train.config import TrainConfig
 from asr.train.log import FinalLog, Report
 from asr.train.loop import Trainer
 
 DEV_SHARE = 0.1  # of each class
+BEST = "best"
+# Weights of tf-idf in the mixture with the network, by what is kept.
+SHARES = {
+    BEST: (0.0, 0.25, 0.5, 0.75, 1.0), "lstm": (0.0,), "tf-idf": (1.0,), "both": (0.25, 0.5, 0.75),
+}  # fmt: skip
+LEAST_PROBABILITY = 1e-6  # in the log loss
 
 
 def _default_training() -> TrainConfig:
@@ -39,13 +47,29 @@ class ClassifierRunConfig:
     most_words: int = 60_000  # in the vocabulary
     stop_words: bool = False  # leave out words such as `the`
     vectors: str = ""  # text file of word vectors to start from
-    # Folder from `asr lm train` to start from. The classifier takes its words and sizes; see `fine_tune`.
+    # Folder from `asr lm train` to start from, or `shipped` for the English model's. The classifier takes its words and
+    # sizes; see `fine_tune`.
     language_model: str = ""
     fine_tune: FineTuneConfig = field(default_factory=FineTuneConfig)
+    # What the model answers with: lstm, tf-idf, both (a mixture), or best: what has the least log loss on the
+    # validation texts.
+    keep: str = BEST
 
     def __post_init__(self) -> None:
         if self.language_model and self.vectors:
             raise ConfigError("start from vectors or from a language_model, not from both.")
+        if self.keep not in SHARES:
+            raise ConfigError(f"keep must be one of {', '.join(SHARES)}, not '{self.keep}'.")
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """What a training made. errors: on the validation texts, of `lstm`, `tf-idf`, and of what was `kept`."""
+
+    final: FinalLog
+    kept: str  # in words
+    baseline_share: float
+    errors: dict[str, float]
 
 
 def split_dev(labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -66,8 +90,8 @@ def train_classifier(
     output: Path,
     resume: bool = False,
     report: Report | None = None,
-) -> FinalLog:
-    """Train on a table, write the folder, return the final figures.
+) -> TrainedClassifier:
+    """Train on a table, write the folder, return what was made.
 
     dev: the table to validate on; None takes a tenth of each class of `train`. Raises DataError for fewer than two
     classes.
@@ -83,7 +107,9 @@ def train_classifier(
     read = Vocabulary.of((words[row] for row in rows), config.min_count, config.most_words)
     torch.manual_seed(config.train.seed)
     if config.language_model:
-        model, vocabulary = from_language_model(Path(config.language_model), config.model, len(classes), read.words)
+        model, vocabulary = from_language_model(
+            Path(neural_lm_path(config.language_model) or ""), config.model, len(classes), read.words
+        )
     else:
         vocabulary = read
         model = TextClassifier(config.model, len(vocabulary.words), len(classes))
@@ -97,15 +123,40 @@ def train_classifier(
             [classifier.encode(text) for text in dev.texts],
             classifier.numbers(dev.labelled, dev.source, dev.rows),
         )
+        plain_texts = dev.texts
     else:
         dev_texts, dev_numbers = [encoded[row] for row in held], numbers[held]
+        plain_texts = [train.texts[row] for row in held]
     task = ClassifierTask(
         model, [encoded[row] for row in rows], numbers[rows], dev_texts, dev_numbers, config.batches,
         config.train.seed, fine_tune=config.fine_tune if config.language_model else None,
     )  # fmt: skip
     final = Trainer(task, config.train, output, report).run(resume)
+    errors = _choose_share(classifier, plain_texts, dev_numbers, SHARES[config.keep])
     save_classifier(output, classifier)
-    return final
+    return TrainedClassifier(final, classifier.description, classifier.baseline_share, errors)
+
+
+def _choose_share(
+    classifier: Classifier, texts: list[str], numbers: NDArray[np.int64], shares: Sequence[float]
+) -> dict[str, float]:
+    """Set the weight of tf-idf to the one of the least log loss; the errors of the parts and of the mixture."""
+    if not texts:  # classes of a single text each leave nothing to validate on
+        classifier.baseline_share = shares[0]
+        return {}
+    parts = []
+    for share in (0.0, 1.0):
+        classifier.baseline_share = share
+        parts.append(classifier.probabilities(texts))
+    mixed = {share: (1 - share) * parts[0] + share * parts[1] for share in (0.0, 1.0, *shares)}
+    rows = np.arange(len(numbers))
+    losses = {
+        share: float(-np.log(np.maximum(mixed[share][rows, numbers], LEAST_PROBABILITY)).mean()) for share in shares
+    }
+    best = min(losses, key=lambda share: losses[share])
+    classifier.baseline_share = best
+    named = {"lstm": mixed[0.0], "tf-idf": mixed[1.0], "kept": mixed[best]}
+    return {name: round(float((chances.argmax(axis=1) != numbers).mean()), 5) for name, chances in named.items()}
 
 
 def _start_from_vectors(model: TextClassifier, vocabulary: Vocabulary, path: str) -> None:

@@ -79,16 +79,17 @@ def compute_log_probs(
     *,
     device: str = "auto",
     backend: str = "auto",
+    threads: int = 0,
     limit: int = 0,
     progress: Progress | None = None,
 ) -> ComputedLogProbs:
     """Log-probabilities of a manifest's utterances, of the first `limit` by id.
 
-    Utterances longer than a segment are cut at pauses, so that memory is bounded for any length. progress: called with
-    the utterances done and their number.
+    Utterances longer than a segment are cut at pauses, so that memory is bounded for any length. threads: of the CPU, 0
+    for all cores. progress: called with the utterances done and their number.
     """
     manifest = read_manifest(manifest_path, check_audio=True)
-    runner = open_backend(model_folder(model), backend=backend, device=device)
+    runner = open_backend(model_folder(model), backend=backend, device=device, threads=threads)
     utterances = sorted(manifest.utterances, key=lambda utterance: utterance.id)[: limit or None]
     bad = list(manifest.bad)
     arrays: LogProbs = {}

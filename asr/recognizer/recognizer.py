@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -149,9 +150,9 @@ class Recognizer:
         the words then say on which they were spoken. journal: a file that keeps words as they are completed, for a
         `source` that is a path; where it is left of a work that was interrupted, with the same source and settings, the
         work goes on from there, to the same result. The caller removes it once the transcript is safe. progress: called
-        with the seconds done and the seconds in all; what it raises ends the work. on_words: called with words as they
-        are completed, in order, with what is to be read as far as they themselves tell; of separate channels, one after
-        the other.
+        with the seconds done and the seconds in all, which are infinite while a pipe is read; what it raises ends the
+        work. on_words: called with words as they are completed, in order, with what is to be read as far as they
+        themselves tell; of separate channels, one after the other.
 
         Raises AudioError for audio that cannot be read.
         """
@@ -159,11 +160,16 @@ class Recognizer:
             raise ConfigError(f"`channels` must be {' or '.join(CHANNELS)}, not '{channels}'.")
         kept = None if journal is None else Journal(journal, self._subject(source, channels, partial))
         at = self.backend.sample_rate
+
+        def waiting() -> None:
+            if progress is not None:
+                progress(0.0, math.inf)
+
         if channels == MIXED:
-            with open_audio(source, rate=rate, name=name, sample_rate=at, partial=partial) as audio:
+            with open_audio(source, rate=rate, name=name, sample_rate=at, partial=partial, waiting=waiting) as audio:
                 words, seconds = self._words(audio, kept, 0, progress, on_words)
             return Transcript(audio.name, seconds, self.for_reading(words))
-        with open_channels(source, rate=rate, name=name, sample_rate=at, partial=partial) as audios:
+        with open_channels(source, rate=rate, name=name, sample_rate=at, partial=partial, waiting=waiting) as audios:
             count = len(audios)
             done = [
                 self._words(audio, kept, channel, progress and _ChannelProgress(progress, channel, count), on_words)

@@ -21,6 +21,7 @@ from asr.serve.live import live_routes
 from asr.serve.replies import RequestError
 from asr.serve.service import Service
 from asr.serve.settings import ServerSettings
+from asr.serve.subtitles import subtitle_routes
 from asr.serve.transcriptions import transcription_routes
 
 PAGE = Path(__file__).parent / "page" / "index.html"
@@ -45,6 +46,7 @@ def create_app(recognizer: Recognizer, settings: ServerSettings | None = None) -
     app.add_middleware(Guard, service=service)
     _add_error_forms(app)
     app.include_router(transcription_routes(service))
+    app.include_router(subtitle_routes(service))
     app.include_router(live_routes(service))
     _add_pages(app, service)
     return app

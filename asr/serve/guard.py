@@ -15,9 +15,10 @@ from asr.serve.replies import RequestError
 from asr.serve.service import Service
 from asr.serve.settings import ServerSettings
 
-TRANSCRIPTIONS = "/v1/audio/transcriptions"
+TRANSCRIPTIONS, SUBTITLES = "/v1/audio/transcriptions", "/v1/audio/subtitles"
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})
-COUNTED_PATHS = OPEN_PATHS | {TRANSCRIPTIONS, "/v1/models", "/metrics"}
+COUNTED_PATHS = OPEN_PATHS | {TRANSCRIPTIONS, SUBTITLES, "/v1/models", "/metrics"}
+MAX_TEXT_BYTES = 8 * 1024 * 1024  # of a request without audio
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 DRAIN_SECONDS = 2.0  # for which the rest of a refused upload is read: a client that is cut off does not see why
 DRAIN_BYTES = 32 * 1024 * 1024
@@ -41,6 +42,7 @@ class Guard:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         service, path = self._service, str(scope["path"])
         is_audio = path == TRANSCRIPTIONS and scope["method"] == "POST"
+        is_work = is_audio or (path == SUBTITLES and scope["method"] == "POST")
         status = 500
 
         async def counting(message: Message) -> None:
@@ -51,12 +53,13 @@ class Guard:
             await send(message)
 
         started = time.monotonic()
-        body = _Body(receive, service.settings, started)
+        largest = service.settings.max_bytes if is_audio else min(MAX_TEXT_BYTES, service.settings.max_bytes)
+        body = _Body(receive, service.settings, started, largest)
         counted = False
         try:
-            self._check(scope, is_audio)
-            service.admitted += is_audio
-            counted = is_audio
+            self._check(scope, is_work, largest)
+            service.admitted += is_work
+            counted = is_work
             await self._app(scope, body.receive, counting)
         except RequestError as error:
             await body.drain()
@@ -67,7 +70,7 @@ class Guard:
             if is_audio:
                 service.seconds.observe(time.monotonic() - started)
 
-    def _check(self, scope: Scope, is_audio: bool) -> None:
+    def _check(self, scope: Scope, is_work: bool, largest: int) -> None:
         """Raise RequestError for a request that is not to be answered."""
         service, headers = self._service, Headers(scope=scope)
         settings = service.settings
@@ -79,11 +82,11 @@ class Guard:
                 headers={"WWW-Authenticate": "Bearer"},
             )  # fmt: skip
         length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > settings.max_bytes:
-            raise too_large(settings)
-        if is_audio and service.stopping:
+        if length.isascii() and length.isdigit() and (len(length) > 15 or int(length) > largest):
+            raise too_large(largest)
+        if is_work and service.stopping:
             raise stopping()
-        if is_audio and service.is_full:
+        if is_work and service.is_full:
             wait = str(service.retry_after())
             raise RequestError(
                 429, f"the server is busy; try again in {wait} s.", "rate_limit_exceeded", headers={"Retry-After": wait}
@@ -93,8 +96,8 @@ class Guard:
 class _Body:
     """A request's body, read within limits."""
 
-    def __init__(self, receive: Receive, settings: ServerSettings, started: float) -> None:
-        self._receive, self._settings = receive, settings
+    def __init__(self, receive: Receive, settings: ServerSettings, started: float, largest: int) -> None:
+        self._receive, self._settings, self._largest = receive, settings, largest
         self._deadline = started + settings.upload_seconds
         self._bytes = 0
         self._is_whole = False
@@ -110,16 +113,16 @@ class _Body:
             seconds = f"{self._settings.upload_seconds:g}"
             raise RequestError(408, f"the request did not arrive within {seconds} s.", "timeout") from None
         self._take(message)
-        if self._bytes > self._settings.max_bytes:
+        if self._bytes > self._largest:
             await self.drain()
-            raise too_large(self._settings)
+            raise too_large(self._largest)
         return message
 
     async def drain(self) -> None:
         """Read on for a while and forget it, so that the client comes to reading the answer."""
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                while not self._is_whole and self._bytes < self._settings.max_bytes + DRAIN_BYTES:
+                while not self._is_whole and self._bytes < self._largest + DRAIN_BYTES:
                     self._take(await self._receive())
         except TimeoutError:
             return
@@ -149,9 +152,9 @@ def bearer(headers: Headers) -> str | None:
     return key.strip() if kind.lower() == "bearer" else None
 
 
-def too_large(settings: ServerSettings) -> RequestError:
+def too_large(largest: int) -> RequestError:
     """The error of a request beyond the limit of bytes."""
-    limit = settings.max_bytes / 1e6
+    limit = largest / 1e6
     return RequestError(
         413, f"the request is larger than this server's {limit:.3g} MB; divide it.", "too_large", "file"
     )

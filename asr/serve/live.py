@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from asr.audio import opus
 from asr.decode.timed import Word
-from asr.errors import AsrError
+from asr.errors import AsrError, AudioError
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.stream import PartialWords, Stream, StreamEvent, Utterance, event_values
 from asr.serve.guard import bearer, stopping
@@ -29,6 +30,8 @@ STREAM_PATH, VOSK_PATH = "/v1/audio/stream", "/vosk"
 VOSK_RATE = 8000  # what vosk-server expects of a client that does not say
 RATES = (4000, 192_000)  # Hz
 START_SECONDS = 10.0  # in which the first message must come
+LONGEST_MESSAGE = 120.0  # seconds of sound: Opus holds hours in a mebibyte
+FORMATS = ("s16le", "ogg", "opus")
 POLL_SECONDS = 0.25  # between two looks at whether the server stops
 NORMAL, GOING_AWAY, POLICY = 1000, 1001, 1008  # codes of closing (RFC 6455, 7.4.1)
 
@@ -83,12 +86,13 @@ async def _close(socket: WebSocket, last: Mapping[str, Any] | None, code: int) -
 
 
 class _Connection:
-    """What both protocols share: messages with their limits, and samples on their way through the recognizer."""
+    """What both protocols share: messages with their limits, and sound on its way through the recognizer."""
 
     def __init__(self, socket: WebSocket, service: Service) -> None:
         self._socket, self._service = socket, service
         self._pending: asyncio.Task[Message] | None = None
         self._stream: Stream | None = None
+        self._samples_of: Callable[[bytes], Iterator[NDArray[np.generic]]] = self._whole_samples
         self._rest = b""  # half a sample
         self._rate = 0
         self._samples = 0
@@ -115,8 +119,12 @@ class _Connection:
         if not self._service.settings.admits(given):
             raise RequestError(401, "a valid API key is needed.", "invalid_api_key", "key")
 
-    async def _open(self, rate: object, phrases: object) -> int:
+    async def _open(self, form: object, rate: object, phrases: object) -> int:
         """Begin a stream; returns how many phrases had no effect. Raises RequestError for impossible values."""
+        if form not in FORMATS:
+            raise RequestError(400, f"the format must be one of {', '.join(FORMATS)}.", "invalid", "format")
+        if form != "s16le":
+            rate = opus.RATE
         if not isinstance(rate, int | float) or not RATES[0] <= rate <= RATES[1] or rate != int(rate):
             raise RequestError(
                 400, f"the rate must be a whole number from {RATES[0]} to {RATES[1]}.", "invalid", "rate"
@@ -126,6 +134,11 @@ class _Connection:
         self._rate = int(rate)
 
         def begin() -> tuple[Stream, int]:
+            if form == "ogg":
+                self._samples_of = opus.OggOpus().decode
+            elif form == "opus":
+                packets = opus.OpusPackets()
+                self._samples_of = lambda packet: iter([packets.decode(packet)])
             recognizer: Recognizer
             recognizer, left_out = self._service.favouring(phrases)
             return recognizer.stream(self._rate), left_out
@@ -137,18 +150,33 @@ class _Connection:
         return left_out
 
     async def _push(self, data: bytes) -> list[StreamEvent]:
-        """What the next bytes of 16-bit samples bring."""
+        """What the next message of sound brings. Raises RequestError where it is too long, or is none."""
+        assert self._stream is not None
+        stream, settings, before = self._stream, self._service.settings, self._samples
+
+        def work() -> list[StreamEvent]:
+            parts: list[NDArray[np.generic]] = []
+            for samples in self._samples_of(data):
+                parts.append(samples)
+                self._samples += len(samples)
+                if self._samples > settings.max_audio_seconds * self._rate:
+                    raise too_long(settings)
+                if self._samples - before > LONGEST_MESSAGE * self._rate:
+                    raise RequestError(413, f"a message holds more than {LONGEST_MESSAGE:g} s of sound.", "too_long")
+            self._service.audio.add((self._samples - before) / self._rate)
+            return stream.push(np.concatenate(parts)) if parts else []
+
+        try:
+            return await self._in_thread(work)
+        except AudioError as error:
+            raise RequestError(400, str(error), "invalid_audio") from None
+
+    def _whole_samples(self, data: bytes) -> Iterator[NDArray[np.generic]]:
+        """16-bit samples; half of one waits for its other half."""
         data = self._rest + data
         whole = len(data) // 2 * 2
         self._rest = data[whole:]
-        samples: NDArray[np.generic] = np.frombuffer(data[:whole], "<i2")
-        self._samples += len(samples)
-        if self._samples > self._service.settings.max_audio_seconds * self._rate:
-            raise too_long(self._service.settings)
-        assert self._stream is not None
-        stream = self._stream
-        self._service.audio.add(len(samples) / self._rate)
-        return await self._in_thread(lambda: stream.push(samples))
+        yield np.frombuffer(data[:whole], "<i2")
 
     async def _finish(self) -> list[StreamEvent]:
         if self._stream is None:
@@ -175,9 +203,7 @@ class OwnProtocol(_Connection):
         if start.get("type") != "start":
             raise RequestError(400, 'the first message must be {"type": "start", …}.', "invalid", "type")
         self._admit(start.get("key"))
-        if start.get("format", "s16le") != "s16le":
-            raise RequestError(400, "the format must be s16le: 16-bit samples of one channel.", "invalid", "format")
-        left_out = await self._open(start.get("rate", 16000), start.get("hotwords", []))
+        left_out = await self._open(start.get("format", "s16le"), start.get("rate", 16000), start.get("hotwords", []))
         await self._send({"type": "ready", "rate": self._rate, "hotwords_left_out": left_out})
         try:
             while True:
@@ -234,7 +260,7 @@ class VoskProtocol(_Connection):
         phrases = config.get("phrase_list", [])
         if isinstance(phrases, list):
             phrases = [phrase for phrase in phrases if phrase != "[unk]"]  # vosk's sign for other words
-        await self._open(config.get("sample_rate", VOSK_RATE), phrases)
+        await self._open("s16le", config.get("sample_rate", VOSK_RATE), phrases)
 
 
 def _vosk_result(utterances: Sequence[Utterance], config: Mapping[str, Any]) -> dict[str, Any]:

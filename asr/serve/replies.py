@@ -17,6 +17,14 @@ MEDIA_TYPES = {
     "text": "text/plain; charset=utf-8", "srt": "application/x-subrip; charset=utf-8", "vtt": "text/vtt; charset=utf-8",
 }  # fmt: skip
 LANGUAGES = {"en": "english"}  # as verbose_json names them
+ERRORS: dict[int | str, dict[str, Any]] = {
+    code: {"description": text, "content": {"application/json": {}}}
+    for code, text in {
+        400: "The request or its audio cannot be used.", 401: "No valid API key.", 403: "Another site's page.",
+        404: "No such model.", 408: "The upload took too long.", 413: "Too large or too long.",
+        429: "Busy: try again after the seconds of Retry-After.", 503: "Stopping, or out of time.",
+    }.items()
+}  # fmt: skip
 
 
 class RequestError(HTTPException):

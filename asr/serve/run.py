@@ -46,9 +46,16 @@ def serve(app: FastAPI, note: Note) -> bool:
 
     app: from `create_app`. note: called with the address. Returns whether the server could listen.
     """
+    server = _Server(configuration(app), app.state.service, note)
+    server.run()
+    return server.started
+
+
+def configuration(app: FastAPI) -> uvicorn.Config:
+    """How uvicorn serves the application of `create_app`."""
     service: Service = app.state.service
     settings = service.settings
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -56,8 +63,6 @@ def serve(app: FastAPI, note: Note) -> bool:
         access_log=False,
         server_header=False,
         ws_max_size=MAX_MESSAGE,
+        ws_ping_interval=None,  # the answer to a ping waits behind samples that were sent faster than they are read
         timeout_graceful_shutdown=int(settings.stop_seconds) or None,
     )
-    server = _Server(config, service, note)
-    server.run()
-    return server.started

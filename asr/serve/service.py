@@ -46,9 +46,10 @@ class Service:
         self.recognizer = recognizer.with_backend(self._backend)
         self._queue = WorkQueue(settings.workers)
         self.stream_threads = ThreadPoolExecutor(min(STREAM_THREADS, max(1, settings.max_streams)), "asr-stream")
+        self.text_thread = ThreadPoolExecutor(1, "asr-text")  # for what needs no network
         self._lock = threading.Lock()
         self._words: frozenset[str] | None = None
-        self.admitted = 0  # requests with audio that were not answered yet
+        self.admitted = 0  # requests with work that were not answered yet
         self.streams = 0  # live ones
         self.stopping = False
         self.requests = Counter("asr_requests_total", "Requests answered, by path and status.")
@@ -57,7 +58,7 @@ class Service:
         self.audio = Counter("asr_audio_seconds_total", "Seconds of audio transcribed.")
         self.metrics: list[Metric] = [
             self.requests, self.seconds, self.work, self.audio, self.batches,
-            Gauge("asr_requests_admitted", "Requests with audio that are not answered yet.", lambda: self.admitted),
+            Gauge("asr_requests_admitted", "Requests with work that are not answered yet.", lambda: self.admitted),
             Gauge("asr_queue_waiting", "Recordings that wait for a thread.", lambda: self._queue.waiting),
             Gauge("asr_queue_running", "Recordings that are being transcribed.", lambda: self._queue.running),
             Gauge("asr_streams", "Live streams that are open.", lambda: self.streams),
@@ -83,6 +84,7 @@ class Service:
         self._queue.stop()
         self._queue.join(self.settings.stop_seconds)
         self.stream_threads.shutdown()
+        self.text_thread.shutdown()
         self._backend.close()
 
     def with_prompt(self, prompt: str | None) -> tuple[Recognizer, int]:

@@ -16,21 +16,13 @@ from asr.decode.timed import Word, word_values
 from asr.recognizer.reading import text_of
 from asr.recognizer.transcript import Transcript
 from asr.serve.guard import TRANSCRIPTIONS, stopping
-from asr.serve.replies import LANGUAGES, MEDIA_TYPES, RequestError, event, render
+from asr.serve.replies import ERRORS, LANGUAGES, MEDIA_TYPES, RequestError, event, render
 from asr.serve.service import Service
 from asr.serve.settings import ALIASES, ServerSettings
 from asr.serve.work_queue import StoppingError
 
 MAX_NAME = 100
 LEFT_OUT = "X-Hotwords-Left-Out"  # the header that says how many phrases of the prompt had no effect
-ERRORS: dict[int | str, dict[str, Any]] = {
-    code: {"description": text, "content": {"application/json": {}}}
-    for code, text in {
-        400: "The request or its audio cannot be used.", 401: "No valid API key.", 403: "Another site's page.",
-        404: "No such model.", 408: "The upload took too long.", 413: "Too large or too long.",
-        429: "Busy: try again after the seconds of Retry-After.", 503: "Stopping, or out of time.",
-    }.items()
-}  # fmt: skip
 
 Outcome = tuple[Transcript, int]
 

@@ -118,12 +118,14 @@ def test_more_threads_than_cores_are_not_asked_for(run, make_wav, tiny_model, mo
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no signals")
+@pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_sigterm_ends_a_command_as_ctrl_c_does(tmp_path, number, code):
+def test_sigterm_ends_a_command_as_ctrl_c_does(tmp_path, number, code, jobs):
     pipe = tmp_path / "pipe.wav"
     os.mkfifo(pipe)
     (tmp_path / "tmp").mkdir()
-    program = [sys.executable, "-c", "from asr.cli.main import main; main()", "transcribe", pipe, "--model", "digits"]
+    program = [sys.executable, "-c", "from asr.cli.main import main; main()", "transcribe", pipe]
+    program += [tmp_path / "none.wav", "--model", "digits", "--jobs", jobs, "--output", tmp_path / "out.jsonl"]
     environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
     process = subprocess.Popen(
         program, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True,
@@ -134,7 +136,6 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(tmp_path, number, code):
         file.flush()
         while not list((tmp_path / "tmp").glob("asr-*")):
             time.sleep(0.05)
-        time.sleep(1.0)  # until it waits for more of the pipe
         process.send_signal(number)
         try:
             _, err = process.communicate(timeout=60)

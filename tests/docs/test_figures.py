@@ -82,6 +82,9 @@ BENCHMARKS = {
     "TREC-6": [(TREC, "| `bilstm`"), (TREC, "| `fine-tuned`"), (TREC, "| tf-idf"), (TREC, "Published")],
     "M4 hourly": [(M4, "| hourly | `hybrid`"), (M4, "| hourly | Smyl")],
     "M4 weekly": [(M4, "| weekly | `average`"), (M4, "| weekly | Smyl"), (M4, "| weekly | `hybrid`")],
+    "M3 and M4 weekly, 300 series": [
+        (SPEED, f"| {name} | ") for name in ("auto", "AutoETS", "AutoARIMA", "AutoTheta", "seasonal-naive")
+    ],
     "M3": [(M3, "| `average`"), (M3, "| Theta, published")],
     "ETTh1, look-back 96": ETT_96,
     "ETTh1, look-back 512": [(ETT, "| ETTh1 | 512 | `average`"), (ETT, "| ETTh1 | 512 | PatchTST")],

@@ -159,6 +159,12 @@ def test_predict_says_what_it_chose_and_compare_what_to_take(run, tmp_path):
     assert sum(values["weights"].values()) == pytest.approx(1, abs=0.01)
     assert values["why"] in err
     assert (tmp_path / "p.png").stat().st_size > 10_000
+    code, out, err = run("forecast", "fit", *series, "--output", tmp_path / "m", "--json")
+    fitted = json.loads(out)
+    assert (code, fitted["method"], fitted["weights"]) == (0, "auto", values["weights"])
+    assert fitted["why"] in err
+    code, out, _ = run("forecast", "predict", *series, "--model", tmp_path / "m", "--json")
+    assert json.loads(out) == values
     code, out, _ = run("forecast", "compare", *series, "--methods", "theta,auto,drift")
     assert code == 0
     assert out.splitlines()[-1].startswith("recommended: ")

@@ -11,8 +11,9 @@ import pytest
 from asr.errors import ConfigError, DataError
 from asr.forecast.global_models import forecast_all
 from asr.forecast.panel import Panel, evaluate, read_m3, read_m4
+from asr.forecast.recurrent import RecurrentConfig, window_config
 from asr.forecast.series import column_names, read_series
-from asr.forecast.windows import divide
+from asr.forecast.windows import Parts, divide
 from asr.forecast.windows import evaluate as evaluate_windows
 
 
@@ -74,6 +75,22 @@ def test_segments_learn_a_table_of_seasons():
     parts = divide(_table(400), (260, 70, 70), 24, 12)
     found = {e.name: e for e in evaluate_windows(parts, ["last-value", "segrnn"], 12)}
     assert found["segrnn"].mse < 0.2 * found["last-value"].mse
+
+
+def test_a_network_knows_the_series_that_a_window_is_of():
+    """Windows that are alike in all series, what follows them is not: only an embedding of the series can tell."""
+    random = np.random.default_rng(3)
+    steps = 320
+    noise = 0.02 * random.normal(size=(steps, 2))
+    values = noise + np.where(np.arange(steps)[:, None] % 16 < 8, 0.0, [[1.0, -1.0]])
+    parts = divide(values, (200, 60, 60), 8, 8)
+    quiet = Parts(parts.values, *(starts[starts % 16 == 0] for starts in (parts.train, parts.held, parts.test)), 8, 8)
+    plain, found = evaluate_windows(quiet, ["segrnn", "segrnn-columns"], 4)
+    assert found.mse < 0.2 * plain.mse
+    config = window_config("segrnn", 8, 8, 4, 100, 2, 1)
+    assert config.series == 2
+    with pytest.raises(ConfigError, match="segment above 1"):
+        RecurrentConfig(series=2)
 
 
 def test_the_last_value_on_etth1_has_the_published_error(data):

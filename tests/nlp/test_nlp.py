@@ -12,8 +12,9 @@ import torch
 from asr.errors import ConfigError, DataError, TextError
 from asr.nlp.baseline import Baseline
 from asr.nlp.explain import attributions
+from asr.nlp.folder import load_classifier
 from asr.nlp.model import POOLINGS, ClassifierConfig, TextClassifier
-from asr.nlp.run import split_dev
+from asr.nlp.run import ClassifierRunConfig, split_dev
 from asr.nlp.table import read_table
 from asr.nlp.task import padded, probabilities
 from asr.nlp.words import Vocabulary, read_vectors, shortened, words_of
@@ -146,6 +147,7 @@ def test_a_classifier_is_trained_evaluated_and_explains_itself_by_commands(run, 
     assert found["accuracy"] > 0.95
     assert found["interval"][0] <= found["accuracy"] <= found["interval"][1]
     assert "does not beat tf-idf" in found["verdict"]  # the baseline gets these right as well
+    assert run("nlp", "evaluate", reviews, "--model", tmp_path / "m", "--threads", "1", "--device", "cpu")[0] == 0
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
     code, out, _ = run("nlp", "predict", reviews, "--model", tmp_path / "m", "--explain", "--json")
     first = json.loads(out.splitlines()[1])
@@ -153,6 +155,66 @@ def test_a_classifier_is_trained_evaluated_and_explains_itself_by_commands(run, 
     assert max(first["words"], key=lambda pair: pair[1])[0] in ("fine", "great", "lovely")
     assert run("nlp", "predict", reviews, "--model", tmp_path / "m", "--output", tmp_path / "p.txt")[0] == 0
     assert set((tmp_path / "p.txt").read_text().split()) == {"pos", "neg"}
+
+
+@pytest.fixture
+def noise(tmp_path):
+    """A table whose labels follow one word that a network of eight units and no epochs to speak of cannot learn."""
+    random = np.random.default_rng(1)
+    words = [f"w{number}" for number in range(40)]
+    rows = []
+    for number in range(120):
+        key = "alpha" if number % 2 else "beta"
+        rows.append(f"{' '.join(random.permutation([*random.choice(words, 8), key]))}\t{'a' if number % 2 else 'b'}")
+    path = tmp_path / "n.tsv"
+    path.write_text("text\tlabel\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_what_is_best_on_the_validation_texts_is_kept_and_said(run, noise, tmp_path):
+    dull = [*TINY, "--set", "train.epochs=1", "--set", "train.peak_lr=1e-6"]
+    code, out, _ = run("nlp", "train", noise, "--output", tmp_path / "m", *dull, "--json")
+    made = json.loads(out)
+    assert code == 0
+    assert (made["kept"], made["baseline_share"]) == ("tf-idf", 1.0)
+    assert made["errors"]["kept"] == made["errors"]["tf-idf"] < made["errors"]["lstm"]
+    values = json.loads(run("nlp", "evaluate", noise, "--model", tmp_path / "m", "--json")[1])
+    assert values["accuracy"] == values["baseline_accuracy"]
+    first = json.loads(
+        run("nlp", "predict", noise, "--model", tmp_path / "m", "--json", "--explain")[1].splitlines()[1]
+    )
+    assert first["label"] == "a"
+    assert max(first["words"], key=lambda pair: pair[1])[0] == "alpha"
+    code, _, errors = run("nlp", "train", noise, "--output", tmp_path / "l", *dull, "--keep", "lstm")
+    assert (code, "kept: the LSTM" in errors) == (0, True)
+    code, out, _ = run("nlp", "train", noise, "--output", tmp_path / "b", *dull, "--keep", "both", "--json")
+    made = json.loads(out)
+    assert made["baseline_share"] == 0.75
+    assert made["kept"] == "the mixture of LSTM and tf-idf (0.25 and 0.75)"
+
+
+def test_a_mixture_is_the_weighted_mean_and_survives_its_folder(run, reviews, tmp_path):
+    assert run("nlp", "train", reviews, "--output", tmp_path / "m", *TINY, "--keep", "both")[0] == 0
+    found = load_classifier(tmp_path / "m")
+    share = found.baseline_share
+    assert 0 < share < 1
+    texts = read_table(reviews, "text", "label").texts
+    network = probabilities(found.model, [found.encode(text) for text in texts])
+    expected = (1 - share) * network + share * found.baseline.probabilities(texts)
+    assert found.probabilities(texts) == pytest.approx(expected, abs=1e-6)
+
+
+def test_contributions_of_words_sum_to_the_score():
+    texts = ["a good film", "a bad film", "good , good plot", "bad bad cast"] * 3
+    labels = np.array([1, 0, 1, 0] * 3)
+    baseline = Baseline.fit(texts, labels, 2)
+    for text in (*texts[:4], "unheard Good"):
+        words = baseline.contributions(text, 1)
+        scores = baseline._scores([text])[0]
+        assert sum(value for _, value in words) == pytest.approx(scores[1] - baseline.bias[1], abs=1e-5)
+        powers = np.exp(scores) / np.exp(scores).sum()
+        assert baseline.probabilities([text])[0] == pytest.approx(powers, abs=1e-6)
+    assert [word for word, _ in baseline.contributions("unheard Good", 1)] == ["unheard", "good"]
 
 
 def test_what_cannot_be_classified_is_named(run, reviews, tmp_path):
@@ -171,3 +233,5 @@ def test_what_cannot_be_classified_is_named(run, reviews, tmp_path):
     assert (code, "cannot be loaded" in errors) == (1, True)
     with pytest.raises(ConfigError, match="pooling"):
         ClassifierConfig(pooling="sum")
+    with pytest.raises(ConfigError, match="keep must be one of best"):
+        ClassifierRunConfig(keep="worst")

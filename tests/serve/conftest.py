@@ -16,6 +16,7 @@ import uvicorn
 
 from asr.recognizer.recognizer import Recognizer
 from asr.serve.app import create_app
+from asr.serve.run import configuration
 from asr.serve.service import Service
 from asr.serve.settings import ServerSettings
 
@@ -40,7 +41,9 @@ class Running:
 def running(recognizer: Recognizer, **settings) -> Iterator[Running]:
     """A server in a thread of this process."""
     app = create_app(recognizer, ServerSettings(port=0, model_name="english", **settings))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=5))
+    config = configuration(app)
+    config.timeout_graceful_shutdown = 5
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 90

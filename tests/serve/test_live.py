@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 pytest.importorskip("websockets", reason="needs the extra serve")
 
@@ -77,6 +79,45 @@ def test_a_stream_gives_the_words_of_the_recognizers_stream(server, speech, expe
     assert server.service.streams == 0
 
 
+@pytest.mark.parametrize("form", ["ogg", "opus"])
+def test_opus_gives_the_words_of_what_it_holds(server, english, speech, form):
+    av = pytest.importorskip("av", reason="needs the extra av")
+    samples = np.frombuffer(speech[0], np.int16)
+    file = io.BytesIO()
+    soundfile.write(file, soxr.resample(samples, speech[1], 48000), 48000, format="OGG", subtype="OPUS")
+    data = file.getvalue()
+    stream = english.stream(48000)
+    heard = soundfile.read(io.BytesIO(data), dtype="float32")[0]
+    expected = [e.text for e in [*stream.push(heard), *stream.finish()] if hasattr(e, "end")]
+    if form == "ogg":
+        messages = [data[at : at + 1000] for at in range(0, len(data), 1000)]
+    else:
+        with av.open(io.BytesIO(data)) as container:
+            messages = [bytes(packet) for packet in container.demux(audio=0)]
+    with connect(server.url.replace("http", "ws") + "/v1/audio/stream") as socket:
+        socket.send(json.dumps({"type": "start", "rate": 8000, "format": form}))
+        assert json.loads(socket.recv())["rate"] == 48000
+        for message in messages:
+            socket.send(message)
+        socket.send(json.dumps({"type": "stop"}))
+        said = [json.loads(message) for message in socket]
+    assert [message["text"] for message in said if message["type"] == "utterance"] == expected
+    assert said[-1]["seconds"] == pytest.approx(len(heard) / 48000, abs=0.1)
+
+
+def test_an_hour_of_silence_in_one_message_is_refused(server):
+    pytest.importorskip("av", reason="needs the extra av")
+    packet = b"\xf8\xff\xfe"  # 20 ms of silence
+    page = lambda kind, body, lengths: b"OggS\0" + bytes([kind]) + bytes(20) + bytes([len(lengths), *lengths]) + body  # noqa: E731
+    head = b"OpusHead\x01\x01" + bytes(9)
+    pages = page(2, head, [19]) + page(0, b"OpusTags", [8]) + 100 * page(0, 255 * packet, [3] * 255)
+    with connect(server.url.replace("http", "ws") + "/v1/audio/stream") as socket:
+        socket.send('{"type": "start", "format": "ogg"}')
+        socket.send(pages)
+        *_, last = rest_of(socket)
+        assert last["error"]["code"] == "too_long"
+
+
 def test_vosks_clients_get_an_answer_to_each_block(server, speech, expected):
     """As vosk-server's test client does it: send a block, wait for the answer, and so on; at last eof."""
     data, rate = speech
@@ -113,6 +154,9 @@ def test_vosks_clients_get_an_answer_to_each_block(server, speech, expected):
         (['{"type": "start", "rate": NaN}'], "rate"),
         (['{"type": "start", "rate": "16000"}'], "rate"),
         (['{"type": "start", "format": "mp3"}'], "format"),
+        (['{"type": "start", "format": []}'], "format"),
+        (['{"type": "start", "format": "ogg"}', b"RIFF" + bytes(100)], "Ogg"),
+        (['{"type": "start", "format": "opus"}', b"\xff" * 40], "Opus"),
         (['{"type": "start", "hotwords": "seven"}'], "hotwords"),
         (['{"type": "start"}', '{"type": "start"}'], "stop"),
         (["[" * 100_000], "JSON"),

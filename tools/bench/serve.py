@@ -150,7 +150,7 @@ def streams(arguments: argparse.Namespace) -> dict[str, object]:
 
         def stream(number: int) -> None:
             time.sleep(number * 0.13)
-            with connect(f"ws://{address}/v1/audio/stream") as socket:
+            with connect(f"ws://{address}/v1/audio/stream", ping_interval=None) as socket:
                 socket.send(json.dumps({"type": "start", "rate": rate}))
                 socket.recv()
                 began = time.monotonic()

@@ -1,7 +1,7 @@
 """Fuzzing of everything that reads a file: `python tools/fuzz` (the short form is part of the gate).
 
     python tools/fuzz --inputs 60       60 inputs of each cheap format, fewer of costly ones
-    python tools/fuzz --seconds 3600 --state STATE --table tools/fuzz/RESULTS.md
+    python tools/fuzz --total 1000000 --seconds 7200 --state STATE --table tools/fuzz/RESULTS.md
                                         the long form, which goes on where the run that wrote STATE ended
 
 Inputs are made from good files of the project's own by mutations; a number and a seed give always the same. Exits with
@@ -12,7 +12,9 @@ left files.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+import math
 import os
 import platform
 import sys
@@ -27,6 +29,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from targets import TARGETS  # noqa: E402
 from workers import Tally, run_batch  # noqa: E402
 
+for _name in ("av", "soxr", "asr.decode.build", "asr.cli.main", "asr.lm.lstm.unit_scorer"):
+    importlib.import_module(_name)  # once, before anything is forked
+
 BATCH = 400  # inputs of a cheap format in one process
 COLUMNS = ("inputs", "raw", "crashes", "hangs", "memory", "left")
 
@@ -35,6 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=0, help="of each cheap format")
     parser.add_argument("--seconds", type=float, default=0.0, help="go round all formats for so long")
+    parser.add_argument("--total", type=int, default=0, help="go round all formats until there were so many inputs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="formats whose names hold one of these, by commas")
     parser.add_argument("--state", type=Path, help="folder of counts and of the inputs that found something")
@@ -46,8 +52,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as home:
         os.environ["XDG_CACHE_HOME"] = home  # seeds of caches are what a run leaves there
         seeds = {target.name: list(target.seeds()) for target in chosen}
-    started = time.monotonic()
-    while True:
+    end = time.monotonic() + (options.seconds or (math.inf if options.total else 0.0))
+
+    def is_enough() -> bool:
+        inputs = sum(tally.inputs for tally in tallies.values())
+        return time.monotonic() > end or (options.total > 0 and inputs >= options.total)
+
+    is_first = True
+    while is_first or not is_enough():
         for target in chosen:
             tally = tallies.setdefault(target.name, Tally())
             size = max(1, (options.inputs or BATCH) // target.cost)
@@ -56,10 +68,9 @@ def main() -> int:
             )
             if options.state:
                 _save(state / "state.json", tallies)
-            if options.seconds and time.monotonic() - started > options.seconds:
+            if (options.seconds or options.total) and is_enough():
                 break
-        if not options.seconds or time.monotonic() - started > options.seconds:
-            break
+        is_first = False
     if options.table:
         options.table.write_text(_table(tallies, options.seed))
     print(_table(tallies, options.seed), end="")
@@ -88,7 +99,9 @@ def _save(path: Path, tallies: dict[str, Tally]) -> None:
 
 def _table(tallies: dict[str, Tally], seed: int) -> str:
     """The counts of each format, and of all."""
-    rows = [["format", "inputs", "raw exceptions", "crashes", "hangs", "above 1 GiB", "files left", "inputs/s"]]
+    rows = [
+        ["format", "inputs", "raw exceptions", "crashes", "hangs", "above 1 GiB", "files left", "inputs per s of CPU"]
+    ]
     for name, tally in [*tallies.items(), ("**all**", _sum(tallies))]:
         rows.append(
             [

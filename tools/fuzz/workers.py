@@ -10,7 +10,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 import traceback
 import zlib
 from dataclasses import dataclass, field
@@ -36,7 +35,7 @@ class Tally:
     hangs: int = 0
     memory: int = 0  # inputs that asked for too much
     left: int = 0  # files left behind
-    seconds: float = 0.0
+    seconds: float = 0.0  # of processor time
     examples: list[str] = field(default_factory=list)
 
 
@@ -48,7 +47,7 @@ def make_input(target: Target, seeds: list[bytes], number: int, seed: int) -> by
 
 def run_batch(target: Target, seeds: list[bytes], first: int, end: int, seed: int, tally: Tally, keep: Path) -> None:
     """Check the inputs `first` to `end`; after a death the next process goes on behind the input that caused it."""
-    started = time.monotonic()
+    started = _processor_seconds()
     while first < end:
         folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
         reading, writing = os.pipe()
@@ -75,7 +74,12 @@ def run_batch(target: Target, seeds: list[bytes], first: int, end: int, seed: in
         done = end if status == 0 else last + 1
         tally.inputs += done - first
         first = done
-    tally.seconds += time.monotonic() - started
+    tally.seconds += _processor_seconds() - started
+
+
+def _processor_seconds() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
 
 
 def _listen(reading: int, process: int) -> tuple[int, list[dict[str, object]], int]:
@@ -137,25 +141,27 @@ def _work(target: Target, seeds: list[bytes], numbers: range, seed: int, folder:
         except Exception:  # what the fuzzing is for
             _report(writing, number, "raw", traceback.format_exc())
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        left = {path for path in _files(folder) - allowed if not _is_expected(path, target)}
+        caches, left = [], []
+        for path in _files(folder) - allowed:
+            (caches if path.endswith(".tables") or ".files/" in path else left).append(path)
+        left = [path for path in left if not _is_expected(path, target)]
         if left:
             _report(writing, number, "left", str(sorted(left)[:3]))
-            for path in left:
-                path.unlink(missing_ok=True)
-        for path in home.rglob("*.tables"):
-            path.unlink()
-        for path in home.rglob("*.files"):
-            shutil.rmtree(path)
+        for path in [*caches, *left]:
+            os.unlink(path)
+        if caches:
+            for folder_of_cache in home.rglob("*.files"):
+                shutil.rmtree(folder_of_cache)
     os._exit(0)
 
 
-def _is_expected(path: Path, target: Target) -> bool:
-    caches = path.suffix == ".tables" or path.parent.suffix == ".files"
-    return caches or path.name == target.file or path.name.startswith("source")
+def _is_expected(path: str, target: Target) -> bool:
+    name = os.path.basename(path)
+    return name == target.file or name.startswith("source")
 
 
-def _files(folder: Path) -> set[Path]:
-    return {Path(base) / name for base, _, names in os.walk(folder) for name in names}
+def _files(folder: Path) -> set[str]:
+    return {f"{base}/{name}" for base, _, names in os.walk(folder) for name in names}
 
 
 def _report(writing: int, number: int, kind: str, text: str) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from asr.cli.console import Progress, list_bad, note
+from asr.cli.console import Progress, list_bad, note, report
 from asr.cli.data.derived import augment, join, sounds
+from asr.cli.shared_options import json_option, quiet_option
 from asr.data.describe import describe
 from asr.data.download import ARCHIVES, download_corpus
 from asr.data.importers import import_corpus, keep_where
@@ -56,9 +57,12 @@ for derived in (augment, join, sounds):
     "--normalize/--no-normalize", default=True, show_default=True, help="Change texts to plain lower-case words."
 )
 @click.option("--prefix", default="", help="Text to put before every id, to keep the ids of corpora apart.")
+@json_option()
+@quiet_option
 def import_command(
-    sources: tuple[Path, ...], output: Path, kind: str, conditions: tuple[str, ...], normalize: bool, prefix: str
-) -> None:
+    sources: tuple[Path, ...], output: Path, kind: str, conditions: tuple[str, ...], normalize: bool, prefix: str,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Make one manifest from SOURCES: folders of LibriSpeech, Kaldi, AN4 or FSDD, manifests, CSV or TSV files.
 
     A CSV or TSV file needs a header line. The audio column is audio_filepath, path, file, filename, audio, wav or
@@ -86,7 +90,7 @@ def import_command(
         raise ManifestError(f"two corpora have the id '{repeated[0]}'; import one of them with a `prefix`.")
     write_manifest(output, utterances)
     list_bad(bad)
-    _note_size(output, utterances)
+    _report_size(output, utterances, as_json)
 
 
 def _condition(text: str) -> tuple[str, str]:
@@ -96,15 +100,18 @@ def _condition(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _note_size(path: Path, utterances: Sequence[Utterance]) -> None:
+def _report_size(path: Path, utterances: Sequence[Utterance], as_json: bool) -> None:
     hours = sum(utterance.duration for utterance in utterances) / 3600
-    note(f"{path}: {len(utterances)} utterances, {hours:.2f} h")
+    text = f"{path}: {len(utterances)} utterances, {hours:.2f} h"
+    report(text, as_json, output=path, utterances=len(utterances), hours=round(hours, 4))
 
 
 @command.command("download", short_help="Download, verify and unpack official archives.")
 @click.argument("names", nargs=-1, required=True, type=click.Choice(sorted(ARCHIVES)))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to unpack into.")
-def download(names: tuple[str, ...], output: Path) -> None:
+@json_option()
+@quiet_option
+def download(names: tuple[str, ...], output: Path, as_json: bool) -> None:
     """Download official corpus archives, verify their checksums and unpack them.
 
     An interrupted download is continued where it stopped.
@@ -117,12 +124,14 @@ def download(names: tuple[str, ...], output: Path) -> None:
         progress = Progress(name)
         folder = download_corpus(ARCHIVES[name], output, progress)
         progress.close()
-        note(f"{name}: {folder}")
+        report(f"{name}: {folder}", as_json, name=name, folder=folder)
 
 
 @command.command("check", short_help="Check the audio files of a manifest.")
 @click.argument("manifest", type=click.Path(path_type=Path))
-def check(manifest: Path) -> int:
+@json_option()
+@quiet_option
+def check(manifest: Path, as_json: bool) -> int:
     """Read the header of every audio file in MANIFEST and list the items that cannot be used.
 
     The exit code is 1 if there are any.
@@ -134,13 +143,15 @@ def check(manifest: Path) -> int:
     result = read_manifest(manifest, check_audio=True, progress=progress)
     progress.close()
     list_bad(result.bad, "cannot be used")
-    note(f"{manifest}: {len(result.utterances)} good, {len(result.bad)} bad")
+    good, bad = len(result.utterances), [{"item": item.where, "reason": item.reason} for item in result.bad]
+    report(f"{manifest}: {good} good, {len(bad)} bad", as_json, manifest=manifest, good=good, bad=bad)
     return 1 if result.bad else 0
 
 
 @command.command("stats", short_help="Print hours, speakers, lengths and words.")
 @click.argument("manifest", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option()
+@quiet_option
 def stats(manifest: Path, as_json: bool) -> None:
     """Print the hours, speakers, utterance lengths and words of MANIFEST.
 
@@ -171,7 +182,9 @@ def stats(manifest: Path, as_json: bool) -> None:
 )
 @click.option("--seed", default=1, show_default=True, help="Seed of the random choice.")
 @click.option("--output", nargs=2, required=True, type=click.Path(path_type=Path), help="The two manifests to write.")
-def split(manifest: Path, share: float, by: str, seed: int, output: tuple[Path, Path]) -> None:
+@json_option()
+@quiet_option
+def split(manifest: Path, share: float, by: str, seed: int, output: tuple[Path, Path], as_json: bool) -> None:
     """Divide MANIFEST in two at random, each speaker in one part only unless --by utterance is given.
 
     \b
@@ -181,7 +194,7 @@ def split(manifest: Path, share: float, by: str, seed: int, output: tuple[Path, 
     parts = split_utterances(result.utterances, share, by, seed)
     for path, part in zip(output, parts, strict=True):
         write_manifest(path, part)
-        _note_size(path, part)
+        _report_size(path, part, as_json)
     list_bad(result.bad)
 
 
@@ -194,7 +207,9 @@ def split(manifest: Path, share: float, by: str, seed: int, output: tuple[Path, 
     type=click.FloatRange(0, 1),
     help="Leave out utterances whose words have a lower mean confidence; needs the output of `asr decode --json`.",
 )
-def relabel(manifest: Path, texts: Path, output: Path, least_confidence: float | None) -> None:
+@json_option()
+@quiet_option
+def relabel(manifest: Path, texts: Path, output: Path, least_confidence: float | None, as_json: bool) -> None:
     """Write the utterances of MANIFEST with the recognised texts in TEXTS, for self-training.
 
     TEXTS is the output of `asr decode`: the file of --output, or, with confidences, the lines of --json. Utterances
@@ -207,6 +222,6 @@ def relabel(manifest: Path, texts: Path, output: Path, least_confidence: float |
     result = read_manifest(manifest)
     relabelled = relabel_utterances(result, read_recognised(texts), least_confidence)
     write_manifest(output, relabelled)
-    hours = sum(utterance.duration for utterance in relabelled) / 3600
-    note(f"{output}: {len(relabelled)} of {len(result.utterances)} utterances, {hours:.2f} h")
+    note(f"{len(relabelled)} of {len(result.utterances)} utterances")
+    _report_size(output, relabelled, as_json)
     list_bad(result.bad)

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from asr.cli.console import Progress, list_bad, note
+from asr.cli.console import Progress, list_bad, report
+from asr.cli.shared_options import json_option, quiet_option
 from asr.config import from_dict, read_toml, with_overrides
 from asr.data.manifest import Manifest, read_manifest, write_manifest
 from asr.errors import ConfigError
@@ -35,7 +36,11 @@ def _section_options(section: str, example: str) -> Callable[[Callable[..., int]
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
 @_section_options("augment", "augment.telephone_probability=1")
 @click.option("--seed", default=1, show_default=True, help="Seed of the random choices.")
-def augment(manifest: Path, output: Path, config_path: Path | None, overrides: tuple[str, ...], seed: int) -> int:
+@json_option()
+@quiet_option
+def augment(
+    manifest: Path, output: Path, config_path: Path | None, overrides: tuple[str, ...], seed: int, as_json: bool
+) -> int:
     """Write the utterances of MANIFEST with the noise, rooms, telephones and codecs of the section [augment].
 
     Other sections of the configuration are ignored. The same seed gives the same audio. Speed is unchanged unless the
@@ -49,7 +54,9 @@ def augment(manifest: Path, output: Path, config_path: Path | None, overrides: t
 
     values = _section(config_path, overrides, "augment")
     config = from_dict(AugmentConfig, {"speeds": [], **values}, "augment.")
-    return _derived(manifest, output, lambda given, progress: write_augmented(given, config, seed, output, progress))
+    return _derived(
+        manifest, output, as_json, lambda given, progress: write_augmented(given, config, seed, output, progress)
+    )
 
 
 @click.command("join", short_help="Concatenate utterances.")
@@ -57,7 +64,11 @@ def augment(manifest: Path, output: Path, config_path: Path | None, overrides: t
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
 @_section_options("join", "join.share=1")
 @click.option("--seed", default=1, show_default=True, help="Seed of the random choices.")
-def join(manifest: Path, output: Path, config_path: Path | None, overrides: tuple[str, ...], seed: int) -> int:
+@json_option()
+@quiet_option
+def join(
+    manifest: Path, output: Path, config_path: Path | None, overrides: tuple[str, ...], seed: int, as_json: bool
+) -> int:
     """Concatenate utterances of MANIFEST with pauses between them, as in long recordings.
 
     The new manifest has the concatenated examples and the utterances that stay single.
@@ -69,7 +80,9 @@ def join(manifest: Path, output: Path, config_path: Path | None, overrides: tupl
     from asr.data.joining import JoinConfig
 
     config = from_dict(JoinConfig, _section(config_path, overrides, "join"), "join.")
-    return _derived(manifest, output, lambda given, progress: write_joined(given, config, seed, output, progress))
+    return _derived(
+        manifest, output, as_json, lambda given, progress: write_joined(given, config, seed, output, progress)
+    )
 
 
 @click.command("sounds", short_help="Make sounds without speech.")
@@ -83,7 +96,11 @@ def join(manifest: Path, output: Path, config_path: Path | None, overrides: tupl
 )
 @click.option("--seconds", nargs=2, default=(2.0, 9.0), show_default=True, help="Shortest and longest length.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the random choices.")
-def sounds(output: Path, number: int, kinds: tuple[str, ...], seconds: tuple[float, float], seed: int) -> None:
+@json_option()
+@quiet_option
+def sounds(
+    output: Path, number: int, kinds: tuple[str, ...], seconds: tuple[float, float], seed: int, as_json: bool
+) -> None:
     """Make sounds without speech, with empty texts, to train or test that a model recognises no words in them.
 
     \b
@@ -98,7 +115,8 @@ def sounds(output: Path, number: int, kinds: tuple[str, ...], seconds: tuple[flo
         raise ConfigError(f"there are no {wrong}; kinds are {', '.join(KINDS)}, lengths above 0 and rising.")
     made = write_sounds(kinds or tuple(KINDS), number, seconds, seed, output)
     write_manifest(output / "manifest.jsonl", made)
-    note(f"{output / 'manifest.jsonl'}: {number} sounds, {sum(sound.duration for sound in made) / 3600:.2f} h")
+    path, hours = output / "manifest.jsonl", sum(sound.duration for sound in made) / 3600
+    report(f"{path}: {number} sounds, {hours:.2f} h", as_json, output=path, sounds=number, hours=round(hours, 4))
 
 
 def _section(path: Path | None, overrides: tuple[str, ...], name: str) -> dict[str, Any]:
@@ -108,11 +126,13 @@ def _section(path: Path | None, overrides: tuple[str, ...], name: str) -> dict[s
     return values
 
 
-def _derived(manifest: Path, output: Path, make: Callable[[Manifest, Progress], Manifest]) -> int:
+def _derived(manifest: Path, output: Path, as_json: bool, make: Callable[[Manifest, Progress], Manifest]) -> int:
     progress = Progress("writing audio")
     made = make(read_manifest(manifest, check_audio=True), progress)
     progress.close()
     write_manifest(output / "manifest.jsonl", made.utterances)
     list_bad(made.bad)
-    note(f"{output / 'manifest.jsonl'}: {len(made.utterances)} utterances, {made.seconds / 3600:.2f} h")
+    path, count, hours = output / "manifest.jsonl", len(made.utterances), made.seconds / 3600
+    text = f"{path}: {count} utterances, {hours:.2f} h"
+    report(text, as_json, output=path, utterances=count, hours=round(hours, 4))
     return 1 if made.bad else 0

@@ -10,8 +10,9 @@ import numpy as np
 
 from asr.atomic_file import replacing
 from asr.audio.read import read_audio
-from asr.cli.console import note
+from asr.cli.console import note, report
 from asr.cli.figures import new_figure, save_figure
+from asr.cli.shared_options import json_option, quiet_option
 from asr.errors import AsrError
 
 
@@ -50,9 +51,11 @@ from asr.errors import AsrError
     help="Subtract each value's mean over the utterance, its loudness alone, a running mean, or its mean in speech.",
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Picture to draw (.png).")
+@json_option()
+@quiet_option
 def command(
     file: Path, output: Path | None, kind: str, convention: str, mel_bins: int, ceps: int, high_freq: float,
-    deltas: int, normalize: str, plot: Path | None,
+    deltas: int, normalize: str, plot: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Write the features of the audio FILE as a NumPy array (frames, values), float32.
 
@@ -76,7 +79,9 @@ def command(
     target = output or Path(f"{file.stem}.npy")
     with replacing(target) as temporary, temporary.open("wb") as stream:
         np.save(stream, array)
-    note(f"{target}: {array.shape[0]} frames of {array.shape[1]} values, one every {config.frame_shift_ms:g} ms")
+    (frames, values), shift = array.shape, config.frame_shift_ms
+    text = f"{target}: {frames} frames of {values} values, one every {shift:g} ms"
+    report(text, as_json, output=target, frames=frames, values=values, frame_shift_ms=shift)
     if plot is not None:
         _draw(plot, samples, array, config.frame_shift_ms / 1000, file.name)
         note(f"{plot}: picture")

@@ -9,7 +9,8 @@ import click
 
 from asr.atomic_file import write_atomically, write_text
 from asr.cli.case_option import CASE
-from asr.cli.console import Progress, list_bad, note
+from asr.cli.console import Progress, list_bad, note, report, warn
+from asr.cli.shared_options import device_option, json_option, quiet_option, threads_option
 from asr.data.manifest import BadItem, read_manifest, sentences
 from asr.errors import ConfigError, TextError
 from asr.text.lexicon import Lexicon, read_cmudict, with_boundary, with_states
@@ -31,7 +32,9 @@ def command() -> None:
 @command.command("characters", short_help="Write a token set of characters.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Token file to write (tokens.txt).")
 @click.option("--characters", default=ENGLISH_CHARACTERS, show_default=True, help="The characters, without separators.")
-def characters(output: Path, characters: str) -> None:
+@json_option()
+@quiet_option
+def characters(output: Path, characters: str, as_json: bool) -> None:
     """Write a token set of characters: blank, word boundary, then the characters.
 
     \b
@@ -39,7 +42,7 @@ def characters(output: Path, characters: str) -> None:
     """
     tokens = Tokens.characters(characters)
     write_atomically(output, tokens.to_text().encode())
-    note(f"{output}: {len(tokens)} tokens")
+    report(f"{output}: {len(tokens)} tokens", as_json, output=output, tokens=len(tokens))
 
 
 @command.command("words", short_help="Write the word list of texts.")
@@ -51,7 +54,11 @@ def characters(output: Path, characters: str) -> None:
 @click.option("--min-count", default=1, show_default=True, help="Keep only words that occur at least so often.")
 @click.option("--most", default=0, help="Keep only so many words, the most frequent ones.  [default: all]")
 @CASE
-def words(texts: tuple[Path, ...], output: Path, vocab: Path | None, min_count: int, most: int, case: str) -> None:
+@json_option()
+@quiet_option
+def words(
+    texts: tuple[Path, ...], output: Path, vocab: Path | None, min_count: int, most: int, case: str, as_json: bool
+) -> None:
     """Write the words of TEXTS, most frequent first: text files (plain, .gz, .bz2, .xz) or manifests (.jsonl).
 
     \b
@@ -71,7 +78,8 @@ def words(texts: tuple[Path, ...], output: Path, vocab: Path | None, min_count: 
         raise TextError("no word is left; check --vocab and --min-count.")
     write_atomically(output, "".join(f"{word}\n" for word in selected).encode())
     coverage = sum(counts[word] for word in selected) / max(1, counts.total())
-    note(f"{output}: {len(selected)} words, {coverage:.2%} of the text")
+    text = f"{output}: {len(selected)} words, {coverage:.2%} of the text"
+    report(text, as_json, output=output, words=len(selected), coverage=round(coverage, 5))
 
 
 @command.command("subwords", short_help="Train a sentencepiece model, or make its pieces tokens.")
@@ -84,7 +92,9 @@ def words(texts: tuple[Path, ...], output: Path, vocab: Path | None, min_count: 
     help="sentencepiece model (.model) or tokens (.txt) to write.",
 )
 @CASE
-def subwords(texts: tuple[Path, ...], size: int, output: Path, case: str) -> None:
+@json_option()
+@quiet_option
+def subwords(texts: tuple[Path, ...], size: int, output: Path, case: str, as_json: bool) -> None:
     """Train a sentencepiece unigram model on TEXTS, for the key `units` of `asr lm train`; or, if the output ends in
     .txt, make of its pieces the tokens of an acoustic model, for the key `tokens` of `asr train`.
 
@@ -101,7 +111,7 @@ def subwords(texts: tuple[Path, ...], size: int, output: Path, case: str) -> Non
         write_atomically(output, train_subwords(lines, size))
     else:
         write_atomically(output, subword_tokens(lines, size).to_text().encode())
-    note(f"{output}: {size} subwords")
+    report(f"{output}: {size} subwords", as_json, output=output, subwords=size)
 
 
 @command.command("lexicon", short_help="Write a lexicon of phones.")
@@ -130,8 +140,11 @@ def subwords(texts: tuple[Path, ...], size: int, output: Path, case: str) -> Non
     type=click.IntRange(0),
     help="Spell with so many hidden Markov states for each phone, for model.kind = 'gaussian'.",
 )
+@json_option()
+@quiet_option
 def lexicon(
-    sources: tuple[Path, ...], dictionary: Path, output: Path, tokens_path: Path | None, variants: int, states: int
+    sources: tuple[Path, ...], dictionary: Path, output: Path, tokens_path: Path | None, variants: int, states: int,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Write the spellings of words in phones: from a dictionary, or by letter-to-sound for words that it lacks.
 
@@ -154,8 +167,10 @@ def lexicon(
         write_atomically(tokens_path, Tokens([BLANK, *names]).to_text().encode())
     if pronounced.without:
         shown = " ".join(pronounced.without[:10])
-        note(f"{len(pronounced.without)} words with letters unknown to the dictionary were left out: {shown}")
-    note(f"{output}: {len(made)} words, {pronounced.by_rule} by rule")
+        warn(f"{len(pronounced.without)} words with letters unknown to the dictionary were left out: {shown}")
+    text = f"{output}: {len(made)} words, {pronounced.by_rule} by rule"
+    without = list(pronounced.without)
+    report(text, as_json, output=output, words=len(made), by_rule=pronounced.by_rule, left_out=without)
 
 
 @command.command("letter-to-sound", short_help="Learn how words are pronounced that no dictionary lists.")
@@ -166,7 +181,9 @@ def lexicon(
     help="Pronouncing dictionary in the form of CMUdict.",
 )
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="File to write (letter_to_sound.xz).")
-def letter_to_sound(dictionary: Path, output: Path) -> None:
+@json_option()
+@quiet_option
+def letter_to_sound(dictionary: Path, output: Path, as_json: bool) -> None:
     """Learn from a pronouncing dictionary how words are pronounced, for a model folder: about a minute.
 
     \b
@@ -177,7 +194,9 @@ def letter_to_sound(dictionary: Path, output: Path) -> None:
 
     entries = {word: ways[:1] for word, ways in read_cmudict(dictionary).items()}
     write_letter_to_sound(output, LetterToSound.train(entries, *SMALL))
-    note(f"{output}: learned from {len(entries)} words, {output.stat().st_size / 1000:.0f} kB")
+    size = output.stat().st_size
+    text = f"{output}: learned from {len(entries)} words, {size / 1000:.0f} kB"
+    report(text, as_json, output=output, words=len(entries), bytes=size)
 
 
 @command.command("spell", short_help="Choose the pronunciations that were spoken.")
@@ -191,8 +210,13 @@ def letter_to_sound(dictionary: Path, output: Path) -> None:
     help="Lexicon with several pronunciations of words.",
 )
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Spellings to write (spelled.txt).")
-@click.option("--device", default="auto", show_default=True, help="Device of the acoustic model: auto, cpu or cuda.")
-def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: str) -> int:
+@device_option
+@threads_option
+@json_option()
+@quiet_option
+def spell(
+    model: str, manifest: Path, lexicon_path: Path, output: Path, device: str, threads: int, as_json: bool
+) -> int:
     """Write each text in the pronunciations that were spoken, by the best alignment with the audio.
 
     `asr train --set spelled=spelled.txt` then trains on these, not on the first pronunciation of each word.
@@ -206,7 +230,7 @@ def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: 
 
     texts = {utterance.id: utterance.text for utterance in read_manifest(manifest).utterances if utterance.text}
     progress = Progress("acoustic model")
-    computed = compute_log_probs(model, manifest, device=device, progress=progress)
+    computed = compute_log_probs(model, manifest, device=device, threads=threads, progress=progress)
     progress.close()
     log_probs, unreadable, tokens = computed.arrays, computed.bad, computed.backend.package.tokens
     speller = Speller(tokens, Lexicon.read(lexicon_path), note=note)
@@ -224,7 +248,8 @@ def spell(model: str, manifest: Path, lexicon_path: Path, output: Path, device: 
         lines.append(f"{name} {' '.join(tokens.names[token] for token in ids)}\n")
         words, variants = words + len(places), variants + sum(place.spelling > 0 for place in places)
     write_atomically(output, "".join(lines).encode())
-    note(f"{output}: {len(lines)} utterances; {variants} of {words} words not in their first pronunciation")
+    text = f"{output}: {len(lines)} utterances; {variants} of {words} words not in their first pronunciation"
+    report(text, as_json, output=output, utterances=len(lines), words=words, variants=variants)
     list_bad(unaligned, "keep the first pronunciations of the lexicon")
     list_bad(unreadable)
     return 1 if unreadable else 0

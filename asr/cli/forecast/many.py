@@ -10,6 +10,7 @@ import click
 
 from asr.atomic_file import write_text
 from asr.cli.console import note
+from asr.cli.shared_options import json_option, quiet_option
 from asr.errors import ConfigError
 from asr.forecast.panel import METHODS as PANEL_METHODS
 from asr.forecast.windows import METHODS as WINDOW_METHODS
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--seed", default=1, show_default=True, help="Seed of networks.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for METHOD.csv.gz: errors of each test window.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option()
+@quiet_option
 def windows(
     file: Path, time_col: str | None, split: str, look_back: int, horizon: int, season: int, methods: str, seed: int,
     output: Path | None, as_json: bool,
@@ -102,7 +104,8 @@ def windows(
 )
 @click.option("--seed", default=1, show_default=True, help="Seed of networks.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for METHOD.csv.gz: all forecasts.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option()
+@quiet_option
 def many(
     train: Path, test: Path | None, period: str | None, season: int, cycle: int, horizon: int, methods: str,
     held_out: int, seed: int, output: Path | None, as_json: bool,

@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from asr.atomic_file import write_text
-from asr.cli.console import note
+from asr.cli.console import note, warn
 from asr.cli.forecast.many import many, windows
 from asr.cli.forecast.output import (
     csv_text,
@@ -23,7 +23,9 @@ from asr.cli.forecast.output import (
     write_forecasts,
     write_origins,
 )
+from asr.cli.shared_options import json_option, quiet_option
 from asr.errors import ConfigError
+from asr.forecast.automatic import NAME as AUTOMATIC
 from asr.forecast.automatic import AutomaticForecaster
 from asr.forecast.backtest import (
     INTERVAL,
@@ -38,7 +40,7 @@ from asr.forecast.backtest import (
 )
 from asr.forecast.choose import DEFAULT, SIMPLE, make, names
 from asr.forecast.folder import load_forecaster, save_forecaster
-from asr.forecast.methods import TrainedForecaster
+from asr.forecast.methods import Forecaster, TrainedForecaster
 from asr.forecast.series import MISSING_CHOICES, Series, future_times, read_series
 
 METHODS_HELP = f"`all`, or methods with commas between them: {', '.join(names())}."
@@ -56,7 +58,7 @@ def command() -> None:
 def series_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options with which every subcommand reads a series."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        json_option(),
         click.option(
             "--missing",
             type=click.Choice(MISSING_CHOICES),
@@ -80,6 +82,12 @@ def series_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
+
+
+method_option = click.option(
+    "--method", default=AUTOMATIC, show_default=True, type=click.Choice(names()),
+    help="Method to fit; auto weighs simple ones by a backtest.",
+)  # fmt: skip
 
 
 def _read(
@@ -107,6 +115,7 @@ def _chosen(text: str) -> list[str]:
 @click.option("--methods", default="all", show_default=True, help=METHODS_HELP)
 @click.option("--output", type=click.Path(path_type=Path), help="Write all forecasts as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (PNG).")
+@quiet_option
 def compare(
     file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
     missing: str, as_json: bool, methods: str, output: Path | None, plot: Path | None,
@@ -148,6 +157,7 @@ def compare(
 )
 @click.option("--returns", is_flag=True, help="Also print errors of changes relative to the last value (for prices).")
 @click.option("--output", type=click.Path(path_type=Path), help="Write all forecasts as CSV.")
+@quiet_option
 def backtest(
     file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
     missing: str, as_json: bool, methods: str, origins: int, step: int, refit_every: int, returns: bool,
@@ -196,13 +206,17 @@ def backtest(
 
 @command.command("fit", short_help="Fit one method and store it.")
 @series_options
-@click.option("--method", default="lstm", show_default=True, type=click.Choice(names()), help="Method to fit.")
+@method_option
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
+@quiet_option
 def fit(
     file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
     missing: str, as_json: bool, method: str, output: Path,
 ) -> int:  # fmt: skip
     """Fit one method to the whole series and store it.
+
+    A method without weights of a network, `auto` among them, is stored by its name: `asr forecast predict --model` fits
+    it again to the series that it is given, and says what it chose there.
 
     \b
     Example: asr forecast fit passengers.csv --time-col month --target passengers --horizon 12 --output model
@@ -211,8 +225,10 @@ def fit(
     forecaster = make([method], horizon)[0]
     forecaster.fit(series.values, horizon, season)
     save_forecaster(output, forecaster, series, horizon, season)
+    chosen = _choice(forecaster)
     if as_json:
-        click.echo(json.dumps({"method": method, "horizon": horizon, "season": season, "values": len(series)}))
+        values = {"method": method, "horizon": horizon, "season": season, "values": len(series)}
+        click.echo(json.dumps(values | chosen))
     note(f"{output}: {method}, {len(series)} values, horizon {horizon}, season {season}")
     return 0
 
@@ -220,15 +236,10 @@ def fit(
 @command.command("predict", short_help="Forecast the values after the series.")
 @series_options
 @click.option("--model", type=click.Path(path_type=Path), help="Folder from `asr forecast fit`.")
-@click.option(
-    "--method",
-    default="auto",
-    show_default=True,
-    type=click.Choice(names()),
-    help="Method to fit, without --model; auto weighs simple ones by a backtest.",
-)
+@method_option
 @click.option("--output", type=click.Path(path_type=Path), help="Write the forecast as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (PNG).")
+@quiet_option
 def predict(
     file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
     missing: str, as_json: bool, model: Path | None, method: str, output: Path | None, plot: Path | None,
@@ -249,9 +260,7 @@ def predict(
             raise ConfigError(f"{model} was fitted to the columns {', '.join(values['columns'])}; give the same.")
     if model is None or not isinstance(forecaster, TrainedForecaster):
         forecaster.fit(series.values, horizon, season)
-    why = forecaster.why if isinstance(forecaster, AutomaticForecaster) else ""
-    if why:
-        note(f"chosen: {why}")
+    chosen = _choice(forecaster)
     forecast = forecaster.forecast(series.values)
     widths = interval_widths(forecaster, series.values, horizon)
     rows = [
@@ -270,21 +279,26 @@ def predict(
     if output is not None:
         write_text(output, text)
     if as_json:
-        shown: dict[str, Any] = {"method": forecaster.name}
-        if isinstance(forecaster, AutomaticForecaster):
-            weights = {name: round(weight, 4) for name, weight in forecaster.weights.items()}
-            shown |= {"weights": weights, "why": why}
-        shown |= {"horizon": horizon, "interval": INTERVAL, "forecast": rows}
+        shown = {"method": forecaster.name, **chosen, "horizon": horizon, "interval": INTERVAL, "forecast": rows}
         click.echo(json.dumps(shown))
     elif output is None:
         click.echo(text, nl=False)
     return 0
 
 
+def _choice(forecaster: Forecaster) -> dict[str, Any]:
+    """What the automatic forecaster chose and why, which stderr shows too; nothing of others."""
+    if not isinstance(forecaster, AutomaticForecaster):
+        return {}
+    note(f"chosen: {forecaster.why}")
+    weights = {name: round(weight, 4) for name, weight in forecaster.weights.items()}
+    return {"weights": weights, "why": forecaster.why}
+
+
 def _usable(results: list[Result]) -> list[Result]:
     for result in results:
         if result.note:
-            note(f"{result.name} is left out: {result.note}")
+            warn(f"{result.name} is left out: {result.note}")
     return [result for result in results if not result.note]
 
 

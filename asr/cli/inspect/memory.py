@@ -10,6 +10,7 @@ import click
 
 from asr.cli.console import TrainingProgress, note
 from asr.cli.figures import new_figure, save_figure
+from asr.cli.shared_options import json_option, quiet_option
 from asr.errors import ConfigError
 from asr.nn.kinds import KINDS
 from asr.train.log import EpochLog, FinalLog, StepLog
@@ -24,7 +25,8 @@ DISTANCES = (1, 2, 5, 10, 20, 50, 100)
 @click.option("--size", default=64, show_default=True, type=click.IntRange(1), help="Units of the layer.")
 @click.option("--seed", default=1, show_default=True, help="Seed of weights and sequences.")
 @click.option("--output", type=click.Path(path_type=Path), help="Picture to write (.png).")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option()
+@quiet_option
 def gradients(kinds: str, steps: int, size: int, seed: int, output: Path | None, as_json: bool) -> None:
     """Show how far gradients reach back (the vanishing gradient), for untrained networks of each kind.
 
@@ -58,7 +60,9 @@ def gradients(kinds: str, steps: int, size: int, seed: int, output: Path | None,
 @click.option("--ahead", default=84, show_default=True, type=click.IntRange(1), help="Steps to predict.")
 @click.option("--trials", default=50, show_default=True, type=click.IntRange(1), help="Places to predict from.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the reservoir's weights.")
-def mackey_glass(units: int, ahead: int, trials: int, seed: int) -> None:
+@json_option()
+@quiet_option
+def mackey_glass(units: int, ahead: int, trials: int, seed: int, as_json: bool) -> None:
     """Measure how well an echo state network continues the Mackey-Glass series (delay 17).
 
     The network is fitted to 3,000 steps after a washout of 1,000 and then runs freely from other places. Printed is the
@@ -70,6 +74,9 @@ def mackey_glass(units: int, ahead: int, trials: int, seed: int) -> None:
     from asr.analysis.mackey_glass import mackey_glass_error
 
     error = mackey_glass_error(units, ahead=ahead, trials=trials, seed=seed)
+    if as_json:
+        click.echo(json.dumps({"nrmse": error, "ahead": ahead, "units": units, "trials": trials}))
+        return
     click.echo(f"NRMSE {ahead} steps ahead: {error:.2e} ({units} units, {trials} trials)")
 
 
@@ -88,7 +95,8 @@ def mackey_glass(units: int, ahead: int, trials: int, seed: int) -> None:
 @click.option("--rate", default=2e-3, show_default=True, help="Peak learning rate.")
 @click.option("--seed", default=1, show_default=True, help="Seed of weights and sequences.")
 @click.option("--output", type=click.Path(path_type=Path), help="Picture of the learning curves to write (.png).")
-@click.option("--json", "as_json", is_flag=True, help="Print the learning curves as JSON.")
+@json_option("Print the learning curves as JSON.")
+@quiet_option
 def memory(
     test: str, kinds: str, length: int, size: int, epochs: int, rate: float, seed: int, output: Path | None,
     as_json: bool,

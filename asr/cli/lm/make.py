@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from asr.cli.case_option import CASE
-from asr.cli.console import Steps, TrainingProgress, note
+from asr.cli.console import Steps, TrainingProgress, note, report
 from asr.cli.lm.text import text
 from asr.cli.lm.use import interpolate, pack, sample, score
+from asr.cli.shared_options import json_option, quiet_option, show_config_option, training_options
 from asr.config import from_dict, read_toml
 from asr.data.manifest import sentences
 from asr.errors import ConfigError
@@ -67,9 +68,11 @@ def command() -> None:
     help="Decimals of the log10 values in the file; 3 makes it small.  [default: all]",
 )
 @CASE
+@json_option()
+@quiet_option
 def ngram(
     texts: tuple[Path, ...], order: int, output: Path, vocab: Path | None, unseen: bool, prune: str,
-    threshold: float, memory: str, temporary: Path | None, decimals: int | None, case: str,
+    threshold: float, memory: str, temporary: Path | None, decimals: int | None, case: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Estimate an n-gram model of TEXTS by interpolated modified Kneser-Ney smoothing.
 
@@ -100,8 +103,9 @@ def ngram(
     steps.close()
     note("writing …")
     write_arpa(output, model, decimals)
-    shown = " / ".join(f"{len(grams):,}" for grams in model.grams)
-    note(f"{output}: {shown} n-grams, {output.stat().st_size / 1e6:.1f} MB")
+    counts, size = [len(grams) for grams in model.grams], output.stat().st_size
+    text = f"{output}: {' / '.join(f'{count:,}' for count in counts)} n-grams, {size / 1e6:.1f} MB"
+    report(text, as_json, output=output, ngrams=counts, bytes=size)
 
 
 def _bytes(size: str) -> int:
@@ -112,23 +116,25 @@ def _bytes(size: str) -> int:
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
+def _config_class() -> type:
+    from asr.lm.lstm.run import LmRunConfig
+
+    return LmRunConfig
+
+
 @command.command("train", short_help="Train an LSTM language model.")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="Configuration (TOML).")
 @click.option("--dev", required=True, type=click.Path(path_type=Path), help="Text for validation.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--resume", is_flag=True, help="Continue the run in OUTPUT; begin if there is none.")
-@click.option("--device", help="auto, cpu or cuda.  [default: that of the configuration, auto]")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set a configuration key, such as train.epochs=5; may be repeated.",
-)
+@training_options
+@show_config_option(_config_class)
+@json_option()
+@quiet_option
 def train(
-    texts: tuple[Path, ...], config_path: Path, dev: Path, output: Path, resume: bool, device: str | None,
-    overrides: tuple[str, ...],
+    texts: tuple[Path, ...], config_path: Path, dev: Path, output: Path, resume: bool,
+    overrides: list[str], as_json: bool,
 ) -> None:  # fmt: skip
     """Train an LSTM language model on TEXTS.
 
@@ -141,8 +147,7 @@ def train(
     from asr.lm.lstm.run import LmRun, LmRunConfig
     from asr.train.checkpoint import saved_epoch
 
-    chosen = [*overrides, *([f"train.device={device}"] if device is not None else [])]
-    config = from_dict(LmRunConfig, read_toml(config_path, chosen))
+    config = from_dict(LmRunConfig, read_toml(config_path, overrides))
     note("reading the texts …")
     run = LmRun(config, list(texts), dev, output)
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
@@ -152,7 +157,8 @@ def train(
     progress = TrainingProgress(_epoch_line)
     final = run.train(resume, progress)
     progress.close()
-    note(f"{output}: {final.weights}, perplexity {final.figures['perplexity']:.2f}")
+    text = f"{output}: {final.weights}, perplexity {final.figures['perplexity']:.2f}"
+    report(text, as_json, output=output, weights=final.weights, **final.figures)
 
 
 def _epoch_line(entry: EpochLog) -> str:

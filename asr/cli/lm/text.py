@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from asr.cli.case_option import CASE
-from asr.cli.console import Progress, note
+from asr.cli.console import Progress, note, report
+from asr.cli.shared_options import json_option, quiet_option
 from asr.data.books import Collector, Tally, find_books, read_books, without_listed
 from asr.data.manifest import sentences
 from asr.text.lines import line_writer, read_lines
@@ -43,9 +44,11 @@ PATHS = click.Path(path_type=Path)
     "--processes", default=1, show_default=True, type=click.IntRange(1), help="Number of processes that read books."
 )
 @CASE
+@json_option()
+@quiet_option
 def text(
     sources: tuple[Path, ...], output: Path, printed: Path | None, lists: tuple[Path, ...], apart: tuple[Path, ...],
-    known: tuple[Path, ...], processes: int, case: str,
+    known: tuple[Path, ...], processes: int, case: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Write the sentences of the books in SOURCES, which are plain text or Markdown files (.txt, .md) or their folders.
 
@@ -75,11 +78,12 @@ def text(
                 write_printed(line)
             progress(number, len(books), f"{collector.tally.words / 1e6:.1f} M words")
     progress.close()
-    _say(output, collector.tally)
+    _say(output, collector.tally, as_json)
 
 
-def _say(output: Path, tally: Tally) -> None:
-    note(f"{output}: {tally.words:,} words in {tally.sentences:,} sentences of {tally.books:,} books")
+def _say(output: Path, tally: Tally, as_json: bool) -> None:
+    text = f"{output}: {tally.words:,} words in {tally.sentences:,} sentences of {tally.books:,} books"
+    report(text, as_json, output=output, words=tally.words, sentences=tally.sentences, books=tally.books)
     reasons = {
         "listed": tally.left_out, "not in English": tally.foreign, "doubles": tally.doubles,
         "share runs of words with texts kept apart": tally.apart,

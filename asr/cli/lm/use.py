@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from asr.atomic_file import write_atomically
 from asr.cli.case_option import CASE
-from asr.cli.console import Progress, note
+from asr.cli.console import Progress, note, report
+from asr.cli.shared_options import json_option, quiet_option
 from asr.data.manifest import sentences
 from asr.errors import ConfigError
 from asr.score.perplexity import TextScore, render, score_text
@@ -21,8 +22,6 @@ from asr.text.normalize import CASES
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command("score", short_help="Print the perplexity of a text.")
@@ -42,8 +41,9 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--cache-dev", type=click.Path(path_type=Path), help="Text to tune the flatness and the share of the cache on."
 )
-@JSON
+@json_option()
 @CASE
+@quiet_option
 def score(
     model: Path, text: Path, others: tuple[str, ...], weights: str | None, per_word: bool, running: bool, cache: int,
     cache_dev: Path | None, as_json: bool, case: str,
@@ -83,8 +83,9 @@ def score(
 @click.option("--dev", type=click.Path(path_type=Path), help="Text to tune the weights on.")
 @click.option("--weights", help="Weights to use instead, such as 0.7,0.3.")
 @click.option("--output", type=click.Path(path_type=Path), help="Merged n-gram model to write (.arpa or .arpa.gz).")
-@JSON
+@json_option()
 @CASE
+@quiet_option
 def interpolate(
     models: tuple[Path, ...], dev: Path | None, weights: str | None, output: Path | None, as_json: bool, case: str
 ) -> None:
@@ -145,7 +146,9 @@ def _write_merged(paths: tuple[Path, ...], weights: Floats, output: Path) -> Non
 @click.option(
     "--max-words", default=50, show_default=True, type=click.IntRange(1), help="Words after which a sentence is cut."
 )
-def sample(model: Path, count: int, temperature: float, seed: int, max_words: int) -> None:
+@json_option("Print a JSON object for each sentence.")
+@quiet_option
+def sample(model: Path, count: int, temperature: float, seed: int, max_words: int, as_json: bool) -> None:
     """Print sentences drawn from the LSTM language model in the folder MODEL.
 
     \b
@@ -162,7 +165,8 @@ def sample(model: Path, count: int, temperature: float, seed: int, max_words: in
     random = np.random.default_rng(seed)
     for _ in range(count):
         drawn = scorer.draw(random, temperature, max_words)
-        click.echo(" ".join(drawn) if folder.units is None else "".join(drawn).replace(WORD_END, " ").strip())
+        text = " ".join(drawn) if folder.units is None else "".join(drawn).replace(WORD_END, " ").strip()
+        click.echo(json.dumps({"text": text}, ensure_ascii=False) if as_json else text)
 
 
 @click.command("pack", short_help="Write an LSTM language model with fewer bits.")
@@ -172,7 +176,9 @@ def sample(model: Path, count: int, temperature: float, seed: int, max_words: in
     "--bits", type=click.Choice(["8", "16", "32"]), default="8", show_default=True, help="Bits of each weight."
 )
 @click.option("--card", type=click.Path(path_type=Path, exists=True), help="Model card to add as README.md.")
-def pack(folder: Path, output: Path, bits: str, card: Path | None) -> None:
+@json_option()
+@quiet_option
+def pack(folder: Path, output: Path, bits: str, card: Path | None, as_json: bool) -> None:
     """Write the LSTM language model in FOLDER with fewer bits: 8 with a scale for each row of a matrix, or 16.
 
     \b
@@ -185,7 +191,7 @@ def pack(folder: Path, output: Path, bits: str, card: Path | None) -> None:
     if card is not None:
         write_atomically(output / "README.md", card.read_bytes())
     size = sum(path.stat().st_size for path in output.iterdir() if path.is_file())
-    note(f"{output}: {size / 1e6:.2f} MB")
+    report(f"{output}: {size / 1e6:.2f} MB", as_json, output=output, bytes=size)
 
 
 def _weights(text: str | None, count: int) -> Floats:

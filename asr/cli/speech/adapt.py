@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from asr.cli.console import note
-from asr.cli.speech.search_options import MODEL_HELP, device_option
+from asr.cli.shared_options import device_option, json_option, quiet_option, threads_option
+from asr.cli.speech.search_options import MODEL_HELP
 from asr.shipped import model_folder
 
 
@@ -42,10 +43,12 @@ from asr.shipped import model_folder
 )
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @device_option
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@threads_option
+@json_option("Print the figures as JSON.")
+@quiet_option
 def command(
     model: str | None, texts: tuple[Path, ...], audio: Path | None, words: tuple[Path, ...], lstm: str,
-    dev: Path | None, output: Path, device: str, as_json: bool,
+    dev: Path | None, output: Path, device: str, threads: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Adapt a model to a domain, to names, to a voice: texts, words and recordings, each alone or together.
 
@@ -62,9 +65,17 @@ def command(
     from asr.score.report import render_test
 
     outcome = adapt(
-        model_folder(model), output, texts=texts, audio=audio, dev=dev, words=words, lstm=lstm, device=device,
+        model_folder(model),
+        output,
+        texts=texts,
+        audio=audio,
+        dev=dev,
+        words=words,
+        lstm=lstm,
+        device=device,
+        threads=threads,
         note=note,
-    )  # fmt: skip
+    )
     figures: dict[str, object] = {}
     if outcome.language is not None:
         figures |= {"new_words": outcome.language.new_words, "weights": outcome.language.weights}

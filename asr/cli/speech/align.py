@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from asr.cli.console import Progress, note
+from asr.cli.shared_options import device_option, quiet_option, threads_option
 from asr.cli.speech.reading_options import subtitle_options
-from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option
+from asr.cli.speech.search_options import MODEL_HELP, backend_option
 from asr.recognizer.aligner import Aligner
 from asr.recognizer.subtitles import SubtitleStyle
 from asr.recognizer.transcript import FORMATS
@@ -27,7 +28,8 @@ from asr.text_file import read_text
 @subtitle_options
 @device_option
 @backend_option
-@click.option("--threads", default=0, type=click.IntRange(min=0), help="CPU threads.  [default: all cores]")
+@threads_option
+@quiet_option
 def command(
     audio: Path, text: Path, model: str | None, name: str, output: Path | None, style: SubtitleStyle, device: str,
     backend: str, threads: int,

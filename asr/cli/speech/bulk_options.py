@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from asr.cli.console import note
+from asr.cli.console import note, warn
 from asr.recognizer.ray_files import RayJob, transcribe_on_ray
 from asr.recognizer.results_file import in_shard
 
@@ -91,6 +91,6 @@ def run_on_ray(files: Sequence[str], job: RayJob) -> int:
         done += outcome.done
         failed += len(outcome.errors)
         for error in outcome.errors:
-            note(f"asr: {error}")
+            warn(f"asr: {error}")
     note(f"{done} files transcribed")
     return failed

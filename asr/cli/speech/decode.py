@@ -10,8 +10,9 @@ import click
 import numpy as np
 
 from asr.atomic_file import write_atomically
-from asr.cli.console import Progress, list_bad, note
-from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, search_options
+from asr.cli.console import Progress, list_bad, note, warn
+from asr.cli.shared_options import device_option, json_option, quiet_option, search_threads_option
+from asr.cli.speech.search_options import MODEL_HELP, backend_option, search_options
 from asr.data.manifest import BadItem
 from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.hypothesis import Hypothesis
@@ -42,10 +43,10 @@ class Emissions:
 @click.option("--log-probs", "stored", type=click.Path(path_type=Path), help=".npz of (frames, tokens) arrays by id.")
 @click.option("--tokens", "tokens_path", type=click.Path(path_type=Path), help="tokens.txt of --log-probs.")
 @search_options
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Utterances decoded at once.")
+@search_threads_option
 @click.option("--limit", default=0, help="Only the first N utterances by id.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write texts: 'ID text' lines, or .trn by the name.")
-@click.option("--json", "as_json", is_flag=True, help="Print a line for each utterance and one of timing, as JSON.")
+@json_option("Print a line for each utterance and one of timing, as JSON.")
 @click.option(
     "--frame-seconds",
     type=click.FloatRange(min=0, min_open=True),
@@ -53,6 +54,7 @@ class Emissions:
 )
 @device_option
 @backend_option
+@quiet_option
 def command(
     model: str | None, manifest: Path | None, save_log_probs: Path | None, stored: Path | None,
     tokens_path: Path | None, search: SearchOptions, threads: int, limit: int, output: Path | None, as_json: bool,
@@ -71,15 +73,15 @@ def command(
         emissions = _stored(stored, tokens_path, limit)
         frame_seconds = frame_seconds or emissions.seconds_per_frame
         if frame_seconds is None and as_json:
-            note(f"{stored} does not say how long a frame is: {FRAME_SECONDS:g} s is assumed for word times; "
+            warn(f"{stored} does not say how long a frame is: {FRAME_SECONDS:g} s is assumed for word times; "
                  "give --frame-seconds")  # fmt: skip
     else:
-        emissions = _computed(model, manifest, limit, device, backend)
+        emissions = _computed(model, manifest, limit, device, backend, threads)
         if save_log_probs is not None:
             write_log_probs(save_log_probs, emissions.arrays, emissions.seconds_per_frame)
     decoder = open_decoder(emissions.model, search, note=note)
     progress = Progress("searching")
-    best, seconds = decode_all(decoder, emissions.arrays, threads, progress)
+    best, seconds = decode_all(decoder, emissions.arrays, threads or 1, progress)
     progress.close()
     if as_json:
         frame = frame_seconds or emissions.seconds_per_frame or FRAME_SECONDS
@@ -100,11 +102,15 @@ def _stored(path: Path, tokens: Path | None, limit: int) -> Emissions:
     return Emissions(log_probs.arrays, Tokens.read(tokens), log_probs.seconds_per_frame, [])
 
 
-def _computed(model: str | None, manifest: Path | None, limit: int, device: str, backend: str) -> Emissions:
+def _computed(
+    model: str | None, manifest: Path | None, limit: int, device: str, backend: str, threads: int
+) -> Emissions:
     if manifest is None:
         raise ConfigError("--model needs --manifest, the utterances to decode.")
     progress = Progress("acoustic model")
-    computed = compute_log_probs(model, manifest, device=device, backend=backend, limit=limit, progress=progress)
+    computed = compute_log_probs(
+        model, manifest, device=device, backend=backend, threads=threads, limit=limit, progress=progress
+    )
     progress.close()
     return Emissions(computed.arrays, computed.backend.package, computed.backend.seconds_per_frame, computed.bad)
 

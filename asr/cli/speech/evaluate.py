@@ -11,7 +11,8 @@ import click
 
 from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, list_bad, note
-from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
+from asr.cli.shared_options import device_option, json_option, quiet_option, search_threads_option
+from asr.cli.speech.search_options import MODEL_HELP, backend_option, language_options
 from asr.data.download import ARCHIVES, download_corpus
 from asr.data.importers import import_corpus
 from asr.data.manifest import write_manifest
@@ -52,12 +53,13 @@ class SetResult:
     "--output", type=click.Path(path_type=Path), help="Keep manifests and hypotheses in this folder.  [default: DATA]"
 )
 @click.option("--download/--no-download", default=True, show_default=True, help="Fetch the sets that DATA lacks.")
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Utterances decoded at once.")
+@search_threads_option
 @click.option("--limit", default=0, type=click.IntRange(min=0), help="Only the first N utterances of each set by id.")
-@click.option("--json", "as_json", is_flag=True, help="Print a line for each set, as JSON; rates are fractions.")
+@json_option("Print a line for each set, as JSON; rates are fractions.")
 @language_options
 @device_option
 @backend_option
+@quiet_option
 def command(
     data: Path, sets: str, model: str, output: Path | None, download: bool, threads: int, limit: int, as_json: bool,
     search: SearchOptions, device: str, backend: str,
@@ -116,10 +118,11 @@ def _evaluate(
     write_manifest(manifest, [replace(item, text=normalize_english(item.text or "")) for item in chosen])
     progress = Progress(f"{name}: acoustic model")
     started = time.monotonic()
-    computed = compute_log_probs(model, manifest, device=device, backend=backend, progress=progress)
+    computed = compute_log_probs(model, manifest, device=device, backend=backend, threads=threads, progress=progress)
     progress.close()
     progress = Progress(f"{name}: searching")
-    best, _ = decode_all(open_decoder(computed.backend.package, search, note=note), computed.arrays, threads, progress)
+    decoder = open_decoder(computed.backend.package, search, note=note)
+    best, _ = decode_all(decoder, computed.arrays, threads or 1, progress)
     progress.close()
     wall = time.monotonic() - started
     hypotheses = output / f"{Path(model).name}.{name}.trn"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from asr.cli.console import note
+from asr.cli.console import warn
+from asr.cli.shared_options import json_option, quiet_option
 from asr.score.report import compare, render, render_alignment, render_test, score_system, to_json
 from asr.score.spellings import Spellings
 from asr.score.text_files import Texts, read_texts
@@ -17,7 +18,7 @@ from asr.score.text_files import Texts, read_texts
 @click.argument("reference", type=click.Path(path_type=Path))
 @click.argument("hypothesis", type=click.Path(path_type=Path))
 @click.argument("second", required=False, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; rates are fractions.")
+@json_option("Print JSON; rates are fractions.")
 @click.option("--ignore-case", is_flag=True, help="Compare in lower case.")
 @click.option(
     "--spellings",
@@ -26,6 +27,7 @@ from asr.score.text_files import Texts, read_texts
 )
 @click.option("--worst", default=5, show_default=True, help="How many of the worst utterances to name.")
 @click.option("--alignments", is_flag=True, help="Print every utterance with an error, word by word.")
+@quiet_option
 def command(
     reference: Path,
     hypothesis: Path,
@@ -68,7 +70,7 @@ def command(
             click.echo(f"--- {path}")
         click.echo(render(system, worst))
         if system.missing:
-            note(
+            warn(
                 f"{len(system.missing)} utterances without a hypothesis count as empty: {' '.join(system.missing[:5])}"
             )
         if alignments:
@@ -90,4 +92,4 @@ def _read(path: Path, ignore_case: bool, equal: Spellings | None) -> Texts:
 def _warn_about_case(reference: Texts, hypothesis: Texts, path: Path) -> None:
     left, right = (" ".join(texts.texts.values()) for texts in (reference, hypothesis))
     if left and right and ((left.isupper() and right.islower()) or (left.islower() and right.isupper())):
-        note(f"note: the reference and {path} are in different case; compare them with --ignore-case")
+        warn(f"note: the reference and {path} are in different case; compare them with --ignore-case")

@@ -14,7 +14,6 @@ from asr.decode.build import SearchOptions
 from asr.decode.hotwords import HOTWORD_BOOST, NEW_WORD_BOOST, as_hotwords, parse_hotword, read_hotwords
 from asr.shipped import neural_lm_path
 
-device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 backend_option = click.option(
     "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
     help="What runs the acoustic model; auto takes ONNX Runtime on the CPU where the model has a graph for it.",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asr.cli.console import TrainingProgress, list_bad, note
+from asr.cli.console import TrainingProgress, list_bad, note, report
+from asr.cli.shared_options import json_option, quiet_option, show_config_option, training_options
 from asr.config import from_dict, read_toml
-from asr.config_reference import as_toml
 from asr.data.manifest import BadItem, Manifest, read_manifest
 from asr.shipped import available_configurations, configuration_path
 from asr.train.log import EpochLog
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
     from asr.gmm.run import GaussianRun, GaussianRunConfig
 
 
-def _show_config(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if value:
-        from asr.acoustic.run import AcousticRunConfig
+def _config_class() -> type:
+    from asr.acoustic.run import AcousticRunConfig
 
-        click.echo(as_toml(AcousticRunConfig), nl=False)
-        ctx.exit()
+    return AcousticRunConfig
 
 
 @click.command()
@@ -47,16 +45,10 @@ def _show_config(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     type=click.IntRange(1),
     help="Processes that share out each step's batches (train.accumulate must be a multiple).",
 )
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
-@click.option("--device", help="auto, cpu or cuda.  [default: that of the configuration, auto]")
-@click.option(
-    "--show-config",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_show_config,
-    help="Print every key of a configuration with its default and meaning.",
-)
+@training_options
+@show_config_option(_config_class)
+@json_option()
+@quiet_option
 def command(
     config_path: str,
     train_path: Path,
@@ -64,8 +56,8 @@ def command(
     output: Path,
     resume: bool,
     count: int,
-    overrides: tuple[str, ...],
-    device: str | None,
+    overrides: list[str],
+    as_json: bool,
 ) -> None:
     """Train an acoustic model, from the beginning or from another one (--set init=MODEL).
 
@@ -78,10 +70,9 @@ def command(
     """
     from asr.train.processes import helpers
 
-    chosen = [*overrides, *([f"train.device={device}"] if device is not None else [])]
-    values = read_toml(configuration_path(config_path), chosen)
+    values = read_toml(configuration_path(config_path), overrides)
     with helpers(count):
-        _train(values, train_path, dev_path, output, resume)
+        _train(values, train_path, dev_path, output, resume, as_json)
 
 
 def _configuration(values: dict[str, Any]) -> AcousticRunConfig | GaussianRunConfig:
@@ -107,7 +98,7 @@ def _run(
     return AcousticRun(config, train, dev, output)
 
 
-def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Path, resume: bool) -> None:
+def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Path, resume: bool, as_json: bool) -> None:
     from asr.train.checkpoint import saved_epoch
     from asr.train.processes import rank
 
@@ -132,7 +123,8 @@ def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Pat
     faster = run.cramped_when_faster
     if faster:
         note(f"{len(faster)} more had an infinite CTC loss when played faster: {' '.join(faster[:5])}")
-    note(f"{output}: {final.weights}, {_figures(final.figures)}")
+    text = f"{output}: {final.weights}, {_figures(final.figures)}"
+    report(text, as_json, output=output, weights=final.weights, **final.figures)
 
 
 def _manifest(path: Path) -> Manifest:

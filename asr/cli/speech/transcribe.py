@@ -16,14 +16,15 @@ import click
 from asr.audio.read import AUDIO_EXTENSIONS
 from asr.audio.source import is_url, url_refused
 from asr.callbacks import Progress as ProgressCallback
-from asr.cli.console import Progress, note
+from asr.cli.console import Progress, note, warn
 from asr.cli.main import describe
 from asr.cli.option_groups import GroupedCommand
+from asr.cli.shared_options import device_option, quiet_option, threads_option
 from asr.cli.speech.bulk_options import RAY, Bulk, bulk_options, run_on_ray
 from asr.cli.speech.live import follow_microphone, follow_path
 from asr.cli.speech.output_names import STDIN, AudioPath, journal_name, output_names
 from asr.cli.speech.reading_options import numbers_option, raw_option, subtitle_options
-from asr.cli.speech.search_options import MODEL_HELP, backend_option, device_option, language_options
+from asr.cli.speech.search_options import MODEL_HELP, backend_option, language_options
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError, explain
 from asr.recognizer.bulk_files import BulkTranscriber, default_jobs
@@ -38,7 +39,7 @@ GROUPS = {
     "Language model": ("lm", "neural_lm", "neural_share", "rescore"),
     "Output": ("formats", "output_dir", "output", "resume", "raw", "numbers", "frame_rate", "shots"),
     "Streams": ("stream", "realtime", "rate", "microphone", "microphone_device"),
-    "Running": ("device", "backend", "threads", "jobs", "shard", "engine"),
+    "Running": ("device", "backend", "threads", "jobs", "shard", "engine", "quiet"),
 }
 
 
@@ -59,7 +60,7 @@ GROUPS = {
 @subtitle_options
 @device_option
 @backend_option
-@click.option("--threads", default=0, type=click.IntRange(min=0), help="CPU threads.  [default: all cores]")
+@threads_option
 @click.option("--partial", is_flag=True, help="Transcribe what can be read of a file that ends early.")
 @click.option(
     "--channels",
@@ -84,6 +85,7 @@ GROUPS = {
 )
 @click.option("--microphone", is_flag=True, help="With --stream: listen to the microphone instead of a PATH.")
 @click.option("--microphone-device", metavar="NAME", help="Number of the microphone, or a part of its name.")
+@quiet_option
 def command(
     paths: tuple[str, ...], model: str | None, search: SearchOptions, formats: tuple[str, ...],
     output_dir: Path | None, device: str, backend: str, threads: int, partial: bool, channels: str, resume: bool,
@@ -125,7 +127,7 @@ def command(
     bulk.check(output_dir, formats)
     files, missing = expand(paths)
     for error in missing:
-        note(f"asr: {error}")
+        warn(f"asr: {error}")
     if not files:
         return 1
     own = bulk.own([file.path for file in files])
@@ -171,9 +173,9 @@ def command(
 
 def _report(error: Exception, file: str) -> None:
     if click.get_current_context().find_root().params.get("debug"):
-        note("".join(traceback.format_exception(error)))
+        warn("".join(traceback.format_exception(error)))
     message = describe(error, command) if isinstance(error, AsrError) else explain(error)
-    note(f"asr: {message if file in message else f'{file}: {message}'}")
+    warn(f"asr: {message if file in message else f'{file}: {message}'}")
 
 
 def _outputs(folder: Path, stem: Path, formats: tuple[str, ...]) -> dict[str, Path]:

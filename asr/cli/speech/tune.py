@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 
 from asr.atomic_file import write_atomically
-from asr.cli.console import Progress, list_bad, note
-from asr.cli.speech.search_options import MODEL_HELP, BeamWidth, beam_threshold_option, device_option
+from asr.callbacks import Note
+from asr.cli.console import Progress, list_bad, note, warn
+from asr.cli.shared_options import device_option, json_option, quiet_option, search_threads_option
+from asr.cli.speech.search_options import MODEL_HELP, BeamWidth, beam_threshold_option
 from asr.decode.build import NONE, SearchOptions, open_decoder, open_neural_lm
 from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
@@ -57,9 +59,7 @@ class Plan:
 )
 @beam_threshold_option
 @click.option("--trials", default=8, show_default=True, type=click.IntRange(min=1), help="Settings to try at most.")
-@click.option(
-    "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Utterances searched at once."
-)
+@search_threads_option
 @click.option("--limit", default=0, help="Only the first N utterances by id.")
 @device_option
 @click.option("--beams", default="10,25,50,100,200", show_default=True, help="Beam sizes to try with the best weights.")
@@ -76,11 +76,13 @@ class Plan:
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Write the best settings as JSON, for `asr checkpoint pack`."
 )
+@json_option("Print the best settings as JSON, and the rest on stderr.")
+@quiet_option
 def command(
     reference: Path, stored: Path | None, tokens_path: Path | None, model: str | None,
     lexicon_path: Path | None, lm: str, beam_size: int, beam_threshold: float | None, trials: int, threads: int,
     limit: int, device: str, beams: str, neural_lm: str, final_beam: dict[str, float] | None,
-    final_neural_beam: dict[str, float] | None, output: Path | None,
+    final_neural_beam: dict[str, float] | None, output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Find the search weights with the lowest word error rate on a dev set; the acoustic model runs once.
 
@@ -93,7 +95,7 @@ def command(
     \b
     Example: asr tune --model exp/model --reference dev.jsonl --lm lm.arpa.gz --output tuned.json
     """
-    log_probs, emitter = _emissions(stored, tokens_path, model, reference, limit, device)
+    log_probs, emitter = _emissions(stored, tokens_path, model, reference, limit, device, threads)
     search = {name: value for name, value in (("beam_size", beam_size), ("threshold", beam_threshold)) if value}
     options = SearchOptions(lexicon=lexicon_path, lm=lm, neural_lm=NONE, settings=search, tuned=False)
     decoder = open_decoder(emitter, options, note=note)
@@ -102,13 +104,21 @@ def command(
     final = final_beam or {}
     sizes = [int(size) for size in beams.split(",") if size]
     plan = Plan(trials, sizes, search, final, final_neural_beam or final, neural_lm_path(neural_lm))
-    best = _tune(Tuner(decoder, log_probs, texts, threads, _show), plan)
+    best = _tune(Tuner(decoder, log_probs, texts, threads or 1, _show), plan, note if as_json else click.echo)
+    if as_json:
+        click.echo(json.dumps(best))
     if output is not None:
         write_atomically(output, (json.dumps(best) + "\n").encode())
 
 
 def _emissions(
-    stored: Path | None, tokens: Path | None, model: str | None, reference: Path, limit: int, device: str
+    stored: Path | None,
+    tokens: Path | None,
+    model: str | None,
+    reference: Path,
+    limit: int,
+    device: str,
+    threads: int,
 ) -> tuple[LogProbs, ModelPackage | Tokens]:
     """Log-probabilities, and the model or the tokens that they are of."""
     if (stored is None) == (model is None):
@@ -118,7 +128,7 @@ def _emissions(
             raise ConfigError("--log-probs needs --tokens, the file that names its columns.")
         return read_log_probs(stored, limit).arrays, Tokens.read(tokens)
     progress = Progress("acoustic model")
-    computed = compute_log_probs(model, reference, device=device, limit=limit, progress=progress)
+    computed = compute_log_probs(model, reference, device=device, threads=threads, limit=limit, progress=progress)
     progress.close()
     list_bad(computed.bad)
     return computed.arrays, computed.backend.package
@@ -130,45 +140,45 @@ def _warn_about_words(decoder: Decoder, texts: Texts) -> None:
         return
     known = None if decoder.lm is None else decoder.lm.words
     for finding in reference_findings(texts.texts.values(), set(decoder.words), known):
-        note(f"warning: {finding}")
+        warn(f"warning: {finding}")
 
 
-def _tune(tuner: Tuner, plan: Plan) -> Settings:
-    """The best settings; prints how they were found and what they bring."""
+def _tune(tuner: Tuner, plan: Plan, say: Note) -> Settings:
+    """The best settings; says how they were found and what they bring."""
     tuning = tuner.weights(plan.trials)
     weights = tuning.best
-    _print_surface(tuning.trials)
+    _say_surface(tuning.trials, say)
     size = plan.search["beam_size"]
-    click.echo(f"best: lm_weight {weights.lm_weight}, word_score {weights.word_score}, beam_size {size}")
-    click.echo(render(tuning.score, worst=0))
-    click.echo(render_test(tuning.test, "no language model", "this language model"))
+    say(f"best: lm_weight {weights.lm_weight}, word_score {weights.word_score}, beam_size {size}")
+    say(render(tuning.score, worst=0))
+    say(render_test(tuning.test, "no language model", "this language model"))
     if tuning.test.difference >= 0:
-        note("warning: the language model does not help on this set; check its text, its case, and its vocabulary")
+        warn("warning: the language model does not help on this set; check its text, its case, and its vocabulary")
     for trial in tuner.beams(weights, plan.beam_sizes):
-        click.echo(f"beam_size {trial.beam_size:4d}: WER {trial.wer:.2%}, {trial.seconds:.1f} s")
+        say(f"beam_size {trial.beam_size:4d}: WER {trial.wer:.2%}, {trial.seconds:.1f} s")
     search = plan.search | plan.final
     best = {"lm_weight": weights.lm_weight, "word_score": weights.word_score} | search
-    best |= _calibrated(tuner, tuner.with_weights(weights).with_settings(**search))
+    best |= _calibrated(tuner, tuner.with_weights(weights).with_settings(**search), say)
     if plan.neural_lm != NONE and plan.neural_lm is not None:
-        best |= _tune_neural(tuner, tuning, Path(plan.neural_lm), plan.final_neural)
+        best |= _tune_neural(tuner, tuning, Path(plan.neural_lm), plan.final_neural, say)
     return best
 
 
-def _tune_neural(tuner: Tuner, tuning: Tuning, path: Path, final: Settings) -> Settings:
-    """The best share and weights with a neural model; prints what it brings after the search and inside it.
+def _tune_neural(tuner: Tuner, tuning: Tuning, path: Path, final: Settings, say: Note) -> Settings:
+    """The best share and weights with a neural model; says what it brings after the search and inside it.
 
     final: the beam that word confidences are fitted to.
     """
     model = open_neural_lm(path)
     best, score = tuner.neural(tuning.best, model)
-    click.echo(f"neural model: share {best.neural_share}, lm_weight {best.lm_weight}, word_score {best.word_score}")
+    say(f"neural model: share {best.neural_share}, lm_weight {best.lm_weight}, word_score {best.word_score}")
     weighted = tuner.decoder.with_settings(lm_weight=best.lm_weight, word_score=best.word_score)
     fusion = Fusion(model, best.neural_share)
     rescored = tuner.score_with(weighted.with_rescoring(fusion, RESCORED))
     for where, judged in {"rescoring": rescored, "fusion": score}.items():
-        click.echo(f"{where}: {judged.words.rate:.2%} WER")
-        click.echo(render_test(compare(tuning.score, judged), "the n-gram alone", f"with the neural model, {where},"))
-    fitted = final | _calibrated(tuner, weighted.with_settings(**final).with_fusion(fusion))
+        say(f"{where}: {judged.words.rate:.2%} WER")
+        say(render_test(compare(tuning.score, judged), "the n-gram alone", f"with the neural model, {where},"))
+    fitted = final | _calibrated(tuner, weighted.with_settings(**final).with_fusion(fusion), say)
     return {
         "neural_share": best.neural_share,
         "neural_lm_weight": best.lm_weight,
@@ -176,20 +186,20 @@ def _tune_neural(tuner: Tuner, tuning: Tuning, path: Path, final: Settings) -> S
     } | {f"neural_{name}": value for name, value in fitted.items()}
 
 
-def _calibrated(tuner: Tuner, decoder: Decoder) -> Settings:
+def _calibrated(tuner: Tuner, decoder: Decoder, say: Note) -> Settings:
     """Settings of word confidence for a search."""
     fitted = tuner.calibration(decoder)
-    click.echo(
+    say(
         f"word confidence: expected calibration error {fitted.after:.2%} on the half not fitted to, "
         f"{fitted.before:.2%} of the beam's posterior alone"
     )
     return fitted.settings
 
 
-def _print_surface(trials: list[Trial]) -> None:
-    click.echo("lm_weight  word_score     WER")
+def _say_surface(trials: list[Trial], say: Note) -> None:
+    say("lm_weight  word_score     WER")
     for trial in sorted(trials, key=lambda trial: trial.wer):
-        click.echo(f"{trial.lm_weight:9.3f}  {trial.word_score:10.3f}  {trial.wer:6.2%}")
+        say(f"{trial.lm_weight:9.3f}  {trial.word_score:10.3f}  {trial.wer:6.2%}")
 
 
 def _show(trial: Trial) -> None:

@@ -24,9 +24,9 @@ END_ID, UNKNOWN_ID = 0, 1  # in every vocabulary; the end of a sentence is also 
 class LstmLmConfig:
     """Sizes and regularisation of a language model, whose vocabulary is sorted by falling frequency."""
 
-    embedding_size: int = 256
-    hidden_size: int = 256
-    num_layers: int = 2
+    embedding_size: int = 256  # values of a word's input embedding
+    hidden_size: int = 256  # units of a layer
+    num_layers: int = 2  # of the recurrent stack
     dropout: float = 0.1  # of the stack's input, between its layers, and of its output
     # Adaptive softmax (Grave et al. 2017): the ids at which its clusters begin; empty: a full softmax
     cutoffs: tuple[int, ...] = ()
@@ -42,7 +42,7 @@ class LstmLmConfig:
     # In training the sum of the full softmax may be estimated without bias from the `frequent` first words and a sample
     # of `samples` others, weighted to represent all the rest. 0: the sum over all words.
     samples: int = 0
-    frequent: int = 2000
+    frequent: int = 2000  # words that `samples` always has beside it, the first of the vocabulary
 
     def __post_init__(self) -> None:
         if any(left >= right for left, right in itertools.pairwise((UNKNOWN_ID + 1, *self.cutoffs))):

@@ -22,14 +22,14 @@ class TaggerConfig:
 
     outputs: Mapping[str, Sequence[str]] = field(default_factory=dict)  # labels by the name of their column
     kind: str = "lstm"  # of the recurrent stack
-    embedding_size: int = 96
+    embedding_size: int = 96  # values of a word's embedding
     hidden_size: int = 192  # of each direction
-    num_layers: int = 2
+    num_layers: int = 2  # of the recurrent stack
     affixes: int = 2048  # rows for the first and for the last letters of words, each; 0: words alone
-    affix_letters: int = 3
+    affix_letters: int = 3  # number of first and of last letters of a word that affixes stand for
     pauses: bool = True  # read the pause after each word, where it is known
     word_dropout: float = 0.04  # share of words replaced by the unknown word in training
-    dropout: float = 0.2
+    dropout: float = 0.2  # of the stack's input, between its layers, and of its output
 
     def __post_init__(self) -> None:
         if min(self.embedding_size, self.hidden_size, self.num_layers, self.affix_letters) < 1 or self.affixes < 0:

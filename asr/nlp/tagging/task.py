@@ -31,7 +31,7 @@ class SequenceConfig:
     """
 
     shortest: int = 8  # words
-    longest: int = 200
+    longest: int = 200  # words
     at_ends: float = 0.7  # share of cuts at ends of sentences
     words: int = 6400  # in a batch, padding included
 
@@ -48,10 +48,10 @@ class PauseConfig:
     label; in the others all pauses are multiplied by a factor drawn for the sequence.
     """
 
-    column: str = "mark"
+    column: str = "mark"  # whose labels pauses depend on
     quantiles: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    unknown: float = 0.35  # share of sequences
-    careless: float = 0.15
+    unknown: float = 0.35  # share of sequences without pauses
+    careless: float = 0.15  # share of sequences whose pauses say nothing of the label
     tempo: float = 0.5  # standard deviation of the factor's logarithm
 
 

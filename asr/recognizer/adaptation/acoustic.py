@@ -66,7 +66,7 @@ def _with_texts(manifest: Manifest) -> list[Utterance]:
 
 def fine_tune(
     package: ModelPackage, recordings: Recordings, lexicon: Lexicon | None, output: Path, report: Report | None,
-    device: str = "auto", learning_rate: float = LEARNING_RATE,
+    device: str = "auto", threads: int = 0, learning_rate: float = LEARNING_RATE,
 ) -> None:  # fmt: skip
     """Train the network of a model further on recordings and write it to the folder `output`.
 
@@ -93,7 +93,7 @@ def fine_tune(
         "augment": {"speeds": [0.95, 1.0, 1.05]},
         "train": {
             "epochs": epochs, "peak_lr": learning_rate, "warmup_share": 0.1, "patience": PATIENCE, "average": 3,
-            "weight_decay": 0.0, "device": device,
+            "weight_decay": 0.0, "device": device, "threads": threads,
         },
     })  # fmt: skip
     AcousticRun(config, recordings.train, recordings.held_out, output).train(report=report)

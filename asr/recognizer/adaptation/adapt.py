@@ -36,13 +36,14 @@ class Outcome:
 
 def adapt(
     source: Path, output: Path, *, texts: Sequence[Path] = (), audio: Path | None = None, dev: Path | None = None,
-    words: Sequence[Path] = (), lstm: str = KEEP, device: str = "auto", note: Note,
+    words: Sequence[Path] = (), lstm: str = KEEP, device: str = "auto", threads: int = 0, note: Note,
 ) -> Outcome:  # fmt: skip
     """Write to `output` the model in `source`, adapted.
 
     texts: of the domain, one sentence a line, or manifests. audio: a manifest of recordings with texts. dev: one to
     measure on; by default a fifth of `audio`. words: lists of words, as `asr.decode.hotwords.read_hotwords` has them.
-    lstm: whether the LSTM language model is fine-tuned on the texts ("tune") or stays ("keep").
+    lstm: whether the LSTM language model is fine-tuned on the texts ("tune") or stays ("keep"). threads: of the CPU, 0
+    for all cores.
 
     Raises ConfigError where there is nothing to adapt to; TextError, ManifestError or CheckpointError for what cannot
     be used; MissingPackageError where torch is needed and not there.
@@ -58,32 +59,32 @@ def adapt(
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.adapt.", dir=output.parent) as name:
         folder = Path(name)
-        tune_lm = _lm_tuner(folder / "lstm", device) if lstm == TUNE else None
+        tune_lm = _lm_tuner(folder / "lstm", (device, threads)) if lstm == TUNE else None
         language = adapt_language(package, texts, words, note, tune_lm) if texts or words else None
         changes = _changes(language, folder, note)
-        held_out, trained = _fine_tuned(package, audio, dev, language, folder, device, note)
+        held_out, trained = _fine_tuned(package, audio, dev, language, folder, (device, threads), note)
         if held_out is None:
             pack_model(source, output, changes, note)
             return Outcome(language, None, None, None, False)
-        before = _scored(source, held_out, folder / "held-out.jsonl", note)
+        before = _scored(source, held_out, folder / "held-out.jsonl", threads, note)
         adapted = replace(changes, network=trained)
         pack_model(source, folder / "adapted", adapted, note)
-        after = _scored(folder / "adapted", held_out, folder / "held-out.jsonl", note)
+        after = _scored(folder / "adapted", held_out, folder / "held-out.jsonl", threads, note)
         better = after.words.errors < before.words.errors
         if trained is not None and not better:
             note("the recordings held out have no fewer errors: the acoustic model stays as it was")
             pack_model(source, output, changes, note)
-            after = before if language is None else _scored(output, held_out, folder / "held-out.jsonl", note)
+            after = before if language is None else _scored(output, held_out, folder / "held-out.jsonl", threads, note)
         else:
             pack_model(source, output, adapted, note)
         return Outcome(language, before, after, compare(before, after), trained is not None and better)
 
 
-def _lm_tuner(output: Path, device: str) -> TuneLm:
-    """What fine-tunes an LSTM language model into the folder `output`."""
+def _lm_tuner(output: Path, where: tuple[str, int]) -> TuneLm:
+    """What fine-tunes an LSTM language model into the folder `output`. where: device and threads."""
     from asr.recognizer.adaptation.neural import fine_tune_lm
 
-    return lambda source, train, held_out: fine_tune_lm(source, train, held_out, output, device)
+    return lambda source, train, held_out: fine_tune_lm(source, train, held_out, output, *where)
 
 
 def _changes(language: Adapted | None, folder: Path, note: Note) -> Replacements:
@@ -103,10 +104,13 @@ def _changes(language: Adapted | None, folder: Path, note: Note) -> Replacements
 
 
 def _fine_tuned(
-    package: ModelPackage, audio: Path | None, dev: Path | None, language: Adapted | None, folder: Path, device: str,
-    note: Note,
+    package: ModelPackage, audio: Path | None, dev: Path | None, language: Adapted | None, folder: Path,
+    where: tuple[str, int], note: Note,
 ) -> tuple[Manifest | None, Path | None]:  # fmt: skip
-    """The recordings to measure on and the folder of the fine-tuned network, where there are such."""
+    """The recordings to measure on and the folder of the fine-tuned network, where there are such.
+
+    where: device, and threads of the CPU.
+    """
     measured = read_manifest(dev, check_audio=True) if dev is not None else None
     if audio is None:
         return measured, None
@@ -114,18 +118,19 @@ def _fine_tuned(
 
     recordings = divide(read_manifest(audio, check_audio=True), measured)
     said(recordings, note)
-    fine_tune(package, recordings, language.lexicon if language is not None else None, folder / "trained", None, device)
+    lexicon = language.lexicon if language is not None else None
+    fine_tune(package, recordings, lexicon, folder / "trained", None, *where)
     return recordings.held_out, folder / "trained"
 
 
-def _scored(model: Path, manifest: Manifest, path: Path, note: Note) -> SystemScore:
+def _scored(model: Path, manifest: Manifest, path: Path, threads: int, note: Note) -> SystemScore:
     """The errors of a model on recordings."""
     from asr.decode.build import open_decoder
     from asr.recognizer.bulk import compute_log_probs, decode_all
     from asr.text.normalize import normalize_english
 
     write_manifest(path, manifest.utterances)
-    computed = compute_log_probs(model, path)
+    computed = compute_log_probs(model, path, threads=threads)
     best, _ = decode_all(open_decoder(computed.backend.package, note=note), computed.arrays)
     references = {utterance.id: normalize_english(utterance.text or "") for utterance in manifest.utterances}
     said = {name: hypothesis.text.lower() for name, hypothesis in best.items()}

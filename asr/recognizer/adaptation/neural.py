@@ -17,8 +17,9 @@ PATIENCE = 2  # epochs without a lower perplexity
 
 
 def fine_tune_lm(
-    source: Path, train: Sequence[Sequence[str]], held_out: Sequence[Sequence[str]], output: Path, device: str = "auto"
-) -> Path:
+    source: Path, train: Sequence[Sequence[str]], held_out: Sequence[Sequence[str]], output: Path,
+    device: str = "auto", threads: int = 0,
+) -> Path:  # fmt: skip
     """The folder of the LSTM language model in `source`, trained further on sentences: `output`, which is written.
 
     Its words and sizes stay; the epoch with the lowest perplexity of `held_out` counts. Raises CheckpointError or
@@ -38,7 +39,7 @@ def fine_tune_lm(
         "text": {"batch_words": BATCH_WORDS},
         "train": {
             "epochs": min(max(round(STEPS / batches), EPOCHS.start), EPOCHS.stop - 1), "peak_lr": LEARNING_RATE,
-            "weight_decay": 0.0, "patience": PATIENCE, "average": 1, "device": device,
+            "weight_decay": 0.0, "patience": PATIENCE, "average": 1, "device": device, "threads": threads,
         },
     })  # fmt: skip
     LmRun(config, [texts[0]], texts[1], output).train()

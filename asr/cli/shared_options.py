@@ -1,0 +1,78 @@
+"""Options that commands of all subjects share: what they print, and where they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from asr.cli import console
+
+Command = Callable[..., Any]
+
+
+def _be_quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        console.be_quiet(True)  # until `asr.cli.main.main` ends
+
+
+quiet_option = click.option(
+    "--quiet", is_flag=True, expose_value=False, is_eager=True, callback=_be_quiet,
+    help="Print no progress and no notes on stderr; errors and warnings stay.",
+)  # fmt: skip
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+threads_option = click.option(
+    "--threads", default=0, type=click.IntRange(min=0), help="CPU threads.  [default: all cores]"
+)
+search_threads_option = click.option(
+    "--threads", default=0, type=click.IntRange(min=0),
+    help="CPU threads; the search takes an utterance in each.  [default: all cores, one of them for the search]",
+)  # fmt: skip
+
+
+def json_option(text: str = "Print the result as JSON.") -> Callable[[Command], Command]:
+    """The option --json, which the command takes as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help=text)
+
+
+def show_config_option(load: Callable[[], type]) -> Callable[[Command], Command]:
+    """The option --show-config, which prints a configuration of all keys. load: returns its dataclass."""
+
+    def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            from asr.config_reference import as_toml
+
+            click.echo(as_toml(load()), nl=False)
+            ctx.exit()
+
+    return click.option(
+        "--show-config", is_flag=True, is_eager=True, expose_value=False, callback=show,
+        help="Print every key of a configuration with its default and meaning.",
+    )  # fmt: skip
+
+
+def training_options(command: Command) -> Command:
+    """--set, --device and --threads of a training; the command takes all as `overrides`, a list of KEY=VALUE."""
+
+    @wraps(command)
+    def collecting(*, overrides: tuple[str, ...], device: str | None, threads: int | None, **values: Any) -> Any:
+        given = {"train.device": device, "train.threads": threads}
+        chosen = [f"{key}={value}" for key, value in given.items() if value is not None]
+        return command(overrides=[*overrides, *chosen], **values)
+
+    decorated: Command = collecting
+    for option in (
+        click.option(
+            "--threads", type=click.IntRange(min=0),
+            help="CPU threads, 0 for all cores.  [default: those of the configuration, all cores]",
+        ),
+        click.option("--device", help="auto, cpu or cuda.  [default: that of the configuration, auto]"),
+        click.option(
+            "--set", "overrides", multiple=True, metavar="KEY=VALUE",
+            help="Set a key of the configuration, such as train.epochs=5; may be repeated.",
+        ),
+    ):  # fmt: skip
+        decorated = option(decorated)
+    return decorated

@@ -1,0 +1,204 @@
+"""Every figure of the tutorials and the other pages is that of the code, of the results, or was measured once.
+
+`test_figures` has the tables of README, benchmarks and the model cards. Here each line of another page that has a
+figure (a number with a unit, or any in a table) needs an entry: `FROM_CODE`, values computed from the package's
+constants; `FROM_RESULTS`, lines of committed results; or a row of tools/bench/pages.csv, which says by which command
+and on which day a figure was measured that no committed file can recompute.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from asr.audio import pauses, segment
+from asr.backends.stream import STATISTICS_SECONDS
+from asr.forecast.backtest import INTERVAL
+from asr.model_folder import SCALE
+from asr.recognizer import page as html_page
+from asr.recognizer.adaptation import language
+from asr.recognizer.bulk_files import FILES_PER_CORE
+from asr.recognizer.endpoint import BLANK_ALONE
+from asr.recognizer.ray_files import SHARD_FILES
+from asr.recognizer.stream import StreamSettings
+from asr.recognizer.subtitles import DEFAULT_STYLE
+from asr.serve.settings import ServerSettings
+from asr.serve.subtitles import MAX_WORDS
+from tests.docs.test_figures import MINI, NAMES, OUTSIDE, is_from, lines_of
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+MEASURED = ROOT / "tools" / "bench" / "pages.csv"
+GENERATED = {"benchmarks.md", "commands.md", "configuration.md", "api.md"}  # or checked by other tests
+UNITS = (
+    r"%|s|ms|k?Hz|kbit/s|[kMGT]B(?:/s)?|dB|minutes?|seconds?|hours?|h|times|points|words|sentences|clips|utterances"
+    r"|parameters|M|epochs|cores?|characters|frames|bits|speakers|units|layers|heads|machines|streams|requests"
+)
+WITH_UNIT = re.compile(rf"(?<![\w.])(\d[\d,]*(?:\.\d+)?) ?(?:{UNITS})(?!\w)")
+ANY = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
+
+ENGLISH = json.loads((ROOT / "asr" / "models" / "english" / "config.json").read_text())["model"]
+MODEL_MB = sum(path.stat().st_size for path in (ROOT / "asr/models/english").rglob("*") if path.is_file()) / 1e6
+LIVE, SERVER, STYLE = StreamSettings(), ServerSettings(), DEFAULT_STYLE
+SEAM = segment.CONTEXT_SECONDS // segment.GRID_SECONDS * segment.GRID_SECONDS  # a whole number of output frames
+
+FROM_CODE: dict[str, dict[str, list[float]]] = {
+    "adapt.md": {
+        "minutes or more": [5],  # advice
+        "150 times as likely": [round(math.exp(language.WORD_GAIN), -1), 100 * language.MOST_OF_WORDS],
+    },
+    "architecture.md": {
+        "one of 30 ms": [
+            ENGLISH["features"]["frame_shift_ms"],
+            ENGLISH["features"]["frame_shift_ms"] * ENGLISH["subsampling"],
+        ],
+    },
+    "compare.md": {
+        "with 95% intervals": [95],
+    },
+    "formats.md": {"where in the file the utterance begins": [0]},
+    "forecast.md": {"90% intervals": [100 * INTERVAL]},
+    "install.md": {"and a few small packages": [MODEL_MB]},
+    "output-formats.md": {
+        "at most two lines of": [STYLE.line_characters],
+        "at most 20 characters a second": [STYLE.shortest, STYLE.longest, STYLE.characters_per_second],
+        "a cue begins up to": [STYLE.lead],
+        "that browsers play": [html_page.MOST_BYTES / 1e6],
+    },
+    "server.md": {
+        "the upload took longer": [408, SERVER.upload_seconds / 60],
+        "the request is larger than": [413, SERVER.max_bytes / 2**20, SERVER.max_audio_seconds / 60],
+        "recordings (8) are being transcribed": [429, SERVER.workers, SERVER.max_waiting],
+        "the server is stopping": [503, SERVER.request_seconds],
+        "characters or more, in the variable": [16],
+        "words in order. The answer is": [MAX_WORDS],
+        **{f"| {status} |": [status] for status in (400, 401, 403, 404)},
+    },
+    "streaming.md": {
+        "The model reads pieces of": [LIVE.chunks.piece, LIVE.chunks.left, LIVE.chunks.right],
+        "A word is shown": [LIVE.show_after, LIVE.fix_after],
+        "2. An utterance ends after": [LIVE.end_silence],
+        "of blanks alone; after 10 s": [BLANK_ALONE * LIVE.end_silence, 10, LIVE.end_silence / 2],
+        "| set | piece, left, right (s)": [90],
+        "Recordings longer than": [segment.MAX_SEGMENT_SECONDS, segment.LONG_PAUSE_SECONDS],
+        "at least 0.25 s. A pause": [segment.PAUSE_SECONDS, pauses.BELOW_SPEECH_DB],
+        "of context on either side": [SEAM],
+        "of audio at least, flushed": [STATISTICS_SECONDS],
+    },
+    "subtitles.md": {
+        "two lines of": [STYLE.line_characters, STYLE.shortest, STYLE.longest, STYLE.characters_per_second],
+    },
+    "train-your-own.md": {"are best": [1, 20]},  # advice
+}  # fmt: skip
+FROM_RESULTS = {
+    "faq.md": {
+        "errors on LibriSpeech test-clean": OUTSIDE,
+        "size of the smallest model": [*OUTSIDE, ("README.md", "machine: a small English model")],  # checked below
+        "time on a CPU, of real time": OUTSIDE,
+        "its small English model has": OUTSIDE,
+        "its chain networks have": [(MINI, "10.6%")],
+        "hours where `asr` has": [(MINI, "| `5h-blocks-attention-large-lstm` | dev-full-band")],
+    },
+}
+
+
+def lines_with_figures(page: Path) -> list[tuple[str, list[str]]]:
+    """The lines of a page outside of code that have figures, each with them."""
+    text = re.sub(r"^ *```.*?^ *```$|<!--.*?-->", "", page.read_text(), flags=re.M | re.S)
+    found = []
+    for line in text.splitlines():
+        plain = NAMES.sub(" ", re.sub(r"`[^`]*`|&#\d+;", "`", line))
+        figures = ANY.findall(plain) if line.startswith("|") else WITH_UNIT.findall(plain)
+        if figures:
+            found.append((line, [figure.rstrip(",") for figure in figures]))
+    return found
+
+
+def measured() -> dict[str, dict[str, list[str]]]:
+    """The figures of tools/bench/pages.csv, by page and by words of the line."""
+    rows: dict[str, dict[str, list[str]]] = {}
+    with MEASURED.open(newline="") as file:
+        for row in csv.DictReader(file):
+            rows.setdefault(row["page"], {})[row["row"]] = row["figures"].split()
+    return rows
+
+
+def sources_of(page: str) -> dict[str, set[str]]:
+    """The numbers that a line may have, by words of the line."""
+    entries = {words: set(figures) for words, figures in measured().get(page, {}).items()}
+    entries |= {words: {f"{value:.6f}" for value in values} for words, values in FROM_CODE.get(page, {}).items()}
+    for words, sources in FROM_RESULTS.get(page, {}).items():
+        entries[words] = {number for line in lines_of(sources) for number in ANY.findall(line)}
+    return entries
+
+
+PAGES = [page for page in sorted(DOCS.glob("*.md")) if page.name not in {*GENERATED, "bulk.md"}]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_figures_of_a_page_have_a_source(page):
+    entries, used, wrong = sources_of(page.name), set(), []
+    for line, figures in lines_with_figures(page):
+        fitting = [words for words in entries if words in line]
+        used.update(fitting)
+        known = {number for words in fitting for number in entries[words]}
+        missing = [figure for figure in figures if not is_from(figure, known)]
+        if missing:
+            wrong.append(f"{page.name}: {', '.join(missing)} in: {line}")
+    assert wrong == [], "add a row to tools/bench/pages.csv or an entry here:\n" + "\n".join(wrong)
+    assert used == set(entries), f"entries without a line: {set(entries) - used}"
+
+
+def test_every_measurement_has_a_command_and_a_day():
+    with MEASURED.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    for row in rows:
+        assert row["command"], row
+        assert datetime.date.fromisoformat(row["date"]) <= datetime.date.today(), row
+        assert (DOCS / row["page"]).exists(), row
+
+
+def test_the_arithmetic_of_a_million_hours():
+    """docs/bulk.md computes; so does this."""
+    text = (DOCS / "bulk.md").read_text()
+    audio, factor, cores = 3.6e9, 0.05, 16_000
+    assert f"| computing | 3.6 × 10⁹ s × 0.05 / 3600 | {audio * factor / 3600:,.0f} core hours |" in text
+    assert f"| machines | 1,000 of 16 cores | {1000 * 16:,} cores |" in text
+    hours = round(audio * factor / 3600 / cores / 0.8)
+    assert f"| {hours} hours |" in text
+    seconds = 3600 * hours
+    flac, mp3 = audio * 16e3, audio * 8e3
+    assert f"{flac / 1e12:.0f} TB; {flac / 1e9 / seconds:.1f} GB/s in all" in text
+    assert f"{mp3 / 1e12:.0f} TB; {mp3 / 1e9 / seconds:.1f} GB/s in all" in text
+    assert f"{audio * 2.5 * 75 / 1e9:.0f} GB of JSON lines" in text
+    low, high = (audio * factor / 3600 / 0.8 * price for price in (0.02, 0.05))
+    assert f"{low:,.0f} $ to {round(high, -2):,.0f} $" in text
+    assert f"40 MB × 1,000 machines, once | {40 * 1000 / 1000:.0f} GB" in text
+    assert "four fail during the run" in text
+    assert hours * 1000 / 1000 == 4  # hours of the run, machines, hours between two failures of one
+    assert f"shards of {SHARD_FILES}" in text
+    assert {4: "four"}[FILES_PER_CORE] + " for each core" in text
+
+
+def test_the_size_of_the_model_is_that_of_its_folder():
+    texts = [(ROOT / name).read_text() for name in ("README.md", "docs/faq.md", "docs/install.md")]
+    sizes = re.findall(r"(\d+) MB (?:with its language models|with language models|of\nmodels)", "".join(texts))
+    assert sizes == [str(round(MODEL_MB))] * 3
+    with (ROOT / "asr/models/english/model.safetensors").open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    weights = {name: entry for name, entry in header.items() if name != "__metadata__" and not name.endswith(SCALE)}
+    count = sum(math.prod(entry["shape"]) for entry in weights.values()) / 1e6
+    assert set(re.findall(r"(\d\.\d) M parameters", "".join(texts))) == {f"{count:.1f}"}
+
+
+def test_a_figure_without_a_source_is_noticed(tmp_path):
+    page = tmp_path / "x.md"
+    page.write_text("It takes 17.3 s.\n```sh\n9 s\n```\nOf `8 s` nothing.\n| 3 | 4 |\n")
+    assert lines_with_figures(page) == [("It takes 17.3 s.", ["17.3"]), ("| 3 | 4 |", ["3", "4"])]
