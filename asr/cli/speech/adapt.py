@@ -79,7 +79,7 @@ def command(
     figures: dict[str, object] = {}
     if outcome.language is not None:
         figures |= {"new_words": outcome.language.new_words, "weights": outcome.language.weights}
-        shown = ", ".join(f"{name} {weight:.3f}" for name, weight in outcome.language.weights.items())
+        shown = ", ".join(f"{name} {weight:.2g}" for name, weight in outcome.language.weights.items())
         note(f"{outcome.language.new_words} new words; weights: {shown or 'as before'}")
     if outcome.language is not None and outcome.language.perplexity is not None:
         before, after = outcome.language.perplexity
