@@ -6,6 +6,7 @@ the same folder on the same machine.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import itertools
@@ -32,7 +33,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises OSError naming `path` where it cannot be written.
     """
     path = Path(path)
-    try:
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path.parent)
         temporary = path.parent / f".{temporary_name()}"
@@ -45,12 +46,26 @@ def replacing(path: str | Path) -> Iterator[Path]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+    sync_folder(path.parent)
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Let errors of the block that tell of no file, as those of a full disk do, be OSErrors that name `path`.
+
+    Libraries that write files themselves raise errors of their own: those of safetensors become OSErrors too.
+    """
+    try:
+        yield
     except OSError as error:
         named = error.filename
         if named is None or (isinstance(named, str) and _TEMPORARY.fullmatch(Path(named).name)):
             error.filename, error.filename2 = str(path), None  # a full disk names no file, others the temporary one
         raise
-    sync_folder(path.parent)
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise OSError(errno.EIO, str(error), str(path)) from error
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
@@ -60,11 +75,15 @@ def write_atomically(path: str | Path, data: bytes) -> None:
 
 
 @contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """A folder that only the user can read and that is removed afterwards."""
-    base = Path(tempfile.gettempdir())
+def temporary_folder(base: Path | None = None) -> Iterator[Path]:
+    """A folder that only the user can read and that is removed afterwards, or by the next process after a kill.
+
+    base: where it lies; None: where the system wants temporary files.
+    """
+    hidden = "" if base is None else "."
+    base = Path(tempfile.gettempdir()) if base is None else base
     remove_leftovers(base)
-    folder = base / temporary_name()
+    folder = base / f"{hidden}{temporary_name()}"
     folder.mkdir(mode=0o700)
     try:
         yield folder

@@ -63,6 +63,7 @@ def cache_folder(*parts: str) -> Path | None:
                 return None
         except OSError:
             return None
+    remove_leftovers(folder)  # by readers too: after a kill there may be nothing more to write
     return folder
 
 
@@ -109,7 +110,6 @@ def cached_files(paths: Sequence[Path], version: str, make: Callable[[Path], Non
     place = _place(parent, paths, FOLDER_SUFFIX)
     if _is_whole(place, stamp):
         return place
-    remove_leftovers(parent)
     temporary = parent / f".{temporary_name()}"
     try:
         temporary.mkdir(mode=0o700)
@@ -231,7 +231,6 @@ def _write(place: Path, stamp: dict[str, Any], arrays: Arrays) -> None:
     header = _padded(json.dumps({"stamp": stamp, "arrays": table}).encode(), PREFIX)
     temporary: Path | None = None
     try:
-        remove_leftovers(place.parent)
         path = place.parent / f".{temporary_name()}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         temporary = path

@@ -74,6 +74,28 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+WRITERS = {
+    "weights": "write_arrays(path, {'a': np.zeros(2000, np.float32)})",
+    "sound": "write_flac(path, 'a', np.random.default_rng(0).normal(0, 0.1, 9000).astype(np.float32))",
+    "rows on disk": "DiskArray(path, np.uint8).append(np.zeros(1001, np.uint8))",
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_libraries_that_write_files_themselves_notice_a_full_disk(tmp_path, writer):
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    code = "import signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nimport numpy as np\n"
+    code += "from pathlib import Path\nfrom asr.model_folder import write_arrays\n"
+    code += "from asr.data.derived import write_flac\nfrom asr.lm.ngram.disk_arrays import DiskArray\n"
+    code += f"path = Path(sys.argv[1])\ntry: {WRITERS[writer]}\nexcept OSError as error: print(error.filename)"
+    path = tmp_path / "model.safetensors" if writer == "weights" else tmp_path
+    result = _python(code, path, preexec_fn=limited)
+    assert result.stdout.startswith(str(tmp_path)), result.stderr
+    assert not [entry for entry in tmp_path.rglob("*") if entry.is_file()]
+
+
 def test_two_writers_of_one_file_in_one_process_do_not_meet(tmp_path):
     with replacing(tmp_path / "a") as one, replacing(tmp_path / "a") as two:
         one.write_text("1")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pwd
+import re
 import resource
 import signal
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from asr import cache_folder
+from asr import atomic_file, cache_folder
 from asr.cache_folder import SUFFIX, cached_arrays, cached_files
 from asr.errors import TextError
 
@@ -61,6 +64,20 @@ def _assert_equal(found: dict[str, np.ndarray]) -> None:
     for name, value in wanted.items():
         np.testing.assert_array_equal(found[name], value)
         assert found[name].dtype == value.dtype
+
+
+def test_a_reader_removes_what_a_killed_process_left(home: Path, source: Path) -> None:
+    cached_arrays(source, "model", "1", Maker())
+    (place,) = _files(home)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = place.parent / re.sub(r"-\d+-\d+\.tmp", f"-{ended.pid}-0.tmp", f".{atomic_file.temporary_name()}")
+    left.touch()
+    atomic_file._searched.clear()  # as another process would begin
+    make = Maker()
+    _assert_equal(cached_arrays(source, "model", "1", make))
+    assert make.calls == 0
+    assert _files(home) == [place]
 
 
 def test_the_second_call_reads_what_the_first_one_made(home: Path, source: Path) -> None:

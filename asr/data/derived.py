@@ -5,6 +5,7 @@ What an utterance becomes depends on the seed and its id alone, not on those bes
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from asr.atomic_file import replacing
+from asr.atomic_file import write_atomically
 from asr.audio.augment import AugmentConfig, augment_samples
 from asr.audio.read import SAMPLE_RATE, Samples, read_audio
 from asr.audio.sounds import draw_sound
@@ -105,6 +106,7 @@ def write_flac(folder: Path, name: str, samples: Samples) -> Path:
     """The path of the new file `folder`/audio/NAME.flac; samples beyond full scale are clipped."""
     path = folder / "audio" / f"{name.replace('/', '_')}.flac"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        soundfile.write(temporary, np.clip(samples, -1.0, 1.0), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    stream = io.BytesIO()  # libsndfile does not say why a file cannot be written
+    soundfile.write(stream, np.clip(samples, -1.0, 1.0), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    write_atomically(path, stream.getvalue())
     return path

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from asr.acoustic.config import AcousticConfig
-from asr.atomic_file import write_text
+from asr.atomic_file import naming, temporary_folder, write_text
 from asr.callbacks import Note
 from asr.config import from_dict
 from asr.decode.build import NONE, SearchOptions, open_decoder
@@ -49,8 +48,8 @@ def pack_model(source: Path, output: Path, new: Replacements, note: Note | None 
     search = dict(package.search) | dict(new.search or {})
     _check(package, new, search)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
-        made = Path(folder) / "model"
+    with naming(output), temporary_folder(output.parent) as folder:
+        made = folder / "model"
         made.mkdir()
         _write(package, made, new, search)
         _write_graph(package, made, note)

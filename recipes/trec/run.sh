@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Question types (TREC-6): a BiLSTM from scratch, and one that starts from a language model; minutes on two cores.
-#   ./run.sh --data FOLDER [--language-model ../imdb/exp/lm] [--work exp] [--stage 1] [--stop-stage 3]
+# Question types (TREC-6): a BiLSTM from scratch, one that starts from a language model of film reviews, and one from the
+# shipped English language model, mixed with tf-idf; minutes on two cores.
+#   ./run.sh --data FOLDER [--language-model ../imdb/exp/lm] [--work exp] [--stage 1] [--stop-stage 4]
 # FOLDER contains text/trec/TREC.train.all and TREC.test.all (lines `0-5 text`, Latin-1). A tenth of the training set is for
 # validation.
 
@@ -15,8 +16,11 @@ fi
 if at 2 "train from a language model" && [ -n "$language_model" ]; then
   $train --config conf/fine-tuned.toml --set language_model="$language_model" --output "$work/fine-tuned"
 fi
-if at 3 "test"; then
-  for system in bilstm fine-tuned; do
+if at 3 "train from the shipped language model"; then
+  $train --config conf/shipped.toml --output "$work/shipped"
+fi
+if at 4 "test"; then
+  for system in bilstm fine-tuned shipped; do
     if [ -d "$work/$system" ]; then
       set -- "$data/text/trec/TREC.test.all" --lines --encoding latin-1 --model "$work/$system"
       echo "--- $system"

@@ -51,6 +51,17 @@ def test_a_bad_line_is_listed_with_its_number_and_the_rest_is_read(tmp_path, mak
     assert reason in manifest.bad[0].reason
 
 
+def test_durations_that_sources_round_up_or_pad_are_cut_to_the_file(tmp_path, make_wav):
+    make_wav("a.wav", 1.0)
+    rows = [(0.0, 1.08), (0.25, 1.2), (0.0, 0.9), (0.0, 1.51)]
+    for number, (offset, duration) in enumerate(rows):
+        rows[number] = {"audio_filepath": "a.wav", "id": str(number), "offset": offset, "duration": duration}
+    _write(tmp_path / "m.jsonl", *rows)
+    manifest = read_manifest(tmp_path / "m.jsonl", check_audio=True)
+    assert [utterance.duration for utterance in manifest.utterances] == [1.0, 0.75, 0.9]
+    assert [bad.where.endswith("line 4") for bad in manifest.bad] == [True]
+
+
 def test_a_manifest_without_a_good_line_is_an_error(tmp_path):
     _write(tmp_path / "m.jsonl", "nonsense\n")
     with pytest.raises(ManifestError, match="no usable utterance"):

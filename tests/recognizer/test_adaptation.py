@@ -4,15 +4,22 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
+from asr.config import to_dict
 from asr.decode.build import SearchOptions, open_decoder
 from asr.errors import ConfigError, ManifestError, TextError
+from asr.lm.lstm.folder import load_lm, save_lm
+from asr.lm.lstm.network import LstmLanguageModel, LstmLmConfig
 from asr.lm.ngram.tables import load_ngram
+from asr.lm.open import load_word_model
+from asr.lm.word_model import sentence_scores
 from asr.model_folder import read_arrays
 from asr.model_package import ModelPackage
-from asr.recognizer.adaptation import acoustic
+from asr.recognizer.adaptation import acoustic, neural
 from asr.recognizer.adaptation.adapt import adapt
 from asr.recognizer.adaptation.language import EXTREME, adapt_language
+from asr.recognizer.packing import Replacements, pack_model
 from asr.shipped import model_folder
 
 DIGITS = model_folder("digits")
@@ -68,6 +75,86 @@ def test_weights_are_found_on_sentences_that_the_estimate_has_not_seen(text):
     once = adapt_language(package, [text], [], _quiet)
     twice = adapt_language(package, [text, text], [], _quiet)
     assert twice.weights == pytest.approx(once.weights, abs=0.2)
+
+
+@pytest.fixture
+def lms(tmp_path):
+    """Folders of LSTM language models of digits: one certain of what is wrong, one nearly even."""
+    words = ["</s>", "<unk>", *NAMES]
+    config = LstmLmConfig(embedding_size=8, hidden_size=16, num_layers=1, dropout=0.0)
+    torch.manual_seed(3)
+    state = LstmLanguageModel(config, len(words)).state_dict()
+    for name, factor in (("wrong", 30.0), ("even", 1.0)):
+        save_lm(tmp_path / name, {key: value.numpy() * factor for key, value in state.items()}, to_dict(config), words)
+    return tmp_path / "wrong", tmp_path / "even"
+
+
+def _sentences(text):
+    return [line.lower().rstrip("!").split() for line in text.read_text().splitlines()]
+
+
+def _with_lstm(lm, folder):
+    return pack_model(DIGITS, folder, Replacements(neural_lm=lm))
+
+
+def test_the_lstm_with_which_held_out_sentences_are_likelier_is_taken(tmp_path, text, lms):
+    wrong, even = lms
+    asked = []
+
+    def tuned(source, train, held_out):
+        asked.append((source, set(map(tuple, train)), set(map(tuple, held_out))))
+        return even if package.folder.name == "of-wrong" else wrong
+
+    package = _with_lstm(wrong, tmp_path / "of-wrong")
+    kept, better = (adapt_language(package, [text], [], _quiet, tune) for tune in (None, tuned))
+    assert (kept.neural_lm, better.neural_lm) == (None, even)
+    assert better.perplexity[0] == pytest.approx(kept.perplexity[0])
+    assert better.perplexity[1] < kept.perplexity[1]
+    assert better.weights["LSTM"] > kept.weights["LSTM"]
+    source, train, held_out = asked[0]
+    assert source == package.neural_lm_path
+    assert not train & held_out
+    assert train | held_out == {tuple(words) for words in _sentences(text)}
+    package = _with_lstm(even, tmp_path / "of-even")
+    kept, worse = (adapt_language(package, [text], [], _quiet, tune) for tune in (None, tuned))
+    assert worse.neural_lm is None
+    assert (worse.weights, worse.perplexity) == (kept.weights, kept.perplexity)
+
+
+def test_fine_tuning_an_lstm_on_sentences_makes_others_likelier(tmp_path, text, lms, monkeypatch):
+    monkeypatch.setattr(neural, "LEARNING_RATE", 0.05)
+    lines = _sentences(text)
+    before = (lms[1] / "model.safetensors").read_bytes()
+    folder = neural.fine_tune_lm(lms[1], lines[:50], lines[50:], tmp_path / "tuned", "cpu")
+    likelihoods = [
+        np.nanmean(np.concatenate(sentence_scores(load_word_model(lm), lines[50:]))) for lm in (lms[1], folder)
+    ]
+    assert likelihoods[0] == pytest.approx(-np.log(12), abs=0.1)
+    assert likelihoods[1] > likelihoods[0] + 0.2
+    assert list(load_lm(folder).words) == list(load_lm(lms[1]).words)
+    assert (lms[1] / "model.safetensors").read_bytes() == before
+
+
+def test_the_model_has_the_lstm_that_was_taken(tmp_path, text, lms, run, monkeypatch):
+    monkeypatch.setattr(neural, "EPOCHS", range(1, 3))
+    source = _with_lstm(lms[1], tmp_path / "model").neural_lm_path
+    options = ("--text", text, "--lstm", "tune", "--json", "--output", tmp_path / "m")
+    code, out, errors = run("adapt", "--model", tmp_path / "model", *options)
+    assert code == 0, errors
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (source, tmp_path / "m" / "lstm")]
+    assert json.loads(out)["lstm_changed"] == (weights[0] != weights[1])
+    assert "perplexity with the LSTM as it was" in errors
+    assert open_decoder(ModelPackage.open(tmp_path / "m"), SearchOptions()).words
+
+
+def test_fine_tuning_the_lstm_needs_a_text_and_an_lstm(tmp_path, text):
+    for options, message in (
+        ({"texts": [text], "lstm": "tune"}, "an LSTM language model"),
+        ({"words": [text], "lstm": "tune"}, "`texts`"),
+        ({"texts": [text], "lstm": "drop"}, "keep or tune"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            adapt(DIGITS, tmp_path / "m", **options, note=_quiet)
 
 
 def test_listed_words_are_added_with_the_pronunciations_they_are_given(tmp_path):

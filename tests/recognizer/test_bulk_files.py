@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from asr.backends.shared import SharedBackend
 from asr.decode.build import SearchOptions
 from asr.errors import ConfigError, DataError
 from asr.recognizer.bulk_files import BulkTranscriber
+from asr.recognizer.ray_files import RayJob, ShardWorker, transcribe_on_ray
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.results_file import ResultsFile, in_shard
 from tests.conftest import speech_like
@@ -223,27 +225,36 @@ def test_shards_of_the_command_are_all_files(tiny_model, wavs, run):
     assert sorted(files) == wavs
 
 
-def test_ray_gives_each_file_once_also_when_five_workers_are_killed(tiny_model, wavs, tmp_path):
-    ray = pytest.importorskip("ray", reason="needs the extra ray")
-    from asr.recognizer.ray_files import RayJob, transcribe_on_ray
+class _Killed(ShardWorker):
+    """A worker that is killed at its first work on some shards: before their results are written, or after."""
 
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        number = next((n for n in range(5) if str(row["files"][0]).endswith(f"{2 * n:02d}.wav")), None)
+        fallen = self._job.output / f"killed-{number}"
+        if number is not None and not fallen.exists():
+            fallen.touch()
+            if number % 2:
+                super().__call__(row)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(row)
+
+
+def test_ray_gives_each_file_once_also_when_five_workers_are_killed(tiny_model, wavs, tmp_path, monkeypatch):
+    ray = pytest.importorskip("ray", reason="needs the extra ray")
+    from asr.recognizer import ray_files
+
+    monkeypatch.setattr(ray_files, "ShardWorker", _Killed)
     source = str(Path(__file__).parents[2])
     environment = {"env_vars": {"PYTHONPATH": os.pathsep.join([source, *sys.path])}}
     ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False, runtime_env=environment)
     try:
         job = RayJob(model=str(tiny_model), search=SearchOptions(), output=tmp_path / "out", shard_files=1)
         files = [*wavs, str(tmp_path / "missing.wav")]
-        outcomes = transcribe_on_ray(files, job)
-        done, errors, killed = 0, [], set()
-        for outcome in outcomes:
-            done, errors = done + outcome.done, errors + outcome.errors
-            if len(killed) < 5 and outcome.worker not in killed:
-                killed.add(outcome.worker)
-                os.kill(outcome.worker, signal.SIGKILL)
-        assert len(killed) == 5
+        outcomes = list(transcribe_on_ray(files, job))
         lines = [json.loads(text) for part in sorted(job.output.glob("*.jsonl")) for text in part.open()]
         assert Counter(entry["file"] for entry in lines) == Counter(wavs)
-        assert (done, len(errors)) == (len(wavs), 1)
+        assert len(list(job.output.glob("killed-*"))) == 5
+        assert (sum(outcome.done for outcome in outcomes), sum(len(each.errors) for each in outcomes)) == (12, 1)
         recognizer = Recognizer.load(tiny_model, device="cpu", threads=1)
         assert all(entry["text"] == recognizer.transcribe(entry["file"]).text for entry in lines)
         again = list(transcribe_on_ray(files, job))

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 POLL_SECONDS = 0.005
@@ -35,8 +35,18 @@ def run(
     return wait(start(arguments, log, before, environment), log, kill_after)
 
 
+def run_piped(arguments: list[object], before: Callable[[], object]) -> Ended:
+    """Run `asr` where no file can be written to: what it prints, at most 64 kB, goes through a pipe."""
+    reading, writing = os.pipe()
+    process = start(arguments, writing, before)
+    os.close(writing)
+    ended = wait(process, None)
+    with os.fdopen(reading, errors="replace") as file:
+        return replace(ended, err=file.read())
+
+
 def start(
-    arguments: list[object], log: Path, before: Callable[[], object] | None = None,
+    arguments: list[object], log: Path | int, before: Callable[[], object] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> int:  # fmt: skip
     """Start `asr` with arguments; returns the process."""
@@ -45,7 +55,7 @@ def start(
         return process
     try:
         sys.stdin = open(os.devnull)  # noqa: SIM115  # until the process ends
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        output = log if isinstance(log, int) else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         os.dup2(output, 1)
         os.dup2(output, 2)
         sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, closefd=False)
@@ -62,18 +72,20 @@ def start(
     except BaseException:
         import traceback
 
-        traceback.print_exc()
-        os._exit(99)
+        try:
+            traceback.print_exc()
+        finally:
+            os._exit(99)  # whatever happens: the parent's folders must not be removed by this process
     os._exit(98)
 
 
-def wait(process: int, log: Path, kill_after: float = 0.0) -> Ended:
+def wait(process: int, log: Path | None, kill_after: float = 0.0) -> Ended:
     """Wait for a process that `start` returned, or kill it."""
     while True:
         done, status, usage = os.wait4(process, os.WNOHANG if kill_after else 0)
         if done:
             code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-            text = log.read_text(errors="replace") if log.exists() else ""
+            text = log.read_text(errors="replace") if log is not None and log.exists() else ""
             return Ended(code, text, usage.ru_utime + usage.ru_stime)
         if seconds(process) >= kill_after:
             os.kill(process, signal.SIGKILL)

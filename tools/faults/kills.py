@@ -164,6 +164,7 @@ def packing(folder: Path, kills: int, seed: int) -> list[str]:
         if shown.code not in (0, 1) or "Traceback" in shown.err:
             wrong.append(f"show: exit code {shown.code}")
         wrong += _after(command, output, wanted, log)
+        wrong += [f"left beside it: {path.name}" for path in folder.glob(".*")]
     return ["packing a model", str(killed), *_verdict(wrong)]
 
 

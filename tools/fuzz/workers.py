@@ -22,7 +22,7 @@ from asr.errors import AsrError
 MEMORY = 1 << 30  # bytes of address space beyond what the process has at its start
 SECONDS = 20.0  # of processor time for one input
 BROKEN = 96  # exit code
-BATCH_SECONDS = 900.0  # of wall clock for a batch that neither works nor dies
+STUCK_SECONDS = 300.0  # of wall clock without any processor time, after which a process counts as stuck
 
 
 @dataclass
@@ -85,8 +85,17 @@ def _processor_seconds() -> float:
 def _listen(reading: int, process: int) -> tuple[int, list[dict[str, object]], int]:
     """The last input that was begun, what was reported, and the status of the process's end."""
     last, records = -1, []
-    timer = signal.signal(signal.SIGALRM, lambda *_: os.kill(process, signal.SIGKILL))
-    signal.setitimer(signal.ITIMER_REAL, BATCH_SECONDS)
+    used = -1
+
+    def look(*_: object) -> None:
+        nonlocal used
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        before, used = used, int(fields[11]) + int(fields[12])
+        if used == before:
+            os.kill(process, signal.SIGKILL)
+
+    timer = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, STUCK_SECONDS, STUCK_SECONDS)
     with os.fdopen(reading) as lines:
         for line in lines:
             if line[0] == "@":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from asr.atomic_file import replacing
+from asr.atomic_file import write_atomically
 from asr.audio.read import read_audio
 from asr.cli.console import note, report
 from asr.cli.figures import new_figure, save_figure
@@ -77,8 +78,9 @@ def command(
     if not len(array):
         raise AsrError(f"{file} is shorter than one frame of {config.frame_length_ms:g} ms.")
     target = output or Path(f"{file.stem}.npy")
-    with replacing(target) as temporary, temporary.open("wb") as stream:
-        np.save(stream, array)
+    stream = io.BytesIO()  # to a file itself NumPy writes without noticing that the last part found no space
+    np.save(stream, array)
+    write_atomically(target, stream.getvalue())
     (frames, values), shift = array.shape, config.frame_shift_ms
     text = f"{target}: {frames} frames of {values} values, one every {shift:g} ms"
     report(text, as_json, output=target, frames=frames, values=values, frame_shift_ms=shift)

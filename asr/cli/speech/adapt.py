@@ -30,6 +30,13 @@ from asr.shipped import model_folder
     help="List of words and names, one a line, with tabs: WORD[<TAB>PRONUNCIATION]...; may be repeated.",
 )
 @click.option(
+    "--lstm",
+    type=click.Choice(["keep", "tune"]),
+    default="keep",
+    show_default=True,
+    help="With --text, whether the LSTM language model is fine-tuned on it (extra train); perplexity decides.",
+)
+@click.option(
     "--dev",
     type=click.Path(path_type=Path),
     help="Manifest to measure on, and to stop on.  [default: a fifth of --audio]",
@@ -40,8 +47,8 @@ from asr.shipped import model_folder
 @json_option("Print the figures as JSON.")
 @quiet_option
 def command(
-    model: str | None, texts: tuple[Path, ...], audio: Path | None, words: tuple[Path, ...], dev: Path | None,
-    output: Path, device: str, threads: int, as_json: bool,
+    model: str | None, texts: tuple[Path, ...], audio: Path | None, words: tuple[Path, ...], lstm: str,
+    dev: Path | None, output: Path, device: str, threads: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Adapt a model to a domain, to names, to a voice: texts, words and recordings, each alone or together.
 
@@ -64,6 +71,7 @@ def command(
         audio=audio,
         dev=dev,
         words=words,
+        lstm=lstm,
         device=device,
         threads=threads,
         note=note,
@@ -71,11 +79,12 @@ def command(
     figures: dict[str, object] = {}
     if outcome.language is not None:
         figures |= {"new_words": outcome.language.new_words, "weights": outcome.language.weights}
-        shown = ", ".join(f"{name} {weight:.3f}" for name, weight in outcome.language.weights.items())
+        shown = ", ".join(f"{name} {weight:.2g}" for name, weight in outcome.language.weights.items())
         note(f"{outcome.language.new_words} new words; weights: {shown or 'as before'}")
     if outcome.language is not None and outcome.language.perplexity is not None:
         before, after = outcome.language.perplexity
         figures["perplexity"] = {"before": round(before, 1), "after": round(after, 1)}
+        figures["lstm_changed"] = outcome.language.neural_lm is not None
         note(f"perplexity of the sentences held out: {before:.1f} before, {after:.1f} after")
     if outcome.before is not None and outcome.after is not None and outcome.test is not None:
         rates = (outcome.before.words.rate, outcome.after.words.rate)

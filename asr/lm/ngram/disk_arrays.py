@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from asr.atomic_file import naming
+
 Array = NDArray[Any]
 
 BYTES_OF_ROW = 256  # of one n-gram in a block, with all that is computed of it
@@ -26,6 +28,7 @@ class DiskArray:
     def __init__(self, folder: Path | None, dtype: DTypeLike, width: int = 1) -> None:
         """width: numbers in a row; rows of one number are read as (rows,), others as (rows, width)."""
         self.dtype, self.width = np.dtype(dtype), width
+        self._place = folder or tempfile.gettempdir()
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed with the array
         self._length = 0
 
@@ -49,7 +52,11 @@ class DiskArray:
         """Write rows from `start` on, over those that are there."""
         if len(rows):
             self._file.seek(start * self.width * self.dtype.itemsize)
-            np.ascontiguousarray(rows, self.dtype).tofile(self._file)
+            # NumPy's own writing does not notice that the last part found no space.
+            rest = np.ascontiguousarray(rows, self.dtype).reshape(-1).view(np.uint8).data
+            with naming(self._place):
+                while rest:
+                    rest = rest[self._file.write(rest) :]
             self._length = max(self._length, start + len(rows))
 
     def close(self) -> None:

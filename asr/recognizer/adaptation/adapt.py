@@ -12,13 +12,15 @@ from asr.data.manifest import Manifest, read_manifest, write_manifest
 from asr.errors import ConfigError
 from asr.lm.ngram.arpa import write_arpa
 from asr.model_package import ModelPackage
-from asr.recognizer.adaptation.language import Adapted, adapt_language
+from asr.recognizer.adaptation.language import Adapted, TuneLm, adapt_language
 from asr.recognizer.packing import Replacements, pack_model
 from asr.score.report import SystemScore, compare, score_system
 from asr.score.statistics import PairedTest
 from asr.score.text_files import Texts
 
 LM = "lm.arpa.gz"
+KEEP, TUNE = "keep", "tune"
+LSTM_CHOICES = (KEEP, TUNE)
 
 
 @dataclass(frozen=True)
@@ -34,24 +36,31 @@ class Outcome:
 
 def adapt(
     source: Path, output: Path, *, texts: Sequence[Path] = (), audio: Path | None = None, dev: Path | None = None,
-    words: Sequence[Path] = (), device: str = "auto", threads: int = 0, note: Note,
+    words: Sequence[Path] = (), lstm: str = KEEP, device: str = "auto", threads: int = 0, note: Note,
 ) -> Outcome:  # fmt: skip
     """Write to `output` the model in `source`, adapted.
 
     texts: of the domain, one sentence a line, or manifests. audio: a manifest of recordings with texts. dev: one to
     measure on; by default a fifth of `audio`. words: lists of words, as `asr.decode.hotwords.read_hotwords` has them.
-    threads: of the CPU, 0 for all cores.
+    lstm: whether the LSTM language model is fine-tuned on the texts ("tune") or stays ("keep"). threads: of the CPU, 0
+    for all cores.
 
     Raises ConfigError where there is nothing to adapt to; TextError, ManifestError or CheckpointError for what cannot
     be used; MissingPackageError where torch is needed and not there.
     """
     if not texts and not words and audio is None:
         raise ConfigError("there is nothing to adapt to: give `texts`, `audio` or `words`.")
+    if lstm not in LSTM_CHOICES:
+        raise ConfigError(f"`lstm` is {' or '.join(LSTM_CHOICES)}, not '{lstm}'.")
     package = ModelPackage.open(source)
-    language = adapt_language(package, texts, words, note) if texts or words else None
+    if lstm == TUNE and (not texts or package.lm_path is None or package.neural_lm_path is None):
+        missing = "`texts`" if not texts else "a model with an n-gram and an LSTM language model"
+        raise ConfigError(f"`lstm = tune` needs {missing}.")
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.adapt.", dir=output.parent) as name:
         folder = Path(name)
+        tune_lm = _lm_tuner(folder / "lstm", (device, threads)) if lstm == TUNE else None
+        language = adapt_language(package, texts, words, note, tune_lm) if texts or words else None
         changes = _changes(language, folder, note)
         held_out, trained = _fine_tuned(package, audio, dev, language, folder, (device, threads), note)
         if held_out is None:
@@ -71,6 +80,13 @@ def adapt(
         return Outcome(language, before, after, compare(before, after), trained is not None and better)
 
 
+def _lm_tuner(output: Path, where: tuple[str, int]) -> TuneLm:
+    """What fine-tunes an LSTM language model into the folder `output`. where: device and threads."""
+    from asr.recognizer.adaptation.neural import fine_tune_lm
+
+    return lambda source, train, held_out: fine_tune_lm(source, train, held_out, output, *where)
+
+
 def _changes(language: Adapted | None, folder: Path, note: Note) -> Replacements:
     """The replacements that the language needs."""
     if language is None:
@@ -82,6 +98,7 @@ def _changes(language: Adapted | None, folder: Path, note: Note) -> Replacements
     return Replacements(
         lexicon=language.lexicon,
         lm=folder / LM if language.lm is not None else None,
+        neural_lm=language.neural_lm,
         search={"neural_share": round(share, 3)} if share is not None else None,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,9 @@ VARIANTS = 2  # pronunciations by rule
 Floats = NDArray[np.float64]
 LEFT_OUT_SHOWN = 5
 
+TuneLm = Callable[[Path, Sequence[Sequence[str]], Sequence[Sequence[str]]], Path]
+"""Fine-tunes the LSTM in a folder on sentences, stops on others, and gives the new folder."""
+
 
 @dataclass(frozen=True)
 class Adapted:
@@ -49,10 +52,15 @@ class Adapted:
     new_words: int
     weights: dict[str, float]  # in the mixture of language models
     perplexity: tuple[float, float] | None  # of the held-out sentences, before and after
+    neural_lm: Path | None = None  # the LSTM fine-tuned, where that made the held-out sentences likelier
 
 
-def adapt_language(package: ModelPackage, texts: Sequence[Path], word_lists: Sequence[Path], note: Note) -> Adapted:
+def adapt_language(
+    package: ModelPackage, texts: Sequence[Path], word_lists: Sequence[Path], note: Note, tune_lm: TuneLm | None = None
+) -> Adapted:
     """The lexicon and language models of a model for a domain: of its texts, and of lists of its words.
+
+    tune_lm: None keeps the LSTM as it is.
 
     Raises TextError for texts without words, ConfigError for a list with what is no hotword.
     """
@@ -77,7 +85,7 @@ def adapt_language(package: ModelPackage, texts: Sequence[Path], word_lists: Seq
     if not lines:
         merged, share = _with_words(own, [word for word in listed if word not in set(own.words)])
         return Adapted(lexicon, merged, None, len(new), {"words": share} if share else {}, None)
-    return _mixed(package, own, lines, listed, lexicon, len(new), note)
+    return _mixed(package, own, lines, listed, lexicon, len(new), note, tune_lm)
 
 
 def _listed_words(paths: Sequence[Path], speller: Speller) -> dict[str, list[Way]]:
@@ -121,7 +129,7 @@ def _pronounced(
 
 def _mixed(
     package: ModelPackage, own: ArpaModel, lines: list[list[str]], listed: dict[str, list[Way]],
-    lexicon: Lexicon | None, new: int, note: Note,
+    lexicon: Lexicon | None, new: int, note: Note, tune_lm: TuneLm | None,
 ) -> Adapted:  # fmt: skip
     """The n-gram merged with one of the texts, and the LSTM's share, by weights found on held-out sentences."""
     different = list(dict.fromkeys(map(tuple, lines)))
@@ -133,27 +141,39 @@ def _mixed(
     every = max(HELD_OUT_EVERY, len(different) // HELD_OUT_MOST)
     held_out = [list(sentence) for sentence in different[every - 1 :: every]] or [list(different[-1])]
     aside = set(map(tuple, held_out))
-    learned = _estimated([words for words in lines if tuple(words) not in aside], note)
-    before: list[WordModel] = [NgramWordModel(build_tables(own), score_unknown=True)]
+    rest = [words for words in lines if tuple(words) not in aside]
+    models: list[WordModel] = [NgramWordModel(build_tables(own), score_unknown=True)]
     names = ["own n-gram"]
     if package.neural_lm_path is not None:
-        before.append(load_word_model(package.neural_lm_path, quick=True))
+        models.append(load_word_model(package.neural_lm_path, quick=True))
         names.append("LSTM")
-    models = [*before, NgramWordModel(build_tables(learned), score_unknown=True)]
-    scores = np.array([np.concatenate(sentence_scores(model, held_out)) for model in models], np.float64)
-    weights = _moved(mixture_weights(scores), [*names, "text"], note)
-    counted = np.isfinite(scores).all(axis=0)
+    models.append(NgramWordModel(build_tables(_estimated(rest, note)), score_unknown=True))
+    scores = [np.concatenate(sentence_scores(model, held_out)) for model in models]
     share = float(package.search.get("neural_share", 0.5))
-    first = np.array([1 - share, share]) if len(before) == 2 else np.ones(1)
-    perplexity = (
-        float(np.exp(-mixture_log_probs(scores[:-1, counted], first).mean())),
-        float(np.exp(-mixture_log_probs(scores[:, counted], weights).mean())),
-    )
+    before = _perplexity(scores[:-1], np.array([1 - share, share]) if len(models) == 3 else np.ones(1))
+    tuned = None
+    if tune_lm is not None and package.neural_lm_path is not None:
+        note("fine-tuning the LSTM language model …")
+        folder = tune_lm(package.neural_lm_path, rest, held_out)
+        others = [scores[0], np.concatenate(sentence_scores(load_word_model(folder), held_out)), scores[2]]
+        pair = [_perplexity(given, mixture_weights(np.array(given))) for given in (scores, others)]
+        note(f"perplexity with the LSTM as it was {pair[0]:.1f}, fine-tuned {pair[1]:.1f}")
+        if pair[1] < pair[0]:
+            tuned, scores = folder, others
+    weights = _moved(mixture_weights(np.array(scores)), [*names, "text"], note)
+    perplexity = before, _perplexity(scores, weights)
     grams = weights[[0, -1]] / weights[[0, -1]].sum()
     merged = merge([own, _estimated(lines, note)], grams.tolist())
     merged, of_words = _with_words(merged, [word for word in listed if word not in set(merged.words)])
     found = dict(zip([*names, "text"], weights.tolist(), strict=True)) | ({"words": of_words} if of_words else {})
-    return Adapted(lexicon, merged, float(weights[1]) if len(before) == 2 else None, new, found, perplexity)
+    of_lstm = float(weights[1]) if len(models) == 3 else None
+    return Adapted(lexicon, merged, of_lstm, new, found, perplexity, tuned)
+
+
+def _perplexity(scores: Sequence[Floats], weights: Floats) -> float:
+    """Of a mixture, over the words that all models can score."""
+    rows = np.array(scores, np.float64)
+    return float(np.exp(-mixture_log_probs(rows[:, np.isfinite(rows).all(axis=0)], weights).mean()))
 
 
 def _estimated(lines: Iterable[Sequence[str]], note: Note) -> ArpaModel:
