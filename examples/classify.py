@@ -26,8 +26,8 @@ with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reviews.csv"
         path.write_text("\n".join(rows) + "\n")
         table = read_table(path, "text", "label")
-    final = train_classifier(ClassifierRunConfig(), table, None, Path(folder) / "model")
-    print(f"accuracy on a tenth that was held out: {1 - final.figures['error']:.1%}")
+    trained = train_classifier(ClassifierRunConfig(), table, None, Path(folder) / "model")
+    print(f"kept: {trained.kept}; accuracy on a tenth that was held out: {1 - trained.errors['kept']:.1%}")
 
     classifier = load_classifier(Path(folder) / "model")
     texts = ["a lovely film", "what a dull book"]

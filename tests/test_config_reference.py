@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from asr.acoustic.run import AcousticRunConfig
+from asr.activity.run import ActivityRunConfig
 from asr.config import from_dict, merge, read_toml, to_dict
 from asr.config_reference import Key, describe_keys
 from asr.errors import ConfigError
@@ -67,7 +68,7 @@ def test_every_key_has_a_meaning_and_stands_in_the_reference(part):
 @pytest.mark.parametrize(
     ("command", "cls"),
     [("train", AcousticRunConfig), ("lm train", LmRunConfig), ("nlp train", ClassifierRunConfig),
-     ("nlp tag train", TaggerRunConfig)],
+     ("nlp tag train", TaggerRunConfig), ("vad train", ActivityRunConfig)],
 )  # fmt: skip
 def test_the_printed_configuration_is_that_of_the_defaults(run, command, cls):
     code, out, _ = run(*command.split(), "--show-config")

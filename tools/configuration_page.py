@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from asr.acoustic.run import AcousticRunConfig
+from asr.activity.run import ActivityRunConfig
 from asr.audio.augment import AugmentConfig
 from asr.config_reference import as_markdown
 from asr.data.joining import JoinConfig
@@ -37,6 +38,7 @@ PARTS: tuple[tuple[str, str, type, str], ...] = (
     ("asr lm train", "", LmRunConfig, ""),
     ("asr nlp train", "", ClassifierRunConfig, ""),
     ("asr nlp tag train", "", TaggerRunConfig, ""),
+    ("asr vad train", "", ActivityRunConfig, ""),
     ("asr data augment", "The section `[augment]`, as of `asr train`.", AugmentConfig, "augment."),
     ("asr data join", "The section `[join]`.", JoinConfig, "join."),
 )

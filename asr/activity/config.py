@@ -24,7 +24,7 @@ class ActivityConfig:
 
     features: FeatureConfig = field(default_factory=_default_features)
     hidden_size: int = 64  # units of each layer
-    num_layers: int = 1
+    num_layers: int = 1  # one upon the other
     delay: int = 4  # frames that are heard after a frame before it is decided
 
     def __post_init__(self) -> None:

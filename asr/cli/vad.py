@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from asr.cli.console import Progress, TrainingProgress, note
+from asr.cli.console import Progress, TrainingProgress, note, report
+from asr.cli.shared_options import json_option, quiet_option, show_config_option, training_options
 from asr.errors import AsrError
 from asr.shipped import DETECTOR_NAME, detector_folder
 
@@ -34,7 +35,8 @@ def command() -> None:
 @command.command("apply", short_help="Find speech in recordings.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--model", default=DETECTOR_NAME, show_default=True, help=MODEL_HELP)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, an object a line for each file.")
+@json_option("Print a JSON object a line for each file.")
+@quiet_option
 @click.pass_context
 def apply(ctx: click.Context, files: tuple[Path, ...], model: str, as_json: bool) -> None:
     """Print the start and end in seconds of each stretch of speech in FILE, separated by tabs, after the file's name.
@@ -63,6 +65,12 @@ def apply(ctx: click.Context, files: tuple[Path, ...], model: str, as_json: bool
     ctx.exit(1 if failed else 0)
 
 
+def _config_class() -> type:
+    from asr.activity.run import ActivityRunConfig
+
+    return ActivityRunConfig
+
+
 @command.command("train", short_help="Train a detector of speech.")
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST...")
 @click.option("--dev", required=True, type=click.Path(path_type=Path), help="Manifest to validate on.")
@@ -70,10 +78,13 @@ def apply(ctx: click.Context, files: tuple[Path, ...], model: str, as_json: bool
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML).")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--resume", is_flag=True, help="Continue the run in OUTPUT, or start if there is none.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as train.epochs=5.")
+@training_options
+@show_config_option(_config_class)
+@json_option()
+@quiet_option
 def train(
     manifests: tuple[Path, ...], dev: Path, model: str | None, config_path: Path | None, output: Path, resume: bool,
-    overrides: tuple[str, ...],
+    overrides: list[str], as_json: bool,
 ) -> None:  # fmt: skip
     """Train a detector of speech with a one-directional LSTM.
 
@@ -106,7 +117,8 @@ def train(
     final = train_detector(config, train_set, dev_set, output, resume, progress)
     progress.close()
     figures = final.figures
-    note(f"{output}: {figures['missed']:.2%} of speech missed, {figures['false']:.2%} of the rest taken for speech")
+    shown = f"{figures['missed']:.2%} of speech missed, {figures['false']:.2%} of the rest taken for speech"
+    report(f"{output}: {shown}", as_json, output=output, weights=final.weights, **figures)
 
 
 def _epoch_line(entry: EpochLog) -> str:
