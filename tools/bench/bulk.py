@@ -40,7 +40,9 @@ def main() -> None:
     parser.add_argument("--neural-lm", default=None)
     arguments = parser.parse_args()
     files, seconds = [], 0.0
-    for path in sorted(path for path in arguments.folder.rglob("*") if path.suffix in (".flac", ".mp3", ".wav")):
+    for path in sorted(
+        path for path in arguments.folder.rglob("*") if path.suffix in (".flac", ".mp3", ".opus", ".wav")
+    ):
         length = soundfile.info(path).duration
         if arguments.shortest <= length <= arguments.longest:
             files.append(str(path))
