@@ -105,7 +105,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: with 0 if all was done, 1 if something could not be done, 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    # NumPy is not loaded yet. Its products are too small for threads, which would then keep the other cores busy waiting.
+    # NumPy is not loaded yet. Its products are too small for threads, which would keep the other cores busy waiting.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     told: list[int] = []
     restored = _stop_when_told(told)

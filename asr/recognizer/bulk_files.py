@@ -1,4 +1,4 @@
-"""Many audio files at once, with batches of the network across them."""
+"""Many audio files at once, each in a thread: network and search release the interpreter's lock."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
-from asr.backends.shared import SharedBackend
 from asr.callbacks import Progress
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import Transcript
 
-FILES_PER_CORE = 4  # in work at once: while some are searched, others wait for the network and fill its batch
 AHEAD = 4  # files that may be done before their turn, for each that is in work
 
 Item = TypeVar("Item")
@@ -23,23 +21,22 @@ TranscribeItem = Callable[[Recognizer, Item, Progress], Transcript]
 
 
 def default_jobs() -> int:
-    """Files at once that keep all cores of this process busy."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return FILES_PER_CORE * cores
+    """Files at once that keep all cores of this process busy: one each."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class BulkTranscriber:
-    """A recognizer whose files share the network's batches. Use it in a `with` block, which ends its threads."""
+    """A recognizer that works on several files at once. Use it in a `with` block, which ends its threads.
+
+    With a network of one thread (`threads=1`) two cores do twice as much as one; batches across files save nothing.
+    """
 
     def __init__(self, recognizer: Recognizer, jobs: int) -> None:
         """jobs: files at once; 1 does without threads."""
         self._jobs, self._recognizer = jobs, recognizer
-        self._shared: SharedBackend | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._stopped = threading.Event()
         if jobs > 1:
-            self._shared = SharedBackend(recognizer.backend)
-            self._recognizer = recognizer.with_backend(self._shared)
             self._pool = ThreadPoolExecutor(jobs, "asr-file")
 
     def each(
@@ -79,11 +76,8 @@ class BulkTranscriber:
         """End the work; where the block is left early, files that were begun are given up."""
         if error is not None:
             self._stopped.set()
-            if self._shared is not None:
-                self._shared.abandon()
-        if self._pool is not None and self._shared is not None:
+        if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-            self._shared.close()
 
     def _check(self, done: float, total: float) -> None:
         if self._stopped.is_set():

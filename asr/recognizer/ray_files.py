@@ -13,7 +13,7 @@ from asr.atomic_file import write_text
 from asr.decode.build import SearchOptions
 from asr.errors import AudioError
 from asr.extras import require
-from asr.recognizer.bulk_files import FILES_PER_CORE, BulkTranscriber
+from asr.recognizer.bulk_files import BulkTranscriber
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.results_file import files_of
 
@@ -58,7 +58,7 @@ class ShardWorker:
         """Transcribe the files of a shard and write their results, all at once, so that a repeated shard adds none."""
         lines, errors = [], []
         partial = self._job.partial
-        with BulkTranscriber(self._recognizer, FILES_PER_CORE) as bulk:
+        with BulkTranscriber(self._recognizer, 1) as bulk:
             for _, result in bulk.each(
                 [str(file) for file in row["files"]],
                 lambda recognizer, file, progress: recognizer.transcribe(file, partial=partial, progress=progress),

@@ -2,8 +2,7 @@
 
     python tools/bench/bulk.py FOLDER [--files 1000] [--shortest 3] [--longest 15] [--jobs 0] [--neural-lm none]
 
-Takes the first files of a folder whose lengths lie between. The network of the loop may use all cores, as it does by
-default; so may that of the bulk. Prints JSON.
+Takes the first files of a folder whose lengths lie between. The network has one thread in both. Prints JSON.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def main() -> None:
             seconds += length
             if len(files) == arguments.files:
                 break
-    recognizer = Recognizer.load(arguments.model, neural_lm=arguments.neural_lm, device="cpu")
+    recognizer = Recognizer.load(arguments.model, neural_lm=arguments.neural_lm, device="cpu", threads=1)
     jobs = arguments.jobs or default_jobs()
 
     def bulk() -> list[str]:

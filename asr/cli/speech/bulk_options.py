@@ -61,7 +61,7 @@ _OPTIONS = (
         "--output", type=click.Path(path_type=Path),
         help="Add each result to this file as a line of JSON; --resume goes on with it. With --engine ray: a folder.",
     ),
-    click.option("--jobs", type=click.IntRange(min=0), default=0, help="Files at once.  [default: 4 for each core]"),
+    click.option("--jobs", type=click.IntRange(min=0), default=0, help="Files at once.  [default: one for each core]"),
     click.option("--shard", type=Shard(), help="Take only part I of N of the files, chosen by their names."),
     click.option(
         "--engine", type=click.Choice((LOCAL, RAY)), default=LOCAL, show_default=True,

@@ -152,6 +152,8 @@ def command(
     if output_dir is not None:
         _make_folder(output_dir)
     results = None if bulk.output is None else ResultsFile(bulk.output, resume)
+    jobs = min(bulk.jobs or default_jobs(), len(files))
+    threads = threads or (1 if jobs > 1 else 0)  # several files have a core each
     recognizer = Recognizer.from_options(
         model, search, raw=raw, numbers=numbers, vad=vad, backend=backend, device=device, threads=threads, note=note
     )
@@ -163,7 +165,7 @@ def command(
             label = f"{number}/{len(files)} {Path(file.path).name}"
             tasks.append(_Task(file.path, label, partial, channels, outputs, journal, resume, style))
     failed = len(missing)
-    jobs = min(bulk.jobs or default_jobs(), len(tasks))
+    jobs = min(jobs, len(tasks))
     with BulkTranscriber(recognizer, max(1, jobs)) as transcriber, results or nullcontext():
         for task, result in transcriber.each(tasks, _shown if jobs <= 1 else _quiet):
             try:
