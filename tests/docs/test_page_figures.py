@@ -23,7 +23,6 @@ from asr.forecast.backtest import INTERVAL
 from asr.model_folder import SCALE
 from asr.recognizer import page as html_page
 from asr.recognizer.adaptation import language
-from asr.recognizer.bulk_files import FILES_PER_CORE
 from asr.recognizer.endpoint import BLANK_ALONE
 from asr.recognizer.ray_files import SHARD_FILES
 from asr.recognizer.stream import StreamSettings
@@ -184,7 +183,7 @@ def test_the_arithmetic_of_a_million_hours():
     assert "four fail during the run" in text
     assert hours * 1000 / 1000 == 4  # hours of the run, machines, hours between two failures of one
     assert f"shards of {SHARD_FILES}" in text
-    assert {4: "four"}[FILES_PER_CORE] + " for each core" in text
+    assert "one for each core" in text
 
 
 def test_the_size_of_the_model_is_that_of_its_folder():
