@@ -167,20 +167,16 @@ class ActivityTask:
 
     def validate(self, device: torch.device) -> dict[str, float]:
         """Nats a frame; the share of speech that is missed and of the rest that is taken for speech, at even odds."""
-        odds, labels = self.dev_odds(device)
-        nats = binary_cross_entropy_with_logits(odds, labels)
-        missed = (odds[labels == 1] < 0).float().mean()
-        false = (odds[labels == 0] >= 0).float().mean()
-        return {"nats": round(float(nats), 5), "missed": round(float(missed), 5), "false": round(float(false), 5)}
-
-    def dev_odds(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """The log-odds and the labels of the labelled frames of the validation examples."""
         found: list[tuple[Tensor, Tensor]] = []
         with torch.inference_mode():
             for batch in self.dev_batches(device, self._examples.dev):
                 _, odds, labels = self._cross_entropy(batch)
                 found.append((odds.float().cpu(), labels.cpu()))
-        return torch.cat([odds for odds, _ in found]), torch.cat([labels for _, labels in found])
+        odds, labels = (torch.cat(parts) for parts in zip(*found, strict=True))
+        nats = binary_cross_entropy_with_logits(odds, labels)
+        missed = (odds[labels == 1] < 0).float().mean()
+        false = (odds[labels == 0] >= 0).float().mean()
+        return {"nats": round(float(nats), 5), "missed": round(float(missed), 5), "false": round(float(false), 5)}
 
     def dev_batches(self, device: torch.device, count: int) -> Iterator[Batch]:
         """So many validation examples, always the same ones."""

@@ -75,15 +75,6 @@ class SharedBackend:
         """A new recording that arrives in pieces; it runs in the caller's thread."""
         return self._backend.open_stream(chunks)
 
-    def abandon(self) -> None:
-        """Compute nothing any more: calls that wait and later ones raise RuntimeError."""
-        with self._condition:
-            self._closed = True
-            waiting, self._waiting = self._waiting, []
-            self._condition.notify()
-        for entry in waiting:
-            entry.result.set_exception(RuntimeError("the shared backend was abandoned."))
-
     def close(self) -> None:
         """Compute what waits, then end the thread."""
         with self._condition:
