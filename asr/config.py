@@ -109,6 +109,16 @@ def with_overrides(values: dict[str, Any], overrides: typing.Sequence[str]) -> d
     return values
 
 
+def configured(cls: type[T], path: str | Path | None, overrides: typing.Sequence[str]) -> T:
+    """The dataclass `cls` with its defaults, changed by a TOML file, if one is given, and then by overrides.
+
+    Raises ConfigError as `read_toml` and `from_dict` do.
+    """
+    values = to_dict(cls())
+    merge(values, read_toml(path) if path else {})
+    return from_dict(cls, with_overrides(values, overrides))
+
+
 def _apply_override(values: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key.strip():

@@ -37,6 +37,18 @@ class SpeechDetector:
     config: ActivityConfig
     arrays: Mapping[str, Floats]
 
+    def __post_init__(self) -> None:
+        # Once, not for each of the streams: filters, and weights as they are multiplied.
+        self.features = NumpyFeatures(self.config.features)
+        self.layers = [
+            (
+                np.ascontiguousarray(self.arrays[_name(layer, "weight_ih")].T),
+                np.ascontiguousarray(self.arrays[_name(layer, "weight_hh")].T),
+                self.arrays[_name(layer, "bias_ih")] + self.arrays[_name(layer, "bias_hh")],
+            )
+            for layer in range(self.config.num_layers)
+        ]
+
     @classmethod
     def open(cls, folder: str | Path) -> SpeechDetector:
         """The detector in a folder. Raises CheckpointError for a folder that holds none, or a damaged one."""
@@ -82,16 +94,9 @@ class DetectorStream:
 
     def __init__(self, detector: SpeechDetector) -> None:
         config, arrays = detector.config, detector.arrays
-        self._features = FeatureStream(NumpyFeatures(config.features))
+        self._features = FeatureStream(detector.features)
         self._arrays = arrays
-        self._layers = [
-            (
-                np.ascontiguousarray(arrays[_name(layer, "weight_ih")].T),
-                np.ascontiguousarray(arrays[_name(layer, "weight_hh")].T),
-                arrays[_name(layer, "bias_ih")] + arrays[_name(layer, "bias_hh")],
-            )
-            for layer in range(config.num_layers)
-        ]
+        self._layers = detector.layers
         self._states = [np.zeros((1, config.hidden_size), np.float32) for _ in self._layers]
         self._cells = [np.zeros((1, config.hidden_size), np.float32) for _ in self._layers]
         self._pending = self._delay = config.delay  # outputs that are about frames before the beginning

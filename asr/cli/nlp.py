@@ -97,14 +97,12 @@ def train(
     \b
     Example: asr nlp train reviews.csv --output model --set train.epochs=5
     """
-    from asr.config import from_dict, merge, read_toml, to_dict, with_overrides
+    from asr.config import configured
     from asr.nlp.run import ClassifierRunConfig, train_classifier
     from asr.nlp.table import read_table
 
-    values = to_dict(ClassifierRunConfig())
-    merge(values, read_toml(config_path) if config_path else {})
     chosen = [*overrides, *([f"keep={keep}"] if keep is not None else [])]
-    config = from_dict(ClassifierRunConfig, with_overrides(values, chosen))
+    config = configured(ClassifierRunConfig, config_path, chosen)
     texts = read_table(file, text_col, label_col, lines, encoding)
     held = read_table(dev, dev_text_col or text_col, label_col, lines, encoding) if dev else None
     note(f"{len(texts)} texts, {len(set(texts.labels))} classes")

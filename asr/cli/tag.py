@@ -62,13 +62,11 @@ def train(
     \b
     Example: asr nlp tag train books.txt.gz --dev heldout.txt --output marks
     """
-    from asr.config import from_dict, merge, read_toml, to_dict, with_overrides
+    from asr.config import configured
     from asr.nlp.tagging.run import TaggerRunConfig, train_tagger
     from asr.nlp.tagging.text import PROSE_OUTPUTS, read_columns, read_prose
 
-    values = to_dict(TaggerRunConfig())
-    merge(values, read_toml(config_path) if config_path else {})
-    config = from_dict(TaggerRunConfig, with_overrides(values, overrides))
+    config = configured(TaggerRunConfig, config_path, overrides)
     if columns:
         if len(texts) > 1:
             raise ConfigError("one table at a time is read with --columns.")

@@ -104,11 +104,9 @@ def train(
     Example: asr vad train train.jsonl --dev dev.jsonl --output vad
     """
     from asr.activity.run import ActivityRunConfig, train_detector
-    from asr.config import from_dict, merge, read_toml, to_dict, with_overrides
+    from asr.config import configured
 
-    values = to_dict(ActivityRunConfig())
-    merge(values, read_toml(config_path) if config_path else {})
-    config = from_dict(ActivityRunConfig, with_overrides(values, overrides))
+    config = configured(ActivityRunConfig, config_path, overrides)
     folder = output / "training"  # also keeps the manifests with what was aligned
     train_set = _with_spoken(manifests, model, folder / "train.jsonl")
     dev_set = _with_spoken([dev], model, folder / "dev.jsonl")
