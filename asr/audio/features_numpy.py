@@ -71,13 +71,13 @@ class NumpyFeatures:
         emphasised = frames.copy()
         emphasised[:, 1:] -= np.float32(PREEMPHASIS) * frames[:, :-1]
         emphasised[:, 0] -= np.float32(PREEMPHASIS) * frames[:, 0]
-        log_mel = np.log(np.maximum(_power(emphasised * self._window, self.config.fft_size) @ self._mel, LOG_FLOOR))
-        values: Floats = log_mel @ self._dct if self.config.kind == "mfcc" else log_mel
-        return values
+        energies = _product(_power(emphasised * self._window, self.config.fft_size), self._mel)
+        log_mel: Floats = np.log(np.maximum(energies, LOG_FLOOR))
+        return _product(log_mel, self._dct) if self.config.kind == "mfcc" else log_mel
 
     def _librosa_spectrum(self, frames: Floats) -> Floats:
         """Frames of samples (rows, samples) to mel energies in decibels (rows, bins)."""
-        energies = _power(frames * self._window, self.config.fft_size) @ self._mel
+        energies = _product(_power(frames * self._window, self.config.fft_size), self._mel)
         decibels: Floats = np.float32(10.0) * np.log10(np.maximum(energies, np.float32(LIBROSA_FLOOR)))
         return decibels
 
@@ -205,15 +205,22 @@ def _power(frames: Floats, fft_size: int) -> Floats:
 
 
 def _by_blocks(function: Callable[[Floats], Floats], frames: Floats) -> Floats:
-    """`function` of (rows, samples) over all rows, in blocks of one size.
-
-    A block stays in the processor's cache from step to step. And BLAS chooses its order of summation by the number of
-    rows: without blocks, streamed frames would differ from those of the whole recording in the last bit.
-    """
+    """`function` of (rows, samples) over all rows, in blocks that stay in the processor's cache from step to step."""
     blocks = [frames[start : start + BLOCK_ROWS] for start in range(0, len(frames), BLOCK_ROWS)]
-    last = len(blocks[-1])
-    blocks[-1] = np.concatenate([blocks[-1], np.zeros((BLOCK_ROWS - last, frames.shape[1]), frames.dtype)])
-    return np.concatenate([function(block) for block in blocks])[: len(frames)]
+    return np.concatenate([function(block) for block in blocks])
+
+
+def _product(rows: Floats, matrix: Floats) -> Floats:
+    """Rows (rows, values) of a block times a matrix.
+
+    BLAS chooses its order of summation by the number of rows: without filling up the block, streamed frames would
+    differ from those of the whole recording in the last bit.
+    """
+    count = len(rows)
+    if count < BLOCK_ROWS:
+        rows = np.concatenate([rows, np.zeros((BLOCK_ROWS - count, rows.shape[1]), rows.dtype)])
+    product: Floats = (rows @ matrix)[:count]
+    return product
 
 
 def _window(config: FeatureConfig) -> Floats:

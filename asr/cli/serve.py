@@ -77,6 +77,7 @@ def command(
         api_keys=tuple(key for key in keys if key),
         allowed_origins=origins,
         workers=workers,
+        network_passes=threads if device in ("auto", "cpu") else 1,
         max_waiting=max_waiting,
         max_bytes=round(max_mb * 1e6),
         max_audio_seconds=60 * max_minutes,
@@ -86,6 +87,6 @@ def command(
     if (warning := settings.warning()) is not None:
         warn(warning)
     recognizer = Recognizer.from_options(
-        model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+        model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=1, note=note
     )
     return 0 if serve(create_app(recognizer, settings), note) else 1

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from asr.backends.shared import SharedBackend
 from asr.decode.timed import Word
 from asr.errors import AudioError, ConfigError, TextError
+from asr.recognizer.bulk_files import default_jobs
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import Transcript
 from asr.serve.metrics import Counter, Gauge, Histogram, Metric
@@ -21,7 +22,7 @@ from asr.serve.work_queue import WorkQueue
 from asr.text.normalize import normalize_english
 
 MAX_HOTWORDS = 50  # words that the lexicon lacks take some hundredths of a second each to be pronounced
-STREAM_THREADS = 8
+STREAM_THREADS = 32  # which mostly wait for the network
 MAX_HOTWORD_LENGTH = 100  # characters
 MAX_HOTWORD_WORDS = 6  # a longer phrase of a prompt is a sentence, not a name
 SECONDS_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -42,7 +43,8 @@ class Service:
         self.batches = Histogram(
             "asr_batch_pieces", "Pieces of audio that went through the network at once.", BATCH_BOUNDS
         )
-        self._backend = SharedBackend(recognizer.backend, observe=self.batches.observe)
+        passes = settings.network_passes or default_jobs()
+        self._backend = SharedBackend(recognizer.backend, passes=passes, observe=self.batches.observe)
         self.recognizer = recognizer.with_backend(self._backend)
         self._queue = WorkQueue(settings.workers)
         self.stream_threads = ThreadPoolExecutor(min(STREAM_THREADS, max(1, settings.max_streams)), "asr-stream")
