@@ -22,7 +22,7 @@ BATCH_SECONDS = 160.0  # of audio with its padding
 MAX_LENGTH_RATIO = 1.5  # of the longest piece of a batch to the shortest: padding costs as much as speech
 HEAD_START = 1.0  # seconds that a recording's pieces wait for windows of live speech that came after them
 
-Observer = Callable[[int], None]
+Observer = Callable[[int, bool], None]
 
 
 @dataclass
@@ -52,7 +52,7 @@ class SharedBackend:
     ) -> None:
         """passes: of the network at the same time. batch_pieces: that go through it at once, at most.
 
-        observe: called with the size of each batch.
+        observe: called with the size of each batch, and whether it is one of windows.
         """
         self._backend, self._batch_pieces, self._observe = backend, batch_pieces, observe
         self._waiting: list[_Waiting] = []
@@ -131,8 +131,8 @@ class SharedBackend:
                 batch = self._take(self._ready())
                 is_windows = batch[0].is_window
                 self._reading_windows += is_windows
-            if self._observe is not None and not is_windows:
-                self._observe(len(batch))
+            if self._observe is not None:
+                self._observe(len(batch), is_windows)
             self._compute(batch)
             with self._condition:
                 self._reading_windows -= is_windows

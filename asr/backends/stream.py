@@ -72,6 +72,7 @@ class ChunkedStream:
     @property
     def missing(self) -> int:
         """How many samples complete the next piece and its right context."""
+        self._open_stream()
         return self._missing
 
     def push(self, samples: Samples) -> Floats:

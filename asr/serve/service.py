@@ -44,7 +44,10 @@ class Service:
             "asr_batch_pieces", "Pieces of audio that went through the network at once.", BATCH_BOUNDS
         )
         passes = settings.network_passes or default_jobs()
-        self._backend = SharedBackend(recognizer.backend, passes=passes, observe=self.batches.observe)
+        self.windows = Histogram(
+            "asr_batch_windows", "Windows of live streams that went through the network at once.", BATCH_BOUNDS
+        )
+        self._backend = SharedBackend(recognizer.backend, passes=passes, observe=self._observe)
         self.recognizer = recognizer.with_backend(self._backend)
         self._queue = WorkQueue(settings.workers)
         self.stream_threads = ThreadPoolExecutor(min(STREAM_THREADS, max(1, settings.max_streams)), "asr-stream")
@@ -59,12 +62,15 @@ class Service:
         self.work = Histogram("asr_work_seconds", "Time that a recording took once it was begun.", SECONDS_BOUNDS)
         self.audio = Counter("asr_audio_seconds_total", "Seconds of audio transcribed.")
         self.metrics: list[Metric] = [
-            self.requests, self.seconds, self.work, self.audio, self.batches,
+            self.requests, self.seconds, self.work, self.audio, self.batches, self.windows,
             Gauge("asr_requests_admitted", "Requests with work that are not answered yet.", lambda: self.admitted),
             Gauge("asr_queue_waiting", "Recordings that wait for a thread.", lambda: self._queue.waiting),
             Gauge("asr_queue_running", "Recordings that are being transcribed.", lambda: self._queue.running),
             Gauge("asr_streams", "Live streams that are open.", lambda: self.streams),
         ]  # fmt: skip
+
+    def _observe(self, size: int, is_windows: bool) -> None:
+        (self.windows if is_windows else self.batches).observe(size)
 
     @property
     def is_full(self) -> bool:
