@@ -117,11 +117,13 @@ class _View(io.RawIOBase):
 
 
 class _Handle(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A file that is not wound to and fro where its length is unknown: soundfile does so at each reading, libsndfile
-    fails at the end."""
+    """A file that is not wound to and fro at each reading, as soundfile does: not where its length is unknown, for
+    libsndfile then fails at the end, nor while it is read `onward`, where that takes as long as decoding."""
+
+    onward = False
 
     def seekable(self) -> bool:
-        return self.frames < UNKNOWN_FRAMES and bool(super().seekable())
+        return not self.onward and self.frames < UNKNOWN_FRAMES and bool(super().seekable())
 
 
 def _open_part(path: Path, part: Part) -> soundfile.SoundFile:
@@ -180,7 +182,8 @@ def _read_block(handle: soundfile.SoundFile, frames: int) -> Samples:
     """Up to `frames` frames. A damaged place ends the block; what a flac holds before it is kept, but for the part of a
     second in which it lies, since its decoder gives nothing of a call in which it stumbles. Other formats are read in
     one call: libsndfile decodes mp3 wrongly in small pieces."""
-    step = max(1, handle.samplerate // 8) if handle.format == "FLAC" else frames
+    handle.onward = handle.format == "FLAC"
+    step = max(1, handle.samplerate // 8) if handle.onward else frames
     parts: list[Samples] = []
     held = 0
     try:
@@ -192,6 +195,7 @@ def _read_block(handle: soundfile.SoundFile, frames: int) -> Samples:
             held += len(part)
     except (soundfile.LibsndfileError, RuntimeError):
         pass  # the caller compares with what the header promises
+    handle.onward = False
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
