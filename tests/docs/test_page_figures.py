@@ -31,7 +31,7 @@ from asr.recognizer.subtitles import DEFAULT_STYLE
 from asr.serve.live import RATES
 from asr.serve.settings import ServerSettings
 from asr.serve.subtitles import MAX_WORDS
-from tests.docs.test_figures import MINI, NAMES, OUTSIDE, WILD, is_from, lines_of
+from tests.docs.test_figures import MINI, NAMES, OUTSIDE, SHIPPED, SPEED, WILD, is_from, lines_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -202,6 +202,24 @@ def test_the_arithmetic_of_a_million_hours():
     assert hours * 1000 / 1000 == 4  # hours of the run, machines, hours between two failures of one
     assert f"shards of {SHARD_FILES}" in text
     assert "one for each core" in text
+
+
+# Figures that are written in words: page, sentence, what it is computed from, and the range that the words stand for.
+IN_WORDS = [
+    ("ctc-decoder.md", "forty times as fast as pyctcdecode", (SPEED, "| 100 | pyctcdecode |"), 4, (38, 42)),
+    ("ctc-decoder.md", "three to five times as fast as flashlight", (SPEED, "| 10 | flashlight-text |"), 4, (2.5, 3.5)),
+    ("ctc-decoder.md", "three to five times as fast as flashlight", (SPEED, "| 50 | flashlight-text |"), 4, (4.5, 5.5)),
+    ("faq.md", "about one word in ten is wrong", (MINI, f"| `{SHIPPED}-lstm` | dev-clean-part"), 1, (9.5, 10.5)),
+    ("faq.md", "own microphones: one in four", (WILD, "| clean speech |"), 0, (22.5, 27.5)),
+]
+
+
+@pytest.mark.parametrize(("page", "words", "source", "place", "between"), IN_WORDS)
+def test_figures_in_words_are_those_of_the_results(page, words, source, place, between):
+    assert words in (DOCS / page).read_text()
+    (line,) = lines_of([source])
+    figure = float(ANY.findall(line)[place])
+    assert between[0] <= figure <= between[1], line
 
 
 def test_the_size_of_the_model_is_that_of_its_folder():
