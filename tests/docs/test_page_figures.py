@@ -201,6 +201,8 @@ def test_the_arithmetic_of_a_million_hours():
     assert "four fail during the run" in text
     assert hours * 1000 / 1000 == 4  # hours of the run, machines, hours between two failures of one
     assert f"shards of {SHARD_FILES}" in text
+    assert f"a shard of {SHARD_FILES} a core, five hours" in text
+    assert (round(16 * 36 / 60, -1), round(SHARD_FILES * 16 * 36 / 3600)) == (10, 5)  # minutes, hours
     assert "one for each core" in text
 
 
