@@ -15,7 +15,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from asr.activity.detector import pauses_by, silences_by
+from asr.activity.detector import pauses_within, silences_by
 from asr.audio.read import Samples
 from asr.audio.segment import PauseCutter, Segment
 from asr.audio.source import to_mono
@@ -118,9 +118,8 @@ class Stream:
         self._network = self._backend.open_stream(self.settings.chunks)
         self._decoder = _first_pass(recognizer.decoder, self._backend.package)
         self._passages = Passages(recognizer.decoder, self._backend)
-        self._endpointer = Endpointer(
-            silences_by(recognizer.detector, self._at), self._at, self._frame, self.settings.end_silence
-        )
+        self._silences = silences_by(recognizer.detector, self._at)
+        self._endpointer = Endpointer(self._silences, self._at, self._frame, self.settings.end_silence)
         self._held: list[Samples] = []  # which complete no piece yet
         self._frames = 0  # of the first pass
         self._undecided = np.zeros(0, np.float32)  # the latest samples, which may be of the next utterance
@@ -183,7 +182,7 @@ class Stream:
         if start:
             self._undecided = self._undecided[start - self._decided :]
         self._start, self._decided = start, start
-        self._cutter = PauseCutter(self._at, start=start, pauses=pauses_by(self._recognizer.detector, self._at))
+        self._cutter = PauseCutter(self._at, start=start, pauses=pauses_within(self._silences, start, self._at))
         self._session, self._session_start = self._decoder.start(), self._frames * self._frame
         self._fixed: list[Word] = []  # of the first pass
         self._final: list[Word] = []  # of the second pass, so far

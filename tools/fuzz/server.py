@@ -25,8 +25,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import corpus  # noqa: E402
-from mutations import any_bytes  # noqa: E402
+import corpus
+from mutations import any_bytes
 
 FORMATS = ("wav", "flac", "ogg", "mp3", "aiff", "au", "caf", "w64", "sph", "m4a")
 CLIENTS = 4
