@@ -192,8 +192,10 @@ class HeardPauses(DetectedPauses):
         return self._latest[max(0, first - self._first) : max(0, end - self._first)]
 
 
-class _Again(DetectedPauses):
+class _Again:
     """The levels that a `HeardPauses` has of a stretch of its stream, told as if the stretch were heard alone."""
+
+    quiet, silent = staticmethod(DetectedPauses.quiet), staticmethod(DetectedPauses.silent)
 
     def __init__(self, heard: HeardPauses, start: int, rate: int) -> None:
         self._heard, self._rate = heard, rate
@@ -201,16 +203,16 @@ class _Again(DetectedPauses):
 
     def push(self, samples: Samples) -> Levels:
         self._samples += len(samples)
-        levels = self._heard.between(self._first + self._told, self._first + self._hops())
+        levels = self._heard.between(self._first + self._told, self._first + self._whole_hops())
         self._told += len(levels)
         return levels
 
     def finish(self) -> Levels:
         levels = self.push(np.zeros(0, np.float32))
         last = levels[-1] if len(levels) else SILENT_ODDS - 1.0
-        return np.concatenate([levels, np.full(self._hops() - self._told, last)])
+        return np.concatenate([levels, np.full(self._whole_hops() - self._told, last)])
 
-    def _hops(self) -> int:
+    def _whole_hops(self) -> int:
         return int(self._samples / self._rate / HOP_SECONDS)
 
 
