@@ -105,8 +105,11 @@ class _View(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:  # what soundfile calls
+        length = min(len(buffer), self._end - self._start - self._at)
+        if length <= 0:
+            return 0  # file systems refuse places far beyond the end
         self._file.seek(self._start + self._at)
-        data = self._file.read(max(0, min(len(buffer), self._end - self._start - self._at)))
+        data = self._file.read(length)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)

@@ -4,7 +4,8 @@
     python tools/fuzz/server.py --uploads 400           mutated audio files, so many of each format
 
 The first needs schemathesis (`pip install schemathesis`), which is no part of the gate. Exits with 1 for an answer of
-5xx other than 503, for a request without an answer, for temporary files that are left, or for a server that is no more.
+5xx other than 503, for a request without an answer, for temporary files that are left, for a server that is no more, or
+that wrote tracebacks.
 """
 
 from __future__ import annotations
@@ -105,9 +106,12 @@ def main() -> int:
     arguments = parser.parse_args()
     before = leftovers()
     command = [sys.executable, "-m", "asr", "serve", "--port", "0", "--model", "digits", "--threads", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
     assert process.stderr is not None
     address = next(match[1] for line in process.stderr if (match := re.search(r"(http://\S+)", line)))
+    written: list[str] = []
+    reader = threading.Thread(target=written.extend, args=(process.stderr,))
+    reader.start()
     at_first, code, answers = memory(process.pid)["VmRSS"], 0, Counter[int | str]()
     try:
         if arguments.uploads:
@@ -125,12 +129,14 @@ def main() -> int:
     finally:
         process.terminate()
         process.wait(60)
+        reader.join(60)
+    tracebacks = sum("Traceback" in line for line in written)
     failures = {name: count for name, count in counts.items() if re.search(r'status="5(?!03)', name)}
     left = leftovers() - before
     values = {"requests": sum(counts.values()), "uploads": dict(answers), "answers": counts, "memory_mb": used,
-              "alive": alive, "left": sorted(left)}  # fmt: skip
+              "alive": alive, "left": sorted(left), "written": len(written), "tracebacks": tracebacks}  # fmt: skip
     print(json.dumps(values, indent=1))
-    return 1 if code or failures or left or not alive else 0
+    return 1 if code or failures or left or tracebacks or not alive else 0
 
 
 if __name__ == "__main__":
