@@ -158,10 +158,15 @@ class Stream:
                 yield from self._look_for_end()
 
     def _read(self, log_probs: NDArray[np.float32]) -> None:
-        """The next frames of the first pass."""
-        self._session.feed(log_probs)
-        self._endpointer.read(log_probs)
+        """The next frames of the first pass; those that belong to the utterance before are passed over."""
+        self._session.feed(log_probs[max(0, self._session_frame - self._frames) :])
         self._frames += len(log_probs)
+        self._endpointer.read(log_probs, self._network.ahead)
+
+    def _hypothesis(self, stop: int | None = None) -> Hypothesis:
+        """The first pass's words in all that was heard, or before frame `stop`, the latest by a first guess."""
+        first, last = max(0, self._session_frame - self._frames), None if stop is None else max(0, stop - self._frames)
+        return self._session.partial(self._network.ahead[first:last])
 
     def _begin(self, start: int) -> None:
         """Make ready for an utterance from sample `start` of the stream on; earlier ones are dropped."""
@@ -169,15 +174,20 @@ class Stream:
             self._undecided = self._undecided[start - self._decided :]
         self._start, self._decided = start, start
         self._cutter = PauseCutter(self._at, start=start, pauses=pauses_by(self._recognizer.detector, self._at))
-        self._session, self._session_start = self._decoder.start(), self._frames * self._frame
+        self._session = self._decoder.start()
+        self._session_frame = max(self._frames, self._frame_of(start))  # at which the session begins
         self._fixed: list[Word] = []  # of the first pass
         self._final: list[Word] = []  # of the second pass, so far
         self._shown = PartialWords((), 0)
 
+    def _frame_of(self, sample: int) -> int:
+        """The frame of the first pass in which a sample of the stream lies."""
+        return int(sample / self._at / self._frame)
+
     def _partial(self) -> Iterator[PartialWords]:
         """The words to be shown now, if they or their number fixed are others than before."""
-        now = self._frames * self._frame
-        words = self._live_words(self._session.partial())
+        now = (self._frames + len(self._network.ahead)) * self._frame
+        words = self._live_words(self._hypothesis())
         shown = tuple(word for word in words if word.end <= now - self.settings.show_after)
         self._fixed = [word for word in shown if word.end <= now - self.settings.fix_after]
         before, self._shown = self._shown, PartialWords(shown, len(self._fixed))
@@ -186,7 +196,7 @@ class Stream:
 
     def _live_words(self, hypothesis: Hypothesis) -> list[Word]:
         """The first pass's words; those that are fixed as they were."""
-        words = timed_words(hypothesis, self._frame, self._session_start)
+        words = timed_words(hypothesis, self._frame, self._session_frame * self._frame)
         after = self._fixed[-1].end if self._fixed else 0.0
         return self._fixed + [word for word in words if (word.start + word.end) / 2 > after]
 
@@ -195,7 +205,7 @@ class Stream:
         stop = self._endpointer.end(self._start)
         if self._shown.words and stop is not None:
             yield from self._end(max(stop, self._decided))
-        elif self._endpointer.blank_seconds > EMPTY_SECONDS and not self._session.partial().words:
+        elif self._endpointer.blank_seconds > EMPTY_SECONDS and not self._hypothesis().words:
             self._begin(max(self._decided, now - round(LEADING_SECONDS * self._at)))
         elif len(self._undecided) > 2 * UNDECIDED_SECONDS * self._at:
             self._decide(now - round(UNDECIDED_SECONDS * self._at))
@@ -216,7 +226,7 @@ class Stream:
 
     def _end(self, stop: int) -> Iterator[Utterance]:
         """End the utterance at sample `stop` of the stream."""
-        words = self._live_words(self._session.finish()[0])
+        words = self._live_words(self._hypothesis(self._frame_of(stop)))
         if words and self.settings.second_pass:
             self._decide(stop)
             self._second_pass(self._cutter.finish())
