@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +33,9 @@ from asr.recognizer.segments import Passages, SegmentFrames, log_probs_of
 if TYPE_CHECKING:
     from asr.recognizer.recognizer import Recognizer
 
-LIVE_CHUNKS = Chunks(piece=0.24, left=2.0, right=0.36)
-LIVE_BEAM, LIVE_THRESHOLD = 400, 14.0  # of the first pass: a quarter of the time of 1600 and 16, as few errors
+LIVE_CHUNKS = Chunks(piece=0.36, left=2.0, right=0.6)
+LIVE_BEAM, LIVE_THRESHOLD = 800, 15.0  # of the first pass: as few errors as 1600 and 16; 400 and 14 had a sixth more
+SURE = 0.5  # confidence of a word that is shown at once
 LIVE_WEIGHTS = (
     "lm_weight", "word_score", "confidence_bias", "confidence_slope", "confidence_evidence", "confidence_context",
 )  # fmt: skip
@@ -46,13 +48,15 @@ UNDECIDED_SECONDS = 3.0  # before now, within which an utterance may turn out to
 class StreamSettings:
     """How a stream is followed, in seconds; `docs/streaming.md` has the delay and the errors of several choices.
 
-    chunks: pieces of the first pass and their contexts. show_after: a word is shown that long after its end. fix_after:
-    and does not change any more. end_silence: ends an utterance. second_pass: whether its words are then found anew.
+    chunks: pieces of the first pass and their contexts. show_after: a word that is rather right than wrong is shown
+    when so much was heard after its end; show_unsure_after: any other. fix_after: and a word does not change any more.
+    end_silence: ends an utterance. second_pass: whether its words are then found anew.
     """
 
     chunks: Chunks = LIVE_CHUNKS
-    show_after: float = 0.15
-    fix_after: float = 1.0
+    show_after: float = 0.12
+    show_unsure_after: float = 0.54
+    fix_after: float = 1.36
     end_silence: float = 0.6
     second_pass: bool = True
 
@@ -188,11 +192,16 @@ class Stream:
         """The words to be shown now, if they or their number fixed are others than before."""
         now = (self._frames + len(self._network.ahead)) * self._frame
         words = self._live_words(self._hypothesis())
-        shown = tuple(word for word in words if word.end <= now - self.settings.show_after)
+        shown = tuple(takewhile(lambda word: self._is_shown(word, now), words))
         self._fixed = [word for word in shown if word.end <= now - self.settings.fix_after]
         before, self._shown = self._shown, PartialWords(shown, len(self._fixed))
         if before.fixed != self._shown.fixed or before.text != self._shown.text:
             yield self._shown
+
+    def _is_shown(self, word: Word, now: float) -> bool:
+        settings = self.settings
+        unsure = min(max(settings.show_after, settings.show_unsure_after), settings.fix_after)
+        return word.end <= now - (settings.show_after if word.confidence >= SURE else unsure)
 
     def _live_words(self, hypothesis: Hypothesis) -> list[Word]:
         """The first pass's words; those that are fixed as they were."""
