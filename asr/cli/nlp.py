@@ -17,7 +17,6 @@ from asr.cli.shared_options import (
     device_option,
     json_option,
     quiet_option,
-    show_config_option,
     threads_option,
     training_options,
 )
@@ -64,19 +63,13 @@ def _config_class() -> type:
 @table_options
 @click.option("--dev", type=click.Path(path_type=Path), help="Table to validate on.  [default: a tenth of FILE]")
 @click.option("--dev-text-col", help="Its column of texts.  [default: the same as in FILE]")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML).")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--resume", is_flag=True, help="Continue the run in OUTPUT, or start if there is none.")
 @click.option(
     "--keep",
     type=click.Choice(["best", "lstm", "tf-idf", "both"]),
     help="What the model answers with: the LSTM, tf-idf with logistic regression, a mixture of both, or what is best "
     "on the validation texts.  [default: that of the configuration, best]",
 )
-@training_options
-@show_config_option(_config_class)
-@json_option()
-@quiet_option
+@training_options(_config_class)
 def train(
     file: Path, text_col: str, label_col: str, lines: bool, encoding: str, dev: Path | None, dev_text_col: str | None,
     config_path: Path | None, output: Path, resume: bool, keep: str | None, overrides: list[str],

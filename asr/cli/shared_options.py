@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -53,26 +54,44 @@ def show_config_option(load: Callable[[], type]) -> Callable[[Command], Command]
     )  # fmt: skip
 
 
-def training_options(command: Command) -> Command:
-    """--set, --device and --threads of a training; the command takes all as `overrides`, a list of KEY=VALUE."""
+config_option = click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML).")
 
-    @wraps(command)
-    def collecting(*, overrides: tuple[str, ...], device: str | None, threads: int | None, **values: Any) -> Any:
-        given = {"train.device": device, "train.threads": threads}
-        chosen = [f"{key}={value}" for key, value in given.items() if value is not None]
-        return command(overrides=[*overrides, *chosen], **values)
 
-    decorated: Command = collecting
-    for option in (
-        click.option(
-            "--threads", type=click.IntRange(min=0),
-            help="CPU threads, 0 for all cores.  [default: those of the configuration, all cores]",
-        ),
-        click.option("--device", help="auto, cpu or cuda.  [default: that of the configuration, auto]"),
-        click.option(
-            "--set", "overrides", multiple=True, metavar="KEY=VALUE",
-            help="Set a key of the configuration, such as train.epochs=5; may be repeated.",
-        ),
-    ):  # fmt: skip
-        decorated = option(decorated)
-    return decorated
+def training_options(
+    load: Callable[[], type], config: Callable[[Command], Command] = config_option
+) -> Callable[[Command], Command]:
+    """The options of every training.
+
+    The command takes --config as `config_path`, --output, --resume, --json as `as_json`, and --set, --device and
+    --threads together as `overrides`, a list of KEY=VALUE. load: returns the configuration's dataclass, which
+    --show-config prints. config: --config, where it is a special one.
+    """
+
+    def add(command: Command) -> Command:
+        @wraps(command)
+        def collecting(*, overrides: tuple[str, ...], device: str | None, threads: int | None, **values: Any) -> Any:
+            given = {"train.device": device, "train.threads": threads}
+            chosen = [f"{key}={value}" for key, value in given.items() if value is not None]
+            return command(overrides=[*overrides, *chosen], **values)
+
+        decorated: Command = collecting
+        for option in reversed((config, *_TRAINING, show_config_option(load), json_option(), quiet_option)):
+            decorated = option(decorated)
+        return decorated
+
+    return add
+
+
+_TRAINING = (
+    click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write."),
+    click.option("--resume", is_flag=True, help="Continue the run in OUTPUT; begin one if there is none."),
+    click.option(
+        "--set", "overrides", multiple=True, metavar="KEY=VALUE",
+        help="Set a key of the configuration, such as train.epochs=5; may be repeated.",
+    ),
+    click.option("--device", help="auto, cpu or cuda.  [default: that of the configuration, auto]"),
+    click.option(
+        "--threads", type=click.IntRange(min=0),
+        help="CPU threads, 0 for all cores.  [default: those of the configuration, all cores]",
+    ),
+)  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from asr.cli.console import TrainingProgress, note, report
-from asr.cli.shared_options import json_option, quiet_option, show_config_option, training_options
+from asr.cli.shared_options import json_option, quiet_option, training_options
 from asr.errors import ConfigError
 from asr.shipped import TAGGER_NAME, tagger_folder
 from asr.train.log import EpochLog
@@ -35,13 +35,7 @@ def _config_class() -> type:
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TEXT...")
 @click.option("--dev", required=True, type=click.Path(path_type=Path), help="Text to validate on, of the same kind.")
 @click.option("--columns", is_flag=True, help="TEXT is a table of words and labels instead of prose.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML).")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--resume", is_flag=True, help="Continue the run in OUTPUT, or start if there is none.")
-@training_options
-@show_config_option(_config_class)
-@json_option()
-@quiet_option
+@training_options(_config_class)
 def train(
     texts: tuple[Path, ...], dev: Path, columns: bool, config_path: Path | None, output: Path, resume: bool,
     overrides: list[str], as_json: bool,

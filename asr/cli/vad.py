@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from asr.cli.console import Progress, TrainingProgress, note, report
-from asr.cli.shared_options import json_option, quiet_option, show_config_option, training_options
+from asr.cli.shared_options import json_option, quiet_option, training_options
 from asr.errors import AsrError
 from asr.shipped import DETECTOR_NAME, detector_folder
 
@@ -75,13 +75,7 @@ def _config_class() -> type:
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST...")
 @click.option("--dev", required=True, type=click.Path(path_type=Path), help="Manifest to validate on.")
 @click.option("--model", default=None, help="Acoustic model that aligns the texts.  [default: the shipped one]")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration (TOML).")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--resume", is_flag=True, help="Continue the run in OUTPUT, or start if there is none.")
-@training_options
-@show_config_option(_config_class)
-@json_option()
-@quiet_option
+@training_options(_config_class)
 def train(
     manifests: tuple[Path, ...], dev: Path, model: str | None, config_path: Path | None, output: Path, resume: bool,
     overrides: list[str], as_json: bool,

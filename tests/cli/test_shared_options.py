@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 import pytest
@@ -93,14 +94,15 @@ def test_training_options_become_keys():
     from asr.cli.shared_options import training_options
 
     @click.command()
-    @training_options
-    def command(overrides: list[str]) -> None:
+    @training_options(lambda: dict)
+    def command(overrides: list[str], output: Path, resume: bool, config_path: Path | None, as_json: bool) -> None:
+        assert (output, resume, config_path, as_json) == (Path("model"), False, None, False)
         click.echo(" ".join(overrides))
 
     def printed(*arguments: str) -> str:
         from click.testing import CliRunner
 
-        return CliRunner().invoke(command, arguments).output.strip()
+        return CliRunner().invoke(command, ["--output", "model", *arguments]).output.strip()
 
     assert printed() == ""
     assert printed("--set", "a=1", "--device", "cpu", "--threads", "0") == "a=1 train.device=cpu train.threads=0"

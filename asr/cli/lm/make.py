@@ -11,8 +11,7 @@ from asr.cli.case_option import CASE
 from asr.cli.console import Steps, TrainingProgress, note, report
 from asr.cli.lm.text import text
 from asr.cli.lm.use import interpolate, pack, sample, score
-from asr.cli.shared_options import json_option, quiet_option, show_config_option, training_options
-from asr.config import from_dict, read_toml
+from asr.cli.shared_options import json_option, quiet_option, training_options
 from asr.data.manifest import sentences
 from asr.errors import ConfigError
 from asr.text.lines import read_lines
@@ -124,16 +123,10 @@ def _config_class() -> type:
 
 @command.command("train", short_help="Train an LSTM language model.")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--config", "config_path", required=True, type=click.Path(path_type=Path), help="Configuration (TOML).")
 @click.option("--dev", required=True, type=click.Path(path_type=Path), help="Text for validation.")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--resume", is_flag=True, help="Continue the run in OUTPUT; begin if there is none.")
-@training_options
-@show_config_option(_config_class)
-@json_option()
-@quiet_option
+@training_options(_config_class)
 def train(
-    texts: tuple[Path, ...], config_path: Path, dev: Path, output: Path, resume: bool,
+    texts: tuple[Path, ...], config_path: Path | None, dev: Path, output: Path, resume: bool,
     overrides: list[str], as_json: bool,
 ) -> None:  # fmt: skip
     """Train an LSTM language model on TEXTS.
@@ -142,12 +135,13 @@ def train(
     --resume continues from its last checkpoint and ends with the same weights.
 
     \b
-    Example: asr lm train text.txt.gz --dev heldout.txt --config conf/lstm.toml --output lm
+    Example: asr lm train text.txt.gz --dev heldout.txt --output lm
     """
+    from asr.config import configured
     from asr.lm.lstm.run import LmRun, LmRunConfig
     from asr.train.checkpoint import saved_epoch
 
-    config = from_dict(LmRunConfig, read_toml(config_path, overrides))
+    config = configured(LmRunConfig, config_path, overrides)
     note("reading the texts …")
     run = LmRun(config, list(texts), dev, output)
     parameters = sum(parameter.numel() for parameter in run.model.parameters())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asr.cli.console import TrainingProgress, list_bad, note, report
-from asr.cli.shared_options import json_option, quiet_option, show_config_option, training_options
+from asr.cli.shared_options import training_options
 from asr.config import from_dict, read_toml
 from asr.data.manifest import BadItem, Manifest, read_manifest
 from asr.shipped import available_configurations, configuration_path
@@ -27,16 +27,8 @@ def _config_class() -> type:
 
 
 @click.command()
-@click.option(
-    "--config",
-    "config_path",
-    required=True,
-    help=f"Configuration: a TOML file, or one that is shipped, by name ({', '.join(available_configurations())}).",
-)
 @click.option("--train", "train_path", required=True, type=click.Path(path_type=Path), help="Manifest to train on.")
 @click.option("--dev", "dev_path", required=True, type=click.Path(path_type=Path), help="Manifest to validate on.")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--resume", is_flag=True, help="Continue the run in OUTPUT; start one if there is none.")
 @click.option(
     "--processes",
     "count",
@@ -45,10 +37,15 @@ def _config_class() -> type:
     type=click.IntRange(1),
     help="Processes that share out each step's batches (train.accumulate must be a multiple).",
 )
-@training_options
-@show_config_option(_config_class)
-@json_option()
-@quiet_option
+@training_options(
+    _config_class,
+    click.option(
+        "--config",
+        "config_path",
+        required=True,
+        help=f"Configuration: a TOML file, or one that is shipped, by name ({', '.join(available_configurations())}).",
+    ),
+)
 def command(
     config_path: str,
     train_path: Path,
