@@ -93,7 +93,9 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
     },
     "streaming.md": {
         "The model reads pieces of": [LIVE.chunks.piece, LIVE.chunks.left, LIVE.chunks.right],
-        "A word is shown": [LIVE.show_after, LIVE.fix_after],
+        "n-gram follows. What it makes": [LIVE.chunks.right],
+        "not wait for them. It is shown": [LIVE.show_after],
+        "after 0.54 s, and is fixed": [LIVE.show_unsure_after, LIVE.fix_after],
         "2. An utterance ends after": [LIVE.end_silence],
         "of blanks alone; after 10 s": [BLANK_ALONE * LIVE.end_silence, 10, LIVE.end_silence / 2],
         "| set | piece, left, right (s)": [90],
