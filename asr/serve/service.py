@@ -18,7 +18,7 @@ from asr.recognizer.transcript import Transcript
 from asr.serve.metrics import Counter, Gauge, Histogram, Metric
 from asr.serve.replies import RequestError
 from asr.serve.settings import ServerSettings
-from asr.serve.work_queue import WorkQueue
+from asr.serve.work_queue import StoppingError, Turns, WorkQueue
 from asr.text.normalize import normalize_english
 
 MAX_HOTWORDS = 50  # words that the lexicon lacks take some hundredths of a second each to be pronounced
@@ -50,6 +50,7 @@ class Service:
         self._backend = SharedBackend(recognizer.backend, passes=passes, observe=self._observe)
         self.recognizer = recognizer.with_backend(self._backend)
         self._queue = WorkQueue(settings.workers)
+        self._turns = Turns(settings.turns or default_jobs())
         self.stream_threads = ThreadPoolExecutor(min(STREAM_THREADS, max(1, settings.max_streams)), "asr-stream")
         self.text_thread = ThreadPoolExecutor(1, "asr-text")  # for what needs no network
         self._lock = threading.Lock()
@@ -141,6 +142,7 @@ class Service:
         """
 
         def check(done: float, _: float) -> None:
+            self._turns.pass_on()
             if abandoned.is_set():
                 raise AbandonedError
             if done > self.settings.max_audio_seconds:
@@ -148,12 +150,15 @@ class Service:
 
         def work() -> tuple[Transcript, int]:
             started = time.monotonic()
-            recognizer, left_out = self.with_prompt(prompt)
-            check(0.0, 0.0)
-            try:
-                transcript = recognizer.transcribe(file, name=name, progress=check, on_words=on_words)
-            except AudioError as error:
-                raise RequestError(400, _for_clients(error, name), "invalid_audio", "file") from None
+            with self._turns:
+                if self.stopping:
+                    raise StoppingError
+                recognizer, left_out = self.with_prompt(prompt)
+                check(0.0, 0.0)
+                try:
+                    transcript = recognizer.transcribe(file, name=name, progress=check, on_words=on_words)
+                except AudioError as error:
+                    raise RequestError(400, _for_clients(error, name), "invalid_audio", "file") from None
             self.work.observe(time.monotonic() - started)
             self.audio.add(transcript.duration)
             return transcript, left_out
