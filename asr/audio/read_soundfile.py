@@ -197,6 +197,8 @@ def _read_block(handle: soundfile.SoundFile, frames: int) -> Samples:
 
 def _not_audio(path: Path, error: Exception) -> AudioError:
     reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
+    if "regular file" in reason and path.is_file():  # what libsndfile says of an mp3 that mpg123 finds no frame in
+        reason = "no frame of sound in it"
     return AudioError(f"{path} is not audio that can be read ({reason}); convert it to wav or flac.")
 
 
