@@ -152,6 +152,19 @@ def test_offset_past_the_end_is_named(make_wav):
     assert "past its end" in _message(make_wav("a.wav", 1.0), offset=2.0)
 
 
+def test_an_mp3_with_a_hole_is_refused_unless_partial(make_wav):
+    path = make_wav("a.mp3", 40.0)
+    whole, data = read_audio(path), bytearray(path.read_bytes())
+    hole = int(0.9 * len(data))
+    data[hole:] = bytes(len(data) - hole)  # in the second block of 30 s
+    path.write_bytes(data)
+    assert "ends early: its header promises 40" in _message(path)
+    partial = read_audio(path, partial=True)
+    assert 34 * 16000 < len(partial) < 37 * 16000
+    after = slice(30 * 16000, len(partial) - 8000)
+    assert np.sqrt(np.mean((partial[after] - whole[after]) ** 2)) < 0.1 * np.sqrt(np.mean(whole[after] ** 2))
+
+
 def _write_m4a(path, samples, title=""):
     av = pytest.importorskip("av", reason="PyAV, the extra 'av', is not installed")
     with av.open(str(path), "w") as container:

@@ -1,4 +1,4 @@
-"""Odd audio: what soundfile or FFmpeg (PyAV) reads in a folder, read by `asr.load_audio`, one process a file.
+"""Odd audio: what soundfile or FFmpeg (PyAV) reads in a folder, read by `asr.load_audio`, in a process that may die.
 
     python tools/bench/odd_audio.py FOLDER [--table tools/bench/ODD_AUDIO.md]
 
@@ -9,12 +9,14 @@ errors came, or if what is read is not as long as what a peer reads.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+SECONDS = 120  # for a file
 RATE = 16000
 TOLERANCE = 0.15  # seconds: delays and padding of coders are cut by some readers and not by others
 
@@ -57,12 +59,20 @@ def read(name: str, path: Path) -> tuple[float | None, str]:
         return None, f"{type(error).__name__}: {error}" if name != "asr" else f"RAW {type(error).__name__}: {error}"
 
 
-def alone(name: str, path: Path) -> tuple[float | None, str]:
-    """`read` in a process that may die."""
-    with ProcessPoolExecutor(1) as pool:
+class Apart:
+    """Reads in a process of its own, which may die or hang and is then replaced."""
+
+    def __init__(self) -> None:
+        self.pool = ProcessPoolExecutor(1)
+
+    def read(self, name: str, path: Path) -> tuple[float | None, str]:
+        """Seconds, or why there are none."""
         try:
-            return pool.submit(read, name, path).result(timeout=60)
+            return self.pool.submit(read, name, path).result(timeout=SECONDS)
         except (BrokenProcessPool, TimeoutError) as error:
+            for process in multiprocessing.active_children():
+                process.kill()
+            self.pool = ProcessPoolExecutor(1)
             return None, f"RAW {type(error).__name__}"
 
 
@@ -83,10 +93,10 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--table", type=Path)
     options = parser.parse_args()
-    counts: Counter[str] = Counter()
+    apart, counts = Apart(), Counter[str]()
     shown: list[str] = []
     for path in sorted(filter(Path.is_file, options.folder.rglob("*"))):
-        found = {name: alone(name, path) for name in READERS}
+        found = {name: apart.read(name, path) for name in READERS}
         result = verdict(found)
         counts[result] += 1
         if result != "read":
