@@ -293,6 +293,9 @@ class SearchSession:
     def advance(self, log_probs: NDArray[np.float32]) -> None:
         """Search on through (frames, tokens), natural logs, blank first."""
 
+    def copy(self) -> SearchSession:
+        """A session that stands where this one does and goes on by itself."""
+
     def pending(self) -> list[list[PendingWord]]:
         """Words of live hypotheses that the neural language model has not scored, each word sequence once.
 

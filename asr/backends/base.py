@@ -23,6 +23,11 @@ class BackendStream(Protocol):
         """How many samples must still come before `push` returns frames."""
         ...
 
+    @property
+    def ahead(self) -> LogProbs:
+        """Log-probabilities (frames, tokens) of what was heard after the frames returned last, by a first guess."""
+        ...
+
     def push(self, samples: Samples) -> LogProbs:
         """Log-probabilities (frames, tokens) of the next frames that can be computed; often none.
 

@@ -19,6 +19,7 @@ from asr.audio.features_numpy import FeatureStream, NumpyFeatures, normalize
 from asr.audio.read import Samples
 from asr.errors import ConfigError
 
+EDGE_SECONDS = 0.06  # at the end of a window whose outputs are no good guess: the network takes it for the end of all
 STATISTICS_SECONDS = 20.0  # of features before the end of a window that normalisation counts
 
 Floats = NDArray[np.float32]
@@ -61,12 +62,22 @@ class ChunkedStream:
 
         self._piece, self._left = max(subsampling, frames(chunks.piece)), frames(chunks.left)
         self._right = frames(chunks.right)
+        self._edge = frames(EDGE_SECONDS) // subsampling
         self._memory = max(frames(STATISTICS_SECONDS), self._left + self._piece + self._right)
         self._waiting: list[Samples] = []  # whose features are computed when a window can be completed
         self._missing = 0  # samples until then
         self._frames = np.zeros((0, features.config.dim), np.float32)  # before normalisation, the latest of them
         self._done = 0  # rows of _frames whose outputs were returned
+        self._ahead = self._no_outputs()
         self._await()
+
+    @property
+    def ahead(self) -> Floats:
+        """Log-probabilities (frames, tokens) of the right context of the piece returned last, by a first guess.
+
+        They have little or no right context themselves; the next pieces bring better ones.
+        """
+        return self._ahead
 
     @property
     def missing(self) -> int:
@@ -128,4 +139,5 @@ class ChunkedStream:
         skipped, last = (self._done - start) // self._subsampling, -(-(end - start) // self._subsampling)
         kept = max(0, (end - self._memory) // self._subsampling * self._subsampling)
         self._frames, self._done = self._frames[kept:], end - kept
+        self._ahead = outputs[last : max(last, len(outputs) - self._edge)]
         return outputs[skipped:last]

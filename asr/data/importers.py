@@ -158,7 +158,10 @@ def _csv(source: Path) -> Iterator[Candidate | BadItem]:
         for names in (PATH_COLUMNS, TEXT_COLUMNS, SPEAKER_COLUMNS, ID_COLUMNS)
     )
     if path_column is None:
-        raise ManifestError(f"{source} has no column of audio paths; name one of: {', '.join(PATH_COLUMNS)}.")
+        raise ManifestError(
+            f"{source} has no column of audio paths; name one of: {', '.join(PATH_COLUMNS)}. Its columns, divided by "
+            f"{'tabs' if source.suffix.lower() == '.tsv' else 'commas'}, are: {', '.join(header) or 'none'}."
+        )
     for line, row in rows:
         where = f"{source} line {line}"
         value = (_cell(row, path_column) or "").strip()

@@ -23,10 +23,12 @@ class DecodingSession(Protocol):
         """Decode the next piece (frames, tokens), of any size. Raises TextError if these are no log-probabilities."""
         ...
 
-    def partial(self) -> Hypothesis:
+    def partial(self, ahead: NDArray[np.floating] | None = None) -> Hypothesis:
         """The best hypothesis so far, as if the utterance ended here. Changes nothing.
 
         The last words may still change; what a neural language model has not scored yet has the n-gram's scores.
+        ahead: frames (frames, tokens) that come next by a first guess: the hypothesis is then that after them, but
+        they are not fed.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -108,8 +109,16 @@ class GreedySession:
         self._best.append(values.max(axis=1))
         self._frames += len(values)
 
-    def partial(self) -> Hypothesis:
-        """The best path so far; a word's confidence is the geometric mean of its tokens' peak probabilities."""
+    def partial(self, ahead: NDArray[np.floating] | None = None) -> Hypothesis:
+        """The best path so far, and through the frames `ahead`.
+
+        A word's confidence is the geometric mean of its tokens' peak probabilities.
+        """
+        if ahead is not None:
+            other = copy.copy(self)
+            other._runs, other._best = self._runs[:], self._best[:]
+            other.feed(ahead)
+            return other.partial()
         words = []
         for text, first, end in self._tokens.split([run.token for run in self._runs]):
             runs = self._runs[first:end]

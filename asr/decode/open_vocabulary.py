@@ -112,9 +112,9 @@ class TokenSession:
         """Search on through the next piece (frames, tokens). Raises TextError if these are no log-probabilities."""
         self._session.feed(log_probs)
 
-    def partial(self) -> Hypothesis:
-        """The best hypothesis so far, as if the utterance ended here."""
-        return self._joined(self._session.partial())
+    def partial(self, ahead: NDArray[np.floating] | None = None) -> Hypothesis:
+        """The best hypothesis so far, and after the frames `ahead`, as if the utterance ended there."""
+        return self._joined(self._session.partial(ahead))
 
     def finish(self, nbest: int = 1) -> list[Hypothesis]:
         """The `nbest` best hypotheses of the utterance, best first."""

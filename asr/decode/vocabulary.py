@@ -122,9 +122,10 @@ def _named(pronunciation: str, tokens: Tokens, hotword: Hotword) -> list[Way]:
         known = [next((way for way in (name, name.upper(), name.lower()) if way in tokens.ids), "") for name in names]
         if not known or "" in known:
             wrong = names[known.index("")] if known else ""
+            usable = " ".join(name for name in tokens.names[1:] if name != BOUNDARY)[:200]
             raise TextError(
-                f"hotword '{hotword.phrase}': '{wrong}' is no token of the model; its pronunciation is made of "
-                f"{' '.join(name for name in tokens.names[1:] if name != BOUNDARY)[:200]}."
+                f"hotword '{hotword.phrase}': '{wrong}' is no token of the model; after '=' stands a boost, a number, "
+                f"or a pronunciation, made of {usable}."
             )
         ways.append((*known, *end))
     return ways

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from asr.errors import ConfigError, DataError
 from asr.forecast.linear import choose_look_back
@@ -97,6 +98,10 @@ class RecurrentNetwork(nn.Module):
         steps = torch.relu(self.enter(values.reshape(batch, -1, size * values.shape[2])))
         _, states = self.recurrent(steps)
         assert states is not None
+        if self.config.kind == "gru" and self.config.num_layers == 1:
+            decoded = self._gru_step_of_every_query(states[0][0], series)
+            segments: Tensor = self.leave(self.dropout(decoded)).reshape(batch, -1)
+            return segments[:, : self.horizon]
         count = len(self.places)
         spread = tuple(state.repeat_interleave(count, dim=1) for state in states)
         queries = self.places.repeat(batch, 1)
@@ -104,8 +109,31 @@ class RecurrentNetwork(nn.Module):
             assert series is not None
             queries = torch.cat([queries, self.series[series].repeat_interleave(count, dim=0)], dim=1)
         outputs, _ = self.recurrent(queries[:, None], states=spread, return_states=False)
-        segments: Tensor = self.leave(self.dropout(outputs[:, 0])).reshape(batch, count * size)
+        segments = self.leave(self.dropout(outputs[:, 0])).reshape(batch, count * size)
         return segments[:, : self.horizon]
+
+    def _gru_step_of_every_query(self, hidden: Tensor, series: Tensor | None) -> Tensor:
+        """The outputs (batch, segments, size) of one step from the state `hidden` (batch, size), a query a segment.
+
+        All queries of a window meet the same state: the products with it are made once, not once a segment, and each
+        place and each series is multiplied once, not once a window (`asr.nn.cells.gru_step` has the equations).
+        """
+        layer = self.recurrent.forwards[0]
+        weights, recurrent = layer.get_parameter("weight_ih_l0"), layer.get_parameter("weight_hh_l0")
+        own = self.places.shape[1]
+        place = linear(self.places, weights[:, :own])  # (segments, 3 * size)
+        fixed: Tensor = layer.get_parameter("bias_ih_l0")
+        if self.series is not None:
+            assert series is not None
+            fixed = linear(self.series, weights[:, own:], fixed)[series]  # (batch, 3 * size)
+        size = hidden.shape[1]
+        recalled = linear(hidden, recurrent, layer.get_parameter("bias_hh_l0"))
+        start = (fixed + recalled)[:, : 2 * size]
+        gates = torch.sigmoid(place[None, :, : 2 * size] + start[:, None])
+        reset, update = gates.split(size, dim=-1)
+        entry = place[None, :, 2 * size :] + fixed.expand(len(hidden), -1)[:, None, 2 * size :]
+        new = torch.tanh(torch.addcmul(entry, reset, recalled[:, None, 2 * size :]))
+        return torch.lerp(new, hidden[:, None].expand_as(new), update)
 
 
 @dataclass

@@ -3,9 +3,11 @@
 
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include <atomic>
+#include <memory>
 
 #include "graph.hpp"
 #include "numpy_arrays.hpp"
@@ -21,6 +23,7 @@ namespace {
 class GuardedSession {
  public:
   GuardedSession(std::shared_ptr<const DecodingGraph> graph, std::size_t rows) : search_(std::move(graph), rows) {}
+  explicit GuardedSession(const SearchSession& search) : search_(search) {}
 
   template <typename Action>
   auto alone(Action action) {
@@ -127,6 +130,10 @@ void bind_session(nb::module_& module) {
              session.alone([&](SearchSession& search) { search.advance(log_probs.data(), log_probs.shape(0)); });
            },
            "log_probs"_a)
+      .def("copy",
+           [](GuardedSession& session) {
+             return session.alone([](SearchSession& search) { return std::make_unique<GuardedSession>(search); });
+           })
       .def("pending", [](GuardedSession& session) {
         return session.alone([](SearchSession& search) { return search.pending(); });
       })

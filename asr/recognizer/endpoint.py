@@ -23,6 +23,7 @@ class Endpointer:
         self._levels = np.zeros(0)  # of the last hops
         self._heard = 0  # samples
         self._frames = self._blanks = 0  # frames; of them, how many at the end are blank
+        self._ahead = self._blanks_ahead = 0  # the same of those after them, with what is known by a first guess
 
     def hear(self, samples: Samples) -> None:
         """The stream's next samples (time,)."""
@@ -30,16 +31,17 @@ class Endpointer:
         levels = np.concatenate([self._levels, self._pauses.push(samples)])
         self._levels = levels[-round(LEVEL_SECONDS / HOP_SECONDS) :]
 
-    def read(self, log_probs: NDArray[np.float32]) -> None:
-        """The first pass's next frames (frames, tokens)."""
-        spoken = np.flatnonzero(log_probs[:, 0] < np.log(BLANK_PROBABILITY))
+    def read(self, log_probs: NDArray[np.float32], ahead: NDArray[np.float32] | None = None) -> None:
+        """The first pass's next frames (frames, tokens), and a first guess at some after them."""
         self._frames += len(log_probs)
-        self._blanks = len(log_probs) - 1 - int(spoken[-1]) if len(spoken) else self._blanks + len(log_probs)
+        self._blanks = _blanks_after(self._blanks, log_probs)
+        self._ahead = 0 if ahead is None else len(ahead)
+        self._blanks_ahead = self._blanks if ahead is None else _blanks_after(self._blanks, ahead)
 
     @property
     def blank_seconds(self) -> float:
-        """For how long nothing was spoken, by the frames read so far."""
-        return self._blanks * self._frame
+        """For how long nothing was spoken, by the frames read so far and those guessed."""
+        return self._blanks_ahead * self._frame
 
     @property
     def quiet_seconds(self) -> float:
@@ -53,7 +55,7 @@ class Endpointer:
         heard = self._heard / self._rate
         long = heard - start / self._rate > LONG_UTTERANCE_SECONDS
         needed = min(self._end_silence, SHORT_SILENCE) if long else self._end_silence
-        ahead = heard - self._frames * self._frame  # heard, not read yet
+        ahead = heard - (self._frames + self._ahead) * self._frame  # heard, not read yet
         blank = self.blank_seconds
         silence = min(self.quiet_seconds, blank + ahead)
         if silence >= needed:
@@ -61,3 +63,9 @@ class Endpointer:
         if blank >= BLANK_ALONE * needed:
             return self._heard - round((ahead + blank / 2) * self._rate)
         return None
+
+
+def _blanks_after(blanks: int, log_probs: NDArray[np.float32]) -> int:
+    """How many frames at the end are blank, after so many blanks and then log-probabilities (frames, tokens)."""
+    spoken = np.flatnonzero(log_probs[:, 0] < np.log(BLANK_PROBABILITY))
+    return len(log_probs) - 1 - int(spoken[-1]) if len(spoken) else blanks + len(log_probs)

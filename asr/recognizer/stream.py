@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +33,9 @@ from asr.recognizer.segments import Passages, SegmentFrames, log_probs_of
 if TYPE_CHECKING:
     from asr.recognizer.recognizer import Recognizer
 
-LIVE_CHUNKS = Chunks(piece=0.24, left=2.0, right=0.36)
-LIVE_BEAM, LIVE_THRESHOLD = 400, 14.0  # of the first pass: a quarter of the time of 1600 and 16, as few errors
+LIVE_CHUNKS = Chunks(piece=0.36, left=2.0, right=0.6)
+LIVE_BEAM, LIVE_THRESHOLD = 800, 15.0  # of the first pass: as few errors as 1600 and 16; 400 and 14 had a sixth more
+SURE = 0.5  # confidence of a word that is shown at once
 LIVE_WEIGHTS = (
     "lm_weight", "word_score", "confidence_bias", "confidence_slope", "confidence_evidence", "confidence_context",
 )  # fmt: skip
@@ -46,13 +48,15 @@ UNDECIDED_SECONDS = 3.0  # before now, within which an utterance may turn out to
 class StreamSettings:
     """How a stream is followed, in seconds; `docs/streaming.md` has the delay and the errors of several choices.
 
-    chunks: pieces of the first pass and their contexts. show_after: a word is shown that long after its end. fix_after:
-    and does not change any more. end_silence: ends an utterance. second_pass: whether its words are then found anew.
+    chunks: pieces of the first pass and their contexts. show_after: a word that is rather right than wrong is shown
+    when so much was heard after its end; show_unsure_after: any other. fix_after: and a word does not change any more.
+    end_silence: ends an utterance. second_pass: whether its words are then found anew.
     """
 
     chunks: Chunks = LIVE_CHUNKS
-    show_after: float = 0.15
-    fix_after: float = 1.0
+    show_after: float = 0.12
+    show_unsure_after: float = 0.54
+    fix_after: float = 1.36
     end_silence: float = 0.6
     second_pass: bool = True
 
@@ -158,10 +162,15 @@ class Stream:
                 yield from self._look_for_end()
 
     def _read(self, log_probs: NDArray[np.float32]) -> None:
-        """The next frames of the first pass."""
-        self._session.feed(log_probs)
-        self._endpointer.read(log_probs)
+        """The next frames of the first pass; those that belong to the utterance before are passed over."""
+        self._session.feed(log_probs[max(0, self._session_frame - self._frames) :])
         self._frames += len(log_probs)
+        self._endpointer.read(log_probs, self._network.ahead)
+
+    def _hypothesis(self, stop: int | None = None) -> Hypothesis:
+        """The first pass's words in all that was heard, or before frame `stop`, the latest by a first guess."""
+        first, last = max(0, self._session_frame - self._frames), None if stop is None else max(0, stop - self._frames)
+        return self._session.partial(self._network.ahead[first:last])
 
     def _begin(self, start: int) -> None:
         """Make ready for an utterance from sample `start` of the stream on; earlier ones are dropped."""
@@ -169,24 +178,34 @@ class Stream:
             self._undecided = self._undecided[start - self._decided :]
         self._start, self._decided = start, start
         self._cutter = PauseCutter(self._at, start=start, pauses=pauses_by(self._recognizer.detector, self._at))
-        self._session, self._session_start = self._decoder.start(), self._frames * self._frame
+        self._session = self._decoder.start()
+        self._session_frame = max(self._frames, self._frame_of(start))  # at which the session begins
         self._fixed: list[Word] = []  # of the first pass
         self._final: list[Word] = []  # of the second pass, so far
         self._shown = PartialWords((), 0)
 
+    def _frame_of(self, sample: int) -> int:
+        """The frame of the first pass in which a sample of the stream lies."""
+        return int(sample / self._at / self._frame)
+
     def _partial(self) -> Iterator[PartialWords]:
         """The words to be shown now, if they or their number fixed are others than before."""
-        now = self._frames * self._frame
-        words = self._live_words(self._session.partial())
-        shown = tuple(word for word in words if word.end <= now - self.settings.show_after)
+        now = (self._frames + len(self._network.ahead)) * self._frame
+        words = self._live_words(self._hypothesis())
+        shown = tuple(takewhile(lambda word: self._is_shown(word, now), words))
         self._fixed = [word for word in shown if word.end <= now - self.settings.fix_after]
         before, self._shown = self._shown, PartialWords(shown, len(self._fixed))
         if before.fixed != self._shown.fixed or before.text != self._shown.text:
             yield self._shown
 
+    def _is_shown(self, word: Word, now: float) -> bool:
+        settings = self.settings
+        unsure = min(max(settings.show_after, settings.show_unsure_after), settings.fix_after)
+        return word.end <= now - (settings.show_after if word.confidence >= SURE else unsure)
+
     def _live_words(self, hypothesis: Hypothesis) -> list[Word]:
         """The first pass's words; those that are fixed as they were."""
-        words = timed_words(hypothesis, self._frame, self._session_start)
+        words = timed_words(hypothesis, self._frame, self._session_frame * self._frame)
         after = self._fixed[-1].end if self._fixed else 0.0
         return self._fixed + [word for word in words if (word.start + word.end) / 2 > after]
 
@@ -195,7 +214,7 @@ class Stream:
         stop = self._endpointer.end(self._start)
         if self._shown.words and stop is not None:
             yield from self._end(max(stop, self._decided))
-        elif self._endpointer.blank_seconds > EMPTY_SECONDS and not self._session.partial().words:
+        elif self._endpointer.blank_seconds > EMPTY_SECONDS and not self._hypothesis().words:
             self._begin(max(self._decided, now - round(LEADING_SECONDS * self._at)))
         elif len(self._undecided) > 2 * UNDECIDED_SECONDS * self._at:
             self._decide(now - round(UNDECIDED_SECONDS * self._at))
@@ -216,7 +235,7 @@ class Stream:
 
     def _end(self, stop: int) -> Iterator[Utterance]:
         """End the utterance at sample `stop` of the stream."""
-        words = self._live_words(self._session.finish()[0])
+        words = self._live_words(self._hypothesis(self._frame_of(stop)))
         if words and self.settings.second_pass:
             self._decide(stop)
             self._second_pass(self._cutter.finish())

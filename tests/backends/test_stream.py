@@ -71,6 +71,18 @@ def test_blocks_do_not_matter_and_pieces_come_as_soon_as_their_right_context_is_
     assert len(stream.push(samples[67 * 160 + 400 - 1 : 67 * 160 + 400])) == 12
 
 
+def test_what_was_heard_after_a_piece_is_guessed_without_the_edge_of_its_window(backend):
+    samples = speech_like(1.4)
+    stream = backend.open_stream(SHORT)
+    assert stream.ahead.shape == (0, 29)
+    first = stream.push(samples[: 67 * 160 + 400])
+    window = backend.log_probs([samples[: 67 * 160 + 400]])[0]
+    assert np.abs(np.concatenate([first, stream.ahead]) - window[:-2]).max() < 1e-3  # an edge of 0.06 s is not in it
+    stream.push(samples[67 * 160 + 400 :])
+    assert len(stream.finish())
+    assert stream.ahead.shape == (0, 29)
+
+
 def test_the_middle_of_a_long_context_is_what_the_whole_gives(tmp_path):
     """Without normalisation and with contexts longer than the network's memory, windows and the whole agree."""
     checkpoint = tiny_checkpoint()

@@ -192,6 +192,13 @@ def test_stored_log_probs_are_decoded_in_the_fixed_form(run, tmp_path):
     assert json.loads(out)["wer"] == pytest.approx(0.25)
 
 
+def test_sentences_without_ids_are_noticed_where_they_are_scored(run, tmp_path):
+    for name, lines in (("plain", "hello world\ngood day\n"), ("ids", "u1 hello world\nu2 good day\n")):
+        (tmp_path / f"{name}.txt").write_text(lines)
+        errors = run("score", tmp_path / f"{name}.txt", tmp_path / f"{name}.txt")[2]
+        assert ("its id, such as 'hello', and is not scored" in errors) == (name == "plain")
+
+
 def test_bad_log_probs_are_named(run, tmp_path):
     (tmp_path / "tokens.txt").write_text(tiny_checkpoint().tokens.to_text())
     np.savez(tmp_path / "wide.npz", u=np.zeros((4, 50)))

@@ -75,6 +75,24 @@ def test_a_partial_result_is_what_the_utterance_so_far_gives(kind):
             assert session.partial() == decoder.decode(log_probs[:end])[0]
 
 
+@pytest.mark.parametrize("kind", list(_decoders()))
+def test_a_partial_result_with_a_guess_at_what_comes_leaves_the_session_as_it_was(kind):
+    decoder = _decoders()[kind]
+    log_probs, guess = _log_probs(60, 4, 3, sharpness=3.0), _log_probs(25, 4, 8, sharpness=3.0)
+    session, other = decoder.start(), decoder.start()
+    for first, end in ((0, 20), (20, 41), (41, 60)):
+        session.feed(log_probs[first:end])
+        other.feed(log_probs[first:end])
+        ahead = session.partial(guess)
+        if kind not in ("fusion", "rescoring"):
+            assert ahead == decoder.decode(np.concatenate([log_probs[:end], guess]))[0]
+        assert len(ahead.words) > len(session.partial().words)
+        assert session.partial(guess[:0]) == session.partial() == other.partial()
+    with pytest.raises(TextError, match="log-prob"):
+        session.partial(np.zeros((3, 9), np.float32))
+    assert session.finish(3) == other.finish(3) == decoder.decode(log_probs, nbest=3)
+
+
 def test_no_word_is_scored_twice_after_the_same_words():
     class Counting(Bigrams):
         def __init__(self):

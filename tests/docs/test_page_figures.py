@@ -1,9 +1,10 @@
 """Every figure of the tutorials and the other pages is that of the code, of the results, or was measured once.
 
 `test_figures` has the tables of README, benchmarks and the model cards. Here each line of another page that has a
-figure (a number with a unit, or any in a table) needs an entry: `FROM_CODE`, values computed from the package's
-constants; `FROM_RESULTS`, lines of committed results; or a row of tools/bench/pages.csv, which says by which command
-and on which day a figure was measured that no committed file can recompute.
+figure (a number with a unit, with decimals, of a thousand and more, or any in a table) needs an entry: `FROM_CODE`,
+values computed from the package's constants; `FROM_RESULTS`, lines of committed results; or a row of
+tools/bench/pages.csv, which says by which command and on which day a figure was measured that no committed file can
+recompute. `test_card_figures` has the text of the model cards.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from asr.recognizer.endpoint import BLANK_ALONE
 from asr.recognizer.ray_files import SHARD_FILES
 from asr.recognizer.stream import StreamSettings
 from asr.recognizer.subtitles import DEFAULT_STYLE
+from asr.serve.live import RATES
 from asr.serve.settings import ServerSettings
 from asr.serve.subtitles import MAX_WORDS
-from tests.docs.test_figures import MINI, NAMES, OUTSIDE, is_from, lines_of
+from tests.docs.test_figures import MINI, NAMES, OUTSIDE, SHIPPED, SPEED, WILD, is_from, lines_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -39,7 +41,10 @@ UNITS = (
     r"%|s|ms|k?Hz|kbit/s|[kMGT]B(?:/s)?|dB|minutes?|seconds?|hours?|h|times|points|words|sentences|clips|utterances"
     r"|parameters|M|epochs|cores?|characters|frames|bits|speakers|units|layers|heads|machines|streams|requests"
 )
-WITH_UNIT = re.compile(rf"(?<![\w.])(\d[\d,]*(?:\.\d+)?) ?(?:{UNITS})(?!\w)")
+FIGURE = re.compile(
+    rf"(?<![\w.])(?:(\d[\d,]*(?:\.\d+)?) ?(?:{UNITS})(?!\w)|(\d+\.\d+|\d{{1,3}}(?:,\d{{3}})+)(?![\w.]?\d|\w))"
+)
+PYTHON = re.compile(r"Python \d\.\d+")
 ANY = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
 
 ENGLISH = json.loads((ROOT / "asr" / "models" / "english" / "config.json").read_text())["model"]
@@ -50,6 +55,8 @@ SEAM = segment.CONTEXT_SECONDS // segment.GRID_SECONDS * segment.GRID_SECONDS  #
 FROM_CODE: dict[str, dict[str, list[float]]] = {
     "adapt.md": {
         "minutes or more": [5],  # advice
+        "weights near 0 and 1": [language.EXTREME],
+        "0.98. The n-grams": [1 - language.EXTREME],
         "150 times as likely": [round(math.exp(language.WORD_GAIN), -1), 100 * language.MOST_OF_WORDS],
     },
     "architecture.md": {
@@ -68,6 +75,9 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
         "at most two lines of": [STYLE.line_characters],
         "at most 20 characters a second": [STYLE.shortest, STYLE.longest, STYLE.characters_per_second],
         "a cue begins up to": [STYLE.lead],
+        "ten thousand pounds": [10_000],  # an example
+        "low confidence (below": [html_page.UNSURE],
+        "and 0.5), search for words": [html_page.VERY_UNSURE],
         "that browsers play": [html_page.MOST_BYTES / 1e6],
     },
     "server.md": {
@@ -75,13 +85,17 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
         "the request is larger than": [413, SERVER.max_bytes / 2**20, SERVER.max_audio_seconds / 60],
         "recordings (8) are being transcribed": [429, SERVER.workers, SERVER.max_waiting],
         "the server is stopping": [503, SERVER.request_seconds],
+        "one channel, at `rate` Hz": [RATES[0]],
+        "an Ogg stream of Opus": [RATES[1]],
         "characters or more, in the variable": [16],
         "words in order. The answer is": [MAX_WORDS],
         **{f"| {status} |": [status] for status in (400, 401, 403, 404)},
     },
     "streaming.md": {
         "The model reads pieces of": [LIVE.chunks.piece, LIVE.chunks.left, LIVE.chunks.right],
-        "A word is shown": [LIVE.show_after, LIVE.fix_after],
+        "n-gram follows. What it makes": [LIVE.chunks.right],
+        "not wait for them. It is shown": [LIVE.show_after],
+        "after 0.54 s, and is fixed": [LIVE.show_unsure_after, LIVE.fix_after],
         "2. An utterance ends after": [LIVE.end_silence],
         "of blanks alone; after 10 s": [BLANK_ALONE * LIVE.end_silence, 10, LIVE.end_silence / 2],
         "| set | piece, left, right (s)": [90],
@@ -93,6 +107,7 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
     "subtitles.md": {
         "two lines of": [STYLE.line_characters, STYLE.shortest, STYLE.longest, STYLE.characters_per_second],
     },
+    "transcribe.md": {"of words with 0.9": [0.9]},  # an example
     "train-your-own.md": {"are best": [1, 20]},  # advice
 }  # fmt: skip
 FROM_RESULTS = {
@@ -104,6 +119,11 @@ FROM_RESULTS = {
         "its chain networks have": [(MINI, "10.6%")],
         "hours where `asr` has": [(MINI, "| `5h-blocks-attention-large-lstm` | dev-full-band")],
     },
+    "transcribe.md": {
+        "telephone speech it is wrong": [
+            *((WILD, "language models: cv 3.0%, by telephone"), (WILD, "3.0%, telephone 3.5%, noise at 10 dB 7.2%"))
+        ],
+    },
 }
 
 
@@ -112,8 +132,8 @@ def lines_with_figures(page: Path) -> list[tuple[str, list[str]]]:
     text = re.sub(r"^ *```.*?^ *```$|<!--.*?-->", "", page.read_text(), flags=re.M | re.S)
     found = []
     for line in text.splitlines():
-        plain = NAMES.sub(" ", re.sub(r"`[^`]*`|&#\d+;", "`", line))
-        figures = ANY.findall(plain) if line.startswith("|") else WITH_UNIT.findall(plain)
+        plain = PYTHON.sub(" ", NAMES.sub(" ", re.sub(r"`[^`]*`|&#\d+;", "`", line)))
+        figures = ANY.findall(plain) if line.startswith("|") else [a or b for a, b in FIGURE.findall(plain)]
         if figures:
             found.append((line, [figure.rstrip(",") for figure in figures]))
     return found
@@ -183,7 +203,27 @@ def test_the_arithmetic_of_a_million_hours():
     assert "four fail during the run" in text
     assert hours * 1000 / 1000 == 4  # hours of the run, machines, hours between two failures of one
     assert f"shards of {SHARD_FILES}" in text
+    assert f"a shard of {SHARD_FILES} a core, five hours" in text
+    assert (round(16 * 36 / 60, -1), round(SHARD_FILES * 16 * 36 / 3600)) == (10, 5)  # minutes, hours
     assert "one for each core" in text
+
+
+# Figures that are written in words: page, sentence, what it is computed from, and the range that the words stand for.
+IN_WORDS = [
+    ("ctc-decoder.md", "forty times as fast as pyctcdecode", (SPEED, "| 100 | pyctcdecode |"), 4, (38, 42)),
+    ("ctc-decoder.md", "three to five times as fast as flashlight", (SPEED, "| 10 | flashlight-text |"), 4, (2.5, 3.5)),
+    ("ctc-decoder.md", "three to five times as fast as flashlight", (SPEED, "| 50 | flashlight-text |"), 4, (4.5, 5.5)),
+    ("faq.md", "about one word in ten is wrong", (MINI, f"| `{SHIPPED}-lstm` | dev-clean-part"), 1, (9.5, 10.5)),
+    ("faq.md", "own microphones: one in four", (WILD, "| clean speech |"), 0, (22.5, 27.5)),
+]
+
+
+@pytest.mark.parametrize(("page", "words", "source", "place", "between"), IN_WORDS)
+def test_figures_in_words_are_those_of_the_results(page, words, source, place, between):
+    assert words in (DOCS / page).read_text()
+    (line,) = lines_of([source])
+    figure = float(ANY.findall(line)[place])
+    assert between[0] <= figure <= between[1], line
 
 
 def test_the_size_of_the_model_is_that_of_its_folder():
@@ -199,5 +239,10 @@ def test_the_size_of_the_model_is_that_of_its_folder():
 
 def test_a_figure_without_a_source_is_noticed(tmp_path):
     page = tmp_path / "x.md"
-    page.write_text("It takes 17.3 s.\n```sh\n9 s\n```\nOf `8 s` nothing.\n| 3 | 4 |\n")
-    assert lines_with_figures(page) == [("It takes 17.3 s.", ["17.3"]), ("| 3 | 4 |", ["3", "4"])]
+    page.write_text("It takes 17.3 s.\n```sh\n9 s\n```\nOf `8 s` nothing.\n| 3 | 4 |\nPython 3.11: 0.25, or 4,000.\n")
+    found = [
+        ("It takes 17.3 s.", ["17.3"]),
+        ("| 3 | 4 |", ["3", "4"]),
+        ("Python 3.11: 0.25, or 4,000.", ["0.25", "4,000"]),
+    ]
+    assert lines_with_figures(page) == found

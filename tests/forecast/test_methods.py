@@ -14,7 +14,7 @@ from asr.forecast import methods
 from asr.forecast.choose import SIMPLE, make, names
 from asr.forecast.folder import load_forecaster, save_forecaster
 from asr.forecast.linear import LinearForecaster, moving_average
-from asr.forecast.recurrent import RecurrentConfig, RecurrentForecaster
+from asr.forecast.recurrent import RecurrentConfig, RecurrentForecaster, RecurrentNetwork
 from asr.forecast.series import Series
 from asr.score.forecast_errors import mase, smape
 
@@ -88,6 +88,28 @@ def test_recurrent_methods_learn_a_season(options):
     error = np.abs(method.forecast(values[:-12]) - values[-12:, 0]).mean()
     assert error < 0.5
     assert error < 0.3 * np.abs(methods.last_value(values[:-12, 0], 12, 1) - values[-12:, 0]).mean()
+
+
+@pytest.mark.parametrize("series", [0, 3])
+def test_segments_are_decoded_as_the_stack_decodes_each(series):
+    """The step of all queries at once, against the stack run from the same state, a segment at a time."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(1)
+    network = RecurrentNetwork(RecurrentConfig("gru", 6, hidden_size=10, series=series), 1, 24, 15).double().eval()
+    windows, numbers = torch.randn(4, 24, 1, dtype=torch.double), torch.tensor([2, 0, 2, 1])
+    forecasts = network(windows, numbers if series else None)
+    assert forecasts.shape == (4, 15)
+    for row, window in enumerate(windows):
+        centre = window[-1]
+        steps = torch.relu(network.enter((window - centre).reshape(1, 4, 6)))
+        states = network.recurrent(steps)[1]
+        segments = []
+        for place in network.places:
+            query = torch.cat([place, network.series[numbers[row]]]) if series else place
+            output = network.recurrent(query[None, None], states=states)[0]
+            segments.append(network.leave(output[0, 0]))
+        expected = torch.cat(segments)[:15] + centre
+        assert torch.allclose(forecasts[row], expected, rtol=0, atol=1e-12)
 
 
 def test_further_columns_may_help_and_only_the_target_is_forecast():

@@ -102,6 +102,38 @@ def test_without_the_second_pass_fixed_words_are_final(recognizer, twice):
     assert ended == 2
 
 
+def test_a_word_is_shown_sooner_where_the_search_is_sure_of_it(recognizer, twice, monkeypatch):
+    def first_shown(**times):
+        """When each word of the first utterance was shown first, in seconds heard, and where it ends."""
+        stream = recognizer.stream(RATE, StreamSettings(second_pass=False, **times))
+        shown = {}
+        for heard in range(800, len(twice) // 2, 800):
+            for event in stream.push(twice[heard - 800 : heard]):
+                for word in event.words if isinstance(event, PartialWords) else ():
+                    shown.setdefault(word.word, (heard / RATE, word.end))
+        return shown
+
+    late, mixed = first_shown(show_after=0.9), first_shown(show_unsure_after=0.9)
+    common = late.keys() & mixed.keys()
+    assert len(common) > 6
+    assert all(heard - end >= 0.9 for heard, end in late.values())
+    assert all(mixed[word][0] <= late[word][0] for word in common)
+    assert sum(mixed[word][0] < late[word][0] for word in common) > len(common) / 2
+    monkeypatch.setattr("asr.recognizer.stream.SURE", 1.1)
+    assert first_shown(show_unsure_after=0.9) == late
+
+
+def test_the_first_pass_ends_with_the_words_before_the_end(recognizer, twice):
+    """A right context longer than the silence: the last words are guessed, and not said again by the next utterance."""
+    stream = recognizer.stream(RATE, StreamSettings(Chunks(0.24, 2.0, 1.2), end_silence=0.4, second_pass=False))
+    texts = [event.text.lower() for event in _events(stream, twice, [1600]) if isinstance(event, Utterance)]
+    whole = recognizer.transcribe(twice, rate=RATE).raw.split()
+    assert len(texts) >= 2
+    words = " ".join(texts).replace(".", "").replace(",", "").replace("?", "").split()
+    assert abs(len(words) - len(whole)) <= 1
+    assert words[-3:] == whole[-3:]
+
+
 def test_any_rate_and_kind_of_samples_gives_the_same_words(recognizer, hello):
     wanted = _events(recognizer.stream(RATE), hello, [1600])[-1].text
     stereo = np.stack([resample(hello, RATE, 44_100)] * 2, axis=1)
@@ -181,6 +213,17 @@ def test_in_noise_blanks_alone_end_an_utterance_after_twice_the_time(blanks):
     endpointer.hear(0.1 * np.random.default_rng(1).standard_normal(5 * RATE).astype(np.float32))
     endpointer.read(_frames([False] * (166 - blanks) + [True] * blanks))
     assert (endpointer.end(0) is not None) == (blanks * FRAME >= 1.2)
+
+
+def test_a_guess_at_what_comes_counts_for_the_end_until_it_is_read():
+    endpointer = Endpointer(LoudnessPauses(RATE), RATE, FRAME, 0.6)
+    endpointer.hear(0.1 * np.random.default_rng(1).standard_normal(5 * RATE).astype(np.float32))
+    endpointer.read(_frames([False] * 120 + [True] * 10), _frames([True] * 36))
+    assert endpointer.blank_seconds == pytest.approx(46 * FRAME)
+    assert endpointer.end(0) is not None
+    endpointer.read(_frames([True] * 5), _frames([True] * 10 + [False] + [True] * 20))
+    assert endpointer.blank_seconds == pytest.approx(20 * FRAME)
+    assert endpointer.end(0) is None
 
 
 def test_quiet_audio_in_which_the_model_hears_speech_does_not_end_an_utterance():

@@ -195,8 +195,8 @@ def compute(arguments: argparse.Namespace) -> None:
     known = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     default = StreamSettings()
     chunks = [Chunks(*map(float, text.split(","))) for text in arguments.chunks] or [default.chunks]
-    quick = Recognizer.load(neural_lm="none", threads=1)
-    whole = Recognizer.load(threads=1) if arguments.second_pass else None
+    quick = Recognizer.load(neural_lm="none", raw=True, threads=1)
+    whole = Recognizer.load(raw=True, threads=1) if arguments.second_pass else None
     for manifest in arguments.manifests:
         items = sorted(read_manifest(manifest).utterances, key=lambda item: item.id)
         items = items[:: max(1, len(items) // arguments.limit)][: arguments.limit]

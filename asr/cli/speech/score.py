@@ -48,6 +48,7 @@ def command(
     paths = [hypothesis] + ([second] if second else [])
     equal = Spellings.read(spellings) if spellings is not None else None
     wanted = _read(reference, ignore_case, equal)
+    _warn_about_ids(wanted, reference)
     systems = []
     for path in paths:
         found = _read(path, ignore_case, equal)
@@ -87,6 +88,13 @@ def _read(path: Path, ignore_case: bool, equal: Spellings | None) -> Texts:
     if equal is not None:
         changed = {name: equal.unified(text) for name, text in changed.items()}
     return Texts(changed, texts.speakers)
+
+
+def _warn_about_ids(reference: Texts, path: Path) -> None:
+    """A note where a file of plain sentences may have been given, whose first words would be lost as ids."""
+    if path.suffix not in (".trn", ".jsonl") and all(name.isalpha() for name in reference.texts):
+        first = next(iter(reference.texts))
+        warn(f"note: the first word of each line of {path} is its id, such as '{first}', and is not scored")
 
 
 def _warn_about_case(reference: Texts, hypothesis: Texts, path: Path) -> None:

@@ -61,9 +61,16 @@ class BeamSession:
         else:
             self.search.advance(values)
 
-    def partial(self) -> Hypothesis:
-        """The best hypothesis so far, as if the utterance ended here; the word model's last scores are not in yet."""
-        return self._as_written(self._hypotheses(1, []))[0]
+    def partial(self, ahead: NDArray[np.floating] | None = None) -> Hypothesis:
+        """The best hypothesis so far, as if the utterance ended here; the word model's last scores are not in yet.
+
+        ahead: frames (frames, tokens) that the hypothesis takes in and the session does not.
+        """
+        search = self.search
+        if ahead is not None and len(ahead):
+            search = search.copy()
+            search.advance(check_log_probs(ahead, len(self._tokens), self._name))
+        return self._as_written(self._hypotheses(search, 1, []))[0]
 
     def finish(self, nbest: int = 1) -> list[Hypothesis]:
         """The `nbest` best hypotheses of the utterance, best first; at least one."""
@@ -72,11 +79,12 @@ class BeamSession:
 
     def _final(self, nbest: int) -> list[Hypothesis]:
         if self._fused is not None:
-            return self._hypotheses(nbest, self._fused.final_gains())
+            return self._hypotheses(self.search, nbest, self._fused.final_gains())
         if self._rescoring is None:
-            return self._hypotheses(nbest, [])
+            return self._hypotheses(self.search, nbest, [])
         fusion, lm, hypotheses = self._rescoring
-        return rescore(self._hypotheses(max(nbest, hypotheses), []), fusion, lm, self._config.lm_weight)[:nbest]
+        best = self._hypotheses(self.search, max(nbest, hypotheses), [])
+        return rescore(best, fusion, lm, self._config.lm_weight)[:nbest]
 
     def _as_written(self, hypotheses: list[Hypothesis]) -> list[Hypothesis]:
         """The hypotheses with phrases as the user writes them."""
@@ -91,8 +99,8 @@ class BeamSession:
             for hypothesis, words in zip(hypotheses, forms, strict=True)
         ]
 
-    def _hypotheses(self, nbest: int, gains: list[float]) -> list[Hypothesis]:
-        return [self._hypothesis(spoken) for spoken in self.search.results(self._confidence, nbest, gains)]
+    def _hypotheses(self, search: SearchSession, nbest: int, gains: list[float]) -> list[Hypothesis]:
+        return [self._hypothesis(spoken) for spoken in search.results(self._confidence, nbest, gains)]
 
     def _hypothesis(self, spoken: Transcription) -> Hypothesis:
         tokens, rows = spoken.tokens, spoken.words
