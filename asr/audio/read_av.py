@@ -48,7 +48,8 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     except ImportError:
         raise AudioError(f"{path} can only be read with PyAV; install it with: {install_command('av')}") from None
     try:
-        with _File(path) as file, av.open(file) as container:  # opened here: its name may be no valid Unicode
+        # opened here: its name may be no valid Unicode, nor need what it says of itself
+        with _File(path) as file, av.open(file, metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise AudioError(f"{path} holds no sound; is it the right file?")
             yield container, container.streams.audio[0]
