@@ -46,8 +46,8 @@ def batch_log_probs(model: SampleModel, pieces: Sequence[Samples], device: torch
 
 
 def feature_log_probs(model: SampleModel, features: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
-    """Log-probabilities (output frames, tokens) of features (frames, dim) of one recording, at least one frame."""
+    """Log-probabilities (batch, output frames, tokens) of features (batch, frames, dim), at least one frame."""
     with torch.inference_mode():
-        batch = torch.from_numpy(np.ascontiguousarray(features))[None].to(device)
-        log_probs, _ = model(batch, torch.tensor([len(features)], device=device))
-        return np.asarray(log_probs[0].cpu().numpy())
+        batch = torch.from_numpy(np.ascontiguousarray(features)).to(device)
+        log_probs, _ = model(batch, torch.full((len(features),), features.shape[1], device=device))
+        return np.asarray(log_probs.cpu().numpy())

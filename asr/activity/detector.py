@@ -25,6 +25,7 @@ WEIGHTS = "model.safetensors"
 SMOOTHED_HOPS = 8  # of 10 ms, over which log-odds are averaged before they decide
 PAUSE_ODDS = 0.0  # log-odds of speech below which a hop is a pause
 SILENT_ODDS = 1.0  # log-odds that are reached where anything is said: 2.2 or more in 400 utterances, also in noise
+REMEMBERED_SECONDS = 30.0  # of a stream's levels, for what is cut from it later
 JUDGED_SECONDS = 2.0  # shorter stretches are never taken for silent: a digit cut out by itself may not be noticed
 
 Floats = NDArray[np.float32]
@@ -170,6 +171,51 @@ class DetectedPauses:
         return bool(smoothed(levels, SMOOTHED_HOPS).max(initial=-np.inf) < SILENT_ODDS)
 
 
+class HeardPauses(DetectedPauses):
+    """Pauses of a stream by a detector, which remembers the latest levels for the pieces that are cut from it."""
+
+    def __init__(self, detector: SpeechDetector) -> None:
+        super().__init__(detector)
+        self.detector = detector
+        self._latest, self._first = np.zeros(0), 0  # levels, and the hop of the stream that they begin with
+
+    def push(self, samples: Samples) -> Levels:
+        """The levels of the hops that can be decided after the next samples (time,)."""
+        levels = super().push(samples)
+        joined = np.concatenate([self._latest, levels])
+        self._latest = joined[-round(REMEMBERED_SECONDS / HOP_SECONDS) :]
+        self._first += len(joined) - len(self._latest)
+        return levels
+
+    def between(self, first: int, end: int) -> Levels:
+        """The levels of the stream's hops from `first` to before `end`, as far as they are known."""
+        return self._latest[max(0, first - self._first) : max(0, end - self._first)]
+
+
+class _Again:
+    """The levels that a `HeardPauses` has of a stretch of its stream, told as if the stretch were heard alone."""
+
+    quiet, silent = staticmethod(DetectedPauses.quiet), staticmethod(DetectedPauses.silent)
+
+    def __init__(self, heard: HeardPauses, start: int, rate: int) -> None:
+        self._heard, self._rate = heard, rate
+        self._first, self._samples, self._told = round(start / rate / HOP_SECONDS), 0, 0
+
+    def push(self, samples: Samples) -> Levels:
+        self._samples += len(samples)
+        levels = self._heard.between(self._first + self._told, self._first + self._whole_hops())
+        self._told += len(levels)
+        return levels
+
+    def finish(self) -> Levels:
+        levels = self.push(np.zeros(0, np.float32))
+        last = levels[-1] if len(levels) else SILENT_ODDS - 1.0
+        return np.concatenate([levels, np.full(self._whole_hops() - self._told, last)])
+
+    def _whole_hops(self) -> int:
+        return int(self._samples / self._rate / HOP_SECONDS)
+
+
 class LoudPauses:
     """Pauses by loudness and silence by a detector, as a `PauseFinder` for cutting recordings.
 
@@ -177,9 +223,10 @@ class LoudPauses:
     (`tools/bench/joined.py`). The levels (hops, 2) are the loudness and the log-odds of speech.
     """
 
-    def __init__(self, detector: SpeechDetector) -> None:
-        rate = detector.config.features.sample_rate
-        self._loudness, self._speech = LoudnessPauses(rate), DetectedPauses(detector)
+    def __init__(self, detector: SpeechDetector, speech: PauseFinder | None = None) -> None:
+        """speech: whose levels are the log-odds, if they are known already."""
+        self._loudness = LoudnessPauses(detector.config.features.sample_rate)
+        self._speech = speech or DetectedPauses(detector)
         self._levels = [np.zeros(0), np.zeros(0)]  # loudness whose odds are not known yet; no odds, but at the end
 
     def push(self, samples: Samples) -> Levels:
@@ -213,7 +260,17 @@ def pauses_by(detector: SpeechDetector | None, sample_rate: int) -> PauseFinder:
 
 def silences_by(detector: SpeechDetector | None, sample_rate: int) -> PauseFinder:
     """What finds the silence that ends an utterance in a stream; None: loudness alone."""
-    return LoudnessPauses(sample_rate) if detector is None else DetectedPauses(detector)
+    return LoudnessPauses(sample_rate) if detector is None else HeardPauses(detector)
+
+
+def pauses_within(silences: PauseFinder, start: int, sample_rate: int) -> PauseFinder:
+    """What finds the pauses of a stream from sample `start` on, by what `silences_by` has heard of it already.
+
+    Not earlier than some seconds ago; of samples that it has heard before.
+    """
+    if not isinstance(silences, HeardPauses):
+        return LoudnessPauses(sample_rate)
+    return LoudPauses(silences.detector, _Again(silences, start, sample_rate))
 
 
 def save_detector(folder: Path, config: ActivityConfig, arrays: Mapping[str, Floats], bits: int = 8) -> None:

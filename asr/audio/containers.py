@@ -4,6 +4,7 @@ whether it is several recordings one after the other."""
 from __future__ import annotations
 
 import mmap
+import os
 import re
 import struct
 from collections.abc import Iterator
@@ -146,14 +147,18 @@ def data_size(path: Path) -> DataSize | None:
 
 def _chunks(file: BinaryIO, form: str, counted: int = 0, align: int = 2) -> Iterator[tuple[bytes, int]]:
     """Name and size of each chunk, the file at its content; counted: bytes of the header that the size includes."""
-    layout = struct.Struct(form)
+    layout, start = struct.Struct(form), file.tell()
+    end = file.seek(0, os.SEEK_END)
+    file.seek(start)
     while len(header := file.read(layout.size)) == layout.size:
         name, size = layout.unpack(header)
         if size < counted or size >= 1 << 60:
             return
-        at = file.tell()
+        after = file.tell() + size - counted + (-size) % align
         yield name, size - counted
-        file.seek(at + size - counted + (-size) % align)
+        if after >= end:
+            return  # file systems refuse places far beyond it
+        file.seek(after)
 
 
 def _known(size: int) -> int | None:

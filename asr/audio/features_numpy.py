@@ -29,6 +29,7 @@ from asr.audio.feature_config import (
 from asr.audio.read import Samples
 from asr.errors import ConfigError
 
+BLOCK_SQUARES = 256  # frames whose variance is summed up at a time
 BLOCK_ROWS = 64  # frames that go through the spectral computations at a time: see `_by_blocks`
 
 Floats = NDArray[np.float32]
@@ -71,13 +72,13 @@ class NumpyFeatures:
         emphasised = frames.copy()
         emphasised[:, 1:] -= np.float32(PREEMPHASIS) * frames[:, :-1]
         emphasised[:, 0] -= np.float32(PREEMPHASIS) * frames[:, 0]
-        log_mel = np.log(np.maximum(_power(emphasised * self._window, self.config.fft_size) @ self._mel, LOG_FLOOR))
-        values: Floats = log_mel @ self._dct if self.config.kind == "mfcc" else log_mel
-        return values
+        energies = _product(_power(emphasised * self._window, self.config.fft_size), self._mel)
+        log_mel: Floats = np.log(np.maximum(energies, LOG_FLOOR))
+        return _product(log_mel, self._dct) if self.config.kind == "mfcc" else log_mel
 
     def _librosa_spectrum(self, frames: Floats) -> Floats:
         """Frames of samples (rows, samples) to mel energies in decibels (rows, bins)."""
-        energies = _power(frames * self._window, self.config.fft_size) @ self._mel
+        energies = _product(_power(frames * self._window, self.config.fft_size), self._mel)
         decibels: Floats = np.float32(10.0) * np.log10(np.maximum(energies, np.float32(LIBROSA_FLOOR)))
         return decibels
 
@@ -128,11 +129,20 @@ class FeatureStream:
         return frames
 
 
-def normalize(features: Floats, config: FeatureConfig, counted: Floats | None = None) -> Floats:
+def frame_levels(features: Floats) -> Floats:
+    """The level (frames,) of each frame of features (frames, dim): the logarithm of the sum of its energies."""
+    largest = features.max(axis=1, keepdims=True)
+    levels: Floats = largest[:, 0] + np.log(np.exp(features - largest).sum(axis=1))
+    return levels
+
+
+def normalize(
+    features: Floats, config: FeatureConfig, counted: Floats | None = None, levels: Floats | None = None
+) -> Floats:
     """Features (frames, dim) of one recording, normalised as the configuration says.
 
     counted: frames (frames, dim) whose statistics are taken, where they are not those of the features themselves;
-    running statistics are always the features' own.
+    running statistics are always the features' own. levels: of `counted`, by `frame_levels`, where they are known.
     """
     if not len(features) or config.normalize == "none":
         return features
@@ -142,8 +152,7 @@ def normalize(features: Floats, config: FeatureConfig, counted: Floats | None = 
     if config.normalize == "level":
         return _standardize(features.reshape(-1, 1), counted.reshape(-1, 1)).reshape(features.shape)
     if config.normalize == "speech":
-        largest = counted.max(axis=1, keepdims=True)
-        levels = largest[:, 0] + np.log(np.exp(counted - largest).sum(axis=1))
+        levels = frame_levels(counted) if levels is None else levels
         loud = counted[levels >= levels.max() - SPEECH_RANGE]
         return np.maximum(_standardize(features, loud), np.float32(LOWEST_NORMALIZED))
     return _standardize(features, counted)
@@ -152,7 +161,11 @@ def normalize(features: Floats, config: FeatureConfig, counted: Floats | None = 
 def _standardize(features: Floats, counted: Floats) -> Floats:
     """Zero mean, unit variance of each column of (rows, columns), by the rows of `counted`."""
     mean = counted.mean(axis=0, dtype=np.float64)
-    variance = np.square(counted - mean).mean(axis=0)
+    squares = np.zeros(counted.shape[1])
+    for start in range(0, len(counted), BLOCK_SQUARES):  # a block stays in the cache: a quarter of the time
+        centred = counted[start : start + BLOCK_SQUARES] - mean
+        squares += np.einsum("ij,ij->j", centred, centred)
+    variance = squares / len(counted)
     scaled: Floats = ((features - mean) / np.sqrt(np.maximum(variance, VARIANCE_FLOOR))).astype(np.float32)
     return scaled
 
@@ -205,15 +218,22 @@ def _power(frames: Floats, fft_size: int) -> Floats:
 
 
 def _by_blocks(function: Callable[[Floats], Floats], frames: Floats) -> Floats:
-    """`function` of (rows, samples) over all rows, in blocks of one size.
-
-    A block stays in the processor's cache from step to step. And BLAS chooses its order of summation by the number of
-    rows: without blocks, streamed frames would differ from those of the whole recording in the last bit.
-    """
+    """`function` of (rows, samples) over all rows, in blocks that stay in the processor's cache from step to step."""
     blocks = [frames[start : start + BLOCK_ROWS] for start in range(0, len(frames), BLOCK_ROWS)]
-    last = len(blocks[-1])
-    blocks[-1] = np.concatenate([blocks[-1], np.zeros((BLOCK_ROWS - last, frames.shape[1]), frames.dtype)])
-    return np.concatenate([function(block) for block in blocks])[: len(frames)]
+    return np.concatenate([function(block) for block in blocks])
+
+
+def _product(rows: Floats, matrix: Floats) -> Floats:
+    """Rows (rows, values) of a block times a matrix.
+
+    BLAS chooses its order of summation by the number of rows: without filling up the block, streamed frames would
+    differ from those of the whole recording in the last bit.
+    """
+    count = len(rows)
+    if count < BLOCK_ROWS:
+        rows = np.concatenate([rows, np.zeros((BLOCK_ROWS - count, rows.shape[1]), rows.dtype)])
+    product: Floats = (rows @ matrix)[:count]
+    return product
 
 
 def _window(config: FeatureConfig) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,16 @@ def has_av() -> bool:
     return True
 
 
+class _File(io.FileIO):
+    """A file for PyAV, which prints a traceback where it cannot go to a place; damaged headers name places before 0."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (OSError, OverflowError):
+            return -1
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """PyAV's container and its first audio stream. Raises AudioError for a file that has none or cannot be decoded."""
@@ -36,7 +48,8 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     except ImportError:
         raise AudioError(f"{path} can only be read with PyAV; install it with: {install_command('av')}") from None
     try:
-        with path.open("rb") as file, av.open(file) as container:  # opened here: its name may be no valid Unicode
+        # opened here: its name may be no valid Unicode, nor need what it says of itself
+        with _File(path) as file, av.open(file, metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise AudioError(f"{path} holds no sound; is it the right file?")
             yield container, container.streams.audio[0]

@@ -18,6 +18,7 @@ from asr.errors import AudioError
 
 BLOCK_VALUES = 1 << 24  # of all channels, at most: whatever a header says, a block takes no more than 64 MiB
 MAX_CHANNELS = 64
+MISSING_SECONDS = 1.0  # of a header's guess, that may lack where a decoder fails: tags after the sound
 MEASURED_SECONDS = 30.0  # decoded at once to find out a duration
 # Where the frames that a header promises are those that can be read; mp3 headers guess, ADPCM counts whole blocks.
 EXACT_FORMATS = frozenset({"WAV", "WAVEX", "AIFF", "AU", "CAF", "W64", "RF64", "NIST"})
@@ -60,17 +61,18 @@ def soundfile_blocks(
                 before += total / rate
                 continue
             wanted = int(min(total - start, round(min(left, 1e9) * rate)))
-            found = 0
+            found, failed = 0, False
             start = _seek(path, handle, start) if known else _skip(handle, start)
-            while found < wanted:
-                block = _read_block(handle, min(wanted - found, _most_frames(handle, block_seconds)))
+            while found < wanted and not failed:
+                block, failed = _read_block(handle, min(wanted - found, _most_frames(handle, block_seconds)))
                 if not len(block):
                     break
                 found += len(block)
                 yield rate, block
         reached = reached or found > 0 or not offset
         exact = handle.format == "FLAC" or (handle.format in EXACT_FORMATS and handle.subtype in EXACT_SUBTYPES)
-        if known and found < wanted and not partial and (exact or not found):
+        broken = failed and wanted - found > MISSING_SECONDS * rate
+        if known and found < wanted and not partial and (exact or broken or not found):
             raise _ends_early(path, before + (start + wanted) / rate, before + (start + found) / rate)
         before += (start + found) / rate
         left -= found / rate
@@ -105,8 +107,11 @@ class _View(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:  # what soundfile calls
+        length = min(len(buffer), self._end - self._start - self._at)
+        if length <= 0:
+            return 0  # file systems refuse places far beyond the end
         self._file.seek(self._start + self._at)
-        data = self._file.read(max(0, min(len(buffer), self._end - self._start - self._at)))
+        data = self._file.read(length)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
@@ -117,11 +122,13 @@ class _View(io.RawIOBase):
 
 
 class _Handle(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A file that is not wound to and fro where its length is unknown: soundfile does so at each reading, libsndfile
-    fails at the end."""
+    """A file that is not wound to and fro at each reading, as soundfile does: not where its length is unknown, for
+    libsndfile then fails at the end, nor while it is read `onward`, where that takes as long as decoding."""
+
+    onward = False
 
     def seekable(self) -> bool:
-        return self.frames < UNKNOWN_FRAMES and bool(super().seekable())
+        return not self.onward and self.frames < UNKNOWN_FRAMES and bool(super().seekable())
 
 
 def _open_part(path: Path, part: Part) -> soundfile.SoundFile:
@@ -169,34 +176,59 @@ def _skip(handle: soundfile.SoundFile, frames: int) -> int:
     """Read over so many frames; returns how many there were."""
     skipped = 0
     while skipped < frames:
-        block = _read_block(handle, min(frames - skipped, _most_frames(handle, MEASURED_SECONDS)))
-        if not len(block):
-            break
+        block, failed = _read_block(handle, min(frames - skipped, _most_frames(handle, MEASURED_SECONDS)))
         skipped += len(block)
+        if failed or not len(block):
+            break
     return skipped
 
 
-def _read_block(handle: soundfile.SoundFile, frames: int) -> Samples:
-    """Up to `frames` frames. A damaged place ends the block; what a flac holds before it is kept, but for the part of a
-    second in which it lies, since its decoder gives nothing of a call in which it stumbles. Other formats are read in
-    one call: libsndfile decodes mp3 wrongly in small pieces."""
-    step = max(1, handle.samplerate // 8) if handle.format == "FLAC" else frames
+def _read_block(handle: soundfile.SoundFile, frames: int) -> tuple[Samples, bool]:
+    """Up to `frames` frames, and whether the decoder failed at their end.
+
+    A damaged place ends the block; what is before it is kept, but for the part of a second in which it lies, since a
+    decoder gives nothing of a call in which it stumbles. Formats other than flac are read in one call where that can be
+    done: libsndfile decodes mp3 a little wrongly in small pieces.
+    """
+    if handle.format == "FLAC":
+        handle.onward = True
+        block, failed = _in_steps(handle, frames, handle.samplerate // 8)
+        handle.onward = False
+        return block, failed
+    begin = handle.tell() if handle.seekable() else None
+    try:
+        block = handle.read(frames, dtype="float32")
+        return block, False
+    except (soundfile.LibsndfileError, RuntimeError):
+        if begin is None:
+            return np.zeros(0, np.float32), True
+    try:
+        handle.seek(begin)
+    except (soundfile.LibsndfileError, RuntimeError):
+        return np.zeros(0, np.float32), True
+    return _in_steps(handle, frames, handle.samplerate)
+
+
+def _in_steps(handle: soundfile.SoundFile, frames: int, step: int) -> tuple[Samples, bool]:
+    """What can be read of so many frames in calls of `step` frames, and whether the decoder failed."""
     parts: list[Samples] = []
-    held = 0
+    held, failed = 0, False
     try:
         while held < frames:
-            part = handle.read(min(step, frames - held), dtype="float32")
+            part = handle.read(min(max(1, step), frames - held), dtype="float32")
             if not len(part):
                 break
             parts.append(part)
             held += len(part)
     except (soundfile.LibsndfileError, RuntimeError):
-        pass  # the caller compares with what the header promises
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        failed = True
+    return (np.concatenate(parts) if parts else np.zeros(0, np.float32)), failed
 
 
 def _not_audio(path: Path, error: Exception) -> AudioError:
     reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
+    if "regular file" in reason and path.is_file():  # what libsndfile says of an mp3 that mpg123 finds no frame in
+        reason = "no frame of sound in it"
     return AudioError(f"{path} is not audio that can be read ({reason}); convert it to wav or flac.")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.audio.read import Samples
-from asr.backends.stream import DEFAULT_CHUNKS, Chunks
+from asr.backends.stream import DEFAULT_CHUNKS, Chunks, Network
 from asr.model_package import ModelPackage
 
 LogProbs = NDArray[np.float32]  # (frames, tokens), natural logs
@@ -68,6 +68,13 @@ class Backend(Protocol):
         """
         ...
 
-    def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS) -> BackendStream:
-        """A new recording that arrives in pieces. Raises ConfigError for a model that cannot read one."""
+    def window_log_probs(self, windows: NDArray[np.float32]) -> LogProbs:
+        """Log-probabilities (batch, output frames, tokens) of windows of streams: features (batch, frames, dim)."""
+        ...
+
+    def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS, network: Network | None = None) -> BackendStream:
+        """A new recording that arrives in pieces. Raises ConfigError for a model that cannot read one.
+
+        network: reads each of its windows, features (frames, dim), in place of the backend itself.
+        """
         ...

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asr._native import processor
 from asr.audio.features_numpy import NumpyFeatures
 from asr.audio.read import Samples
 from asr.backends.base import LogProbs
 from asr.backends.onnx_runtime import onnxruntime
-from asr.backends.stream import DEFAULT_CHUNKS, ChunkedStream, Chunks
+from asr.backends.stream import DEFAULT_CHUNKS, ChunkedStream, Chunks, Network
 from asr.cache_folder import cached_files
 from asr.errors import CheckpointError
 from asr.model_folder import from_stored, read_arrays
@@ -86,13 +87,21 @@ class OnnxBackend:
         for (row, _), values, length in zip(batch, log_probs, output_lengths, strict=True):
             outputs[row] = values[:length]
 
-    def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS) -> ChunkedStream:
-        """A new recording that arrives in pieces. Raises ConfigError for a model that cannot read one."""
-        subsampling, tokens = self.package.subsampling, len(self.package.tokens)
-        return ChunkedStream(self._features, self._network, subsampling, tokens, chunks)
+    def window_log_probs(self, windows: NDArray[np.float32]) -> LogProbs:
+        """Log-probabilities (batch, output frames, tokens) of windows: features (batch, frames, dim)."""
+        log_probs: LogProbs = self.run(windows, np.full(len(windows), windows.shape[1], np.int64))[0]
+        return log_probs
 
-    def _network(self, features: LogProbs) -> LogProbs:
-        log_probs: LogProbs = self.run(features[None], np.array([len(features)], np.int64))[0][0]
+    def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS, network: Network | None = None) -> ChunkedStream:
+        """A new recording that arrives in pieces. Raises ConfigError for a model that cannot read one.
+
+        network: reads its windows, features (frames, dim), in place of this backend.
+        """
+        subsampling, tokens = self.package.subsampling, len(self.package.tokens)
+        return ChunkedStream(self._features, network or self._network, subsampling, tokens, chunks)
+
+    def _network(self, window: NDArray[np.float32]) -> LogProbs:
+        log_probs: LogProbs = self.window_log_probs(window[None])[0]
         return log_probs
 
     def run(self, features: np.ndarray, lengths: np.ndarray) -> Sequence[np.ndarray]:

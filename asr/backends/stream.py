@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.audio.features_numpy import FeatureStream, NumpyFeatures, normalize
+from asr.audio.features_numpy import FeatureStream, NumpyFeatures, frame_levels, normalize
 from asr.audio.read import Samples
 from asr.errors import ConfigError
 
@@ -67,6 +67,7 @@ class ChunkedStream:
         self._waiting: list[Samples] = []  # whose features are computed when a window can be completed
         self._missing = 0  # samples until then
         self._frames = np.zeros((0, features.config.dim), np.float32)  # before normalisation, the latest of them
+        self._levels = np.zeros(0, np.float32)  # of those frames, where they are asked for
         self._done = 0  # rows of _frames whose outputs were returned
         self._ahead = self._no_outputs()
         self._await()
@@ -82,13 +83,14 @@ class ChunkedStream:
     @property
     def missing(self) -> int:
         """How many samples complete the next piece and its right context."""
+        self._open_stream()
         return self._missing
 
     def push(self, samples: Samples) -> Floats:
         """Log-probabilities (frames, tokens) of the pieces that the next samples (time,) complete."""
         stream, outputs = self._open_stream(), [self._no_outputs()]
         while len(samples) >= self._missing:
-            self._frames = np.concatenate([self._frames, stream.push(self._arrived(samples[: self._missing]))])
+            self._add(stream.push(self._arrived(samples[: self._missing])))
             samples = samples[self._missing :]
             window_end = self._done + self._piece + self._right
             if len(self._frames) >= window_end:
@@ -101,8 +103,8 @@ class ChunkedStream:
     def finish(self) -> Floats:
         """Log-probabilities (frames, tokens) of all that is left; the stream is then at its end."""
         stream = self._open_stream()
-        last = [stream.push(self._arrived(np.zeros(0, np.float32))), stream.finish()]
-        self._frames = np.concatenate([self._frames, *last])
+        self._add(stream.push(self._arrived(np.zeros(0, np.float32))))
+        self._add(stream.finish())
         self._stream = None
         if self._done >= len(self._frames):
             return self._no_outputs()
@@ -124,6 +126,11 @@ class ChunkedStream:
             raise RuntimeError("the stream is at its end; open a new one.")
         return self._stream
 
+    def _add(self, frames: Floats) -> None:
+        self._frames = np.concatenate([self._frames, frames])
+        if self._config.normalize == "speech":
+            self._levels = np.concatenate([self._levels, frame_levels(frames)])
+
     def _no_outputs(self) -> Floats:
         return np.zeros((0, self._num_tokens), np.float32)
 
@@ -134,10 +141,11 @@ class ChunkedStream:
         if self._config.normalize == "running":  # its statistics are those of the frames before each
             window = normalize(self._frames[first:window_end], self._config)[start - first :]
         else:
-            window = normalize(self._frames[start:window_end], self._config, self._frames[first:window_end])
+            counted, levels = self._frames[first:window_end], self._levels[first:window_end]
+            window = normalize(self._frames[start:window_end], self._config, counted, levels)
         outputs = self._network(window)
         skipped, last = (self._done - start) // self._subsampling, -(-(end - start) // self._subsampling)
         kept = max(0, (end - self._memory) // self._subsampling * self._subsampling)
-        self._frames, self._done = self._frames[kept:], end - kept
+        self._frames, self._levels, self._done = self._frames[kept:], self._levels[kept:], end - kept
         self._ahead = outputs[last : max(last, len(outputs) - self._edge)]
         return outputs[skipped:last]

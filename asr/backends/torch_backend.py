@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from asr.acoustic.checkpoint import load_checkpoint
 from asr.acoustic.inference import batch_log_probs, feature_log_probs
 from asr.audio.features_numpy import NumpyFeatures
 from asr.audio.read import Samples
 from asr.backends.base import LogProbs
-from asr.backends.stream import DEFAULT_CHUNKS, ChunkedStream, Chunks
+from asr.backends.stream import DEFAULT_CHUNKS, ChunkedStream, Chunks, Network
 from asr.device import choose_device
 from asr.nn.torch_threads import torch_threads
 
@@ -33,14 +36,22 @@ class TorchBackend:
         with self._limited():
             return batch_log_probs(self.model, pieces, self.device)
 
-    def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS) -> ChunkedStream:
-        """A new recording that arrives in pieces. Raises ConfigError for a model that cannot read one."""
-        features = NumpyFeatures(self.package.features)
-        return ChunkedStream(features, self._network, self.package.subsampling, len(self.package.tokens), chunks)
-
-    def _network(self, features: LogProbs) -> LogProbs:
+    def window_log_probs(self, windows: NDArray[np.float32]) -> LogProbs:
+        """Log-probabilities (batch, output frames, tokens) of windows: features (batch, frames, dim)."""
         with self._limited():
-            return feature_log_probs(self.model, features, self.device)
+            return feature_log_probs(self.model, windows, self.device)
+
+    def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS, network: Network | None = None) -> ChunkedStream:
+        """A new recording that arrives in pieces. Raises ConfigError for a model that cannot read one.
+
+        network: reads its windows, features (frames, dim), in place of this backend.
+        """
+        features, tokens = NumpyFeatures(self.package.features), len(self.package.tokens)
+        return ChunkedStream(features, network or self._network, self.package.subsampling, tokens, chunks)
+
+    def _network(self, window: NDArray[np.float32]) -> LogProbs:
+        log_probs: LogProbs = self.window_log_probs(window[None])[0]
+        return log_probs
 
     def _limited(self) -> AbstractContextManager[object]:
         """A context in which torch computes with this backend's number of threads."""

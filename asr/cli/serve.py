@@ -35,7 +35,9 @@ KEYS_VARIABLE = "ASR_API_KEYS"
     help=f"File of keys, one a line, of which requests must bring one. Also: {KEYS_VARIABLE}, divided by commas.",
 )  # fmt: skip
 @click.option("--allow-origin", "origins", multiple=True, help="Another site whose pages may use the server.")
-@click.option("--workers", default=8, show_default=True, type=click.IntRange(1), help="Recordings at once.")
+@click.option(
+    "--workers", default=8, show_default=True, type=click.IntRange(1), help="Recordings at once, one a core in turns."
+)
 @click.option(
     "--max-waiting", default=64, show_default=True, type=click.IntRange(0), help="Requests that wait; others get 429."
 )
@@ -69,6 +71,7 @@ def command(
     keys = [key.strip() for key in os.environ.get(KEYS_VARIABLE, "").split(",")]
     if api_key_file is not None:
         keys += [line.strip() for line in read_lines(api_key_file)]
+    on_cpu = device in ("auto", "cpu")  # where batches gain little, and a recording a core the most
     settings = ServerSettings(
         host=host,
         port=port,
@@ -77,6 +80,8 @@ def command(
         api_keys=tuple(key for key in keys if key),
         allowed_origins=origins,
         workers=workers,
+        turns=threads if on_cpu else workers,
+        network_passes=threads if on_cpu else 1,
         max_waiting=max_waiting,
         max_bytes=round(max_mb * 1e6),
         max_audio_seconds=60 * max_minutes,
@@ -86,6 +91,6 @@ def command(
     if (warning := settings.warning()) is not None:
         warn(warning)
     recognizer = Recognizer.from_options(
-        model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=threads, note=note
+        model, search, raw=raw, numbers=numbers, backend=backend, device=device, threads=1, note=note
     )
     return 0 if serve(create_app(recognizer, settings), note) else 1

@@ -16,7 +16,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from asr.activity.detector import pauses_by, silences_by
+from asr.activity.detector import pauses_within, silences_by
 from asr.audio.read import Samples
 from asr.audio.segment import PauseCutter, Segment
 from asr.audio.source import to_mono
@@ -122,13 +122,19 @@ class Stream:
         self._network = self._backend.open_stream(self.settings.chunks)
         self._decoder = _first_pass(recognizer.decoder, self._backend.package)
         self._passages = Passages(recognizer.decoder, self._backend)
-        self._endpointer = Endpointer(
-            silences_by(recognizer.detector, self._at), self._at, self._frame, self.settings.end_silence
-        )
+        self._silences = silences_by(recognizer.detector, self._at)
+        self._endpointer = Endpointer(self._silences, self._at, self._frame, self.settings.end_silence)
+        self._held: list[Samples] = []  # which complete no piece yet
         self._frames = 0  # of the first pass
         self._undecided = np.zeros(0, np.float32)  # the latest samples, which may be of the next utterance
         self._decided = 0  # samples before them
         self._begin(0)
+
+    @property
+    def missing(self) -> int:
+        """How many samples must come, at the least, before `push` has something to do but to hold them."""
+        lacking = self._network.missing - sum(map(len, self._held))
+        return max(0, lacking * self._rate // self._at)
 
     def push(self, samples: NDArray[np.generic]) -> list[StreamEvent]:
         """What the next samples, (time,) or (time, channels), bring; often nothing.
@@ -138,16 +144,24 @@ class Stream:
         mono = to_mono(np.asarray(samples), self._rate, "stream")
         if self._resampler is not None:
             mono = np.asarray(self._resampler.resample_chunk(mono), np.float32)
-        return list(self._follow(mono))
+        self._held.append(mono)
+        if sum(map(len, self._held)) < self._network.missing:
+            return []
+        return list(self._follow(self._released()))
 
     def finish(self) -> list[StreamEvent]:
         """What is left, the last utterance among it; the stream is then at its end, and another call raises."""
         rest = np.zeros(0, np.float32)
         if self._resampler is not None:
             rest = np.asarray(self._resampler.resample_chunk(rest, last=True), np.float32)
-        events = list(self._follow(rest))
+        self._held.append(rest)
+        events = list(self._follow(self._released()))
         self._read(self._network.finish())
         return [*events, *self._end(self._decided + len(self._undecided))]
+
+    def _released(self) -> Samples:
+        held, self._held = self._held, []
+        return np.concatenate(held)
 
     def _follow(self, samples: Samples) -> Iterator[StreamEvent]:
         # A piece is read before later samples are seen, whatever the block they come in.
@@ -177,7 +191,7 @@ class Stream:
         if start:
             self._undecided = self._undecided[start - self._decided :]
         self._start, self._decided = start, start
-        self._cutter = PauseCutter(self._at, start=start, pauses=pauses_by(self._recognizer.detector, self._at))
+        self._cutter = PauseCutter(self._at, start=start, pauses=pauses_within(self._silences, start, self._at))
         self._session = self._decoder.start()
         self._session_frame = max(self._frames, self._frame_of(start))  # at which the session begins
         self._fixed: list[Word] = []  # of the first pass

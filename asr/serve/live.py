@@ -167,6 +167,8 @@ class _Connection:
             return stream.push(np.concatenate(parts)) if parts else []
 
         try:
+            if self._samples_of == self._whole_samples and len(data) // 2 < stream.missing:
+                return work()  # it only holds the samples: a thread would cost more
             return await self._in_thread(work)
         except AudioError as error:
             raise RequestError(400, str(error), "invalid_audio") from None

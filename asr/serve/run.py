@@ -63,6 +63,7 @@ def configuration(app: FastAPI) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         ws_max_size=MAX_MESSAGE,
+        ws_per_message_deflate=False,  # samples hardly get smaller
         ws_ping_interval=None,  # the answer to a ping waits behind samples that were sent faster than they are read
         timeout_graceful_shutdown=int(settings.stop_seconds) or None,
     )

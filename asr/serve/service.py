@@ -12,16 +12,17 @@ from typing import BinaryIO
 from asr.backends.shared import SharedBackend
 from asr.decode.timed import Word
 from asr.errors import AudioError, ConfigError, TextError
+from asr.recognizer.bulk_files import default_jobs
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import Transcript
 from asr.serve.metrics import Counter, Gauge, Histogram, Metric
 from asr.serve.replies import RequestError
 from asr.serve.settings import ServerSettings
-from asr.serve.work_queue import WorkQueue
+from asr.serve.work_queue import StoppingError, Turns, WorkQueue
 from asr.text.normalize import normalize_english
 
 MAX_HOTWORDS = 50  # words that the lexicon lacks take some hundredths of a second each to be pronounced
-STREAM_THREADS = 8
+STREAM_THREADS = 32  # which mostly wait for the network
 MAX_HOTWORD_LENGTH = 100  # characters
 MAX_HOTWORD_WORDS = 6  # a longer phrase of a prompt is a sentence, not a name
 SECONDS_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -42,9 +43,14 @@ class Service:
         self.batches = Histogram(
             "asr_batch_pieces", "Pieces of audio that went through the network at once.", BATCH_BOUNDS
         )
-        self._backend = SharedBackend(recognizer.backend, observe=self.batches.observe)
+        passes = settings.network_passes or default_jobs()
+        self.windows = Histogram(
+            "asr_batch_windows", "Windows of live streams that went through the network at once.", BATCH_BOUNDS
+        )
+        self._backend = SharedBackend(recognizer.backend, passes=passes, observe=self._observe)
         self.recognizer = recognizer.with_backend(self._backend)
         self._queue = WorkQueue(settings.workers)
+        self._turns = Turns(settings.turns or default_jobs())
         self.stream_threads = ThreadPoolExecutor(min(STREAM_THREADS, max(1, settings.max_streams)), "asr-stream")
         self.text_thread = ThreadPoolExecutor(1, "asr-text")  # for what needs no network
         self._lock = threading.Lock()
@@ -57,12 +63,15 @@ class Service:
         self.work = Histogram("asr_work_seconds", "Time that a recording took once it was begun.", SECONDS_BOUNDS)
         self.audio = Counter("asr_audio_seconds_total", "Seconds of audio transcribed.")
         self.metrics: list[Metric] = [
-            self.requests, self.seconds, self.work, self.audio, self.batches,
+            self.requests, self.seconds, self.work, self.audio, self.batches, self.windows,
             Gauge("asr_requests_admitted", "Requests with work that are not answered yet.", lambda: self.admitted),
             Gauge("asr_queue_waiting", "Recordings that wait for a thread.", lambda: self._queue.waiting),
             Gauge("asr_queue_running", "Recordings that are being transcribed.", lambda: self._queue.running),
             Gauge("asr_streams", "Live streams that are open.", lambda: self.streams),
         ]  # fmt: skip
+
+    def _observe(self, size: int, is_windows: bool) -> None:
+        (self.windows if is_windows else self.batches).observe(size)
 
     @property
     def is_full(self) -> bool:
@@ -133,6 +142,7 @@ class Service:
         """
 
         def check(done: float, _: float) -> None:
+            self._turns.pass_on()
             if abandoned.is_set():
                 raise AbandonedError
             if done > self.settings.max_audio_seconds:
@@ -140,12 +150,15 @@ class Service:
 
         def work() -> tuple[Transcript, int]:
             started = time.monotonic()
-            recognizer, left_out = self.with_prompt(prompt)
-            check(0.0, 0.0)
-            try:
-                transcript = recognizer.transcribe(file, name=name, progress=check, on_words=on_words)
-            except AudioError as error:
-                raise RequestError(400, _for_clients(error, name), "invalid_audio", "file") from None
+            with self._turns:
+                if self.stopping:
+                    raise StoppingError
+                recognizer, left_out = self.with_prompt(prompt)
+                check(0.0, 0.0)
+                try:
+                    transcript = recognizer.transcribe(file, name=name, progress=check, on_words=on_words)
+                except AudioError as error:
+                    raise RequestError(400, _for_clients(error, name), "invalid_audio", "file") from None
             self.work.observe(time.monotonic() - started)
             self.audio.add(transcript.duration)
             return transcript, left_out

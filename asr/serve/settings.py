@@ -22,7 +22,9 @@ class ServerSettings:
     language: str = "en"  # of the model: a request for another is refused; empty: any is taken
     api_keys: tuple[str, ...] = ()  # without one, everybody who reaches the server may use it
     allowed_origins: tuple[str, ...] = ()  # of web pages of other servers that may use this one
-    workers: int = 8  # recordings transcribed at once, so that they share batches
+    workers: int = 8  # recordings transcribed at once, in turns
+    turns: int = 0  # of those, how many compute at the same time; 0: one for each core
+    network_passes: int = 0  # of the network at once, each on one thread; 0: one for each core
     max_waiting: int = 64  # requests beyond those, uploads included; further ones get 429
     max_bytes: int = 200 * 1024 * 1024  # of a request
     max_audio_seconds: float = 4 * 3600.0
@@ -38,7 +40,7 @@ class ServerSettings:
         for name in ("workers", "max_bytes", "max_audio_seconds", "upload_seconds", "request_seconds"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"`{name}` must be above 0, not {getattr(self, name)}.")
-        for name in ("max_waiting", "max_streams", "stop_seconds", "stream_idle_seconds"):
+        for name in ("turns", "network_passes", "max_waiting", "max_streams", "stop_seconds", "stream_idle_seconds"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"`{name}` must be 0 or more, not {getattr(self, name)}.")
         if any(len(key) < 16 or not key.isascii() or not key.isprintable() for key in self.api_keys):

@@ -13,6 +13,37 @@ class StoppingError(Exception):
     """The work was not begun because the server stops."""
 
 
+class Turns:
+    """Places to compute in, handed on in the order in which they were asked for. Use it in a `with` block."""
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._waiting: deque[threading.Event] = deque()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        turn.wait()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()  # the place is theirs: nobody can come before
+            else:
+                self._free += 1
+
+    def pass_on(self) -> None:
+        """Within the block: let those who wait have their turn first."""
+        if self._waiting:
+            self.__exit__()
+            self.__enter__()
+
+
 class WorkQueue:
     """Threads that do work in the order in which it came."""
 

@@ -17,7 +17,9 @@ from asr.activity.detector import (
     DetectorStream,
     LoudPauses,
     SpeechDetector,
+    pauses_within,
     save_detector,
+    silences_by,
     speech_stretches,
 )
 from asr.activity.network import ActivityNetwork
@@ -79,6 +81,21 @@ def test_every_whole_hop_has_a_level(tmp_path, length):
     levels = np.concatenate([pauses.push(speech_like(2.0)[:length]), pauses.finish()])
     assert len(levels) == pytest.approx(length // 160, abs=1)
     assert len(levels) >= length // 160
+
+
+@pytest.mark.parametrize("length", [0, 159, 5000, 47_900])
+def test_what_was_heard_of_a_stream_is_told_again_for_a_part_of_it(tmp_path, length):
+    _, detector = drawn(tmp_path / "vad")
+    samples, start = speech_like(4.0), 12_340
+    heard = silences_by(detector, RATE)
+    levels = np.concatenate([heard.push(block) for block in np.array_split(samples, 23)])
+    again = pauses_within(heard, start, RATE)
+    parts = [again.push(block) for block in np.array_split(samples[start : start + length], 7)] + [again.finish()]
+    told = np.concatenate(parts)[:, 1]
+    assert len(told) == length // 160
+    expected = levels[77 : 77 + len(told)]  # the nearest hop
+    assert np.array_equal(told[: len(expected)], expected)
+    assert np.all(told[len(expected) :] == levels[-1])  # what the detector cannot say yet
 
 
 class Scripted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import os
 import struct
 import subprocess
@@ -161,8 +162,8 @@ def test_chunks_that_claim_gigabytes_are_not_read(tmp_path, monkeypatch):
             asked.append(size)
             return self.file.read(size)
 
-        def seek(self, place: int) -> int:
-            return self.file.seek(place)
+        def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+            return self.file.seek(place, whence)
 
         def tell(self) -> int:
             return self.file.tell()
@@ -170,6 +171,33 @@ def test_chunks_that_claim_gigabytes_are_not_read(tmp_path, monkeypatch):
     assert containers._wav_data(Counting(tmp_path / "a.wav")) is None  # type: ignore[arg-type]
     assert max(asked) < 100
     assert min(asked) >= 0
+
+
+class _Strict(io.BytesIO):
+    """A file that refuses places beyond its end, as file systems do far beyond it."""
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_SET and place > len(self.getbuffer()):
+            raise OSError(22, "Invalid argument")
+        return super().seek(place, whence)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(1 << 59, None), (24 + 16, 64)])
+def test_a_chunk_that_claims_to_go_far_beyond_the_end_is_the_last(size, expected):
+    from asr.audio import containers
+
+    claim = struct.pack("<16sQ", b"fact", size) + bytes(16)
+    file = _Strict(bytes(40) + claim + struct.pack("<16sQ", b"data", 24 + 64) + bytes(64))
+    assert containers._w64_data(file) == expected
+
+
+def test_a_damaged_file_makes_pyav_print_nothing(tmp_path):
+    pytest.importorskip("av", reason="needs the extra av")
+    from asr.audio.read_av import _File
+
+    (tmp_path / "a").write_bytes(b"abc")
+    with _File(tmp_path / "a") as file:
+        assert (file.seek(-1), file.seek(1 << 70), file.seek(1), file.read()) == (-1, -1, 1, b"bc")
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(3, 1), (4_000_000_000, 1), (16000, 65535)])

@@ -152,16 +152,49 @@ def test_offset_past_the_end_is_named(make_wav):
     assert "past its end" in _message(make_wav("a.wav", 1.0), offset=2.0)
 
 
-def test_m4a_is_read_through_pyav(tmp_path):
+def test_an_mp3_with_a_hole_is_refused_unless_partial(make_wav):
+    path = make_wav("a.mp3", 40.0)
+    whole, data = read_audio(path), bytearray(path.read_bytes())
+    hole = int(0.9 * len(data))
+    data[hole:] = bytes(len(data) - hole)  # in the second block of 30 s
+    path.write_bytes(data)
+    assert "ends early: its header promises 40" in _message(path)
+    partial = read_audio(path, partial=True)
+    assert 34 * 16000 < len(partial) < 37 * 16000
+    after = slice(30 * 16000, len(partial) - 8000)
+    assert np.sqrt(np.mean((partial[after] - whole[after]) ** 2)) < 0.1 * np.sqrt(np.mean(whole[after] ** 2))
+
+
+def _write_m4a(path, samples, title=""):
     av = pytest.importorskip("av", reason="PyAV, the extra 'av', is not installed")
-    path = tmp_path / "a.m4a"
-    samples = speech_like(2.0, 44100)
     with av.open(str(path), "w") as container:
+        container.metadata["title"] = title
         stream = container.add_stream("aac", rate=44100, layout="mono")
         frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
         frame.sample_rate = 44100
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
+    return path
+
+
+def test_a_title_that_is_no_unicode_is_no_reason_to_refuse(tmp_path):
+    path = _write_m4a(tmp_path / "a.m4a", speech_like(1.0, 44100), "caf\u00e9s")
+    data = path.read_bytes()
+    assert b"caf\xc3\xa9s" in data
+    path.write_bytes(data.replace(b"caf\xc3\xa9s", b"caf\xed\xa9s"))
+    assert len(read_audio(path)) == pytest.approx(16000, abs=1500)
+
+
+def test_an_mp3_of_tags_alone_is_said_to_hold_no_sound(tmp_path):
+    path = tmp_path / "a.mp3"
+    path.write_bytes(b"ID3\x03\0\0\0\0\1\0" + bytes(128))
+    message = _message(path)
+    assert "sound" in message
+    assert "exist" not in message
+
+
+def test_m4a_is_read_through_pyav(tmp_path):
+    path = _write_m4a(tmp_path / "a.m4a", speech_like(2.0, 44100))
     found = read_audio(path)
     expected = speech_like(2.0, 16000)
     assert abs(len(found) - len(expected)) < 1500

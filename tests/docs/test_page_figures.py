@@ -83,7 +83,7 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
     "server.md": {
         "the upload took longer": [408, SERVER.upload_seconds / 60],
         "the request is larger than": [413, SERVER.max_bytes / 2**20, SERVER.max_audio_seconds / 60],
-        "recordings (8) are being transcribed": [429, SERVER.workers, SERVER.max_waiting],
+        "recordings (8) are under way": [429, SERVER.workers, SERVER.max_waiting],
         "the server is stopping": [503, SERVER.request_seconds],
         "one channel, at `rate` Hz": [RATES[0]],
         "an Ogg stream of Opus": [RATES[1]],

@@ -19,6 +19,7 @@ import pytest
 import soundfile
 
 from asr.recognizer.recognizer import Recognizer
+from asr.serve.work_queue import Turns
 from tests.conftest import speech_like
 from tests.serve.conftest import SPEECH
 
@@ -315,13 +316,45 @@ def test_requests_share_batches(english):
     from tests.serve.conftest import running
 
     slow = Slow(english.backend)
-    with running(Recognizer(slow, english.decoder), workers=6) as server, ThreadPoolExecutor(6) as pool:
-        answers = [pool.submit(post, server) for _ in range(6)]
-        wait_until(lambda: slow.calls == 1 and server.service.admitted == 6)
-        wait_until(lambda: len(server.service._backend._waiting) >= 4)
+    settings = {"workers": 6, "turns": 6, "network_passes": 1}
+    with running(Recognizer(slow, english.decoder), **settings) as server, ThreadPoolExecutor(6) as pool:
+        answers = [pool.submit(post, server)]
+        wait_until(lambda: slow.calls == 1)
+        answers += [pool.submit(post, server) for _ in range(5)]
+        wait_until(lambda: len(server.service._backend._waiting) == 5)
         slow.go.set()
         assert len({answer.result().json()["text"] for answer in answers}) == 1
         assert slow.calls <= 3
+
+
+def test_turns_are_handed_on_in_order_and_a_short_recording_need_not_wait_for_a_long_one():
+    turns, order, begun = Turns(1), [], threading.Event()
+
+    def long() -> None:
+        with turns:
+            begun.set()
+            wait_until(lambda: len(turns._waiting) == 2)
+            for part in range(3):
+                order.append(f"long {part}")
+                turns.pass_on()
+
+    def short(name: str) -> None:
+        with turns:
+            order.append(name)
+
+    threads = [threading.Thread(target=long)]
+    threads[0].start()
+    assert begun.wait(60)
+    for name in ("a", "b"):
+        waiting = len(turns._waiting)
+        threads.append(threading.Thread(target=short, args=(name,)))
+        threads[-1].start()
+        wait_until(lambda waiting=waiting: len(turns._waiting) > waiting)
+    for thread in threads:
+        thread.join(60)
+    assert order == ["long 0", "a", "b", "long 1", "long 2"]
+    with turns:
+        pass  # the place is free again
 
 
 def test_metrics_count_requests_and_audio(start, expected):

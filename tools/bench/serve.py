@@ -59,6 +59,13 @@ def cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def mean_batch(address: str, what: str) -> float:
+    """How many pieces or windows went through the network at once."""
+    lines = urllib.request.urlopen(f"http://{address}/metrics").read().decode().splitlines()
+    values = {line.split()[0]: float(line.split()[1]) for line in lines if line.startswith(f"asr_batch_{what}_")}
+    return values[f"asr_batch_{what}_sum"] / max(1.0, values[f"asr_batch_{what}_count"])
+
+
 def post(address: str, clip: bytes) -> int:
     """The status of one request."""
     mark = uuid.uuid4().hex
@@ -111,8 +118,7 @@ def clips(arguments: argparse.Namespace) -> dict[str, object]:
             memory.append(resident_mb(process))
             time.sleep(1)
         took, cpu = time.monotonic() - began, cpu_seconds(process) - cpu
-        lines = urllib.request.urlopen(f"http://{address}/metrics").read().decode().splitlines()
-        passes = {line.split()[0]: float(line.split()[1]) for line in lines if line.startswith("asr_batch_pieces_")}
+        batch = mean_batch(address, "pieces")
     part = max(1, len(memory) // 10)
     ordered = sorted(times)
     return {
@@ -121,18 +127,22 @@ def clips(arguments: argparse.Namespace) -> dict[str, object]:
         "requests_per_cpu_second": len(times) / cpu,
         "median": statistics.median(ordered),
         "p99": ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))],
-        "mean_batch": passes["asr_batch_pieces_sum"] / passes["asr_batch_pieces_count"],
+        "mean_batch": batch,
         "memory_mb_first_tenth": statistics.mean(memory[:part]),
         "memory_mb_last_tenth": statistics.mean(memory[-part:]),
     }
 
 
 def streams(arguments: argparse.Namespace) -> dict[str, object]:
-    """Live streams at the speed of time: how long after its end a word is shown."""
+    """Live streams at the speed of time: how long after its end a word is shown.
+
+    Each speaker begins in another place of the clip, so that utterances end at different times.
+    """
     from websockets.sync.client import connect
 
     samples, rate = soundfile.read(arguments.clips[0], dtype="int16")
     whole = np.concatenate([samples, np.zeros(rate, np.int16)])
+    period = len(whole)
     whole = np.tile(whole, int(np.ceil(arguments.seconds * rate / len(whole))))
     step = rate // 10
     delays: list[float] = []
@@ -149,6 +159,7 @@ def streams(arguments: argparse.Namespace) -> dict[str, object]:
                         shown = word["end"]
 
         def stream(number: int) -> None:
+            spoken = np.roll(whole, -number * period // arguments.streams)
             time.sleep(number * 0.13)
             with connect(f"ws://{address}/v1/audio/stream", ping_interval=None) as socket:
                 socket.send(json.dumps({"type": "start", "rate": rate}))
@@ -156,9 +167,9 @@ def streams(arguments: argparse.Namespace) -> dict[str, object]:
                 began = time.monotonic()
                 listener = threading.Thread(target=listen, args=(socket, began))
                 listener.start()
-                for at in range(0, len(whole), step):
+                for at in range(0, len(spoken), step):
                     time.sleep(max(0.0, began + (at + step) / rate - time.monotonic()))
-                    socket.send(whole[at : at + step].tobytes())
+                    socket.send(spoken[at : at + step].tobytes())
                 socket.send('{"type": "stop"}')
                 listener.join()
 
@@ -169,12 +180,14 @@ def streams(arguments: argparse.Namespace) -> dict[str, object]:
         for thread in threads:
             thread.join()
         cpu = cpu_seconds(process) - cpu
+        windows = mean_batch(address, "windows")
     seconds = arguments.streams * len(whole) / rate
     return {
         "words": len(delays),
         "delay_median": statistics.median(delays),
         "delay_p90": statistics.quantiles(delays, n=10)[-1],
         "cpu_seconds_per_second_of_a_stream": cpu / seconds,
+        "mean_batch": windows,
     }
 
 

@@ -70,7 +70,7 @@ def training(folder: Path, kills: int, seed: int) -> list[str]:
         shutil.rmtree(output, ignore_errors=True)
         runs += 1
         while True:
-            ended = children.run([*train, output], log, children.moment(dice, 0.8 * whole.seconds))
+            ended = children.run([*train, output], log, children.moment(dice, 1.2 * whole.seconds))
             if ended.code != -9:
                 break
             killed += 1
