@@ -25,6 +25,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from asr.atomic_file import write_text
 from asr.errors import CheckpointError, ConfigError
 from asr.nn.kernels import exact_arithmetic
 from asr.train import processes
@@ -299,7 +300,7 @@ class Trainer:
             self._trim_log()
 
     def _trim_log(self) -> None:
-        """Remove entries of steps after the state, which are repeated, and a last line that was half written."""
+        """Remove entries of epochs after the state, which are repeated, and a last line that was half written."""
         path = self.folder / "log.jsonl"
         valid = []
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
@@ -307,9 +308,9 @@ class Trainer:
                 entry = json.loads(line)
             except ValueError:
                 continue
-            if entry["kind"] != "final" and entry["step"] <= self.step:
+            if entry["kind"] != "final" and entry["epoch"] <= self.epoch:
                 valid.append(line)
-        path.write_text("".join(f"{line}\n" for line in valid), encoding="utf-8")
+        write_text(path, "".join(f"{line}\n" for line in valid))
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -91,6 +91,44 @@ def test_a_run_killed_anywhere_and_resumed_ends_with_the_same_weights(tmp_path, 
     assert logs[0] == logs[1]
 
 
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_an_epoch_is_logged_once_though_the_run_is_killed_between_log_and_state(tmp_path, monkeypatch, epoch):
+    """The state of the epoch's last step is there, and the epoch's line in the log; the epoch ends once more."""
+
+    def killed(trainer: Trainer) -> None:
+        if trainer.epoch == epoch and trainer.next_batch == 0:
+            raise Killed
+        save(trainer)
+
+    config = replace(CONFIG, checkpoint_seconds=0.0)
+    save = Trainer._save
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save", killed)
+        with pytest.raises(Killed):
+            Trainer(LineTask(), config, tmp_path).run()
+    log = tmp_path / "training/log.jsonl"
+    assert len(log.read_text().splitlines()) == epoch
+    Trainer(LineTask(), config, tmp_path).run(resume=True)
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [entry.get("epoch") for entry in entries] == [*range(1, config.epochs + 1), None]
+
+
+def test_the_log_is_whole_though_a_run_is_killed_while_it_is_trimmed(tmp_path, monkeypatch):
+    Trainer(LineTask(), replace(CONFIG, stop_epoch=2), tmp_path).run()
+    log = tmp_path / "training/log.jsonl"
+    before = log.read_text()
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        patch.setattr(os, "rename", killed)
+        with pytest.raises(Killed):
+            Trainer(LineTask(), CONFIG, tmp_path).run(resume=True)
+    assert log.read_text() == before
+
+
 def test_a_run_may_stop_within_its_schedule_and_go_on_later(tmp_path):
     whole = Trainer(LineTask(), CONFIG, tmp_path / "whole")
     whole.run()

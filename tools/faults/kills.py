@@ -76,8 +76,8 @@ def training(folder: Path, kills: int, seed: int) -> list[str]:
             killed += 1
         if ended.code != 0:
             wrong.append(f"exit code {ended.code}: {ended.err[-300:]}")
-        elif not _same(folder / "whole", output):
-            wrong.append("other weights or another log")
+        else:
+            wrong += _differences(folder / "whole", output)
         wrong += [f"left behind: {name}" for name in children.leftovers(output)]
     learned = f"loss {losses[0]:.2f} to {losses[-1]:.2f}"
     return [f"training, its state saved after every step ({learned}); {runs} runs", str(killed), *_verdict(wrong)]
@@ -87,13 +87,16 @@ def _log(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / "training" / "log.jsonl").read_text().splitlines()]
 
 
-def _same(one: Path, two: Path) -> bool:
+def _differences(one: Path, two: Path) -> list[str]:
+    """What differs between the folders of two trainings: log entries, but for their times, and weights."""
     timed = ("wall", "seconds", "speed", "time")
     logs = [
         [{k: v for k, v in entry.items() if not any(t in k for t in timed)} for entry in _log(each)]
         for each in (one, two)
     ]
-    return logs[0] == logs[1] and (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
+    found = [] if logs[0] == logs[1] else [f"another log: {logs[0]} and {logs[1]}"]
+    same_weights = (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
+    return found if same_weights else [*found, "other weights"]
 
 
 def transcribing(folder: Path, kills: int, seed: int) -> list[str]:
