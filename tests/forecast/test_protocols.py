@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from asr.errors import ConfigError, DataError
 from asr.forecast.global_models import forecast_all
 from asr.forecast.panel import Panel, evaluate, read_m3, read_m4
-from asr.forecast.recurrent import RecurrentConfig, window_config
+from asr.forecast.recurrent import RecurrentConfig, RecurrentNetwork, train_network, window_config
 from asr.forecast.series import column_names, read_series
 from asr.forecast.windows import Parts, divide
 from asr.forecast.windows import evaluate as evaluate_windows
+from asr.train.log import EpochLog
 
 
 def _table(steps=600, columns=2, seed=0):
@@ -91,6 +94,36 @@ def test_a_network_knows_the_series_that_a_window_is_of():
     assert config.series == 2
     with pytest.raises(ConfigError, match="segment above 1"):
         RecurrentConfig(series=2)
+
+
+def test_a_network_trained_by_the_squared_error_forecasts_the_mean_by_the_absolute_one_the_median():
+    random = np.random.default_rng(5)
+    values = (random.random((1500, 1)) < 0.3).astype(float)  # 0 or 1, neither can be foreseen
+    train, held = np.arange(1000), np.arange(1100, 1400)
+    config = RecurrentConfig("gru", 4, hidden_size=8, dropout=0.0, batch=64, steps=120, epochs=3, learning_rate=2e-2)
+    windows = torch.from_numpy(np.stack([values[start : start + 8] for start in held])).float()
+    after = np.stack([values[start + 8 : start + 12, 0] for start in held])
+    for squared, expected in ((False, 0.0), (True, 0.3)):
+        logs = []
+        network = train_network(replace(config, squared=squared), values, train, held, 8, 4, logs.append)
+        with torch.inference_mode():
+            forecasts = network(windows).double().numpy()
+        assert np.median(forecasts) == pytest.approx(expected, abs=0.1)
+        gaps = forecasts - after
+        best = min(log.figures["loss_held_out"] for log in logs if isinstance(log, EpochLog))
+        assert best == pytest.approx((np.square(gaps) if squared else np.abs(gaps)).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("scale", [0.02, 1.0])
+def test_embeddings_begin_with_the_deviation_asked_for(scale):
+    torch.manual_seed(1)
+    config = RecurrentConfig("gru", 2, hidden_size=64, series=40, embedding_scale=scale)
+    network = RecurrentNetwork(config, 1, 8, 80)
+    assert network.places.shape == network.series.shape == (40, 32)
+    for embedding in (network.places, network.series):
+        assert embedding.std().item() == pytest.approx(scale, rel=0.1)
+    with pytest.raises(ConfigError, match="embedding_scale must be above 0"):
+        replace(config, embedding_scale=0.0)
 
 
 def test_the_last_value_on_etth1_has_the_published_error(data):
