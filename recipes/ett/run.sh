@@ -13,7 +13,8 @@ one() { # NAME FILE SPLIT LOOK_BACK HORIZON METHODS
 
 if at 1 "ETTh1, look-back 96"; then
   for horizon in 96 192 336 720; do
-    one ETTh1 "$ett/ETTh1.csv" 8640,2880,2880 96 "$horizon" last-value,seasonal-naive,nlinear,dlinear,segrnn,average
+    one ETTh1 "$ett/ETTh1.csv" 8640,2880,2880 96 "$horizon" \
+      last-value,seasonal-naive,nlinear,dlinear,segrnn,average,segrnn-columns
   done
 fi
 if at 2 "ETTh1, look-back 512"; then
