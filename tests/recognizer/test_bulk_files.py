@@ -244,6 +244,7 @@ def test_ray_gives_each_file_once_also_when_five_workers_are_killed(tiny_model, 
     from asr.recognizer import ray_files
 
     monkeypatch.setattr(ray_files, "ShardWorker", _Killed)
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # 15 unless told otherwise: on a busy machine they would starve
     source = str(Path(__file__).parents[2])
     environment = {"env_vars": {"PYTHONPATH": os.pathsep.join([source, *sys.path])}}
     ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False, runtime_env=environment)

@@ -102,7 +102,7 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=2000, help="for each operation")
     parser.add_argument("--schemathesis", default="schemathesis", help="the command")
     parser.add_argument("--uploads", type=int, default=0, help="mutated files of each format, in place of schemathesis")
-    parser.add_argument("--seed", type=int, default=1, help="of the mutations")
+    parser.add_argument("--seed", type=int, default=1, help="of the mutations and of schemathesis")
     arguments = parser.parse_args()
     before = leftovers()
     command = [sys.executable, "-m", "asr", "serve", "--port", "0", "--model", "digits", "--threads", "1"]
@@ -120,7 +120,7 @@ def main() -> int:
         else:
             fuzz = [arguments.schemathesis, "run", f"{address}/openapi.json", "--checks", "not_a_server_error",
                     "--max-examples", str(arguments.examples), "--phases", "examples,coverage,fuzzing",
-                    "--continue-on-failure"]  # fmt: skip
+                    "--seed", str(arguments.seed), "--continue-on-failure"]  # fmt: skip
             code = subprocess.run(fuzz).returncode
         lines = urllib.request.urlopen(f"{address}/metrics").read().decode().splitlines()
         counts = {line.split()[0]: int(line.split()[1]) for line in lines if line.startswith("asr_requests_total")}
