@@ -91,7 +91,8 @@ def test_a_network_knows_the_series_that_a_window_is_of():
     plain, found = evaluate_windows(quiet, ["segrnn", "segrnn-columns"], 4)
     assert found.mse < 0.2 * plain.mse
     config = window_config("segrnn", 8, 8, 4, 100, 2, 1)
-    assert config.series == 2
+    assert (config.series, config.embedding_scale, config.squared) == (2, 1.0, True)
+    assert not window_config("segrnn", 8, 8, 4, 100, 0, 1).squared
     with pytest.raises(ConfigError, match="segment above 1"):
         RecurrentConfig(series=2)
 
