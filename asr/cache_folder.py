@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from asr._native import checksum
 from asr.atomic_file import remove_leftovers, temporary_name
 from asr.errors import TextError
+from asr.json_text import parse_json
 
 Arrays = dict[str, Any]  # of NumPy arrays; callers know their element types
 
@@ -149,7 +150,7 @@ def _is_whole(place: Path, stamp: dict[str, Any]) -> bool:
     try:
         if not _is_private(place.lstat()) or place.is_symlink():
             return False
-        written = json.loads((place / STAMP).read_bytes())
+        written = parse_json((place / STAMP).read_bytes())
         for name, wanted in written["files"].items():
             path = place / name
             if not _is_private(path.lstat()) or not path.is_file() or _file_checksum(path) != wanted:
@@ -203,7 +204,7 @@ def _read(place: Path, stamp: dict[str, Any]) -> Arrays | None:
         if _checksum(data) != data[len(MAGIC) : CHECKED]:
             return None
         length = int.from_bytes(data[CHECKED:PREFIX])
-        header = json.loads(data[PREFIX : PREFIX + length])
+        header = parse_json(data[PREFIX : PREFIX + length])
         if header["stamp"] != stamp:
             return None
         start = PREFIX + length

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from asr.atomic_file import replacing, write_atomically
 from asr.errors import CheckpointError
+from asr.json_text import parse_json
 
 FORMAT = 1
 LARGEST_WEIGHT = 1e9
@@ -35,10 +36,10 @@ def read_config(folder: Path, kind: str | None = None) -> dict[str, Any]:
     """
     path = folder / "config.json"
     try:
-        values = _checked(json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse))
+        values = _checked(parse_json(path.read_text(encoding="utf-8"), parse_constant=_refuse))
     except FileNotFoundError:
         raise CheckpointError(f"{folder} is no model folder: it has no config.json; check the path.") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is cut short or damaged ({error}); copy the model again.") from None
     if not isinstance(values, dict) or type(values.get("format")) is not int:
         raise CheckpointError(f"{path} does not describe a model of this program; check the path.")

@@ -97,7 +97,7 @@ def _xing_bytes(data: mmap.mmap, frame: int) -> int:
     """The bytes that the Xing header of the frame promises, 0 if it has none."""
     for place in XING_PLACES:
         at = frame + place
-        if data[at : at + 7] in XING_MARKS:
+        if at + 16 <= len(data) and data[at : at + 7] in XING_MARKS:
             has_frames, has_bytes = data[at + 7] & 1, data[at + 7] & 2
             at += 8 + 4 * has_frames
             return int.from_bytes(data[at : at + 4]) if has_bytes else 0

@@ -10,6 +10,7 @@ import click
 from asr.cli.console import note, report
 from asr.cli.shared_options import json_option, quiet_option
 from asr.errors import CheckpointError, ConfigError
+from asr.json_text import parse_json
 from asr.shipped import model_folder, neural_lm_path
 
 
@@ -156,7 +157,7 @@ def _settings(path: Path | None) -> dict[str, float]:
     if path is None:
         return {}
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read as JSON ({error}).") from None
     if not isinstance(values, dict):

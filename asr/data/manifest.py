@@ -13,6 +13,7 @@ from asr.atomic_file import replacing
 from asr.audio.read import audio_info
 from asr.callbacks import Progress
 from asr.errors import ManifestError, explain
+from asr.json_text import parse_json
 from asr.text.lines import read_lines
 from asr.text_file import read_text
 
@@ -107,10 +108,10 @@ def read_manifest(path: str | Path, check_audio: bool = False, progress: Progres
 
 def _parse(line: str, folder: Path, number: int) -> Utterance:
     try:
-        values = json.loads(line)
+        values = parse_json(line)
     except json.JSONDecodeError as error:
         raise ManifestError(f"not JSON ({error.msg} at column {error.colno})") from None
-    except (ValueError, RecursionError) as error:  # a number of very many digits, lists in lists
+    except ValueError as error:  # a number of very many digits, lists in lists
         raise ManifestError(f"not JSON that can be read ({error})") from None
     if not isinstance(values, dict):
         raise ManifestError("not a JSON object")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from asr.data.manifest import Manifest, Utterance
 from asr.errors import ConfigError, ManifestError
+from asr.json_text import parse_json
 from asr.score.text_files import read_texts
 
 
@@ -28,7 +28,7 @@ def read_recognised(path: Path) -> dict[str, Recognised]:
     Raises TextError if the file can be read as neither.
     """
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [parse_json(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         decoded = [line for line in lines if "words" in line]
         if decoded:
             return {

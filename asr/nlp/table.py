@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from asr.errors import DataError
+from asr.json_text import parse_json
 from asr.text.lines import read_lines
 
 PACKED = (".gz", ".bz2", ".xz")
@@ -97,7 +97,7 @@ def _json_rows(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError:
             row = None
         if not isinstance(row, dict):

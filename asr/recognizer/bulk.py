@@ -22,6 +22,7 @@ from asr.data.manifest import BadItem, Utterance, read_manifest
 from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
 from asr.errors import explain
+from asr.json_text import parse_json
 from asr.npz import read_npz, write_npz
 from asr.recognizer.segments import log_probs_of
 from asr.shipped import model_folder
@@ -67,8 +68,8 @@ def write_log_probs(path: Path, log_probs: LogProbs, seconds_per_frame: float | 
 
 def _frame_of(comment: bytes) -> float | None:
     try:
-        value = float(json.loads(comment)[FRAME_KEY])
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        value = float(parse_json(comment)[FRAME_KEY])
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
     return value if 0 < value < float("inf") else None
 

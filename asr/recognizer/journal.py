@@ -13,6 +13,7 @@ from pathlib import Path
 
 from asr.atomic_file import replacing
 from asr.decode.timed import Word
+from asr.json_text import parse_json
 
 FORMAT = 1
 
@@ -72,7 +73,7 @@ class Journal:
             return
         try:
             for line in lines[1:]:
-                entry = json.loads(line)
+                entry = parse_json(line)
                 words = [Word(word, start, end, confidence) for word, start, end, confidence in entry["words"]]
                 self._take(words, entry["stop"], entry["channel"])
         except (ValueError, KeyError, TypeError):

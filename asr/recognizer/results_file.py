@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from asr.errors import ConfigError, DataError
+from asr.json_text import parse_json
 
 FLUSH_SECONDS = 5.0  # between two flushes to disk, which a loss of power may cost
 
@@ -92,7 +92,7 @@ def files_of(data: bytes, path: Path) -> list[str]:
     files = []
     for number, line in enumerate(data.splitlines(), 1):
         try:
-            name = json.loads(line)["file"]
+            name = parse_json(line)["file"]
             if not isinstance(name, str):
                 raise TypeError
         except (ValueError, KeyError, TypeError):

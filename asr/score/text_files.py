@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from asr.errors import TextError
+from asr.json_text import parse_json
 from asr.text_file import read_text
 
 _TRN = re.compile(r"^(.*?)\s*\(([^()\s]+)\)\s*$")
@@ -56,7 +56,7 @@ def _parse(path: Path, number: int, line: str) -> tuple[str, str, str | None]:
         return match[2], match[1], None
     if path.suffix == ".jsonl":
         try:
-            values = json.loads(line)
+            values = parse_json(line)
             return str(values["id"]), str(values.get("text") or ""), values.get("speaker")
         except (ValueError, KeyError, TypeError, AttributeError):
             raise TextError(f"{path} line {number} is not a manifest line with an id: {line[:60]!r}.") from None

@@ -18,6 +18,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from asr.audio import opus
 from asr.decode.timed import Word
 from asr.errors import AsrError, AudioError
+from asr.json_text import parse_json
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.stream import PartialWords, Stream, StreamEvent, Utterance, event_values
 from asr.serve.guard import bearer, stopping
@@ -280,8 +281,8 @@ def _vosk_result(utterances: Sequence[Utterance], config: Mapping[str, Any]) -> 
 def _object(message: str | bytes) -> dict[str, Any]:
     """A message as an object of JSON. Raises RequestError."""
     try:
-        values = json.loads(message) if isinstance(message, str) else None
-    except (ValueError, RecursionError):
+        values = parse_json(message) if isinstance(message, str) else None
+    except ValueError:
         values = None
     if not isinstance(values, dict):
         raise RequestError(400, "a text message must be an object of JSON.", "invalid")

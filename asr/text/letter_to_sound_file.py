@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from asr.atomic_file import write_atomically
 from asr.errors import TextError
+from asr.json_text import parse_json
 from asr.npz import read_npz
 from asr.text.letter_to_sound import END, START, Context, LetterToSound, Pair
 from asr.unpacking import DAMAGED, open_unpacked
@@ -59,7 +60,7 @@ def read_letter_to_sound(path: str | Path) -> LetterToSound:
         with open_unpacked(Path(path), by_content=True) as file:
             stored, _ = read_npz(Path(path), what="letter-to-sound model", kind="u", content=file.read())
         arrays = {name: _whole(array) for name, array in stored.items()}
-        header = json.loads(arrays["header"].astype(np.uint8).tobytes())
+        header = parse_json(arrays["header"].astype(np.uint8).tobytes())
         if (given := header["format"]) > FORMAT:
             raise TextError(f"{path} has format {given}, newer than {FORMAT} of this version; update it.")
         pairs = [(letter, tuple(phones)) for letter, *phones in header["pairs"]]
@@ -76,7 +77,7 @@ def read_letter_to_sound(path: str | Path) -> LetterToSound:
             weights |= zip(contexts, arrays[f"weights{length}"].tolist(), strict=True)
     except FileNotFoundError:
         raise TextError(f"{path} does not exist; check the path.") from None
-    except (*DAMAGED, KeyError, ValueError, TypeError, IndexError, OverflowError, RecursionError) as error:
+    except (*DAMAGED, KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
         raise TextError(f"{path} is no letter-to-sound model, or damaged ({error}); copy it again.") from None
     choices: dict[str, list[Pair]] = {END[0]: [END]}
     for pair in pairs[2:]:

@@ -38,8 +38,9 @@ _LETTER, _CAPITAL = re.compile(r"[^\W\d_]+"), re.compile("[A-Z\u00c0-\u00de]+")
 _NUMBERED = re.compile(r"^\(?(?:\d{1,3}|[IVXLC]{1,6})[.)]\s+")
 
 _SENTENCE_END = re.compile(
-    r"(?P<before>\S*?)(?P<mark>[.!?\u2026]+)[\"'\u201d\u2019)]*(?P<gap>\s+|--+|\u2014)(?=[\"'\u201c\u2018(]*[A-Z\d\u00c0-\u00de])"
+    r"(?<![.!?\u2026])(?P<mark>[.!?\u2026]+)[\"'\u201d\u2019)]*(?P<gap>\s+|--+|\u2014)(?=[\"'\u201c\u2018(]*[A-Z\d\u00c0-\u00de])"
 )
+LONGEST_BEFORE = 64  # characters of the word before a mark: no abbreviation has more
 _SHORTENED = """
     mr mrs messrs dr st co jr sr maj gen rev lt hon sgt capt col ft esq prof mme mlle mons no vol vols p pp ch chap
     fig viz cf etc i.e e.g gov sen rep pres supt adj cpl pvt mt vs jan feb aug sept oct nov dec"""
@@ -84,9 +85,13 @@ def paragraphs(text: str) -> list[str]:
 
 def sentences(paragraph: str) -> list[str]:
     """The sentences of a paragraph, in its case and punctuation."""
-    parts, begin = [], 0
+    parts, begin, after = [], 0, 0
     for match in _SENTENCE_END.finditer(paragraph):
-        before = match["before"].rsplit("-", 1)[-1].strip("\"'\u201c\u2018([")
+        # The word before the mark, not sought by the pattern, which would try all its beginnings at each place.
+        last = paragraph[max(after, match.start() - LONGEST_BEFORE) : match.start()]
+        before = "" if not last or last[-1].isspace() else last.split()[-1]
+        before = before.rsplit("-", 1)[-1].strip("\"'\u201c\u2018([")
+        after = match.end()
         if match["mark"] == "." and (before.lower() in ABBREVIATED or (len(before) == 1 and before not in "I")):
             continue
         parts.append(paragraph[begin : match.start("gap")].strip())

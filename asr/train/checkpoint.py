@@ -15,6 +15,7 @@ from torch import Tensor
 
 from asr.atomic_file import replacing, sync_folder, write_atomically
 from asr.errors import CheckpointError
+from asr.json_text import parse_json
 
 STATE_PREFIX = "step-"
 
@@ -72,7 +73,7 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     newest = states[-1]
     tensors = read_tensors(newest / "tensors.safetensors")
     try:
-        return tensors, json.loads((newest / "values.json").read_text())
+        return tensors, parse_json((newest / "values.json").read_text())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"training state {newest} is damaged ({error}); remove it to use an older one.") from None
 
@@ -81,7 +82,7 @@ def saved_epoch(folder: Path) -> int | None:
     """The epoch, from 1, that the newest training state in `folder` is of; None if there is none."""
     states = _states(folder)
     try:
-        return int(json.loads((states[-1] / "values.json").read_text())["epoch"]) + 1 if states else None
+        return int(parse_json((states[-1] / "values.json").read_text())["epoch"]) + 1 if states else None
     except (OSError, ValueError, KeyError):
         return None  # a damaged state, which loading it names
 

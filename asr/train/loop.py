@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from asr.atomic_file import write_text
 from asr.errors import CheckpointError, ConfigError
+from asr.json_text import parse_json
 from asr.nn.kernels import exact_arithmetic
 from asr.train import processes
 from asr.train.allocator import keep_freed_memory
@@ -305,7 +306,7 @@ class Trainer:
         valid = []
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
             try:
-                entry = json.loads(line)
+                entry = parse_json(line)
             except ValueError:
                 continue
             if entry["kind"] != "final" and entry["epoch"] <= self.epoch:

@@ -207,3 +207,13 @@ def test_headers_that_no_recording_has_are_refused(tmp_path, rate, channels):
     (tmp_path / "a.wav").write_bytes(bytes(data))
     with pytest.raises(AudioError):
         read_audio(tmp_path / "a.wav")
+
+
+def test_an_mp3_that_breaks_off_within_its_first_frame_is_refused(make_wav, tmp_path):
+    data = make_wav("a.mp3", 1.0).read_bytes()
+    assert b"Xing" in data[:64] or b"Info" in data[:64]
+    path = tmp_path / "short.mp3"
+    for size in range(1, 60):
+        path.write_bytes(data[:size])
+        with pytest.raises(AudioError):
+            read_audio(path)

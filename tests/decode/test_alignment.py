@@ -98,6 +98,7 @@ def test_the_command_finds_the_words_of_a_text(run, tmp_path):
     text.write_text(SAID)
     code, out, errors = run("align", SPEECH, text, "--format", "json")
     assert code == 0, errors
+    assert "fit the sound" not in errors
     words = json.loads(out)["words"]
     assert " ".join(word["word"] for word in words) == SAID.lower().rstrip(".")
     assert all(left["end"] <= right["start"] + 1e-6 for left, right in itertools.pairwise(words))
@@ -119,6 +120,14 @@ def test_texts_that_cannot_be_aligned_are_named(run, tmp_path, content, message)
     assert code == 1
     assert message in errors
     assert run("align", SPEECH, tmp_path / "none.txt")[0] == 1
+
+
+def test_a_text_that_was_not_spoken_is_doubted(run, tmp_path):
+    text = tmp_path / "a.txt"
+    text.write_text("Seven thousand green trucks keep stopping near Chicago.")
+    code, out, errors = run("align", SPEECH, text, "--format", "ctm", "--quiet")
+    assert (code, len(out.splitlines())) == (0, 8)
+    assert "is a.txt what is spoken" in errors.replace(str(tmp_path) + "/", "")
 
 
 def test_words_that_the_lexicon_lacks_are_pronounced_by_rule(run, tmp_path, make_wav):

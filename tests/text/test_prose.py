@@ -83,3 +83,12 @@ def test_titles_without_full_stops_are_spelled_out_and_stray_quotation_marks_go(
 
 def test_bytes_of_either_encoding_are_read():
     assert decoded("caf\u00e9\r\n".encode()) == decoded("caf\u00e9\r\n".encode("cp1252")) == "caf\u00e9\n"
+
+
+def test_a_word_of_a_hundred_thousand_letters_takes_no_longer_than_others():
+    """The search for ends of sentences once tried every beginning of a word at each of its letters."""
+    for sign in ("a", "!", '."'):
+        long = sign * (100_000 // len(sign))
+        found = sentences(f"{long} He said so. She did not.")
+        assert " ".join(found) == f"{long} He said so. She did not."
+        assert found[-1] == "She did not."
