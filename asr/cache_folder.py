@@ -208,13 +208,14 @@ def _read(place: Path, stamp: dict[str, Any]) -> Arrays | None:
         if header["stamp"] != stamp:
             return None
         start = PREFIX + length
-        arrays = {
-            name: np.frombuffer(data, dtype, math.prod(shape), start + offset).reshape(shape)
-            for name, (dtype, shape, offset) in header["arrays"].items()
-        }
+        arrays = {}
+        for name, (dtype, shape, offset) in header["arrays"].items():
+            if min(offset, *shape, 0) < 0:  # which NumPy would take for "all that is there"
+                return None
+            arrays[name] = np.frombuffer(data, dtype, math.prod(shape), start + offset).reshape(shape)
         if time.time() - status.st_mtime > TOUCH_SECONDS:
             os.utime(place)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None  # it is made again
     return arrays
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import pwd
@@ -316,6 +317,26 @@ def test_a_cache_of_other_arrays_is_made_anew(home: Path, source: Path) -> None:
     assert make.calls == 2
     _assert_equal(cached_arrays(source, "model", "1", make, forms | {"order": ("<f8", 1)}))
     assert make.calls == 3
+
+
+@pytest.mark.parametrize("change", [(1, [1 << 70]), (1, [-1 << 40]), (2, 1 << 70), (2, -(1 << 70)), (1, "abc"), (0, 3)])
+def test_a_cache_whose_table_is_nonsense_is_made_anew(home: Path, source: Path, change: tuple[int, object]) -> None:
+    """Its checksum is right: it was written so, not damaged."""
+    make = Maker()
+    cached_arrays(source, "model", "1", make)
+    (place,) = _files(home)
+    data = place.read_bytes()
+    start, checked = cache_folder.PREFIX, cache_folder.CHECKED
+    end = start + int.from_bytes(data[checked:start])
+    header = json.loads(data[start:end])
+    header["arrays"]["keys"][change[0]] = change[1]
+    text = json.dumps(header).encode()
+    rest = len(text).to_bytes(start - checked) + text + data[end:]
+    magic = cache_folder.MAGIC
+    place.write_bytes(magic + bytes(checked - len(magic)) + rest)
+    place.write_bytes(magic + cache_folder._checksum(place.read_bytes()) + rest)
+    _assert_equal(cached_arrays(source, "model", "1", make))
+    assert make.calls == 2
 
 
 class FileMaker:
