@@ -2,7 +2,7 @@
 
 Trainings, bulk transcription, packing and two processes that fill one cache are killed at random moments of their
 processor time; every writer meets a full disk; homes are missing or cannot be written; files change while they are
-read.
+read; the clock jumps.
 Exits with 1 if anything was not as it must be.
 """
 
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch  # noqa: E402, F401  # imported once, before anything is forked
 from kills import SCENES  # noqa: E402
-from surroundings import changing_files, full_disk, homes  # noqa: E402
+from surroundings import changing_files, full_disk, homes, jumping_clock  # noqa: E402
 
 import asr.acoustic.run  # noqa: E402
 import asr.cli.speech.decode  # noqa: E402
@@ -33,13 +33,15 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=25, help="of each kind of run")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--only", default="", help="training, transcribing, results, packing, caching, disk, homes, files; by commas"
+        "--only",
+        default="",
+        help="training, transcribing, results, packing, caching, disk, homes, files, clock; by commas",
     )
     parser.add_argument("--table", type=Path, help="Markdown to write")
     options = parser.parse_args()
     only = set(filter(None, options.only.split(",")))
     rows: list[list[str]] = []
-    for name in (*SCENES, "disk", "homes", "files"):
+    for name in (*SCENES, "disk", "homes", "files", "clock"):
         if only and name not in only:
             continue
         started = time.monotonic()
@@ -53,8 +55,10 @@ def main() -> int:
                 rows += [[f"full disk: {row[0]}", *row[1:]] for row in full_disk(folder)]
             elif name == "homes":
                 rows += homes(folder) if os.getuid() == 0 else [["homes", "0", "needs root"]]
-            else:
+            elif name == "files":
                 rows += changing_files(folder)
+            else:
+                rows += jumping_clock(folder)
         print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
         lines = [
             "| what happens | times | result |",

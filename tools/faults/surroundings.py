@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import resource
 import shutil
 import signal
@@ -146,7 +147,7 @@ def homes(folder: Path) -> list[list[str]]:
 
 
 def changing_files(folder: Path) -> list[list[str]]:
-    """Files that vanish, grow or are cut while they are read, and a clock that jumps."""
+    """Files that vanish, grow or are cut while they are read."""
     import soundfile
 
     model = shipped.model_folder("digits")
@@ -175,6 +176,37 @@ def changing_files(folder: Path) -> list[list[str]]:
             if ended.code not in (0, 1) or "Traceback" in ended.err or str(folder / "other.wav") not in ended.err:
                 wrong.append(f"after {delay} s exit code {ended.code} {ended.err[-200:]!r}")
         rows.append([name, "3", _verdict(wrong)])
+    return rows
+
+
+def jumping_clock(folder: Path) -> list[list[str]]:
+    """A clock that goes years forward or back at each look, while caches are made and read, files written, networks
+    trained: nothing comes out otherwise."""
+    kills.corpus(folder)
+    (folder / "c.toml").write_text(kills.CONFIG.replace('"tokens.txt"', f'"{folder / "tokens.txt"}"'))
+    manifest, years, real = folder / "all.jsonl", 365.25 * 86400, time.time
+
+    def jumps() -> None:
+        dice = random.Random(1)
+        time.time = lambda: max(0.0, real() + dice.uniform(-3 * years, 3 * years))
+
+    commands: dict[str, list[object]] = {
+        "out.json": ["transcribe", folder / "u00.wav", "--model", "digits", "--format", "json", "--output"],
+        "decoded.trn": ["decode", "--model", shipped.model_folder("an4"), "--manifest", manifest, "--output"],
+        "trained": ["train", "--config", folder / "c.toml", "--train", manifest, "--dev", manifest, "--output"],
+    }
+    rows = []
+    for name, command in commands.items():
+        wrong = []
+        for kind, before in (("still", None), ("jumping", jumps), ("again", jumps)):
+            caches = {"XDG_CACHE_HOME": str(folder / ("still" if before is None else "jumping"))}
+            ended = children.run([*command, folder / f"{kind}-{name}"], folder / "log", 0.0, before, caches)
+            if ended.code != 0:
+                wrong.append(f"{kind}: exit code {ended.code} {ended.err[-200:]!r}")
+        still, *others = ((folder / f"{kind}-{name}") for kind in ("still", "jumping", "again"))
+        still, *others = ((path / "model.safetensors" if path.is_dir() else path) for path in (still, *others))
+        wrong += [f"{path} differs" for path in others if not wrong and path.read_bytes() != still.read_bytes()]
+        rows.append([f"the clock jumps by years: {command[0]}", "2", _verdict(wrong)])
     return rows
 
 
