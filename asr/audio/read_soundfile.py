@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
@@ -23,6 +24,7 @@ MEASURED_SECONDS = 30.0  # decoded at once to find out a duration
 # Where the frames that a header promises are those that can be read; mp3 headers guess, ADPCM counts whole blocks.
 EXACT_FORMATS = frozenset({"WAV", "WAVEX", "AIFF", "AU", "CAF", "W64", "RF64", "NIST"})
 EXACT_SUBTYPES = frozenset({"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"})
+FAILURES = (soundfile.LibsndfileError, RuntimeError)  # of decoding and of going to a place
 UNKNOWN_FRAMES = 1 << 56  # libsndfile says at least so many where a streamed flac does not say how many it has
 
 Samples = NDArray[np.float32]
@@ -168,7 +170,7 @@ def _seek(path: Path, handle: soundfile.SoundFile, frame: int) -> int:
     """Go to a frame; returns its number."""
     try:
         return int(handle.seek(frame)) if frame else 0
-    except (soundfile.LibsndfileError, RuntimeError) as error:
+    except FAILURES as error:
         raise _not_audio(path, error) from None
 
 
@@ -199,14 +201,13 @@ def _read_block(handle: soundfile.SoundFile, frames: int) -> tuple[Samples, bool
     try:
         block = handle.read(frames, dtype="float32")
         return block, False
-    except (soundfile.LibsndfileError, RuntimeError):
-        if begin is None:
-            return np.zeros(0, np.float32), True
-    try:
-        handle.seek(begin)
-    except (soundfile.LibsndfileError, RuntimeError):
-        return np.zeros(0, np.float32), True
-    return _in_steps(handle, frames, handle.samplerate)
+    except FAILURES:
+        pass
+    with contextlib.suppress(*FAILURES):
+        if begin is not None:
+            handle.seek(begin)
+            return _in_steps(handle, frames, handle.samplerate)
+    return np.zeros(0, np.float32), True
 
 
 def _in_steps(handle: soundfile.SoundFile, frames: int, step: int) -> tuple[Samples, bool]:
@@ -220,7 +221,7 @@ def _in_steps(handle: soundfile.SoundFile, frames: int, step: int) -> tuple[Samp
                 break
             parts.append(part)
             held += len(part)
-    except (soundfile.LibsndfileError, RuntimeError):
+    except FAILURES:
         failed = True
     return (np.concatenate(parts) if parts else np.zeros(0, np.float32)), failed
 

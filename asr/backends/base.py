@@ -75,6 +75,6 @@ class Backend(Protocol):
     def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS, network: Network | None = None) -> BackendStream:
         """A new recording that arrives in pieces. Raises ConfigError for a model that cannot read one.
 
-        network: reads each of its windows, features (frames, dim), in place of the backend itself.
+        network: reads its windows in place of `window_log_probs`.
         """
         ...

@@ -95,14 +95,10 @@ class OnnxBackend:
     def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS, network: Network | None = None) -> ChunkedStream:
         """A new recording that arrives in pieces. Raises ConfigError for a model that cannot read one.
 
-        network: reads its windows, features (frames, dim), in place of this backend.
+        network: reads its windows in place of `window_log_probs`.
         """
         subsampling, tokens = self.package.subsampling, len(self.package.tokens)
-        return ChunkedStream(self._features, network or self._network, subsampling, tokens, chunks)
-
-    def _network(self, window: NDArray[np.float32]) -> LogProbs:
-        log_probs: LogProbs = self.window_log_probs(window[None])[0]
-        return log_probs
+        return ChunkedStream(self._features, network or self.window_log_probs, subsampling, tokens, chunks)
 
     def run(self, features: np.ndarray, lengths: np.ndarray) -> Sequence[np.ndarray]:
         """Log-probabilities (batch, output frames, tokens) and their lengths of features (batch, frames, dim)."""

@@ -98,7 +98,7 @@ class SharedBackend:
 
     def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS, network: Network | None = None) -> BackendStream:
         """A new recording that arrives in pieces; its windows share batches with those of others."""
-        return self._backend.open_stream(chunks, network or self._window)
+        return self._backend.open_stream(chunks, network or self.window_log_probs)
 
     def close(self) -> None:
         """Compute what waits, then end the threads."""
@@ -107,10 +107,6 @@ class SharedBackend:
             self._condition.notify_all()
         for thread in self._threads:
             thread.join()
-
-    def _window(self, window: NDArray[np.float32]) -> LogProbs:
-        log_probs: LogProbs = self.window_log_probs(window[None])[0]
-        return log_probs
 
     def _computed(self, waiting: list[_Waiting]) -> list[LogProbs]:
         with self._condition:

@@ -23,7 +23,8 @@ EDGE_SECONDS = 0.06  # at the end of a window whose outputs are no good guess: t
 STATISTICS_SECONDS = 20.0  # of features before the end of a window that normalisation counts
 
 Floats = NDArray[np.float32]
-Network = Callable[[Floats], Floats]  # features (frames, dim) to log-probabilities (output frames, tokens)
+# Of a batch of windows: features (batch, frames, dim) to log-probabilities (batch, output frames, tokens).
+Network = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class ChunkedStream:
         else:
             counted, levels = self._frames[first:window_end], self._levels[first:window_end]
             window = normalize(self._frames[start:window_end], self._config, counted, levels)
-        outputs = self._network(window)
+        outputs: Floats = self._network(window[None])[0]
         skipped, last = (self._done - start) // self._subsampling, -(-(end - start) // self._subsampling)
         kept = max(0, (end - self._memory) // self._subsampling * self._subsampling)
         self._frames, self._levels, self._done = self._frames[kept:], self._levels[kept:], end - kept

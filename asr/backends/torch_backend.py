@@ -44,14 +44,10 @@ class TorchBackend:
     def open_stream(self, chunks: Chunks = DEFAULT_CHUNKS, network: Network | None = None) -> ChunkedStream:
         """A new recording that arrives in pieces. Raises ConfigError for a model that cannot read one.
 
-        network: reads its windows, features (frames, dim), in place of this backend.
+        network: reads its windows in place of `window_log_probs`.
         """
         features, tokens = NumpyFeatures(self.package.features), len(self.package.tokens)
-        return ChunkedStream(features, network or self._network, self.package.subsampling, tokens, chunks)
-
-    def _network(self, window: NDArray[np.float32]) -> LogProbs:
-        log_probs: LogProbs = self.window_log_probs(window[None])[0]
-        return log_probs
+        return ChunkedStream(features, network or self.window_log_probs, self.package.subsampling, tokens, chunks)
 
     def _limited(self) -> AbstractContextManager[object]:
         """A context in which torch computes with this backend's number of threads."""
