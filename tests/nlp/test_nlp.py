@@ -12,7 +12,7 @@ import torch
 from asr.errors import ConfigError, DataError, TextError
 from asr.nlp.baseline import Baseline
 from asr.nlp.explain import attributions
-from asr.nlp.folder import load_classifier
+from asr.nlp.folder import load_classifier, load_ensemble
 from asr.nlp.model import POOLINGS, ClassifierConfig, TextClassifier
 from asr.nlp.run import ClassifierRunConfig, split_dev
 from asr.nlp.table import read_table
@@ -202,6 +202,24 @@ def test_a_mixture_is_the_weighted_mean_and_survives_its_folder(run, reviews, tm
     network = probabilities(found.model, [found.encode(text) for text in texts])
     expected = (1 - share) * network + share * found.baseline.probabilities(texts)
     assert found.probabilities(texts) == pytest.approx(expected, abs=1e-6)
+
+
+def test_several_models_answer_with_the_mean_of_their_probabilities(run, reviews, noise, tmp_path):
+    short = [*TINY, "--set", "train.epochs=1", "--keep", "lstm"]
+    for seed in ("1", "2"):
+        assert run("nlp", "train", reviews, "--output", tmp_path / seed, *short, "--set", f"train.seed={seed}")[0] == 0
+    texts = read_table(reviews, "text", "label").texts
+    first, second = (load_classifier(tmp_path / seed).probabilities(texts) for seed in ("1", "2"))
+    expected = (first + second) / 2
+    assert np.abs(first - second).max() > 0.01
+    assert load_ensemble([tmp_path / "1", tmp_path / "2"]).probabilities(texts) == pytest.approx(expected, abs=1e-6)
+    both = ["--model", tmp_path / "1", "--model", tmp_path / "2"]
+    shown = [json.loads(line) for line in run("nlp", "predict", reviews, *both, "--json")[1].splitlines()]
+    assert [row["probability"] for row in shown] == pytest.approx(expected.max(axis=1), abs=1e-4)
+    assert "the mean of 2 models" in run("nlp", "evaluate", reviews, *both)[1]
+    assert run("nlp", "train", noise, "--output", tmp_path / "other", *short)[0] == 0
+    code, _, errors = run("nlp", "predict", reviews, "--model", tmp_path / "1", "--model", tmp_path / "other")
+    assert (code, "must have the same classes" in errors) == (2, True)
 
 
 def test_contributions_of_words_sum_to_the_score():
