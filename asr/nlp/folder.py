@@ -78,11 +78,16 @@ class Classifier:
 
     def numbers(self, labels: list[str], source: str, rows: list[int]) -> NDArray[np.int64]:
         """The class numbers of labels. Raises DataError naming the first row whose label the model does not have."""
-        known = {name: number for number, name in enumerate(self.classes)}
-        for label, row in zip(labels, rows, strict=True):
-            if label not in known:
-                raise DataError(f"{source} row {row}: the label '{label}' is not one of {', '.join(self.classes)}.")
-        return np.array([known[label] for label in labels])
+        return class_numbers(self.classes, labels, source, rows)
+
+
+def class_numbers(classes: Sequence[str], labels: Sequence[str], source: str, rows: Sequence[int]) -> NDArray[np.int64]:
+    """The class numbers of labels. Raises DataError naming the first row whose label is none of the `classes`."""
+    known = {name: number for number, name in enumerate(classes)}
+    for label, row in zip(labels, rows, strict=True):
+        if label not in known:
+            raise DataError(f"{source} row {row}: the label '{label}' is not one of {', '.join(classes)}.")
+    return np.array([known[label] for label in labels])
 
 
 @dataclass

@@ -101,16 +101,38 @@ def test_the_baseline_kept_as_arrays_predicts_what_scikit_learn_does():
     labels = np.array([1, 1, 0, 0, 2, 1] * 5)
     from sklearn.linear_model import LogisticRegression
 
-    from asr.nlp.baseline import _vectorizer
+    def terms(text):
+        words = ["⊢", *text.replace(",", " ").split()]
+        spans = [" ".join(words[at : at + size]) for size in (1, 2, 3) for at in range(len(words) - size + 1)]
+        return [span for span in spans if span != "⊢"]
 
-    vectorizer = _vectorizer()
     for classes in (3, 2):
         kept = labels < classes
         chosen = [text for text, keep in zip(texts, kept, strict=True) if keep]
-        model = LogisticRegression(C=10.0, max_iter=400).fit(vectorizer.fit_transform(chosen), labels[kept])
-        found = Baseline.fit(chosen, labels[kept], classes)
-        tried = [*chosen, "never seen words", "good bad", ""]
-        assert found.predict(tried).tolist() == model.predict(vectorizer.transform(tried)).tolist()
+        numbers = labels[kept]
+        known = sorted({term for text in chosen for term in terms(text)})
+        inside = np.array([[term in terms(text) for term in known] for text in chosen])
+        idf = np.log((1 + len(chosen)) / (1 + inside.sum(0))) + 1
+        relevance = np.zeros(len(known))
+        for number in range(classes):
+            own, rest = inside[numbers == number].sum(0) + 1, inside[numbers != number].sum(0) + 1
+            # The shares are among all terms, the mark of the beginning with them.
+            marked = [(numbers == number).sum() + 1, (numbers != number).sum() + 1]
+            ratio = np.log(own / (own.sum() + marked[0])) - np.log(rest / (rest.sum() + marked[1]))
+            relevance = np.maximum(relevance, np.abs(ratio))
+
+        def features(of, known=known, idf=idf):
+            counts = np.array([[terms(text).count(term) for term in known] for text in of], float)
+            values = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0) * idf
+            return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+
+        model = LogisticRegression(C=30.0, max_iter=400).fit(features(chosen) * relevance, numbers)
+        found = Baseline.fit([text.replace(",", " ") for text in chosen], numbers, classes)
+        assert sorted(found.terms) == known
+        tried = [*(text.replace(",", " ") for text in chosen), "never seen words", "good bad", ""]
+        expected = model.predict_proba(features(tried) * relevance)
+        assert found.probabilities(tried) == pytest.approx(expected, abs=2e-3)
+        assert found.predict(tried).tolist() == expected.argmax(axis=1).tolist()
 
 
 def test_every_class_has_its_share_in_the_validation_texts():
