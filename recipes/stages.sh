@@ -6,7 +6,7 @@ from_caller() { # NAME VALUE: the value of an option, a path in it relative to w
   case "$2" in /*) echo "$2"; return ;; esac
   case "$1" in
     work) echo "$OLDPWD/$2" ;;
-    data|dictionary|text|vocab|heldout|language_model|neural_lm|model)
+    data|dictionary|text|vocab|heldout|language_model|lstm|neural_lm|model)
       if [ -e "$OLDPWD/$2" ]; then
         echo "$OLDPWD/$2"
       elif [ -e "$2" ] || [ "$1" = neural_lm ] || [ "$1" = model ]; then  # beside the recipe, or a name such as none

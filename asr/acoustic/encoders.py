@@ -198,6 +198,14 @@ class ResidualStack(Encoder):
         assert isinstance(stack, Recurrent)
         return stack, 0, self.input_of_layer(layer, hidden, lengths)
 
+    def block_parameters(self, block: int) -> list[str]:
+        """The names of a block's parameters, such as "norms.2.weight" of block 2."""
+        return [name for name, _ in self.named_parameters() if name.split(".")[1] == str(block)]
+
+    def writes(self, name: str) -> bool:
+        """Whether a block's parameter belongs to a linear layer whose output is added to the block's input."""
+        return name.startswith("projections.") or ".attention.out_proj." in name or ".mix." in name
+
     def _after(self, blocks: int, hidden: Tensor, lengths: Tensor) -> Tensor:
         for index in range(blocks):
             outputs, _ = self.layers[index](self.norms[index](hidden), lengths, return_states=False)

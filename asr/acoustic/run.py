@@ -39,7 +39,7 @@ class AcousticRunConfig:
     tokens: str = ""  # path of tokens.txt; empty: English characters
     lexicon: str = ""  # path of lexicon.txt that spells the references; empty: by characters
     spelled: str = ""  # path of spelled.txt, which of a word's spellings an utterance has; empty: the lexicon's first
-    init: str = ""  # model folder, or a shipped model by name, to start from
+    init: str = ""  # model folder, or a shipped model by name, to start from; blocks it lacks add nothing at first
     model: AcousticConfig = field(default_factory=AcousticConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)

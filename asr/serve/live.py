@@ -28,6 +28,7 @@ from asr.serve.service import Service, too_long
 Result = TypeVar("Result")
 
 STREAM_PATH, VOSK_PATH = "/v1/audio/stream", "/vosk"
+RATE = 16000  # Hz, of a client that does not say
 VOSK_RATE = 8000  # what vosk-server expects of a client that does not say
 RATES = (4000, 192_000)  # Hz
 START_SECONDS = 10.0  # in which the first message must come
@@ -206,7 +207,7 @@ class OwnProtocol(_Connection):
         if start.get("type") != "start":
             raise RequestError(400, 'the first message must be {"type": "start", …}.', "invalid", "type")
         self._admit(start.get("key"))
-        left_out = await self._open(start.get("format", "s16le"), start.get("rate", 16000), start.get("hotwords", []))
+        left_out = await self._open(start.get("format", "s16le"), start.get("rate", RATE), start.get("hotwords", []))
         await self._send({"type": "ready", "rate": self._rate, "hotwords_left_out": left_out})
         try:
             while True:

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Language models of English prose: Kneser-Ney n-grams and an LSTM, compared word by word on books of their own.
 #   ./run.sh --data FOLDER [--books yes] [--large yes] [--text TEXT] [--heldout TEXT] [--vocab LIST] [--memory 4G]
-#            [--work exp] [--stage 0] [--stop-stage 5]
+#            [--modern yes] [--work exp] [--stage 0] [--stop-stage 6]
 # TEXT is prose, a sentence a line, LIST the words to know (by default FOLDER/text/prose/train.txt.bz2 and heldout.txt.gz,
 # FOLDER/text/lexicon/librispeech-vocab.txt.gz). Every 400th sentence of the text is kept for validation. The large LSTM,
 # too large to ship, is for the best figures in ../mini_librispeech/RESULTS.md.
 # With --books some 300 million words more are fetched from three repositories of Project Gutenberg's books; FOLDER/more holds
 # the lists of those to leave out. Stage 2 then estimates from all of it, and stage 5 goes on with the LSTM of stage 3
 # through the books, a day on one core; it may be stopped, and --stage 5 goes on where it was.
+# With --modern stage 6 makes what ships: the n-grams mixed with those of film reviews and of Common Voice's transcripts
+# (FOLDER/text/imdb, FOLDER/commonvoice-part), and the LSTM (of stage 3, or --lstm FOLDER) trained on through these and as much
+# prose, an hour of one core.
 
-books= text= heldout= vocab= large= memory=4G
+books= modern= lstm= text= heldout= vocab= large= memory=4G
 cd "$(dirname "$0")"; . ../stages.sh
 text="${text:-$data/text/prose/train.txt.bz2}"
 heldout="${heldout:-$data/text/prose/heldout.txt.gz}"
@@ -32,28 +35,33 @@ fetch() { # OWNER/NAME COMMIT FOLDER: the files of a repository at a commit
   fi
 }
 
+held_apart() { # the options that keep dev utterances out of a text, one a line; writes their manifests
+  for name in LibriSpeech/dev-full-band LibriSpeech/dev-clean-part commonvoice-part vctk-part; do
+    case "$name" in *-part) where=(--where split=dev) ;; esac
+    case "$name" in LibriSpeech/*) where=() ;; esac
+    if [ -d "$data/$name" ]; then
+      asr data import "$data/$name" "${where[@]}" --output "$work/$(basename "$name").jsonl" >&2
+      printf '%s\n' --apart "$work/$(basename "$name").jsonl"
+    fi
+  done
+}
+
 if [ -n "$books" ] && at 0 "books, made sentences"; then
   fetch LuEE-C/FewShotAuthorClassificationMetaLearning 4c84f818a17dc19b592dbcd0fa004f2c6df8116a "$work/lahiri"
   fetch tmgondal/Project-Gutenberg 5e7ad504e1fe1797122bd3068875c02458ecd786 "$work/tmgondal"
   fetch mlschmitt/classic-books-markdown 944882722e9a96fa6cf2739dc2ea757e101f412f "$work/classic-books"
-  apart=()
-  for name in LibriSpeech/dev-full-band LibriSpeech/dev-clean-part commonvoice-part vctk-part; do
-    manifest="$work/$(basename "$name").jsonl"
-    case "$name" in *-part) where=(--where split=dev) ;; esac
-    case "$name" in LibriSpeech/*) where=() ;; esac
-    if [ -d "$data/$name" ]; then
-      asr data import "$data/$name" "${where[@]}" --output "$manifest"
-      apart+=(--apart "$manifest")
-    fi
-  done
+  mapfile -t apart < <(held_apart)
   leave=()
   for list in "$data"/more/leave-out.*.txt; do leave+=(--leave-out "$list"); done
   asr lm text "$work/lahiri/Gutenberg/txt" "$work/tmgondal" "$work/classic-books" "${leave[@]}" --apart "$heldout" "${apart[@]}" \
     --known "$text" --processes 2 --output "$work/books.txt.gz" --printed "$work/books-printed.txt.gz"
 fi
+unpacked() { # TEXT
+  case "$1" in *.bz2) bzcat "$1" ;; *.gz) zcat "$1" ;; *) cat "$1" ;; esac
+}
+
 if at 1 "text to train on, text to validate on"; then
-  case "$text" in *.bz2) unpack=bzcat ;; *.gz) unpack=zcat ;; *) unpack=cat ;; esac
-  $unpack "$text" | awk -v dev="$work/dev.txt" 'NR % 400 == 0 { print > dev; next } { print }' > "$work/train.txt"
+  unpacked "$text" | awk -v dev="$work/dev.txt" 'NR % 400 == 0 { print > dev; next } { print }' > "$work/train.txt"
 fi
 if at 2 "n-grams: whole, and pruned to ship"; then
   more=() pruning=(--threshold 1.36e-7 --decimals 3)
@@ -88,4 +96,35 @@ if [ -n "$books" ] && at 5 "LSTM of stage 3 on through the books"; then
     --output "$work/lstm-books" --resume
   asr lm pack "$work/lstm-books" --output "$work/lstm-books-8bit" --card conf/card.md
   asr lm score "$work/lstm-books-8bit" "$heldout"
+fi
+if [ -n "$modern" ] && at 6 "modern English"; then
+  needs "$data/text/imdb" "the Large Movie Review Dataset (https://ai.stanford.edu/~amaas/data/sentiment) as tables"
+  needs "$data/commonvoice-part" "Common Voice with a manifest.jsonl that has a split"
+  mkdir -p "$work/reviews"
+  xzcat "$data/text/imdb/train.tsv.xz" | tail -n +2 | cut -f 4 | sed 's/<br *\/*>/\n\n/g; s/$/\n/' > "$work/reviews/reviews.txt"
+  mapfile -t apart < <(held_apart)
+  asr lm text "$work/reviews" --apart "$heldout" "${apart[@]}" --output "$work/reviews.txt.gz"
+  asr data import "$data/commonvoice-part" --where split=train --output "$work/spoken.jsonl"
+  sed -E 's/.*"text": "([^"]*)".*/\1/' "$work/spoken.jsonl" | sort -u > "$work/spoken.txt"
+  asr data import "$data/commonvoice-part" --where split=dev --output "$work/spoken-dev.jsonl"
+  prose=("$text"); if [ -n "$books" ]; then prose+=("$work/books.txt.gz"); fi
+  ngrams() { # OUTPUT THRESHOLD TEXTS
+    asr lm ngram "${@:3}" --order 3 --vocab "$vocab" --unseen --threshold "$2" --memory "$memory" --temporary "$work" --output "$1"
+  }
+  ngrams "$work/prose.arpa.gz" 1e-8 "${prose[@]}"
+  ngrams "$work/reviews.arpa.gz" 1e-9 "$work/reviews.txt.gz"
+  ngrams "$work/spoken.arpa.gz" 1e-9 "$work/spoken.txt"
+  asr lm interpolate "$work/prose.arpa.gz" "$work/reviews.arpa.gz" "$work/spoken.arpa.gz" --weights 0.75,0.15,0.1 \
+    --threshold 1.08e-7 --text "$text" --text "$work/reviews.txt.gz" --text "$work/spoken.txt" --decimals 2 \
+    --output "$work/mixed.arpa.gz"
+  asr lm score "$work/mixed.arpa.gz" "$heldout"
+
+  # A third of what the LSTM reads is prose, so that it does not forget it.
+  unpacked "$text" | awk 'NR % 6 == 0' > "$work/some.txt"
+  if [ -n "$books" ]; then unpacked "$work/books.txt.gz" | awk 'NR % 60 == 0' >> "$work/some.txt"; fi
+  repeated=("$work/spoken.txt" "$work/spoken.txt" "$work/spoken.txt" "$work/spoken.txt" "$work/spoken.txt")
+  asr lm train "$work/some.txt" "$work/reviews.txt.gz" "${repeated[@]}" --dev "$work/spoken-dev.jsonl" \
+    --config conf/lstm-modern.toml --set init="${lstm:-$work/lstm}" --output "$work/lstm-modern" --resume
+  asr lm pack "$work/lstm-modern" --output "$work/lstm-modern-8bit" --card conf/card.md
+  asr lm score "$work/lstm-modern-8bit" "$heldout"
 fi

@@ -311,6 +311,27 @@ def test_attention_put_into_a_trained_model_changes_nothing_at_first(settings):
         model.start_from({name: value for name, value in trained.state_dict().items() if name != "head.bias"})
 
 
+def test_blocks_put_on_a_trained_model_change_nothing_at_first_and_then_learn():
+    sizes = {"hidden_size": 4, "input_size": 8, "conv_channels": 2, "block_kernel": 3, "attention_heads": 2}
+    torch.manual_seed(0)
+    trained = AcousticModel(AcousticConfig(**sizes, num_layers=3, features=FeatureConfig(num_mel_bins=20)), 5).eval()
+    model = AcousticModel(dataclasses.replace(trained.config, num_layers=5), 5).eval()
+    model.start_from(trained.state_dict())
+    assert np.array_equal(_of_speech(model), _of_speech(trained))
+    weights = model.state_dict()
+    added = [name for name in weights if name.startswith("recurrent.") and (".3." in name or ".4." in name)]
+    zeros = [name for name in added if not weights[name].any()]
+    assert len({name.split(".")[-2] for name in zeros} & {"3", "4", "out_proj", "mix"}) == 4  # what is added: nothing
+    for name in set(added) - set(zeros):
+        assert torch.equal(weights[name], weights[name.replace(".3.", ".1.").replace(".4.", ".2.")])
+    log_probs, _ = model(torch.randn(1, 40, 20), torch.tensor([40]))
+    log_probs[..., 1].sum().backward()
+    for block in model.encoder.convolutions, model.encoder.projections:
+        assert all(any(p.grad.abs().max() > 0 for p in block[index].parameters()) for index in (3, 4))
+    with pytest.raises(RuntimeError):
+        trained.start_from(model.state_dict())  # fewer blocks than given
+
+
 def _of_speech(model):
     return batch_log_probs(model, [speech_like(0.7)], CPU)[0]
 

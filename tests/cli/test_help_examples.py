@@ -186,6 +186,10 @@ def _before(example: str, folder: Path, run) -> None:
     if example.startswith("asr lm interpolate prose"):
         for name in ("prose.arpa.gz", "letters.arpa.gz"):
             shutil.copy(folder / "lm.arpa.gz", folder / name)
+    if example.startswith("asr lm interpolate a."):
+        for name in "ab":
+            (folder / f"{name}.arpa").write_bytes(gzip.decompress((folder / "lm.arpa.gz").read_bytes()))
+            (folder / f"{name}.txt").write_text(SAID + "\n")
     for name in ("lstm", "exp/lstm"):
         if re.match(r"asr lm (sample|pack|interpolate lm)", example) and not (folder / name).exists():
             shutil.copytree(folder / "lm", folder / name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,32 @@ def score(
 @click.option("--dev", type=click.Path(path_type=Path), help="Text to tune the weights on.")
 @click.option("--weights", help="Weights to use instead, such as 0.7,0.3.")
 @click.option("--output", type=click.Path(path_type=Path), help="Merged n-gram model to write (.arpa or .arpa.gz).")
+@click.option(
+    "--threshold",
+    default=0.0,
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    help="Leave out n-grams of the merged model without which perplexity rises by less than this share, such as 1e-8.",
+)
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="For --threshold: the text that a model was estimated from; one for each of MODELS, in their order.",
+)
+@click.option(
+    "--decimals",
+    type=click.IntRange(1, 9),
+    help="Decimals of the log10 values in the file; 3 makes it small.  [default: all]",
+)
 @json_option()
 @CASE
 @quiet_option
 def interpolate(
-    models: tuple[Path, ...], dev: Path | None, weights: str | None, output: Path | None, as_json: bool, case: str
-) -> None:
+    models: tuple[Path, ...], dev: Path | None, weights: str | None, output: Path | None, threshold: float,
+    texts: tuple[Path, ...], decimals: int | None, as_json: bool, case: str,
+) -> None:  # fmt: skip
     """Find the weights with which MODELS together give a text the lowest perplexity, and merge n-gram models.
 
     The weights are found by expectation-maximisation on the text of --dev.
@@ -96,11 +117,14 @@ def interpolate(
     \b
     Examples: asr lm interpolate lm.arpa.gz lstm/ --dev dev.txt
               asr lm interpolate prose.arpa.gz letters.arpa.gz --dev dev.txt --output both.arpa.gz
+             asr lm interpolate a.arpa b.arpa --weights .8,.2 --threshold 1e-8 --text a.txt --text b.txt --output c.arpa
     """
     from asr.lm.mixture import mixture_log_probs, mixture_weights
 
     if (dev is None) == (weights is None):
         raise click.UsageError("name either a --dev text to tune the weights on, or --weights.")
+    if bool(texts) != bool(threshold):
+        raise click.UsageError("--threshold needs the --text of every model, and nothing else does.")
     result: dict[str, Any] = {}
     figures = None
     if dev is not None:
@@ -112,7 +136,8 @@ def interpolate(
         shares = _weights(weights, len(models))
     result["weights"] = [round(value, 4) for value in shares.tolist()]
     if output is not None:
-        _write_merged(models, shares, output)
+        spoken = [map(CASES[case], sentences(text)) for text in texts]
+        _write_merged(models, shares, output, threshold, spoken, decimals)
     if as_json:
         click.echo(json.dumps(result))
     elif figures is not None:
@@ -121,14 +146,17 @@ def interpolate(
         click.echo(render(figures))
 
 
-def _write_merged(paths: tuple[Path, ...], weights: Floats, output: Path) -> None:
+def _write_merged(
+    paths: tuple[Path, ...], weights: Floats, output: Path, threshold: float, texts: Sequence[Iterable[str]],
+    decimals: int | None,
+) -> None:  # fmt: skip
     from asr.lm.ngram.arpa import read_arpa, write_arpa
     from asr.lm.ngram.merging import merge
 
     if folders := [str(path) for path in paths if path.is_dir()]:
         raise ConfigError(f"--output merges n-gram models; {folders[0]} is a folder: use it in the search instead.")
-    merged = merge([read_arpa(path) for path in paths], weights.tolist())
-    write_arpa(output, merged)
+    merged = merge([read_arpa(path) for path in paths], weights.tolist(), threshold, texts)
+    write_arpa(output, merged, decimals)
     note(f"{output}: {' / '.join(f'{len(grams):,}' for grams in merged.grams)} n-grams")
 
 

@@ -7,7 +7,7 @@ approached: the histories of all share one back-off weight.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from asr.errors import TextError
 from asr.lm.ngram.arpa import ArpaModel
-from asr.lm.ngram.pruning import backoff_weights
+from asr.lm.ngram.counts import BEGIN, END, UNKNOWN
+from asr.lm.ngram.pruning import backoff_weights, prune_in_memory
 
+TOKENS_AT_ONCE = 4_000_000  # of a text whose histories are counted
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -31,14 +33,34 @@ class _Level:
     suffix: Ids
 
 
-def merge(models: Sequence[ArpaModel], weights: Sequence[float]) -> ArpaModel:
+def merge(
+    models: Sequence[ArpaModel],
+    weights: Sequence[float],
+    threshold: float = 0.0,
+    texts: Sequence[Iterable[str]] = (),
+) -> ArpaModel:
     """The interpolated model; a word that a model lacks has no probability there.
 
-    Raises TextError if there is not one weight for each model.
+    threshold: then leave out n-grams whose absence raises the perplexity by less than this share (`ngram.pruning`);
+    texts: for that, the sentences that each model was estimated from. Raises TextError if there is not one weight, and
+    with a threshold one text, for each model.
     """
     if len(models) != len(weights) or not models:
         raise TextError("interpolation needs one weight for each model.")
+    if threshold > 0 and len(texts) != len(models):
+        raise TextError("pruning an interpolated model needs one text for each model.")
     words = list(dict.fromkeys(word for model in models for word in model.words))
+    levels, kept, probabilities = _mixed(words, models, weights)
+    if threshold > 0:
+        frequencies = _frequencies(words, levels[:-1], weights, texts)
+        kept = prune_in_memory(levels, kept, probabilities, frequencies, threshold)
+    return _listed(words, levels, kept, probabilities, backoff_weights(levels, kept, probabilities))
+
+
+def _mixed(
+    words: list[str], models: Sequence[ArpaModel], weights: Sequence[float]
+) -> tuple[list[_Level], list[NDArray[np.bool_]], list[Floats]]:
+    """The n-grams of each order, whether a model lists them, and their interpolated probabilities."""
     ids = {word: index for index, word in enumerate(words)}
     places = [np.array([ids[word] for word in model.words], np.int64) for model in models]
     levels = _levels([[place[grams] for grams in model.grams] for model, place in zip(models, places, strict=True)])
@@ -57,7 +79,7 @@ def merge(models: Sequence[ArpaModel], weights: Sequence[float]) -> ArpaModel:
             lower = backoffs[level.prefix] * effective[level.suffix] if order else np.zeros(len(level.rows))
             effective, backoffs = np.where(np.isnan(said), lower, said), after
             probabilities[order] += weight * effective
-    return _listed(words, levels, kept, probabilities, backoff_weights(levels, kept, probabilities))
+    return levels, kept, probabilities
 
 
 def _levels(grams: Sequence[Sequence[Ids]]) -> list[_Level]:
@@ -87,6 +109,45 @@ def _places(levels: Sequence[_Level], rows: Ids) -> Ids:
         level = levels[column]
         place = np.searchsorted(level.prefix * words + level.last, place * words + rows[:, column])
     return place
+
+
+def _frequencies(
+    words: list[str], levels: Sequence[_Level], weights: Sequence[float], texts: Sequence[Iterable[str]]
+) -> list[Floats]:
+    """How often each n-gram of some orders stands in the texts, a share of all tokens, weighted as the models are."""
+    frequencies: list[Floats] = [np.zeros(len(level.rows)) for level in levels]
+    for text, weight in zip(texts, weights, strict=True):
+        counts: list[Ids] = [np.zeros(len(level.rows), np.int64) for level in levels]
+        for tokens in _tokens(words, text):
+            place = tokens
+            for index, level in enumerate(levels):
+                if index:
+                    place = _longer(level, place[:-1], tokens[index:], len(words))
+                counts[index] += np.bincount(place[place >= 0], minlength=len(level.rows))
+        for total, count in zip(frequencies, counts, strict=True):
+            total += weight * count / max(counts[0].sum(), 1)
+    return frequencies
+
+
+def _tokens(words: list[str], text: Iterable[str]) -> Iterator[Ids]:
+    """The words of a text, each sentence between <s> and </s>, in arrays of whole sentences; -1: no word."""
+    ids = {word: index for index, word in enumerate(words)}
+    begin, end, unknown = (ids.get(sign, -1) for sign in (BEGIN, END, UNKNOWN))
+    pending: list[int] = []
+    for sentence in text:
+        pending += [begin, *(ids.get(word, unknown) for word in sentence.split()), end]
+        if len(pending) >= TOKENS_AT_ONCE:
+            yield np.array(pending, np.int64)
+            pending.clear()
+    yield np.array(pending, np.int64)
+
+
+def _longer(level: _Level, places: Ids, last: Ids, words: int) -> Ids:
+    """Where n-grams stand in their level, from the places of their beginnings (-1: nowhere) and their last words."""
+    known = level.prefix * words + level.last  # in order
+    wanted = places * words + last
+    found = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return np.where((places >= 0) & (last >= 0) & (known[found] == wanted), found, -1)
 
 
 def _listed(

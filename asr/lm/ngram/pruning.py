@@ -65,6 +65,32 @@ def prune(
     return kept
 
 
+def prune_in_memory(
+    levels: Sequence[Level],
+    present: Sequence[NDArray[np.bool_]],
+    probabilities: Sequence[Floats],
+    frequencies: Sequence[Floats],
+    threshold: float,
+) -> list[NDArray[np.bool_]]:
+    """`prune` of a model in memory; frequencies: of the n-grams of each order but the highest, a share of all words."""
+    weights = backoff_weights(levels, present, probabilities)
+    lowers, effective = [probabilities[0]], probabilities[0]
+    for index in range(1, len(levels)):
+        lowers.append(effective[levels[index].suffix])
+        backed_off = weights[index - 1][levels[index].prefix] * lowers[index]
+        effective = np.where(present[index], probabilities[index], backed_off)
+    kept = list(present)
+    needed = np.zeros(len(kept[-1]), bool)  # histories that longer n-grams go on from
+    for index in range(len(levels) - 1, 0, -1):
+        history, size = levels[index].prefix, len(present[index - 1])
+        rise = relative_entropies(
+            history, size, present[index], probabilities[index], lowers[index], frequencies[index - 1]
+        )
+        kept[index] = present[index] & ((np.expm1(rise) >= threshold) | needed)
+        needed = np.bincount(history[kept[index]], minlength=size) > 0
+    return kept
+
+
 def relative_entropies(
     history: NDArray[np.int64],
     size: int,

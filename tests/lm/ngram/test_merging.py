@@ -112,3 +112,55 @@ def test_the_command_finds_weights_and_writes_one_model(tmp_path, run):
 def test_weights_must_be_one_for_each(parts):
     with pytest.raises(TextError, match="one weight for each"):
         merge(parts, [1.0])
+
+
+@pytest.mark.parametrize("threshold", [1e-4, 1e-3])
+def test_one_model_is_pruned_as_it_is_when_it_is_estimated(threshold):
+    text = _text(8, "abcdef", 300)
+    full, pruned = (estimate(Corpus(text), 3, threshold=value) for value in (0.0, threshold))
+    expected, merged = _listed(pruned), _listed(merge([full], [1.0], threshold, [text]))
+    assert len(expected) < len(_listed(full))
+    assert set(merged) == set(expected)
+    for gram, (score, after) in merged.items():
+        if gram != ("<s>",):
+            assert (score, after) == pytest.approx(expected[gram], abs=1e-4)
+
+
+def test_a_mixture_loses_the_bigrams_that_are_worth_little_by_the_sum_over_all_words():
+    threshold = 2e-4
+    texts = [_text(9, "abcdefgh", 100), _text(10, "efghij", 60)]
+    parts = [estimate(Corpus(text), 2) for text in texts]
+    full = _listed(merge(parts, [0.6, 0.4]))
+    pruned = _listed(merge(parts, [0.6, 0.4], threshold, texts))
+    bigrams = [gram for gram in full if len(gram) == 2]
+    assert 0 < sum(len(gram) == 2 for gram in pruned) < len(bigrams)
+    tokens = [[["<s>", *line.split(), "</s>"] for line in text] for text in texts]
+    words = [gram[0] for gram in full if len(gram) == 1 and gram != ("<s>",)]
+    for history, word in bigrams:
+        shares = [sum(line.count(history) for line in text) / sum(map(len, text)) for text in tokens]
+        before = {name: _probability(full, (history, name)) for name in words}
+        others = {last for first, last in bigrams if first == history} - {word}
+        lower = {name: _probability(full, (name,)) for name in words}
+        weight = (1 - sum(before[name] for name in others)) / (1 - sum(lower[name] for name in others))
+        after = {name: before[name] if name in others else weight * lower[name] for name in words}
+        rise = math.expm1(
+            (0.6 * shares[0] + 0.4 * shares[1])
+            * sum(p * math.log(p / after[name]) for name, p in before.items() if p > 0)
+        )
+        if abs(rise / threshold - 1) > 1e-3:
+            assert ((history, word) in pruned) == (rise >= threshold), (history, word)
+
+
+def test_pruning_needs_a_text_for_each_model(parts, tmp_path, run):
+    with pytest.raises(TextError, match="one text for each"):
+        merge(parts, [0.5, 0.5], 1e-3, [["a b"]])
+    text, model, small = tmp_path / "text.txt", tmp_path / "lm.arpa", tmp_path / "small.arpa"
+    text.write_text("\n".join(_text(11, "abcdef", 300)))
+    assert run("lm", "ngram", text, "--output", model)[0] == 0
+    arguments = ("lm", "interpolate", model, "--weights", "1", "--output", small, "--threshold", "1e-3")
+    assert run(*arguments)[0] == 2
+    assert run(*arguments, "--text", text, "--decimals", 3)[0] == 0
+    sizes = [[int(line.split("=")[1]) for line in path.read_text().splitlines()[1:4]] for path in (model, small)]
+    assert sizes[1][0] == sizes[0][0]
+    assert sizes[1][2] < sizes[0][2]
+    assert all(len(field.split(".")[-1]) <= 3 for field in small.read_text().split() if "." in field)
