@@ -137,9 +137,7 @@ class PauseCutter:
         before = self._before[len(self._before) - min(context, len(self._before) // self._grid * self._grid) :]
         levels, self._levels = np.split(self._levels, [round(cut / self._hop)])
         silent = self._pauses.silent(levels)
-        segment = Segment(
-            self._start, held[:cut], self._rate, before, held[cut : cut + context], ends, silent
-        )
+        segment = Segment(self._start, held[:cut], self._rate, before, held[cut : cut + context], ends, silent)
         self._before = np.concatenate([self._before, held[:cut]])[-self._most_context :]
         self._start, self._continued = self._start + cut, True
         return segment
