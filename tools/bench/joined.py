@@ -2,8 +2,8 @@
 
     python tools/bench/joined.py MANIFEST [--utterances 60] [--first 0] [--gaps 0,0.2,0.6] [--noise 15] [--vad vad]
 
-Every n-th utterance of the manifest from the first on that is given, each with its level as it is, is joined with gaps of silence of so many seconds;
-the last row has pink noise at so many dB below the whole, with the second gap. n-gram model alone.
+Every n-th utterance of the manifest, from `--first` on, each with its level as it is, is joined with gaps of silence of
+so many seconds; the last row has pink noise at so many dB below the whole, with the second gap. n-gram model alone.
 """
 
 from __future__ import annotations
