@@ -53,6 +53,12 @@ def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+models_option = click.option(
+    "--model", "models", required=True, multiple=True, type=click.Path(path_type=Path),
+    help="Folder from `asr nlp train`; repeat it for the mean of several, such as those of other seeds.",
+)  # fmt: skip
+
+
 def _config_class() -> type:
     from asr.nlp.run import ClassifierRunConfig
 
@@ -138,7 +144,7 @@ def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, 
 
 @command.command("predict", short_help="Label texts.")
 @table_options
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder from `asr nlp train`.")
+@models_option
 @click.option("--explain", is_flag=True, help="Show the words that contribute most to the label.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the labels, one per line.")
 @device_option
@@ -146,7 +152,7 @@ def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, 
 @json_option("Print one JSON object per text.")
 @quiet_option
 def predict(
-    file: Path, text_col: str, label_col: str, lines: bool, encoding: str, model: Path, explain: bool,
+    file: Path, text_col: str, label_col: str, lines: bool, encoding: str, models: tuple[Path, ...], explain: bool,
     output: Path | None, device: str, threads: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Label texts. FILE needs no labels.
@@ -155,10 +161,10 @@ def predict(
     Example: asr nlp predict new.csv --model model --explain
     """
     from asr.device import choose_device
-    from asr.nlp.folder import load_classifier
+    from asr.nlp.folder import load_ensemble
     from asr.nlp.table import read_table
 
-    classifier = load_classifier(model)
+    classifier = load_ensemble(models)
     table = read_table(file, text_col, label_col if lines else None, lines, encoding)
     with _threads(threads):
         chances = classifier.probabilities(table.texts, choose_device(device))
@@ -178,15 +184,15 @@ def predict(
 
 @command.command("evaluate", short_help="Measure accuracy, macro F1 and calibration.")
 @table_options
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder from `asr nlp train`.")
+@models_option
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the confusion matrix as a picture (PNG).")
 @device_option
 @threads_option
 @json_option()
 @quiet_option
 def evaluate(
-    file: Path, text_col: str, label_col: str, lines: bool, encoding: str, model: Path, plot: Path | None,
-    device: str, threads: int, as_json: bool,
+    file: Path, text_col: str, label_col: str, lines: bool, encoding: str, models: tuple[Path, ...],
+    plot: Path | None, device: str, threads: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure accuracy with its interval, macro F1 and calibration, and test the model against the baseline.
 
@@ -197,11 +203,11 @@ def evaluate(
     """
     from asr.device import choose_device
     from asr.nlp.baseline import compare_with_baseline
-    from asr.nlp.folder import load_classifier
+    from asr.nlp.folder import load_ensemble
     from asr.nlp.table import read_table
     from asr.score.classification import mcnemar, score_classes
 
-    classifier = load_classifier(model)
+    classifier = load_ensemble(models)
     table = read_table(file, text_col, label_col, lines, encoding)
     actual = classifier.numbers(table.labelled, table.source, table.rows)
     with _threads(threads):

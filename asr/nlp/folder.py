@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,11 +78,55 @@ class Classifier:
 
     def numbers(self, labels: list[str], source: str, rows: list[int]) -> NDArray[np.int64]:
         """The class numbers of labels. Raises DataError naming the first row whose label the model does not have."""
-        known = {name: number for number, name in enumerate(self.classes)}
-        for label, row in zip(labels, rows, strict=True):
-            if label not in known:
-                raise DataError(f"{source} row {row}: the label '{label}' is not one of {', '.join(self.classes)}.")
-        return np.array([known[label] for label in labels])
+        return class_numbers(self.classes, labels, source, rows)
+
+
+def class_numbers(classes: Sequence[str], labels: Sequence[str], source: str, rows: Sequence[int]) -> NDArray[np.int64]:
+    """The class numbers of labels. Raises DataError naming the first row whose label is none of the `classes`."""
+    known = {name: number for number, name in enumerate(classes)}
+    for label, row in zip(labels, rows, strict=True):
+        if label not in known:
+            raise DataError(f"{source} row {row}: the label '{label}' is not one of {', '.join(classes)}.")
+    return np.array([known[label] for label in labels])
+
+
+@dataclass
+class Ensemble:
+    """Classifiers of the same classes, of other seeds or settings; its probabilities are the mean of theirs."""
+
+    members: list[Classifier]
+
+    def __post_init__(self) -> None:
+        if any(member.classes != self.classes for member in self.members):
+            raise ConfigError("models that answer together must have the same classes.")
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes by number."""
+        return self.members[0].classes
+
+    @property
+    def baseline(self) -> Baseline:
+        """The first model's."""
+        return self.members[0].baseline
+
+    @property
+    def description(self) -> str:
+        """What its probabilities are of."""
+        first = self.members[0].description
+        return f"the mean of {len(self.members)} models" if len(self.members) > 1 else first
+
+    def probabilities(self, texts: list[str], device: torch.device | str = "cpu") -> NDArray[np.float32]:
+        """The probability of each class for each text (texts, classes)."""
+        return np.asarray(np.mean([member.probabilities(texts, device) for member in self.members], axis=0))
+
+    def explain(self, text: str, number: int) -> list[tuple[str, float]]:
+        """The words of a text with their contributions to the score of class `number`, of the first model."""
+        return self.members[0].explain(text, number)
+
+    def numbers(self, labels: list[str], source: str, rows: list[int]) -> NDArray[np.int64]:
+        """The class numbers of labels. Raises DataError naming the first row whose label the models do not have."""
+        return self.members[0].numbers(labels, source, rows)
 
 
 def save_classifier(folder: Path, classifier: Classifier) -> None:
@@ -115,6 +160,11 @@ def load_classifier(folder: Path) -> Classifier:
         raise CheckpointError(f"{folder} cannot be loaded ({error}); train it again.") from None
     baseline = Baseline(terms, base["idf"], base["weights"], base["bias"])
     return Classifier(model.eval(), vocabulary, values["classes"], batches, values["stop_words"], baseline, share)
+
+
+def load_ensemble(folders: Sequence[Path]) -> Ensemble:
+    """Read the folders of models that answer together. Raises CheckpointError, and ConfigError for other classes."""
+    return Ensemble([load_classifier(folder) for folder in folders])
 
 
 def _lines(words: list[str]) -> bytes:

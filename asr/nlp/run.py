@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from asr.errors import ConfigError, DataError
-from asr.nlp.baseline import Baseline
+from asr.nlp.baseline import Baseline, log_loss
 from asr.nlp.fine_tuning import from_language_model
-from asr.nlp.folder import Classifier, save_classifier
+from asr.nlp.folder import Classifier, class_numbers, save_classifier
 from asr.nlp.model import ClassifierConfig, TextClassifier
 from asr.nlp.table import Table
 from asr.nlp.task import BatchConfig, ClassifierTask, FineTuneConfig
@@ -29,7 +29,6 @@ BEST = "best"
 SHARES = {
     BEST: (0.0, 0.25, 0.5, 0.75, 1.0), "lstm": (0.0,), "tf-idf": (1.0,), "both": (0.25, 0.5, 0.75),
 }  # fmt: skip
-LEAST_PROBABILITY = 1e-6  # in the log loss
 
 
 def _default_training() -> TrainConfig:
@@ -115,18 +114,14 @@ def train_classifier(
         model = TextClassifier(config.model, len(vocabulary.words), len(classes))
     if config.vectors:
         _start_from_vectors(model, vocabulary, config.vectors)
-    baseline = Baseline.fit([train.texts[row] for row in rows], numbers[rows], len(classes))
+    if dev is not None:
+        plain_texts, dev_numbers = dev.texts, class_numbers(classes, dev.labelled, dev.source, dev.rows)
+    else:
+        plain_texts, dev_numbers = [train.texts[row] for row in held], numbers[held]
+    baseline = Baseline.fit([train.texts[row] for row in rows], numbers[rows], len(classes), (plain_texts, dev_numbers))
     classifier = Classifier(model, vocabulary, classes, config.batches, config.stop_words, baseline)
     encoded = [vocabulary.encode(shortened(text, config.batches.max_words)) for text in words]
-    if dev is not None:
-        dev_texts, dev_numbers = (
-            [classifier.encode(text) for text in dev.texts],
-            classifier.numbers(dev.labelled, dev.source, dev.rows),
-        )
-        plain_texts = dev.texts
-    else:
-        dev_texts, dev_numbers = [encoded[row] for row in held], numbers[held]
-        plain_texts = [train.texts[row] for row in held]
+    dev_texts = [classifier.encode(text) for text in plain_texts]
     task = ClassifierTask(
         model, [encoded[row] for row in rows], numbers[rows], dev_texts, dev_numbers, config.batches,
         config.train.seed, fine_tune=config.fine_tune if config.language_model else None,
@@ -149,10 +144,7 @@ def _choose_share(
         classifier.baseline_share = share
         parts.append(classifier.probabilities(texts))
     mixed = {share: (1 - share) * parts[0] + share * parts[1] for share in (0.0, 1.0, *shares)}
-    rows = np.arange(len(numbers))
-    losses = {
-        share: float(-np.log(np.maximum(mixed[share][rows, numbers], LEAST_PROBABILITY)).mean()) for share in shares
-    }
+    losses = {share: log_loss(mixed[share], numbers) for share in shares}
     best = min(losses, key=lambda share: losses[share])
     classifier.baseline_share = best
     named = {"lstm": mixed[0.0], "tf-idf": mixed[1.0], "kept": mixed[best]}

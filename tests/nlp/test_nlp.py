@@ -12,7 +12,7 @@ import torch
 from asr.errors import ConfigError, DataError, TextError
 from asr.nlp.baseline import Baseline
 from asr.nlp.explain import attributions
-from asr.nlp.folder import load_classifier
+from asr.nlp.folder import load_classifier, load_ensemble
 from asr.nlp.model import POOLINGS, ClassifierConfig, TextClassifier
 from asr.nlp.run import ClassifierRunConfig, split_dev
 from asr.nlp.table import read_table
@@ -101,16 +101,38 @@ def test_the_baseline_kept_as_arrays_predicts_what_scikit_learn_does():
     labels = np.array([1, 1, 0, 0, 2, 1] * 5)
     from sklearn.linear_model import LogisticRegression
 
-    from asr.nlp.baseline import _vectorizer
+    def terms(text):
+        words = ["⊢", *text.replace(",", " ").split()]
+        spans = [" ".join(words[at : at + size]) for size in (1, 2, 3) for at in range(len(words) - size + 1)]
+        return [span for span in spans if span != "⊢"]
 
-    vectorizer = _vectorizer()
     for classes in (3, 2):
         kept = labels < classes
         chosen = [text for text, keep in zip(texts, kept, strict=True) if keep]
-        model = LogisticRegression(C=10.0, max_iter=400).fit(vectorizer.fit_transform(chosen), labels[kept])
-        found = Baseline.fit(chosen, labels[kept], classes)
-        tried = [*chosen, "never seen words", "good bad", ""]
-        assert found.predict(tried).tolist() == model.predict(vectorizer.transform(tried)).tolist()
+        numbers = labels[kept]
+        known = sorted({term for text in chosen for term in terms(text)})
+        inside = np.array([[term in terms(text) for term in known] for text in chosen])
+        idf = np.log((1 + len(chosen)) / (1 + inside.sum(0))) + 1
+        relevance = np.zeros(len(known))
+        for number in range(classes):
+            own, rest = inside[numbers == number].sum(0) + 1, inside[numbers != number].sum(0) + 1
+            # The shares are among all terms, the mark of the beginning with them.
+            marked = [(numbers == number).sum() + 1, (numbers != number).sum() + 1]
+            ratio = np.log(own / (own.sum() + marked[0])) - np.log(rest / (rest.sum() + marked[1]))
+            relevance = np.maximum(relevance, np.abs(ratio))
+
+        def features(of, known=known, idf=idf):
+            counts = np.array([[terms(text).count(term) for term in known] for text in of], float)
+            values = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0) * idf
+            return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+
+        model = LogisticRegression(C=30.0, max_iter=400).fit(features(chosen) * relevance, numbers)
+        found = Baseline.fit([text.replace(",", " ") for text in chosen], numbers, classes)
+        assert sorted(found.terms) == known
+        tried = [*(text.replace(",", " ") for text in chosen), "never seen words", "good bad", ""]
+        expected = model.predict_proba(features(tried) * relevance)
+        assert found.probabilities(tried) == pytest.approx(expected, abs=2e-3)
+        assert found.predict(tried).tolist() == expected.argmax(axis=1).tolist()
 
 
 def test_every_class_has_its_share_in_the_validation_texts():
@@ -202,6 +224,24 @@ def test_a_mixture_is_the_weighted_mean_and_survives_its_folder(run, reviews, tm
     network = probabilities(found.model, [found.encode(text) for text in texts])
     expected = (1 - share) * network + share * found.baseline.probabilities(texts)
     assert found.probabilities(texts) == pytest.approx(expected, abs=1e-6)
+
+
+def test_several_models_answer_with_the_mean_of_their_probabilities(run, reviews, noise, tmp_path):
+    short = [*TINY, "--set", "train.epochs=1", "--keep", "lstm"]
+    for seed in ("1", "2"):
+        assert run("nlp", "train", reviews, "--output", tmp_path / seed, *short, "--set", f"train.seed={seed}")[0] == 0
+    texts = read_table(reviews, "text", "label").texts
+    first, second = (load_classifier(tmp_path / seed).probabilities(texts) for seed in ("1", "2"))
+    expected = (first + second) / 2
+    assert np.abs(first - second).max() > 0.01
+    assert load_ensemble([tmp_path / "1", tmp_path / "2"]).probabilities(texts) == pytest.approx(expected, abs=1e-6)
+    both = ["--model", tmp_path / "1", "--model", tmp_path / "2"]
+    shown = [json.loads(line) for line in run("nlp", "predict", reviews, *both, "--json")[1].splitlines()]
+    assert [row["probability"] for row in shown] == pytest.approx(expected.max(axis=1), abs=1e-4)
+    assert "the mean of 2 models" in run("nlp", "evaluate", reviews, *both)[1]
+    assert run("nlp", "train", noise, "--output", tmp_path / "other", *short)[0] == 0
+    code, _, errors = run("nlp", "predict", reviews, "--model", tmp_path / "1", "--model", tmp_path / "other")
+    assert (code, "must have the same classes" in errors) == (2, True)
 
 
 def test_contributions_of_words_sum_to_the_score():
