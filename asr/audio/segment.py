@@ -1,8 +1,9 @@
 """Cutting long audio at pauses, as it streams by.
 
 A cut in a pause ends a passage. Where speech goes on for a whole segment without one, the cut falls on its quietest
-place, and both segments get the audio around it as context: what a network makes of the middle parts, joined, is as if
-nothing had been cut, and one search goes on over the seam. So no word is lost, doubled or cut in two.
+place, and one search goes on over the seam. Both segments of any cut get the audio around it as context: what a network
+makes of the middle parts, joined, is as if nothing had been cut. So no word is lost, doubled or cut in two, and short
+segments do not suffer from being short.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ PAUSE_SECONDS = 0.25  # the longest pause of at least that long ends a segment t
 MIN_SEAM_SECONDS = 6.0  # a segment that does not end in a pause is at least this long
 SEAM_SECONDS = 0.1  # loudness is averaged over this length to find the quietest place
 LATE_BONUS_DB = 6.0  # how much louder the end of the window may be than its beginning and still be cut
-CONTEXT_SECONDS = 1.5  # of audio on either side of a seam
-GRID_SECONDS = 0.12  # seams lie on multiples of it: a whole number of the output frames of networks of 10 to 60 ms
+# Of audio on either side of a cut. Short segments get more, up to the most, so that they and it are `READ_SECONDS`.
+LEAST_CONTEXT_SECONDS, MOST_CONTEXT_SECONDS = 1.44, 3.0
+READ_SECONDS = 10.0
+# Seams lie on multiples of it, and contexts are: a whole number of the output frames of networks of 10 to 60 ms.
+GRID_SECONDS = 0.12
 
 
 def _nothing() -> Samples:
@@ -34,8 +38,8 @@ def _nothing() -> Samples:
 class Segment:
     """A stretch of samples and where it begins, in samples of the whole recording.
 
-    before, after: samples around it that are context, where a cut did not fall into a pause. ends: whether a pause
-    follows; if not, its words and those of the next segment are one passage. silent: whether nothing is said in it.
+    before, after: samples around it that are context. ends: whether a pause follows; if not, its words and those of the
+    next segment are one passage. silent: whether nothing is said in it.
     """
 
     start: int
@@ -59,6 +63,11 @@ class Segment:
         return np.concatenate([self.before, self.samples, self.after])
 
 
+def most_context(sample_rate: int) -> int:
+    """How many samples of context a segment gets on either side at the most."""
+    return round(MOST_CONTEXT_SECONDS / GRID_SECONDS) * round(GRID_SECONDS * sample_rate)
+
+
 class PauseCutter:
     """Cuts a recording that arrives in blocks into segments of about `max_seconds` at most, at every pause.
 
@@ -72,32 +81,34 @@ class PauseCutter:
         start: int = 0,
         continued: bool = False,
         pauses: PauseFinder | None = None,
+        before: Samples | None = None,
     ) -> None:
         """start: where the samples begin in the recording. continued: with the segment before, another cutter's.
 
-        pauses: finds them, by loudness if None.
+        pauses: finds them, by loudness if None. before: the samples before the start, as far as they are known; of more
+        than `most_context` the last ones count.
         """
         self._pauses, self._hop = pauses or LoudnessPauses(sample_rate), int(HOP_SECONDS * sample_rate)
         self._levels = self._pauses.push(_nothing())  # of what is not yet in a segment, as far as they are known
         self._rate, self._longest = sample_rate, int(max_seconds * sample_rate)
         self._shortest_seam = min(MIN_SEAM_SECONDS, max_seconds / 2)
         self._grid = round(GRID_SECONDS * sample_rate)
-        self._context = round(CONTEXT_SECONDS * sample_rate) // self._grid * self._grid
+        self._most_context = most_context(sample_rate)
         self._blocks: list[Samples] = []  # not yet in a segment
         self._held = 0  # samples in them
         self._start = start  # where they begin in the recording
         self._continued = continued  # whether anything was cut
-        self._before = _nothing()  # context of the next segment
+        self._before = _nothing() if before is None else before[-self._most_context :]  # the next segment
 
     def push(self, samples: Samples) -> list[Segment]:
         """The segments that the recording's next samples (time,) complete."""
         self._blocks.append(samples)
         self._held += len(samples)
         self._levels = np.concatenate([self._levels, self._pauses.push(samples)])
-        if self._held <= self._longest + self._context:
+        if self._held <= self._longest + self._most_context:
             return []
         held, segments = np.concatenate(self._blocks), []
-        while len(held) > self._longest + self._context:
+        while len(held) > self._longest + self._most_context:
             window = held[: self._longest]
             cut = self._pause(window)
             ends = cut > 0
@@ -122,13 +133,19 @@ class PauseCutter:
         return segments
 
     def _cut(self, held: Samples, cut: int, ends: bool) -> Segment:
-        after = _nothing() if ends else held[cut : cut + self._context]
+        context = self._context(cut)
+        before = self._before[len(self._before) - min(context, len(self._before) // self._grid * self._grid) :]
         levels, self._levels = np.split(self._levels, [round(cut / self._hop)])
         silent = self._pauses.silent(levels)
-        segment = Segment(self._start, held[:cut], self._rate, self._before, after, ends, silent)
-        self._before = _nothing() if ends else np.concatenate([self._before, held[:cut]])[-self._context :]
+        segment = Segment(self._start, held[:cut], self._rate, before, held[cut : cut + context], ends, silent)
+        self._before = np.concatenate([self._before, held[:cut]])[-self._most_context :]
         self._start, self._continued = self._start + cut, True
         return segment
+
+    def _context(self, samples: int) -> int:
+        """How many samples of context a segment of so many samples gets on either side; on the grid."""
+        seconds = (READ_SECONDS - samples / self._rate) / 2
+        return round(min(max(LEAST_CONTEXT_SECONDS, seconds), MOST_CONTEXT_SECONDS) / GRID_SECONDS) * self._grid
 
     def _pause(self, window: Samples) -> int:
         """The sample in the middle of the first long pause, else of the longest one; 0 if there is none."""
@@ -160,13 +177,14 @@ def cut_at_pauses(
     max_seconds: float = MAX_SEGMENT_SECONDS,
     start: int = 0,
     pauses: PauseFinder | None = None,
+    before: Samples | None = None,
 ) -> Iterator[Segment]:
     """The segments of a recording that a `PauseCutter` makes of its blocks of samples (time,), in order.
 
-    start: where the first block begins in the recording, at a pause where what is before was cut already. Memory is
-    bounded by a segment and a block.
+    start: where the first block begins in the recording, at a pause where what is before was cut already. before: the
+    samples before it. Memory is bounded by a segment and a block.
     """
-    cutter = PauseCutter(sample_rate, max_seconds, start, continued=start > 0, pauses=pauses)
+    cutter = PauseCutter(sample_rate, max_seconds, start, continued=start > 0, pauses=pauses, before=before)
     for block in blocks:
         yield from cutter.push(block)
     yield from cutter.finish()

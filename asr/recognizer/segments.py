@@ -6,14 +6,15 @@ Files and streams both go this way: segments to log-probabilities (`log_probs_of
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.audio.pauses import PauseFinder
-from asr.audio.segment import Segment, cut_at_pauses
+from asr.audio.read import Samples
+from asr.audio.segment import Segment, cut_at_pauses, most_context
 from asr.audio.source import OpenAudio
 from asr.backends.base import Backend
 from asr.callbacks import Progress
@@ -81,8 +82,8 @@ class SegmentLogProbs:
         rate = self._backend.sample_rate
         if self._progress is not None:
             self._progress(self.seconds, max(self.seconds, self._audio.duration))
-        blocks = _after(self._audio.blocks, self._start)
-        segments = cut_at_pauses(blocks, rate, start=self._start, pauses=self._pauses)
+        before, blocks = _split(self._audio.blocks, self._start, most_context(rate))
+        segments = cut_at_pauses(blocks, rate, start=self._start, pauses=self._pauses, before=before)
         while batch := list(islice(segments, READ_SEGMENTS)):
             arrays = iter(log_probs_of(self._backend, [segment for segment in batch if not segment.silent]))
             nothing = np.zeros((0, 0), np.float32)
@@ -94,13 +95,16 @@ class SegmentLogProbs:
                 self._progress(self.seconds, max(self.seconds, self._audio.duration))
 
 
-def _after(blocks: Iterator[NDArray[np.float32]], samples: int) -> Iterator[NDArray[np.float32]]:
-    """Blocks without so many samples at their beginning."""
-    for block in blocks:
-        skipped = min(samples, len(block))
-        samples -= skipped
+def _split(blocks: Iterator[Samples], start: int, context: int) -> tuple[Samples, Iterator[Samples]]:
+    """The last `context` samples before sample `start` of blocks, and the blocks from there on."""
+    before, passed = np.zeros(0, np.float32), 0
+    while passed < start and (block := next(blocks, None)) is not None:
+        skipped = min(start - passed, len(block))
+        before = np.concatenate([before, block[:skipped]])[-context:]
+        passed += skipped
         if skipped < len(block):
-            yield block[skipped:]
+            blocks = chain([block[skipped:]], blocks)
+    return before, blocks
 
 
 class Passages:

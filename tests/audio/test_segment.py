@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.audio.pauses import LoudnessPauses, Pause, find_pauses
-from asr.audio.segment import PauseCutter, cut_at_pauses
+from asr.audio.segment import PauseCutter, Segment, cut_at_pauses
 from tests.conftest import speech_like
 
 RATE = 16000
@@ -41,7 +41,7 @@ def test_long_audio_is_cut_in_every_pause_and_nothing_is_lost():
     assert [segment.start / RATE for segment in segments] == pytest.approx(
         [0.0, *(6 * n + 5.5 for n in range(7))], abs=0.1
     )
-    assert all(segment.ends and segment.with_context is segment.samples for segment in segments)
+    assert all(segment.ends for segment in segments)
 
 
 @pytest.mark.parametrize("noise_db", [None, 15.0])
@@ -63,7 +63,26 @@ def test_steady_sound_and_silence_have_no_pauses():
     assert pauses_of(np.zeros(10, np.float32), 0.1) == []
 
 
-def test_without_a_pause_segments_overlap_by_their_contexts():
+def test_segments_overlap_by_their_contexts_and_short_ones_have_more():
+    pauses = [part for seed in range(3) for part in (voiced(3.0 + 2 * seed, seed), np.zeros(RATE, np.float32))]
+    samples = np.concatenate([*pauses, voiced(30.0, 3)])
+    segments = list(cut_at_pauses(np.array_split(samples, 9)))
+    assert [segment.ends for segment in segments[:4]] == [True, True, True, False]
+    for segment in segments:
+        assert np.array_equal(segment.with_context, around(samples, segment))
+        seconds = min(max(1.44, (10 - len(segment.samples) / RATE) / 2), 3.0)
+        before, after = min(seconds, segment.start / RATE), min(seconds, (len(samples) - segment.stop) / RATE)
+        assert len(segment.before) / RATE == pytest.approx(before, abs=0.12)
+        assert len(segment.after) / RATE == pytest.approx(after, abs=0.061)
+        assert len(segment.before) % (0.12 * RATE) == 0
+
+
+def around(samples: np.ndarray, segment: Segment) -> np.ndarray:
+    """Of a recording, what a segment and its context are."""
+    return samples[segment.start - len(segment.before) : segment.stop + len(segment.after)]
+
+
+def test_without_a_pause_segments_are_long_and_seams_lie_on_a_grid():
     samples = voiced(50.0)
     segments = list(cut_at_pauses(np.array_split(samples, 9)))
     assert np.array_equal(np.concatenate([segment.samples for segment in segments]), samples)
@@ -71,10 +90,7 @@ def test_without_a_pause_segments_overlap_by_their_contexts():
     assert all(6 * RATE <= len(segment.samples) <= 15 * RATE for segment in segments[:-1])
     for segment in segments:
         assert segment.start % (0.12 * RATE) == 0
-        first, last = segment.start - len(segment.before), segment.stop + len(segment.after)
-        assert np.array_equal(segment.with_context, samples[first:last])
-        assert len(segment.before) == (0 if segment.start == 0 else 1.44 * RATE)
-        assert len(segment.after) == (0 if segment.ends else 1.44 * RATE)
+        assert np.array_equal(segment.with_context, around(samples, segment))
 
 
 def test_silence_and_nothing_are_silent_and_speech_is_not():
@@ -109,6 +125,6 @@ def test_a_recording_goes_on_from_a_pause_as_if_it_had_never_stopped():
     samples = np.concatenate([voiced(7.0, 1), np.zeros(RATE, np.float32), voiced(40.0, 2)])
     whole = list(cut_at_pauses([samples]))
     at = whole[1].start
-    rest = list(cut_at_pauses([samples[at:]], start=at))
+    rest = list(cut_at_pauses([samples[at:]], start=at, before=samples[:at]))
     assert [segment.start for segment in rest] == [segment.start for segment in whole[1:]]
     assert all(np.array_equal(a.with_context, b.with_context) for a, b in zip(rest, whole[1:], strict=True))

@@ -58,7 +58,6 @@ MODEL_MB = sum(path.stat().st_size for path in (ROOT / "asr/models/english").rgl
 LIVE, SERVER, STYLE = StreamSettings(), ServerSettings(), DEFAULT_STYLE
 CLEAN_PART = ROOT / f"recipes/mini_librispeech/hyp/{SHIPPED}.dev-clean-part.trn"
 AUDIO, FACTOR = 3.6e9, 0.05  # docs/bulk.md: a million hours in seconds, and a core's computing for each
-SEAM = segment.CONTEXT_SECONDS // segment.GRID_SECONDS * segment.GRID_SECONDS  # a whole number of output frames
 
 FROM_CODE: dict[str, dict[str, list[float]]] = {
     "README.md": {"a small English model is inside": [MODEL_MB]},
@@ -152,7 +151,8 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
         "| set | piece, left, right (s)": [90],
         "Recordings longer than": [segment.MAX_SEGMENT_SECONDS, segment.LONG_PAUSE_SECONDS],
         "at least 0.25 s. A pause": [segment.PAUSE_SECONDS, pauses.BELOW_SPEECH_DB],
-        "of context on either side": [SEAM],
+        "cut in two. Streams cut": [segment.LEAST_CONTEXT_SECONDS, segment.MOST_CONTEXT_SECONDS],
+        "either side of every segment": [segment.READ_SECONDS],
         "1, in JSON": [1],  # the first channel
         "of audio at least, flushed": [STATISTICS_SECONDS],
     },

@@ -25,15 +25,20 @@ RATE, FRAME = 16000, 480
 
 
 class LocalBackend:
-    """Stands in for a network: a frame every 30 ms, the mean of its samples and nothing else."""
+    """Stands in for a network: a frame every 30 ms, the mean of its samples and of those of `reach` frames around."""
 
     seconds_per_frame, sample_rate = FRAME / RATE, RATE
 
+    def __init__(self, reach: int = 0):
+        self.reach = reach
+
     def log_probs(self, pieces):
-        return [
-            np.pad(piece, (0, -len(piece) % FRAME)).reshape(-1, FRAME).mean(axis=1, keepdims=True).astype(np.float32)
-            for piece in pieces
-        ]
+        return [self._means(np.pad(piece, (0, -len(piece) % FRAME)).reshape(-1, FRAME)) for piece in pieces]
+
+    def _means(self, frames):
+        means = np.pad(frames.mean(axis=1, dtype=np.float64), self.reach)
+        kernel = np.full(2 * self.reach + 1, 1 / (2 * self.reach + 1))
+        return np.convolve(means, kernel, "valid")[:, None].astype(np.float32)
 
 
 class Listing:
@@ -68,6 +73,22 @@ def test_over_seams_no_frame_is_lost_or_doubled():
     backend = LocalBackend()
     joined = np.concatenate(log_probs_of(backend, segments))
     assert np.array_equal(joined, backend.log_probs([samples])[0])
+
+
+def test_over_pauses_the_network_hears_what_is_around():
+    """Of a network that hears 1.4 s to either side, segments of any length give what the whole recording gives."""
+    lengths = (2.3, 6.1, 9.4, 12.2, 3.0, 20.0)
+    samples = np.concatenate([p for n, s in enumerate(lengths) for p in (voiced(s, n), np.zeros(9600, np.float32))])
+    backend, segments = LocalBackend(reach=46), list(cut_at_pauses([samples]))
+    assert [segment.ends for segment in segments].count(True) == len(lengths)
+    for segment, frames in zip(segments, log_probs_of(backend, segments), strict=True):
+        first = segment.start // FRAME
+        whole = backend.log_probs([samples[segment.start % FRAME :]])[0][first:]
+        assert abs(len(frames) - len(segment.samples) / FRAME) <= 1
+        inside = min(len(frames), len(whole)) - 1  # the last may reach beyond the context
+        assert np.allclose(frames[:inside], whole[:inside], atol=1e-6)
+    alone, heard = backend.log_probs([segments[1].samples])[0], log_probs_of(backend, segments)[1]
+    assert not np.allclose(alone[:20], heard[:20], atol=1e-6)
 
 
 def test_segments_without_a_pause_between_are_one_search_and_a_pause_ends_it():
@@ -111,7 +132,7 @@ def long_file(tmp_path):
 
 @pytest.fixture
 def recognizer(tmp_path, tiny_model):
-    backend = LocalBackend()
+    backend = LocalBackend(reach=46)
     backend.package = Recognizer.load(tiny_model, device="cpu").backend.package
     made = Recognizer(backend, Listing())
     made.decoder.config = "settings"

@@ -1,9 +1,9 @@
 """Word errors of utterances apart and joined to one recording, cut by loudness and by the detector of speech.
 
-    python tools/bench/joined.py MANIFEST [--utterances 60] [--gaps 0,0.2,0.6] [--noise 15] [--vad vad]
+    python tools/bench/joined.py MANIFEST [--utterances 60] [--first 0] [--gaps 0,0.2,0.6] [--noise 15] [--vad vad]
 
-Every n-th utterance of the manifest, each with its level as it is, is joined with gaps of silence of so many seconds;
-the last row has pink noise at so many dB below the whole, with the second gap. n-gram model alone.
+Every n-th utterance of the manifest, from `--first` on, each with its level as it is, is joined with gaps of silence of
+so many seconds; the last row has pink noise at so many dB below the whole, with the second gap. n-gram model alone.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest")
     parser.add_argument("--utterances", type=int, default=60)
+    parser.add_argument("--first", type=int, default=0, help="another one, other utterances")
     parser.add_argument("--gaps", default="0,0.2,0.6")
     parser.add_argument("--noise", type=float, default=15.0)
     parser.add_argument("--model", default="english")
     parser.add_argument("--vad", default="vad")
     options = parser.parse_args()
     utterances = [each for each in read_manifest(options.manifest).utterances if each.text]
-    utterances = utterances[:: max(1, len(utterances) // options.utterances)]
+    utterances = utterances[options.first :: max(1, len(utterances) // options.utterances)]
     pieces = [read_audio(u.audio_filepath, u.offset, u.duration or None, RATE) for u in utterances]
     words = [str(utterance.text).split() for utterance in utterances]
     loudness = Recognizer.load(options.model, neural_lm="none", raw=True, vad=False, threads=1)
