@@ -85,7 +85,8 @@ SOURCES: dict[str, dict[str, list[float | tuple[str, str]]]] = {
             words("english/lstm/words.txt"),
         ],
         "Trained on": [
-            *((LM, "of public-domain prose to train on"), (LM, "went through 15.8 M words"), (LM, "0.35 and 0.65 (ships)")),
+            *((LM, "of public-domain prose to train on"), (LM, "went through 15.8 M words")),
+            (LM, "0.35 and 0.65 (ships)"),
             2.0,  # of a licence's name
         ],
         "Measured": [(LM, "0.35 and 0.65 (ships)"), (LM, "| LSTM of prose, shipped before")],
