@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from asr.cli import console
+from asr.errors import ConfigError
 
 Command = Callable[..., Any]
 
@@ -95,3 +96,16 @@ _TRAINING = (
         help="CPU threads, 0 for all cores.  [default: those of the configuration, all cores]",
     ),
 )  # fmt: skip
+
+
+def weights_of(text: str | None, count: int) -> list[float]:
+    """The weights of `count` models from the text of --weights; equal ones without a text."""
+    if text is None:
+        return [1 / count] * count
+    try:
+        values = [float(field) for field in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"--weights '{text}' must be numbers separated by commas.") from None
+    if len(values) != count or any(value < 0 for value in values) or not 0.999 < sum(values) < 1.001:
+        raise ConfigError(f"--weights '{text}' must be {count} numbers of 0 or more that sum to 1, one for each model.")
+    return [value / sum(values) for value in values]

@@ -35,9 +35,10 @@ class RunningMean:
         return RunningMean({name: value.to(device) for name, value in self.tensors.items()}, self.steps)
 
 
-def average_tensors(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of several state dictionaries with the same keys and shapes."""
+def average_tensors(states: Sequence[dict[str, Tensor]], weights: Sequence[float] = ()) -> dict[str, Tensor]:
+    """The mean of several state dictionaries with the same keys and shapes; weights: of each, that sum to 1."""
+    shares = torch.tensor(list(weights) or [1 / len(states)] * len(states), dtype=torch.float64)
     return {
-        name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)
+        name: torch.tensordot(shares, torch.stack([state[name].double() for state in states]), 1).to(value.dtype)
         for name, value in states[0].items()
     }

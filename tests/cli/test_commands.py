@@ -297,7 +297,13 @@ def test_from_corpus_to_scored_text_by_commands_alone(run, tmp_path):
     assert "wer 0.00%" in err
     assert "expected_errors" in (tmp_path / "mwer" / "training" / "log.jsonl").read_text()
     assert run("checkpoint", "show", tmp_path / "ship")[0] == 0
-    assert run("checkpoint", "average", tmp_path / "ship", tmp_path / "ship", "--output", tmp_path / "avg")[0] == 0
+    average = ("checkpoint", "average", tmp_path / "model", tmp_path / "mwer", "--output", tmp_path / "avg")
+    assert run(*average, "--weights", "0.3,0.7")[0] == 0
+    first, second, mean = (load_file(tmp_path / name / "model.safetensors") for name in ("model", "mwer", "avg"))
+    assert any((first[name] != second[name]).any() for name in first)
+    for name, value in mean.items():
+        np.testing.assert_allclose(value, 0.3 * first[name] + 0.7 * second[name], rtol=1e-5, atol=1e-7)
+    assert run(*average, "--weights", "0.3,0.6")[0] == 2
 
 
 def test_a_subword_model_is_trained_and_decoded_to_words_with_times(run, tmp_path):

@@ -191,8 +191,13 @@ def _before(example: str, folder: Path, run) -> None:
             (folder / f"{name}.arpa").write_bytes(gzip.decompress((folder / "lm.arpa.gz").read_bytes()))
             (folder / f"{name}.txt").write_text(SAID + "\n")
     for name in ("lstm", "exp/lstm"):
-        if re.match(r"asr lm (sample|pack|interpolate lm)", example) and not (folder / name).exists():
+        if (
+            re.match(r"asr (lm (sample|pack|interpolate lm)|checkpoint average lstm)", example)
+            and not (folder / name).exists()
+        ):
             shutil.copytree(folder / "lm", folder / name)
+    if example.startswith("asr checkpoint average lstm"):
+        shutil.copytree(folder / "lstm", folder / "lstm-small", dirs_exist_ok=True)
     if example.startswith("asr checkpoint"):
         shutil.rmtree(folder / "model", ignore_errors=True)
         if "export" in example:

@@ -72,17 +72,23 @@ SOURCES: dict[str, dict[str, list[float | tuple[str, str]]]] = {
             *((WILD, "867 utterances of 240 speakers"), (WILD, "1.88 h of MInDS-14"), (WILD, ": 20.8 h.")),
         ],
         "Lexicon": [words("english/lexicon.txt.gz"), (SPEED, "Letter-to-sound, 1,500 words")],
-        "Language models": [(LM, "and the 20.4 million words"), words("english/lstm/words.txt")],
+        "Language models": [
+            *((LM, "and the 20.4 million words"), words("english/lstm/words.txt"), (LM, "(ships, packed by")),
+            *((LM, "5.57 M words of film reviews"), (LM, "went through 15.8 M words")),
+        ],
         "Command": [0, 8],  # stages
-        "Measured": [(WILD, "35 clips of dogs"), (WILD, "36 of the sea; 5 words")],
+        "Measured": [(WILD, "40 clips of dogs"), (WILD, "confidence 0.37. With")],
     },
     "english/lstm": {
         "What": [
             *(*of_network("english/lstm"), configuration("english/lstm")["input_words"]),
             words("english/lstm/words.txt"),
         ],
-        "Trained on": [(LM, "of public-domain prose to train on")],
-        "Measured": [(LM, "(ships) |")],
+        "Trained on": [
+            *((LM, "of public-domain prose to train on"), (LM, "went through 15.8 M words"), (LM, "0.35 and 0.65 (ships)")),
+            2.0,  # of a licence's name
+        ],
+        "Measured": [(LM, "0.35 and 0.65 (ships)"), (LM, "| LSTM of prose, shipped before")],
     },
     "english/marks": {
         "What": of_network("english/marks"),

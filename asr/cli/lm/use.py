@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from asr.atomic_file import write_atomically
 from asr.cli.case_option import CASE
 from asr.cli.console import Progress, note, report
-from asr.cli.shared_options import json_option, quiet_option
+from asr.cli.shared_options import json_option, quiet_option, weights_of
 from asr.data.manifest import sentences
 from asr.errors import ConfigError
 from asr.score.perplexity import TextScore, render, score_text
@@ -66,7 +66,7 @@ def score(
         raise ConfigError("a cache needs running text: add --running.")
     else:
         paths = [model, *map(Path, others)]
-        shares = _weights(weights, len(paths))
+        shares = np.array(weights_of(weights, len(paths)))
         words, known, log_probs = _log_probs(paths, text, case)
         mixed, cached = mixture_log_probs(log_probs, shares), {}
     if per_word:
@@ -133,7 +133,7 @@ def interpolate(
         figures = _score(words, known, mixture_log_probs(log_probs, shares))
         result = asdict(figures) | {"alone": [_score(words, known, row).perplexity for row in log_probs]}
     else:
-        shares = _weights(weights, len(models))
+        shares = np.array(weights_of(weights, len(models)))
     result["weights"] = [round(value, 4) for value in shares.tolist()]
     if output is not None:
         spoken = [map(CASES[case], sentences(text)) for text in texts]
@@ -220,20 +220,6 @@ def pack(folder: Path, output: Path, bits: str, card: Path | None, as_json: bool
         write_atomically(output / "README.md", card.read_bytes())
     size = sum(path.stat().st_size for path in output.iterdir() if path.is_file())
     report(f"{output}: {size / 1e6:.2f} MB", as_json, output=output, bytes=size)
-
-
-def _weights(text: str | None, count: int) -> Floats:
-    """The weights of `count` models from the text of --weights; equal ones without a text."""
-    if text is None:
-        return np.full(count, 1 / count)
-    try:
-        values = np.array([float(field) for field in text.split(",")])
-    except ValueError:
-        raise ConfigError(f"--weights '{text}' must be numbers separated by commas.") from None
-    if len(values) != count or (values < 0).any() or not 0.999 < values.sum() < 1.001:
-        raise ConfigError(f"--weights '{text}' must be {count} numbers of 0 or more that sum to 1, one for each model.")
-    shares: Floats = values / values.sum()
-    return shares
 
 
 def _log_probs(paths: list[Path], text: Path, case: str) -> tuple[list[str], Bools, Floats]:

@@ -229,6 +229,11 @@ def test_a_model_is_trained_scored_mixed_sampled_and_packed_by_commands(run, tmp
     assert run("lm", "pack", model, "--output", tmp_path / "small")[0] == 0
     small = json.loads(run("lm", "score", tmp_path / "small", text, "--json")[1])
     assert small["perplexity"] == pytest.approx(found["perplexity"], rel=0.05)
+    mean = tmp_path / "mean"
+    assert run("checkpoint", "average", model, tmp_path / "small", "--weights", "0.25,0.75", "--output", mean)[0] == 0
+    whole, packed, both = (load_lm(folder).arrays for folder in (model, tmp_path / "small", mean))
+    for name, value in both.items():
+        np.testing.assert_allclose(value, 0.25 * whole[name] + 0.75 * packed[name], rtol=1e-5, atol=1e-7)
     drawn = run("lm", "sample", model, "--sentences", "3")[1].splitlines()
     assert len(drawn) == 3
     assert set(" ".join(drawn).split()) <= {*["the", "cat", "sat", "on", "mat", "dog", "a", "ate"]}
