@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Film reviews, positive or negative (IMDB, Maas et al. 2011): a language model of the training texts, and a BiLSTM
-# classifier that starts from it; another starts from the shipped English language model and is mixed with tf-idf.
-#   ./run.sh --data FOLDER [--work exp] [--stage 1] [--stop-stage 5]
+# classifier that starts from it.
+#   ./run.sh --data FOLDER [--work exp] [--stage 1] [--stop-stage 4]
 # FOLDER contains text/imdb/{train,test}.tsv.xz (columns label and text). A tenth of the training set is for validation. If
 # there is text/sst-2, the language model is trained on its phrases too, and ../sst2 can start from it.
 
@@ -26,14 +26,7 @@ if at 3 "train from the language model"; then
   asr nlp train "$imdb/train.tsv.xz" --config conf/fine-tuned.toml --set language_model="$work/lm" \
     --output "$work/fine-tuned" --resume
 fi
-if at 4 "train from the shipped language model"; then
-  asr nlp train "$imdb/train.tsv.xz" --config conf/shipped.toml --output "$work/shipped" --resume
-fi
-if at 5 "test"; then
-  for system in fine-tuned shipped; do
-    if [ -d "$work/$system" ]; then
-      asr nlp evaluate "$imdb/test.tsv.xz" --model "$work/$system"
-      asr nlp predict "$imdb/test.tsv.xz" --model "$work/$system" --output "$work/$system.test.txt"
-    fi
-  done
+if at 4 "test"; then
+  asr nlp evaluate "$imdb/test.tsv.xz" --model "$work/fine-tuned"
+  asr nlp predict "$imdb/test.tsv.xz" --model "$work/fine-tuned" --output "$work/fine-tuned.test.txt"
 fi
