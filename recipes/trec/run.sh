@@ -18,6 +18,7 @@ if at 2 "train from a language model" && [ -n "$language_model" ]; then
 fi
 if at 3 "train from the shipped language model"; then
   $train --config conf/shipped.toml --output "$work/shipped"
+  for seed in 2 3; do $train --config conf/shipped.toml --set train.seed=$seed --output "$work/shipped-$seed"; done
 fi
 if at 4 "test"; then
   for system in bilstm fine-tuned shipped; do
@@ -28,4 +29,11 @@ if at 4 "test"; then
       asr nlp predict "$@" --output "$work/$system.test.txt"
     fi
   done
+  if [ -d "$work/shipped-3" ]; then
+    set -- "$data/text/trec/TREC.test.all" --lines --encoding latin-1
+    for model in shipped shipped-2 shipped-3; do set -- "$@" --model "$work/$model"; done
+    echo "--- the mean of three"
+    asr nlp evaluate "$@"
+    asr nlp predict "$@" --output "$work/shipped-three.test.txt"
+  fi
 fi

@@ -83,6 +83,7 @@ BENCHMARKS = {
     "IMDB": IMDB_ROWS,
     "TREC-6": [
         (TREC, "| `shipped`"),
+        (TREC, "| `shipped-three`"),
         (TREC, "| `shipped-before`"),
         (TREC, "| `bilstm`"),
         (TREC, "| `fine-tuned`"),
