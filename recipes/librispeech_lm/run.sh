@@ -35,7 +35,7 @@ fetch() { # OWNER/NAME COMMIT FOLDER: the files of a repository at a commit
   fi
 }
 
-held_apart() { # the options that keep dev utterances out of a text, one a line; writes their manifests
+held_apart() { # the options that keep dev utterances out of a text, one a line; writes their manifests to $work
   for name in LibriSpeech/dev-full-band LibriSpeech/dev-clean-part commonvoice-part vctk-part; do
     case "$name" in *-part) where=(--where split=dev) ;; esac
     case "$name" in LibriSpeech/*) where=() ;; esac
@@ -106,7 +106,6 @@ if [ -n "$modern" ] && at 6 "modern English"; then
   asr lm text "$work/reviews" --apart "$heldout" "${apart[@]}" --output "$work/reviews.txt.gz"
   asr data import "$data/commonvoice-part" --where split=train --output "$work/spoken.jsonl"
   sed -E 's/.*"text": "([^"]*)".*/\1/' "$work/spoken.jsonl" | sort -u > "$work/spoken.txt"
-  asr data import "$data/commonvoice-part" --where split=dev --output "$work/spoken-dev.jsonl"
   prose=("$text"); if [ -n "$books" ]; then prose+=("$work/books.txt.gz"); fi
   ngrams() { # OUTPUT THRESHOLD TEXTS
     asr lm ngram "${@:3}" --order 3 --vocab "$vocab" --unseen --threshold "$2" --memory "$memory" --temporary "$work" --output "$1"
@@ -119,11 +118,11 @@ if [ -n "$modern" ] && at 6 "modern English"; then
     --output "$work/mixed.arpa.gz"
   asr lm score "$work/mixed.arpa.gz" "$heldout"
 
-  # A third of what the LSTM reads is prose, so that it does not forget it.
+  # More than half of what the LSTM reads is prose, so that it does not forget it.
   unpacked "$text" | awk 'NR % 6 == 0' > "$work/some.txt"
   if [ -n "$books" ]; then unpacked "$work/books.txt.gz" | awk 'NR % 60 == 0' >> "$work/some.txt"; fi
   repeated=("$work/spoken.txt" "$work/spoken.txt" "$work/spoken.txt" "$work/spoken.txt" "$work/spoken.txt")
-  asr lm train "$work/some.txt" "$work/reviews.txt.gz" "${repeated[@]}" --dev "$work/spoken-dev.jsonl" \
+  asr lm train "$work/some.txt" "$work/reviews.txt.gz" "${repeated[@]}" --dev "$work/commonvoice-part.jsonl" \
     --config conf/lstm-modern.toml --set init="${lstm:-$work/lstm}" --output "$work/lstm-modern" --resume
   # The mean of the weights before and after is better on both kinds of text than either.
   asr checkpoint average "${lstm:-$work/lstm}" "$work/lstm-modern" --weights 0.35,0.65 --output "$work/lstm-mean"

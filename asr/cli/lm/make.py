@@ -9,6 +9,7 @@ import click
 
 from asr.cli.case_option import CASE
 from asr.cli.console import Steps, TrainingProgress, note, report
+from asr.cli.lm.decimals_option import DECIMALS
 from asr.cli.lm.text import text
 from asr.cli.lm.use import interpolate, pack, sample, score
 from asr.cli.shared_options import json_option, quiet_option, training_options
@@ -61,11 +62,7 @@ def command() -> None:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder for temporary files, about 60 bytes for each word of TEXTS.  [default: the system's]",
 )
-@click.option(
-    "--decimals",
-    type=click.IntRange(1, 9),
-    help="Decimals of the log10 values in the file; 3 makes it small.  [default: all]",
-)
+@DECIMALS
 @CASE
 @json_option()
 @quiet_option

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from asr.atomic_file import write_atomically
 from asr.cli.case_option import CASE
 from asr.cli.console import Progress, note, report
+from asr.cli.lm.decimals_option import DECIMALS
 from asr.cli.shared_options import json_option, quiet_option, weights_of
 from asr.data.manifest import sentences
 from asr.errors import ConfigError
@@ -98,11 +99,7 @@ def score(
     type=click.Path(path_type=Path),
     help="For --threshold: the text that a model was estimated from; one for each of MODELS, in their order.",
 )
-@click.option(
-    "--decimals",
-    type=click.IntRange(1, 9),
-    help="Decimals of the log10 values in the file; 3 makes it small.  [default: all]",
-)
+@DECIMALS
 @json_option()
 @CASE
 @quiet_option
