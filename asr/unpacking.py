@@ -21,6 +21,11 @@ DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)  # what reading a dama
 GZIP, BZIP2, XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ"
 
 
+def unpacked_name(path: Path) -> Path:
+    """The path without .gz, .bz2 or .xz at its end."""
+    return path.with_suffix("") if path.suffix in (".gz", ".bz2", ".xz") else path
+
+
 def unpacked_limit(path: Path) -> int:
     """The bytes that a packed file may unpack to: `SETTING`, else a hundred times its size, and 64 MiB at least.
 

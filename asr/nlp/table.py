@@ -11,8 +11,8 @@ from typing import Any
 from asr.errors import DataError
 from asr.json_text import parse_json
 from asr.text.lines import read_lines
+from asr.unpacking import unpacked_name
 
-PACKED = (".gz", ".bz2", ".xz")
 MAX_FIELD = 1 << 27  # characters of one text
 
 
@@ -50,7 +50,7 @@ def read_table(
     Raises DataError naming the row with a missing column, or the line with another encoding.
     """
     path = Path(path)
-    kind = Path(path.stem).suffix if path.suffix in PACKED else path.suffix
+    kind = unpacked_name(path).suffix
     if lines:
         rows: Iterator[dict[str, Any]] = _label_lines(path, text_col, label_col, encoding)
     elif kind in (".jsonl", ".json"):

@@ -65,8 +65,8 @@ def _check(package: ModelPackage, new: Replacements, search: Mapping[str, float]
     if new.dtype is not None and new.dtype not in BITS:
         raise ConfigError(f"weights are stored as {', '.join(BITS)}, not as '{new.dtype}'.")
     lm = _path(new.lm, package.lm_path)
-    if lm is not None and lm.suffix not in (".arpa", ".gz", ".bz2"):
-        raise ConfigError(f"a model folder takes an ARPA file (.arpa, .arpa.gz), not {lm}.")
+    if lm is not None and lm.suffix not in (".arpa", ".gz", ".bz2", ".xz"):
+        raise ConfigError(f"a model folder takes an ARPA file (.arpa, .arpa.gz, .arpa.xz), not {lm}.")
     neural = _path(new.neural_lm, package.neural_lm_path)
     lexicon = new.lexicon if new.lexicon is not None else package.lexicon
     known = ModelPackage(**{**package.__dict__, "search": search})

@@ -1,4 +1,4 @@
-"""Files of references and hypotheses: `ID text` lines, NIST .trn, or manifests."""
+"""Files of references and hypotheses: `ID text` lines, NIST .trn, or manifests; plain or packed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from asr.errors import TextError
 from asr.json_text import parse_json
 from asr.text_file import read_text
+from asr.unpacking import DAMAGED, open_unpacked, unpacked_name
 
 _TRN = re.compile(r"^(.*?)\s*\(([^()\s]+)\)\s*$")
 _LIBRISPEECH_ID = re.compile(r"^(\d+)-\d+-\d+$")
@@ -25,17 +26,18 @@ class Texts:
 def read_texts(path: str | Path) -> Texts:
     """The texts in a file, whose suffix tells its form: .trn (`text (ID)`), .jsonl (manifest), else `ID text` lines.
 
-    Speakers come from a manifest, or from the ids if all have LibriSpeech's form (SPEAKER-CHAPTER-NUMBER). Raises
-    TextError if the file cannot be read, and, with the line number, for a line of another form or a repeated id.
+    A file packed as .gz, .bz2 or .xz has its form's suffix before that one (.trn.gz). Speakers come from a manifest, or
+    from the ids if all have LibriSpeech's form (SPEAKER-CHAPTER-NUMBER). Raises TextError if the file cannot be read,
+    and, with the line number, for a line of another form or a repeated id.
     """
     path = Path(path)
-    lines = read_text(path).splitlines()
+    form = unpacked_name(path).suffix
     texts: dict[str, str] = {}
     speakers: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_content(path).splitlines(), 1):
         if not line.strip():
             continue
-        name, text, speaker = _parse(path, number, line)
+        name, text, speaker = _parse(path, form, number, line)
         if name in texts:
             raise TextError(f"{path} line {number}: the id '{name}' is repeated; ids must be unique.")
         texts[name] = " ".join(text.split())
@@ -48,13 +50,23 @@ def read_texts(path: str | Path) -> Texts:
     return Texts(texts, speakers)
 
 
-def _parse(path: Path, number: int, line: str) -> tuple[str, str, str | None]:
-    if path.suffix == ".trn":
+def _content(path: Path) -> str:
+    if unpacked_name(path) == path:
+        return read_text(path)
+    try:
+        with open_unpacked(path) as file:
+            return file.read().decode()
+    except (UnicodeDecodeError, *DAMAGED) as error:
+        raise TextError(f"{path} cannot be read ({error}); is it damaged or cut short?") from None
+
+
+def _parse(path: Path, form: str, number: int, line: str) -> tuple[str, str, str | None]:
+    if form == ".trn":
         match = _TRN.match(line)
         if not match:
             raise TextError(f"{path} line {number} does not end in an id in brackets: {line[:60]!r}.")
         return match[2], match[1], None
-    if path.suffix == ".jsonl":
+    if form == ".jsonl":
         try:
             values = parse_json(line)
             return str(values["id"]), str(values.get("text") or ""), values.get("speaker")

@@ -33,6 +33,7 @@ from asr.recognizer.ray_files import SHARD_FILES
 from asr.recognizer.stream import StreamSettings
 from asr.recognizer.subtitle_rules import RULES
 from asr.recognizer.subtitles import DEFAULT_STYLE
+from asr.score.text_files import read_texts
 from asr.serve.live import GOING_AWAY, NORMAL, POLICY, RATE, RATES, VOSK_RATE
 from asr.serve.run import MAX_MESSAGE
 from asr.serve.settings import ServerSettings
@@ -56,7 +57,7 @@ ANY = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
 ENGLISH = json.loads((ROOT / "asr" / "models" / "english" / "config.json").read_text())["model"]
 MODEL_MB = sum(path.stat().st_size for path in (ROOT / "asr/models/english").rglob("*") if path.is_file()) / 1e6
 LIVE, SERVER, STYLE = StreamSettings(), ServerSettings(), DEFAULT_STYLE
-CLEAN_PART = ROOT / f"recipes/mini_librispeech/hyp/{SHIPPED}.dev-clean-part.trn"
+CLEAN_PART = ROOT / f"recipes/mini_librispeech/hyp/{SHIPPED}.dev-clean-part.trn.gz"
 AUDIO, FACTOR = 3.6e9, 0.05  # docs/bulk.md: a million hours in seconds, and a core's computing for each
 
 FROM_CODE: dict[str, dict[str, list[float]]] = {
@@ -78,7 +79,7 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
     },
     "benchmarks.md": {
         "shared CPU cores of": [2.1],
-        "`dev-clean-part` has": [len(CLEAN_PART.read_text().splitlines())],
+        "`dev-clean-part` has": [len(read_texts(CLEAN_PART).texts)],
     },
     "bulk.md": {  # the lines themselves: `test_the_arithmetic_of_a_million_hours`
         "workers in shards of": [SHARD_FILES],

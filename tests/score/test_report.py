@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import random
 import re
 import shutil
@@ -106,6 +109,21 @@ def test_text_files_survive_writing_and_reading(tmp_path):
         read = read_texts(tmp_path / name)
         assert read.texts == texts
         assert read.speakers == {"12-3-0001": "12", "12-3-0002": "12"}
+
+
+@pytest.mark.parametrize(("ending", "packed"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
+def test_a_packed_text_file_has_the_form_that_its_name_tells(tmp_path, ending, packed):
+    for name, content in (
+        ("t.trn", "one (a)\ntwo (b)\n"),
+        ("t.txt", "a one\nb two\n"),
+        ("t.jsonl", '{"id": "a", "text": "one"}\n'),
+    ):
+        (tmp_path / name).write_text(content)
+        (tmp_path / (name + ending)).write_bytes(packed(content.encode()))
+        assert read_texts(tmp_path / (name + ending)) == read_texts(tmp_path / name)
+    (tmp_path / f"cut.trn{ending}").write_bytes(packed(b"one (a)\n" * 1000)[:-9])
+    with pytest.raises(TextError, match=r"cut\.trn.* cannot be read"):
+        read_texts(tmp_path / f"cut.trn{ending}")
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def command() -> None:
     "--order", default=3, show_default=True, type=click.IntRange(1, 5), help="Number of words in the longest n-grams."
 )
 @click.option(
-    "--output", required=True, type=click.Path(path_type=Path), help="ARPA file to write (.arpa or .arpa.gz)."
+    "--output", required=True, type=click.Path(path_type=Path), help="ARPA file to write (.arpa, .arpa.gz or .xz)."
 )
 @click.option(
     "--vocab", type=click.Path(path_type=Path), help="Word list; other words become <unk>.  [default: all words]"

@@ -84,7 +84,9 @@ def score(
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--dev", type=click.Path(path_type=Path), help="Text to tune the weights on.")
 @click.option("--weights", help="Weights to use instead, such as 0.7,0.3.")
-@click.option("--output", type=click.Path(path_type=Path), help="Merged n-gram model to write (.arpa or .arpa.gz).")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Merged n-gram model to write (.arpa, .arpa.gz or .xz)."
+)
 @click.option(
     "--threshold",
     default=0.0,

@@ -12,6 +12,7 @@ from asr.cli.shared_options import json_option, quiet_option
 from asr.score.report import compare, render, render_alignment, render_test, score_system, to_json
 from asr.score.spellings import Spellings
 from asr.score.text_files import Texts, read_texts
+from asr.unpacking import unpacked_name
 
 
 @click.command()
@@ -40,7 +41,7 @@ def command(
 ) -> None:
     """Word and character error rates of HYPOTHESIS, with 95% intervals; with a SECOND one also a paired test.
 
-    Files are 'ID text' lines, .trn, or manifests (.jsonl, which also name speakers).
+    Files are 'ID text' lines, .trn, or manifests (.jsonl, which also name speakers); plain, .gz, .bz2 or .xz.
 
     \b
     Example: asr score dev.jsonl hyp.trn --alignments
@@ -92,7 +93,7 @@ def _read(path: Path, ignore_case: bool, equal: Spellings | None) -> Texts:
 
 def _warn_about_ids(reference: Texts, path: Path) -> None:
     """A note where a file of plain sentences may have been given, whose first words would be lost as ids."""
-    if path.suffix not in (".trn", ".jsonl") and all(name.isalpha() for name in reference.texts):
+    if unpacked_name(path).suffix not in (".trn", ".jsonl") and all(name.isalpha() for name in reference.texts):
         first = next(iter(reference.texts))
         warn(f"note: the first word of each line of {path} is its id, such as '{first}', and is not scored")
 

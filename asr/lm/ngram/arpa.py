@@ -1,15 +1,16 @@
-"""Reading ARPA files (plain, .gz, .bz2): the text form of back-off n-gram models."""
+"""Reading and writing ARPA files (plain, .gz, .xz; read also .bz2): the text form of back-off n-gram models."""
 
 from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,15 +191,15 @@ def _header(path: Path, lines: Iterator[tuple[int, str]]) -> list[int]:
 
 
 def write_arpa(path: str | Path, model: StoredModel, decimals: int | None = None) -> None:
-    """Write an ARPA file, gzipped if its name ends in .gz; atomically. Back-offs of zero are left out.
+    """Write an ARPA file, packed if its name ends in .gz or .xz; atomically. Back-offs of zero are left out.
 
-    decimals: of the log10 values; None: six significant digits. Three make a third less of a gzipped file.
+    decimals: of the log10 values; None: six significant digits. Three make a third less of a packed file, and .xz a
+    sixth less than .gz, for half a minute of packing.
     """
     number = "{:.6g}" if decimals is None else f"{{:.{decimals}f}}"
     path = Path(path)
     with replacing(path) as temporary, temporary.open("wb") as raw:
-        # No time stamp in the header: the same model gives the same bytes.
-        stream: IO[bytes] = gzip.GzipFile("", "wb", 9, raw, mtime=0) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+        stream = _packed(path, raw)
         with io.TextIOWrapper(stream, encoding="utf-8", newline="\n") as file:
             file.write("\\data\\\n")
             file.writelines(f"ngram {order}={len(grams)}\n" for order, grams in enumerate(model.grams, 1))
@@ -209,6 +210,14 @@ def write_arpa(path: str | Path, model: StoredModel, decimals: int | None = None
             file.flush()
             if stream is not raw:
                 stream.close()
+
+
+def _packed(path: Path, raw: IO[bytes]) -> IO[bytes]:
+    if path.suffix == ".gz":  # no time stamp in the header: the same model gives the same bytes
+        return cast(IO[bytes], gzip.GzipFile("", "wb", 9, raw, mtime=0))
+    if path.suffix == ".xz":
+        return lzma.LZMAFile(raw, "wb", preset=9 | lzma.PRESET_EXTREME)
+    return raw
 
 
 def _lines(model: StoredModel, order: int, shown: Callable[[float], str]) -> Iterator[str]:

@@ -127,7 +127,7 @@ def build_tables(model: ArpaModel, source: str = "") -> NgramModel:
 
 
 def load_ngram(path: str | Path) -> NgramModel:
-    """Tables of an ARPA file (plain, .gz, .bz2), from an earlier run's cache where there is one (`table_cache`).
+    """Tables of an ARPA file (plain, .gz, .bz2, .xz), from an earlier run's cache where there is one (`table_cache`).
 
     Raises TextError for a file that is missing, damaged or no ARPA.
     """

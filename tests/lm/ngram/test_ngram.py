@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import lzma
 import math
 import random
 import shutil
@@ -208,11 +209,11 @@ def test_estimates_equal_lmplz(tmp_path, order, pruned, limited):
                 assert values == pytest.approx(both[1][gram], abs=1e-4)
 
 
-@pytest.mark.parametrize("packed", [str, "gz", "bz2"])
+@pytest.mark.parametrize("packed", ["plain", "gz", "bz2", "xz"])
 def test_packed_files_and_caches_give_the_same_tables(arpa, tmp_path, packed, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     data = arpa.read_bytes()
-    pack = {"gz": gzip.compress, "bz2": bz2.compress}.get(packed, lambda content: content)
+    pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}.get(packed, lambda content: content)
     path = tmp_path / f"lm.arpa.{packed}"
     path.write_bytes(pack(data))
     fresh, cached = load_ngram(path), load_ngram(path)
@@ -258,10 +259,13 @@ def test_impossible_estimates_are_named():
     assert "too small" in notes[0]
 
 
-def test_an_n_gram_file_is_read_back_as_written(tmp_path):
+@pytest.mark.parametrize(("ending", "start"), [("", b"\\data"), (".gz", b"\x1f\x8b"), (".xz", b"\xfd7zXZ")])
+def test_an_n_gram_file_is_read_back_as_written(tmp_path, ending, start):
     model = estimate(Corpus(_sentences(300)), 3)
-    write_arpa(tmp_path / "a.arpa.gz", model)
-    again = read_arpa(tmp_path / "a.arpa.gz")
+    path = tmp_path / f"a.arpa{ending}"
+    write_arpa(path, model)
+    assert path.read_bytes().startswith(start)
+    again = read_arpa(path)
     assert again.words == model.words
     for order in range(3):
         assert np.array_equal(again.grams[order], model.grams[order])
