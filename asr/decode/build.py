@@ -30,7 +30,7 @@ NEURAL_SHARE = 0.5  # of a neural model in the mixture with the n-gram, where no
 
 TUNED_WITH_NEURAL = (  # settings that a model has tuned twice: as they are, and as neural_… for use with a neural model
     "lm_weight", "word_score", "beam_size", "threshold", "confidence_bias", "confidence_slope", "confidence_evidence",
-    "confidence_context",
+    "confidence_context", "confidence_entropy",
 )  # fmt: skip
 
 

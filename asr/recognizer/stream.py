@@ -38,6 +38,7 @@ LIVE_BEAM, LIVE_THRESHOLD = 800, 15.0  # of the first pass: as few errors as 160
 SURE = 0.5  # confidence of a word that is shown at once
 LIVE_WEIGHTS = (
     "lm_weight", "word_score", "confidence_bias", "confidence_slope", "confidence_evidence", "confidence_context",
+    "confidence_entropy",
 )  # fmt: skip
 LEADING_SECONDS = 1.0  # of silence kept before an utterance
 EMPTY_SECONDS = 3.0  # without a word, after which what is older is forgotten

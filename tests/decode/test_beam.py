@@ -149,6 +149,22 @@ def test_uncertain_words_have_less_confidence():
     assert hypothesis.words[0].confidence < hypothesis.words[1].confidence
 
 
+@pytest.mark.parametrize("pieces", [1, 5])
+def test_the_entropy_of_the_outputs_lowers_all_confidences(pieces):
+    log_probs = _log_probs(30, 4, seed=8)
+    decoder = BeamDecoder(Tokens.characters("ab"), BOUNDED)
+    session = decoder.with_settings(confidence_entropy=0.7).start()
+    for piece in np.array_split(log_probs, pieces):
+        session.feed(piece)
+    mean = -(np.exp(log_probs) * log_probs).sum(axis=1).mean()
+    plain, found = decoder.decode(log_probs)[0].words, session.finish()[0].words
+    assert [word.word for word in found] == [word.word for word in plain]
+    assert 0.5 < mean < 1.0
+    for left, right in zip(plain, found, strict=True):
+        expected = left.confidence / (left.confidence + (1 - left.confidence) * math.exp(0.7 * mean))
+        assert right.confidence == pytest.approx(expected, abs=2e-4)
+
+
 def test_nothing_to_decode_gives_empty_text():
     tokens = Tokens.characters("ab")
     model = build_tables(estimate(Corpus(TEXT), 2))

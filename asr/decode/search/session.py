@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr._native import Confidence, DecodingGraph, SearchSession, Transcription
-from asr.decode.confidence import in_context
+from asr.decode.confidence import MeanEntropy, in_context
 from asr.decode.fusion import FusedSession, Fusion, rescore
 from asr.decode.hotwords import WrittenForms
 from asr.decode.hypothesis import Hypothesis, Word, check_log_probs
@@ -35,6 +35,7 @@ class BeamSession:
         self._rescoring: tuple[Fusion, NgramModel | None, int] | None = None
         self._finished = False
         self._written = written
+        self._entropy = MeanEntropy()
         self._confidence = Confidence(
             scale=config.confidence_scale,
             bias=config.confidence_bias,
@@ -56,6 +57,8 @@ class BeamSession:
         if self._finished:
             raise RuntimeError("the utterance has ended: start a new session.")
         values = check_log_probs(log_probs, len(self._tokens), self._name)
+        if self._config.confidence_entropy:
+            self._entropy.feed(values)
         if self._fused is not None:
             self._fused.feed(values)
         else:
@@ -107,13 +110,15 @@ class BeamSession:
         ends = [word.first_token for word in rows[1:]] + [len(tokens)]
         words = []
         alone = np.array([word.confidence for word in rows])
-        confidences = in_context(alone, self._config.confidence_bias, self._config.confidence_context)
+        config = self._config
+        shift = -config.confidence_entropy * self._entropy.value
+        confidences = in_context(alone, config.confidence_bias, config.confidence_context, shift)
         for word, confidence, end in zip(rows, confidences.tolist(), ends, strict=False):
             spelling = tuple(tokens[word.first_token : end])
             known = word.word < len(self._names)
             name = self._names[word.word] if known else self._spelled(spelling)
             words.append(Word(name, word.first_frame, word.end_frame, round(confidence, 4), spelling))
-        reward = self._config.word_score * len(words)
+        reward = config.word_score * len(words)
         total = spoken.acoustic + spoken.other
         if math.isnan(total) or total == math.inf or any(math.isnan(word.confidence) for word in rows):
             raise TextError(

@@ -10,7 +10,7 @@ LARGEST_BEAM = 100_000  # takes about 60 MB of each search
 LARGEST = 100.0  # of a weight, or of nats that are added for a word
 FINITE = (
     "lm_weight", "word_score", "confidence_scale", "confidence_bias", "confidence_slope", "confidence_evidence",
-    "confidence_context", "unknown_score", "letter_score",
+    "confidence_context", "confidence_entropy", "unknown_score", "letter_score",
 )  # fmt: skip
 
 
@@ -24,13 +24,15 @@ class BeamConfig:
     threshold: float = 25.0  # hypotheses further below the best are dropped
     token_threshold: float = 12.0  # tokens further below a frame's best are not tried
     confidence_scale: float = 0.3  # of the scores, before the posterior over the beam is taken
-    # A word's confidence is s(bias + z + context * the mean z of its utterance), where z = slope * logit(posterior) -
-    # evidence * nats, and nats is how far the word's tokens lie below the best tokens of their frames, on average.
-    # `asr tune` fits the four; the context is there because in noise all words of an utterance are less sure.
+    # A word's confidence is s(bias + z + context * the mean z of its utterance - entropy * the mean entropy of the
+    # network's outputs over the utterance, in nats), where z = slope * logit(posterior) - evidence * nats, and nats is
+    # how far the word's tokens lie below the best tokens of their frames, on average. `asr tune` fits the five; context
+    # and entropy are there because in noise all words of an utterance are less sure.
     confidence_bias: float = 0.0
     confidence_slope: float = 1.0
     confidence_evidence: float = 0.0
     confidence_context: float = 0.0
+    confidence_entropy: float = 0.0
     unknown_score: float | None = None  # added for a word that the lexicon lacks; None: there are none
     letter_score: float = 0.0  # added for each token of such a word
 

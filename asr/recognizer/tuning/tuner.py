@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decode.confidence import logit
+from asr.decode.confidence import MeanEntropy, logit
 from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
 from asr.decode.hypothesis import Hypothesis
@@ -25,7 +25,9 @@ START = Weights(1.0, -0.125)
 NEURAL_SHARES = (0.3, 0.5, 0.7, 0.85)
 HYPOTHESES = 100  # of each utterance that the weights are fitted to, from each search
 NEURAL_TRIALS = 3
-CONFIDENCE = ("confidence_bias", "confidence_slope", "confidence_evidence", "confidence_context")
+CONFIDENCE = (
+    "confidence_bias", "confidence_slope", "confidence_evidence", "confidence_context", "confidence_entropy",
+)  # fmt: skip
 
 Floats = NDArray[np.float64]
 
@@ -153,13 +155,13 @@ class Tuner:
         decoder, names = decoder.with_settings(**plain), list(self.log_probs)
         posterior, right, utterance = self._outcomes(decoder, names)
         evidence, _, _ = self._outcomes(decoder.with_settings(confidence_slope=0.0, confidence_evidence=1.0), names)
-        features, half = np.stack([logit(posterior), logit(evidence)], axis=1), utterance % 2
+        entropy = np.array([MeanEntropy().feed(self.log_probs[name]).value for name in names])[utterance]
+        words, half = _Words(np.stack([logit(posterior), logit(evidence)], axis=1), entropy, utterance), utterance % 2
         judged = np.zeros(len(right))
         for part in (0, 1):
-            chosen = half != part
-            weights = _confidence_weights(features[chosen], utterance[chosen], right[chosen])
-            judged[half == part] = _confidences(weights, features[half == part], utterance[half == part])
-        settings = dict(zip(CONFIDENCE, np.round(_confidence_weights(features, utterance, right), 4), strict=True))
+            weights = _confidence_weights(words.only(half != part), right[half != part])
+            judged[half == part] = _confidences(weights, words.only(half == part))
+        settings = dict(zip(CONFIDENCE, np.round(_confidence_weights(words, right), 4), strict=True))
         return Calibration(
             {name: float(value) for name, value in settings.items()},
             expected_calibration_error(posterior, right),
@@ -201,23 +203,41 @@ class Tuner:
         return score_system(self.reference, Texts({name: hypothesis.text for name, hypothesis in best.items()}))
 
 
-def _confidence_weights(features: Floats, utterance: NDArray[np.int64], right: NDArray[np.bool_]) -> Floats:
-    """The settings in `CONFIDENCE` for words with features (words, 2): log-odds of posterior and of evidence.
+@dataclass(frozen=True)
+class _Words:
+    """Words with what their confidences are computed from: log-odds (words, 2) of posterior and of evidence, the mean
+    entropy (words,) and the number (words,) of their utterances."""
 
-    First a word's own features are weighted, then their sum beside its mean over the utterance.
+    features: Floats
+    entropy: Floats
+    utterance: NDArray[np.int64]
+
+    def only(self, chosen: NDArray[np.bool_]) -> _Words:
+        return _Words(self.features[chosen], self.entropy[chosen], self.utterance[chosen])
+
+
+def _confidence_weights(words: _Words, right: NDArray[np.bool_]) -> Floats:
+    """The settings in `CONFIDENCE`.
+
+    First a word's own features are weighted, beside all that is of its utterance; then their sum beside its mean over
+    the utterance, and the entropy.
     """
-    alone = fit_logistic(features, right)
-    own = features @ np.array(alone.weights)
-    both = fit_logistic(np.stack([own, _means(own, utterance)], axis=1), right)
-    if both.weights[0] <= 0:  # the words of an utterance tell all
-        return np.array([alone.bias, *alone.weights, 0.0])
-    own_share = both.weights[0]
-    return np.array([both.bias, *(own_share * weight for weight in alone.weights), both.weights[1] / own_share])
+    entropy = -words.entropy[:, np.newaxis]
+    means = np.stack([_means(column, words.utterance) for column in words.features.T], axis=1)
+    own_weights = np.array(fit_logistic(np.hstack([words.features, means, entropy]), right).weights[:2])
+    own = words.features @ own_weights
+    both = fit_logistic(np.hstack([np.stack([own, _means(own, words.utterance)], axis=1), entropy]), right)
+    share, context, fall = both.weights
+    if share <= 0:  # the words of an utterance tell all
+        alone = fit_logistic(words.features, right)
+        return np.array([alone.bias, *alone.weights, 0.0, 0.0])
+    return np.array([both.bias, *(share * own_weights), context / share, fall])
 
 
-def _confidences(weights: Floats, features: Floats, utterance: NDArray[np.int64]) -> Floats:
-    own = features @ weights[1:3]
-    return np.asarray(1.0 / (1.0 + np.exp(-(weights[0] + own + weights[3] * _means(own, utterance)))))
+def _confidences(weights: Floats, words: _Words) -> Floats:
+    own = words.features @ weights[1:3]
+    of_utterance = weights[3] * _means(own, words.utterance) - weights[4] * words.entropy
+    return np.asarray(1.0 / (1.0 + np.exp(-(weights[0] + own + of_utterance))))
 
 
 def _means(values: Floats, utterance: NDArray[np.int64]) -> Floats:
