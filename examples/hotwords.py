@@ -4,8 +4,8 @@ import sys
 
 from asr import Recognizer
 
-# Boosts are in nats, natural logs of probabilities: 3 makes a phrase 20 times likelier. Phrases must consist of words
-# that the model's lexicon has.
+# Boosts are in nats, natural logs of probabilities: 3 makes a phrase 20 times as likely. Words that the lexicon
+# lacks are pronounced by rule. The default boost is 6, or 9 for a phrase with such a word.
 recognizer = Recognizer.load(hotwords={"beautiful morning": 3.0, "the old man": 2.0})
 print(recognizer.transcribe(sys.argv[1]).text)
 

@@ -3,7 +3,7 @@
 #
 #     examples/train_small.sh CORPUS WORK [--set key=value]...
 #
-# CORPUS is a table (.csv, .tsv, .jsonl) with the columns audio_filepath and text, or any folder that `asr data import`
+# CORPUS is a table (.csv, .tsv, .jsonl) with the columns audio_filepath, text and speaker, or any folder that `asr data import`
 # knows. The sizes here are for minutes of speech and a laptop; recipes/mini_librispeech is the real thing.
 set -eu
 corpus=$1 work=$2

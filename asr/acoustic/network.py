@@ -82,8 +82,9 @@ class AcousticModel(nn.Module):
         for block in range(known, len(names) if known else 0):
             copied = max(block - (len(names) - known), 0)
             for name, stored in names[block].items():
-                source = given[stored_name(self, f"encoder.{name.replace(f'.{block}.', f'.{copied}.', 1)}")]
-                given[stored] = torch.zeros_like(source) if encoder.writes(name) else source
+                source = given.get(stored_name(self, f"encoder.{name.replace(f'.{block}.', f'.{copied}.', 1)}"))
+                if source is not None:  # self-attention that no given block has begins with nothing everywhere
+                    given[stored] = torch.zeros_like(source) if encoder.writes(name) else source
 
 
 def stored_name(model: AcousticModel, name: str) -> str:

@@ -30,10 +30,10 @@ COMMANDS = {
     "features": ("asr.cli.data.features", "Compute filterbank or MFCC features of an audio file."),
     "data": ("asr.cli.data.corpora", "Download, import, check, describe and split corpora."),
     "vad": ("asr.cli.vad", "Find where somebody speaks in recordings; train a detector of it."),
-    "nlp": ("asr.cli.nlp", "Train and evaluate text classifiers, beside a baseline."),
+    "nlp": ("asr.cli.nlp", "Classify texts, or label their words (marks, capitals)."),
     "forecast": ("asr.cli.forecast.series", "Forecast time series and evaluate forecasts."),
     "inspect": ("asr.cli.inspect.networks", "Inspect recurrent networks: gates, attributions, gradients, memory."),
-    "checkpoint": ("asr.cli.models", "Describe, average and pack model folders."),
+    "checkpoint": ("asr.cli.models", "Describe, average, export and pack model folders."),
 }
 
 
@@ -90,7 +90,7 @@ def _print_device(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     is_eager=True,
     expose_value=False,
     callback=_print_device,
-    help="Print the device that 'auto' stands for on this machine: cpu or cuda.",
+    help="Print what 'auto' means for PyTorch on this machine: cpu or cuda.",
 )
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -79,11 +81,20 @@ def _average_acoustic_models(folders: list[Path], shares: list[float], output: P
     models = [load_checkpoint(folder) for folder in folders]
     for folder, other in zip(folders, models, strict=True):
         same_tokens = other.package.tokens.digest == models[0].package.tokens.digest
-        if not same_tokens or other.model.config != models[0].model.config:
+        if not same_tokens or _without_dropout(other.model.config) != _without_dropout(models[0].model.config):
             raise CheckpointError(f"{folder} has other tokens or sizes than {folders[0]}; they cannot be averaged.")
     models[0].model.load_state_dict(average_tensors([other.model.state_dict() for other in models], shares))
     package = models[0].package
     save_checkpoint(output, models[0].model, package.tokens, package.lexicon, package.search)
+
+
+def _without_dropout(config: Any) -> dict[str, Any]:
+    """The settings of a network that make it what it is, without those that only its training uses."""
+    return {
+        name: value
+        for name, value in asdict(config).items()
+        if not name.endswith("dropout") and name not in ("variational", "samples", "frequent")
+    }
 
 
 def _average_language_models(folders: list[Path], shares: list[float], output: Path) -> None:
@@ -93,7 +104,8 @@ def _average_language_models(folders: list[Path], shares: list[float], output: P
     first = models[0]
     for folder, other in zip(folders, models, strict=True):
         units = [model.units and (model.units.name, model.units.model) for model in (first, other)]
-        if list(other.words) != list(first.words) or other.config != first.config or units[0] != units[1]:
+        same_sizes = _without_dropout(other.config) == _without_dropout(first.config)
+        if list(other.words) != list(first.words) or not same_sizes or units[0] != units[1]:
             raise CheckpointError(f"{folder} has other words or sizes than {folders[0]}; they cannot be averaged.")
     mean = {
         name: np.tensordot(shares, [other.arrays[name] for other in models], 1).astype(np.float32)
@@ -125,7 +137,7 @@ def export(folder: Path, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--lexicon", help="Lexicon to use instead of the model's, or 'none'.")
-@click.option("--lm", help="ARPA language model to use (.arpa, .arpa.gz), or 'none'.")
+@click.option("--lm", help="ARPA language model to use (.arpa, .arpa.gz, .arpa.xz), or 'none'.")
 @click.option("--neural-lm", help="LSTM language model to use, as lstm/: a folder, 'shipped', or 'none'.")
 @click.option("--letter-to-sound", help="How words are pronounced that the lexicon lacks: a file, or 'none'.")
 @click.option(

@@ -30,7 +30,7 @@ threads_option = click.option(
 )
 search_threads_option = click.option(
     "--threads", default=0, type=click.IntRange(min=0),
-    help="CPU threads; the search takes an utterance in each.  [default: all cores, one of them for the search]",
+    help="CPU threads; the search takes an utterance in each.  [default: all for the network, one for the search]",
 )  # fmt: skip
 
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from asr.data.manifest import Manifest, Utterance
-from asr.errors import ConfigError, ManifestError
+from asr.errors import ConfigError, ManifestError, TextError
 from asr.json_text import parse_json
-from asr.score.text_files import read_texts
+from asr.score.text_files import read_content, read_texts
 
 
 class Recognised(NamedTuple):
@@ -28,14 +28,14 @@ def read_recognised(path: Path) -> dict[str, Recognised]:
     Raises TextError if the file can be read as neither.
     """
     try:
-        lines = [parse_json(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [parse_json(line) for line in read_content(path).splitlines() if line.strip()]
         decoded = [line for line in lines if "words" in line]
         if decoded:
             return {
                 str(line["id"]): Recognised(line["text"], [word["confidence"] for word in line["words"]])
                 for line in decoded
             }
-    except (OSError, ValueError, KeyError, TypeError):
+    except (TextError, ValueError, KeyError, TypeError):
         pass  # another form, or an error that the reader of texts names
     return {name: Recognised(text, []) for name, text in read_texts(path).texts.items()}
 

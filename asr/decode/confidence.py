@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from asr.decode.hypothesis import UNSURE
 
 SMALLEST = -50.0  # log-probability that an entropy is computed with: nothing of a smaller one is seen in it
+FARTHEST = 500.0  # log-odds from 0, beyond which they are as good as infinite
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +27,8 @@ def in_context(confidences: Floats, bias: float, context: float, shift: float = 
     if not (context or shift) or not len(confidences):
         return confidences
     log_odds = logit(confidences)
-    return np.asarray(1.0 / (1.0 + np.exp(-(log_odds + context * (log_odds.mean() - bias) + shift))))
+    moved = log_odds + context * (log_odds.mean() - bias) + shift
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(moved, -FARTHEST, FARTHEST))))
 
 
 class MeanEntropy:

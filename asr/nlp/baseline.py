@@ -15,6 +15,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from asr.errors import DataError
+
 MOST_FEATURES = 150_000
 LONGEST_TERM = 3  # words
 SETTINGS = ((LONGEST_TERM, True), (2, True), (2, False))  # words of the longest term, and whether relevance scales
@@ -47,13 +49,16 @@ class Baseline:
         """A model fitted to texts and their class numbers; each of the `classes` must occur.
 
         held: other texts and their class numbers, which choose one of `SETTINGS` by the log loss. Without them the
-        first is taken.
+        first is taken. Raises DataError if no text has a word.
         """
         from sklearn.feature_extraction.text import CountVectorizer
 
-        vectorizer = CountVectorizer(**_options(), min_df=LEAST_TEXTS if len(texts) >= MANY_TEXTS else 1)
-        counts = vectorizer.fit_transform(texts)
-        terms = vectorizer.get_feature_names_out()
+        least = LEAST_TEXTS if len(texts) >= MANY_TEXTS else 1
+        counts, terms = _counted(CountVectorizer(**_options(), min_df=least), texts)
+        if not _usable(terms, 1).any():  # no word stands in more than two texts
+            counts, terms = _counted(CountVectorizer(**_options()), texts)
+        if not _usable(terms, 1).any():
+            raise DataError("no text has a word: there is nothing to tell the classes apart by.")
         if held is None or not held[0]:
             return cls._with(SETTINGS[0], counts, terms, labels, classes)
         models = [cls._with(setting, counts, terms, labels, classes) for setting in SETTINGS]
@@ -69,8 +74,7 @@ class Baseline:
 
         longest, scaled = setting
         relevance = _relevance(counts, labels, classes) if scaled else np.ones(len(terms))
-        usable = np.array([term != START and term.count(" ") < longest for term in terms])
-        chosen = _most(np.where(usable, relevance, -1.0) * np.asarray(counts.sum(axis=0)).ravel())
+        chosen = _most(np.where(_usable(terms, longest), relevance, -1.0) * np.asarray(counts.sum(axis=0)).ravel())
         transformer = TfidfTransformer(sublinear_tf=True)
         features = transformer.fit_transform(counts[:, chosen]) @ scipy.sparse.diags(relevance[chosen])
         model = LogisticRegression(C=STRENGTH, max_iter=400).fit(features, labels)
@@ -144,6 +148,16 @@ def _options() -> dict[str, Any]:
 
 def _marked(text: str) -> str:
     return f"{START} {text.lower()}"
+
+
+def _counted(vectorizer: Any, texts: Sequence[str]) -> tuple[Any, NDArray[Any]]:
+    """How often each term is in each text, a sparse matrix (texts, terms), and the terms."""
+    return vectorizer.fit_transform(texts), vectorizer.get_feature_names_out()
+
+
+def _usable(terms: NDArray[Any], longest: int) -> NDArray[np.bool_]:
+    """Which terms have at most that many words, and at least one."""
+    return np.array([term != START and term.count(" ") < longest for term in terms], bool)
 
 
 def _relevance(counts: Any, labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from asr.score.edit_distance import DELETE, EQUAL, align
 
 BINS = 10
+LEAST_DEVIATION = 1e-4  # of a feature that is told apart from a constant
 
 
 def words_right(references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]]) -> list[bool]:
@@ -45,9 +46,10 @@ class Logistic:
 
 
 def fit_logistic(features: NDArray[np.float64], right: NDArray[np.bool_]) -> Logistic:
-    """Logistic regression of correctness on features (rows, values), by scikit-learn, with little regularisation.
+    """Logistic regression of correctness on features (rows, values), by scikit-learn.
 
-    If all words are correct, or none, the weights are 0 and the bias gives their share with half a word added to each
+    A normal prior of deviation 1 holds the weights of standardised features, so that few rows give no extreme ones. If
+    all words are correct, or none, the weights are 0 and the bias gives their share with half a word added to each
     class.
     """
     if right.all() or not right.any():
@@ -55,5 +57,7 @@ def fit_logistic(features: NDArray[np.float64], right: NDArray[np.bool_]) -> Log
         return Logistic(float(np.log(share / (1 - share))), (0.0,) * features.shape[1])
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=1e4, max_iter=1000).fit(features, right)
-    return Logistic(float(model.intercept_[0]), tuple(float(weight) for weight in model.coef_[0]))
+    mean, deviation = features.mean(axis=0), np.maximum(features.std(axis=0), LEAST_DEVIATION)
+    model = LogisticRegression(C=1.0, max_iter=1000).fit((features - mean) / deviation, right)
+    weights = model.coef_[0] / deviation
+    return Logistic(float(model.intercept_[0] - weights @ mean), tuple(weights.tolist()))

@@ -34,7 +34,7 @@ def read_texts(path: str | Path) -> Texts:
     form = unpacked_name(path).suffix
     texts: dict[str, str] = {}
     speakers: dict[str, str] = {}
-    for number, line in enumerate(_content(path).splitlines(), 1):
+    for number, line in enumerate(read_content(path).splitlines(), 1):
         if not line.strip():
             continue
         name, text, speaker = _parse(path, form, number, line)
@@ -50,13 +50,18 @@ def read_texts(path: str | Path) -> Texts:
     return Texts(texts, speakers)
 
 
-def _content(path: Path) -> str:
+def read_content(path: Path) -> str:
+    """The content of a text file, unpacked if its name says that it is packed. Raises TextError naming the file."""
     if unpacked_name(path) == path:
         return read_text(path)
     try:
         with open_unpacked(path) as file:
             return file.read().decode()
-    except (UnicodeDecodeError, *DAMAGED) as error:
+    except FileNotFoundError:
+        raise TextError(f"cannot read {path}: there is no such file; check the path.") from None
+    except UnicodeDecodeError as error:
+        raise TextError(f"{path} is not UTF-8 (byte {error.start}); write it again as UTF-8.") from None
+    except DAMAGED as error:
         raise TextError(f"{path} cannot be read ({error}); is it damaged or cut short?") from None
 
 

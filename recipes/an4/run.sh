@@ -11,7 +11,7 @@ dictionary="${dictionary:-$data/text/lexicon/cmudict.dict}"
 if at 0 "download" && [ ! -d "$data/an4" ]; then
   asr data download an4 --output "$data"
 fi
-needs "$data/an4" "CMU AN4, which stage 0 downloads where --data is not given"
+needs "$data/an4" "CMU AN4, which stage 0 downloads"
 needs "$dictionary" "CMUdict, cmudict.dict of https://github.com/cmusphinx/cmudict; or name it with --dictionary"
 if at 1 "manifests"; then
   asr data import "$data/an4" --where split=train --output "$work/all.jsonl"

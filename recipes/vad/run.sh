@@ -8,7 +8,7 @@
 model=english
 cd "$(dirname "$0")"; . ../stages.sh
 for name in commonvoice-part vctk-part LibriSpeech/train-clean-5 noise; do
-  needs "$data/$name" "speech, or recorded noise, as the README of recipes/mini_librispeech names them"
+  needs "$data/$name" "speech, or recorded noise; see --help"
 done
 
 if at 1 "manifests"; then

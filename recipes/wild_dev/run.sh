@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Word error rates of a model on speech as people record it: one table, a line a condition.
 #   ./run.sh --data FOLDER [--model english] [--title NAME] [--neural-lm auto] [--work exp] [--stage 1] [--stop-stage 6]
-# FOLDER holds commonvoice-part, vctk-part and noise, as the README of data says; LibriSpeech/dev-clean-part if it is there.
+# FOLDER holds commonvoice-part, vctk-part and noise, each with a manifest.jsonl (docs/formats.md; its `split` is train or dev);
+# LibriSpeech/dev-clean-part if it is there.
 # Conditions (all but the first made by `asr data augment`, the same audio each time): clean; noise of kinds that no model
 # is trained on at 20 to 5 dB; simulated rooms; a telephone (300 to 3400 Hz, 8 kHz, mu-law); 20 dB louder, and cut off at
 # full scale; 20 dB softer. Then 60 utterances of dev-clean-part apart, and in one file with pauses of 0, 0.2 and 0.6 s.

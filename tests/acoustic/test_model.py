@@ -289,12 +289,14 @@ def test_self_attention_with_dropped_weights_says_on_average_what_it_says_withou
     assert ((drawn.mean(dim=0) - expected).abs() < 5 * spread / 8000**0.5 + 1e-12).all()
 
 
+@pytest.mark.parametrize("blocks", [2, 3])
 @pytest.mark.parametrize("settings", [{}, {"block_kernel": 3, "num_layers": 2}])
-def test_attention_put_into_a_trained_model_changes_nothing_at_first(settings):
+def test_attention_put_into_a_trained_model_changes_nothing_at_first(settings, blocks):
     sizes = {"hidden_size": 4, "num_layers": 1, "input_size": 8, "conv_channels": 2} | settings
     torch.manual_seed(0)
     trained = AcousticModel(AcousticConfig(**sizes, features=FeatureConfig(num_mel_bins=20)), 5).eval()
-    config = dataclasses.replace(trained.config, attention_heads=2)
+    layers = blocks if settings else trained.config.num_layers  # blocks more than were given are put in, too
+    config = dataclasses.replace(trained.config, attention_heads=2, num_layers=layers)
     model = AcousticModel(config, 5).eval()
     assert np.abs(_of_speech(model) - _of_speech(trained)).max() > 0.01
     model.start_from(trained.state_dict())

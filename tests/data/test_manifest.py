@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gzip
 import json
+import lzma
 
 import pytest
 
-from asr.data.manifest import Utterance, read_manifest, write_manifest
+from asr.data.manifest import Utterance, read_manifest, sentences, write_manifest
 from asr.errors import ManifestError
 
 
@@ -21,6 +23,18 @@ def test_a_manifest_survives_writing_and_reading(tmp_path):
     assert read_manifest(tmp_path / "m.jsonl").utterances == utterances
     first = json.loads((tmp_path / "m.jsonl").read_text().splitlines()[0])
     assert first["audio_filepath"] == "x/a.wav"  # relative: the folder can be moved
+
+
+@pytest.mark.parametrize(("ending", "packed"), [(".gz", gzip.compress), (".xz", lzma.compress)])
+def test_a_packed_manifest_is_read_as_one(tmp_path, ending, packed):
+    _write(tmp_path / "m.jsonl", {"id": "a", "audio_filepath": "a.wav", "duration": 1.0, "text": "a b"})
+    path = tmp_path / f"m.jsonl{ending}"
+    path.write_bytes(packed((tmp_path / "m.jsonl").read_bytes()))
+    assert read_manifest(path) == read_manifest(tmp_path / "m.jsonl")
+    assert list(sentences(path)) == ["a b"]
+    path.write_bytes(path.read_bytes()[:-6])
+    with pytest.raises(ManifestError, match="damaged or cut short"):
+        read_manifest(path)
 
 
 @pytest.mark.parametrize(

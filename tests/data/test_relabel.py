@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -28,6 +29,8 @@ def test_decoded_lines_and_plain_texts_are_read(tmp_path):
     lines = [{"id": "a", "text": "yes", "score": -1.0, "words": [word]}, {"decode_seconds": 0.1, "utterances": 1}]
     (tmp_path / "decoded.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert read_recognised(tmp_path / "decoded.jsonl") == {"a": ("yes", [0.75])}
+    (tmp_path / "decoded.jsonl.gz").write_bytes(gzip.compress((tmp_path / "decoded.jsonl").read_bytes()))
+    assert read_recognised(tmp_path / "decoded.jsonl.gz") == {"a": ("yes", [0.75])}
     (tmp_path / "texts.trn").write_text("yes no (a)\n")
     assert read_recognised(tmp_path / "texts.trn") == {"a": ("yes no", [])}
     with pytest.raises(TextError, match="cannot read"):

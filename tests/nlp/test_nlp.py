@@ -244,6 +244,16 @@ def test_several_models_answer_with_the_mean_of_their_probabilities(run, reviews
     assert (code, "must have the same classes" in errors) == (2, True)
 
 
+def test_the_baseline_is_fitted_to_many_texts_without_a_common_word():
+    texts = [f"item{number}" for number in range(10_000)]
+    labels = np.arange(10_000) % 2
+    found = Baseline.fit(texts, labels, 2)
+    assert {"item0", "item9999"} <= set(found.terms)  # though no word is in `LEAST_TEXTS` of them
+    assert found.probabilities(texts[:2]).sum(axis=1) == pytest.approx([1.0, 1.0], abs=1e-5)
+    with pytest.raises(DataError, match="no text has a word"):
+        Baseline.fit(["", "  ", "", " "], np.array([0, 1, 0, 1]), 2)
+
+
 def test_contributions_of_words_sum_to_the_score():
     texts = ["a good film", "a bad film", "good , good plot", "bad bad cast"] * 3
     labels = np.array([1, 0, 1, 0] * 3)

@@ -32,6 +32,16 @@ def test_logistic_regression_recovers_what_the_words_were_drawn_from():
     assert expected_calibration_error(found(features), right) < 0.01
 
 
+def test_few_words_give_no_extreme_weights():
+    features = np.array([[3.0, 0.101], [2.0, 0.102], [4.0, 0.101], [-1.0, 0.103]])
+    right = np.array([True, True, True, False])  # told apart without a mistake
+    found = fit_logistic(features, right)
+    deviations = features.std(axis=0)
+    assert all(0.2 < abs(weight) < 2.0 for weight in found.weights * deviations)
+    moved = fit_logistic(features * [10.0, 5.0] + [7.0, -2.0], right)
+    assert moved(features * [10.0, 5.0] + [7.0, -2.0]) == pytest.approx(found(features), abs=0.02)
+
+
 def test_nothing_to_learn_is_no_error():
     found = fit_logistic(np.zeros((3, 2)), np.ones(3, bool))
     assert found(np.zeros((1, 2)))[0] == pytest.approx(3.5 / 4)

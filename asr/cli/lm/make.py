@@ -35,7 +35,10 @@ def command() -> None:
     "--order", default=3, show_default=True, type=click.IntRange(1, 5), help="Number of words in the longest n-grams."
 )
 @click.option(
-    "--output", required=True, type=click.Path(path_type=Path), help="ARPA file to write (.arpa, .arpa.gz or .xz)."
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="ARPA file to write (packed as .gz, .bz2 or .xz).",
 )
 @click.option(
     "--vocab", type=click.Path(path_type=Path), help="Word list; other words become <unk>.  [default: all words]"

@@ -18,7 +18,7 @@ from asr.cli.console import Progress, note, report
 from asr.cli.lm.decimals_option import DECIMALS
 from asr.cli.shared_options import json_option, quiet_option, weights_of
 from asr.data.manifest import sentences
-from asr.errors import ConfigError
+from asr.errors import ConfigError, TextError
 from asr.score.perplexity import TextScore, render, score_text
 from asr.text.normalize import CASES
 
@@ -85,7 +85,7 @@ def score(
 @click.option("--dev", type=click.Path(path_type=Path), help="Text to tune the weights on.")
 @click.option("--weights", help="Weights to use instead, such as 0.7,0.3.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="Merged n-gram model to write (.arpa, .arpa.gz or .xz)."
+    "--output", type=click.Path(path_type=Path), help="Merged n-gram model to write (.arpa; packed: .gz, .bz2, .xz)."
 )
 @click.option(
     "--threshold",
@@ -124,6 +124,14 @@ def interpolate(
         raise click.UsageError("name either a --dev text to tune the weights on, or --weights.")
     if bool(texts) != bool(threshold):
         raise click.UsageError("--threshold needs the --text of every model, and nothing else does.")
+    if texts and len(texts) != len(models):
+        raise click.UsageError(
+            f"--text must be given once for each of the {len(models)} models, not {len(texts)} times."
+        )
+    if output is None and (threshold or decimals is not None):
+        raise click.UsageError("--threshold and --decimals are of the merged model: name its file with --output.")
+    if missing := [text for text in texts if not text.is_file()]:
+        raise TextError(f"{missing[0]} does not exist; check the path.")
     result: dict[str, Any] = {}
     figures = None
     if dev is not None:

@@ -30,7 +30,7 @@ class Bulk:
     def check(self, output_dir: Path | None, formats: Sequence[str]) -> None:
         """Raise a usage error for choices that do not go together."""
         if self.output is not None and (output_dir is not None or set(formats) - {"json"}):
-            raise click.UsageError("--output holds JSON lines; leave out --output-dir and other formats.")
+            raise click.UsageError("--output takes JSON lines; for other formats use --output-dir, or > FILE.")
         if self.engine == RAY and self.output is None:
             raise click.UsageError("--engine ray needs --output, a folder that all machines see.")
 

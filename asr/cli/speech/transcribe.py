@@ -72,7 +72,7 @@ GROUPS = {
 @click.option(
     "--vad/--no-vad",
     default=True,
-    help="Pass over what the model's detector takes for no speech, or only what is silent.  [default: vad]",
+    help="Skip what the model's detector finds is not speech; --no-vad skips only silence.  [default: vad]",
 )
 @click.option(
     "--resume",

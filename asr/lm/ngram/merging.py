@@ -18,6 +18,8 @@ from asr.lm.ngram.arpa import ArpaModel
 from asr.lm.ngram.counts import BEGIN, END, UNKNOWN
 from asr.lm.ngram.pruning import backoff_weights, prune_in_memory
 
+SIGNS = (BEGIN, END, UNKNOWN)  # in ARPA files, and no words
+LEAST_KNOWN = 0.5  # of the words of a text that pruning counts in
 TOKENS_AT_ONCE = 4_000_000  # of a text whose histories are counted
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -116,7 +118,7 @@ def _frequencies(
 ) -> list[Floats]:
     """How often each n-gram of some orders stands in the texts, a share of all tokens, weighted as the models are."""
     frequencies: list[Floats] = [np.zeros(len(level.rows)) for level in levels]
-    for text, weight in zip(texts, weights, strict=True):
+    for number, (text, weight) in enumerate(zip(texts, weights, strict=True), 1):
         counts: list[Ids] = [np.zeros(len(level.rows), np.int64) for level in levels]
         for tokens in _tokens(words, text):
             place = tokens
@@ -124,9 +126,21 @@ def _frequencies(
                 if index:
                     place = _longer(level, place[:-1], tokens[index:], len(words))
                 counts[index] += np.bincount(place[place >= 0], minlength=len(level.rows))
+        _check_known(counts[0], words, number)
         for total, count in zip(frequencies, counts, strict=True):
             total += weight * count / max(counts[0].sum(), 1)
     return frequencies
+
+
+def _check_known(counts: Ids, words: list[str], number: int) -> None:
+    """Raise TextError if most words of a text are unknown: nearly all n-grams would be left out for want of counts."""
+    known = sum(int(count) for word, count in zip(words, counts.tolist(), strict=True) if word not in SIGNS)
+    every = known + int(counts[words.index(UNKNOWN)]) if UNKNOWN in words else known
+    if known < LEAST_KNOWN * every or not known:
+        raise TextError(
+            f"of text {number} for pruning, the models know {known:,} of {every:,} words; is it another text, or in "
+            "another case?"
+        )
 
 
 def _tokens(words: list[str], text: Iterable[str]) -> Iterator[Ids]:
@@ -144,6 +158,8 @@ def _tokens(words: list[str], text: Iterable[str]) -> Iterator[Ids]:
 
 def _longer(level: _Level, places: Ids, last: Ids, words: int) -> Ids:
     """Where n-grams stand in their level, from the places of their beginnings (-1: nowhere) and their last words."""
+    if not len(level.rows):
+        return np.full(len(places), -1, np.int64)
     known = level.prefix * words + level.last  # in order
     wanted = places * words + last
     found = np.minimum(np.searchsorted(known, wanted), len(known) - 1)

@@ -12,6 +12,7 @@ from asr.decode.confidence import MeanEntropy, logit
 from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
 from asr.decode.hypothesis import Hypothesis
+from asr.decode.search.settings import LARGEST
 from asr.errors import TextError
 from asr.lm.word_model import WordModel
 from asr.recognizer.bulk import LogProbs, decode_all, decode_lists
@@ -149,7 +150,8 @@ class Tuner:
         """Settings of word confidence, fitted to which words are right by logistic regression (Platt 1999).
 
         The expected calibration errors are of held-out words: each half of the utterances is judged by the fit to the
-        other half.
+        other half. Where that is no better than the beam's posterior, as on a handful of utterances, the posterior
+        stays.
         """
         plain = dict.fromkeys(CONFIDENCE, 0.0) | {"confidence_slope": 1.0}
         decoder, names = decoder.with_settings(**plain), list(self.log_probs)
@@ -161,12 +163,11 @@ class Tuner:
         for part in (0, 1):
             weights = _confidence_weights(words.only(half != part), right[half != part])
             judged[half == part] = _confidences(weights, words.only(half == part))
-        settings = dict(zip(CONFIDENCE, np.round(_confidence_weights(words, right), 4), strict=True))
-        return Calibration(
-            {name: float(value) for name, value in settings.items()},
-            expected_calibration_error(posterior, right),
-            expected_calibration_error(judged, right),
-        )
+        before, after = (expected_calibration_error(found, right) for found in (posterior, judged))
+        if after >= before:
+            return Calibration(plain, before, before)
+        fitted = np.round(np.clip(_confidence_weights(words, right), -LARGEST, LARGEST), 4)
+        return Calibration(dict(zip(CONFIDENCE, fitted.tolist(), strict=True)), before, after)
 
     def _outcomes(self, decoder: Decoder, names: list[str]) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64]]:
         """Confidence of each word, whether it is right, and the number of its utterance."""

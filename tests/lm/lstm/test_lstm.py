@@ -229,7 +229,10 @@ def test_a_model_is_trained_scored_mixed_sampled_and_packed_by_commands(run, tmp
     assert run("lm", "pack", model, "--output", tmp_path / "small")[0] == 0
     small = json.loads(run("lm", "score", tmp_path / "small", text, "--json")[1])
     assert small["perplexity"] == pytest.approx(found["perplexity"], rel=0.05)
-    mean = tmp_path / "mean"
+    mean, other = tmp_path / "mean", tmp_path / "small" / "config.json"
+    values = json.loads(other.read_text())
+    values["model"]["dropout"] = 0.35  # of its training, not of its size
+    other.write_text(json.dumps(values))
     assert run("checkpoint", "average", model, tmp_path / "small", "--weights", "0.25,0.75", "--output", mean)[0] == 0
     whole, packed, both = (load_lm(folder).arrays for folder in (model, tmp_path / "small", mean))
     for name, value in both.items():

@@ -151,6 +151,33 @@ def test_a_mixture_loses_the_bigrams_that_are_worth_little_by_the_sum_over_all_w
             assert ((history, word) in pruned) == (rise >= threshold), (history, word)
 
 
+def test_pruning_refuses_a_text_that_the_models_do_not_know(parts, tmp_path, run):
+    for text in (["A B", "C A"], [], ["a x y z"]):
+        with pytest.raises(TextError, match=r"text 2 .* the models know"):
+            merge(parts, [0.5, 0.5], 1e-3, [["a b c"], text])
+    (tmp_path / "upper.txt").write_text("\n".join(_text(12, "ABCD", 300)))
+    upper, small = tmp_path / "upper.arpa", tmp_path / "small.arpa"
+    assert run("lm", "ngram", tmp_path / "upper.txt", "--case", "keep", "--output", upper)[0] == 0
+    prune = ("lm", "interpolate", upper, "--weights", "1", "--threshold", "1e-3", "--text", tmp_path / "upper.txt")
+    code, _, errors = run(*prune, "--output", small)
+    assert code == 1
+    assert "another case" in errors
+    assert not small.exists()
+    assert run(*prune, "--output", small, "--case", "keep")[0] == 0
+    assert run(*prune)[0] == 2  # no --output
+    assert run(*prune, "--text", tmp_path / "upper.txt", "--output", small)[0] == 2
+    code, _, errors = run(*prune[:-1], tmp_path / "nowhere.txt", "--output", small)
+    assert "nowhere.txt does not exist" in errors
+
+
+def test_a_model_without_n_grams_of_some_order_is_pruned(parts):
+    text = ["a b c d"] * 3
+    words_alone = merge(parts, [0.5, 0.5], 1.0, [text, text])
+    assert [len(grams) for grams in words_alone.grams[1:]] == [0] * (words_alone.order - 1)
+    again = merge([words_alone], [1.0], 1e-3, [text])
+    assert [len(grams) for grams in again.grams] == [len(grams) for grams in words_alone.grams]
+
+
 def test_pruning_needs_a_text_for_each_model(parts, tmp_path, run):
     with pytest.raises(TextError, match="one text for each"):
         merge(parts, [0.5, 0.5], 1e-3, [["a b"]])
