@@ -114,9 +114,9 @@ if [ -n "$modern" ] && at 6 "modern English"; then
   ngrams "$work/reviews.arpa.gz" 1e-9 "$work/reviews.txt.gz"
   ngrams "$work/spoken.arpa.gz" 1e-9 "$work/spoken.txt"
   asr lm interpolate "$work/prose.arpa.gz" "$work/reviews.arpa.gz" "$work/spoken.arpa.gz" --weights 0.75,0.15,0.1 \
-    --threshold 1.08e-7 --text "$text" --text "$work/reviews.txt.gz" --text "$work/spoken.txt" --decimals 2 \
-    --output "$work/mixed.arpa.gz"
-  asr lm score "$work/mixed.arpa.gz" "$heldout"
+    --threshold 0.9e-7 --text "$text" --text "$work/reviews.txt.gz" --text "$work/spoken.txt" --decimals 2 \
+    --output "$work/mixed.arpa.xz"
+  asr lm score "$work/mixed.arpa.xz" "$heldout"
 
   # More than half of what the LSTM reads is prose, so that it does not forget it.
   unpacked "$text" | awk 'NR % 6 == 0' > "$work/some.txt"

@@ -48,7 +48,7 @@ GENERATED = {"commands.md", "configuration.md", "api.md"}
 TABLES_ELSEWHERE = {"README.md", "benchmarks.md"}  # `test_figures`
 # What is no figure: versions, the numbers of a list's entries, names, and the range of a probability.
 NO_FIGURE = re.compile(
-    r"UTF-8|Apache-2\.0|CC BY(?:-SA)? \d\.\d|Python \d\.\d+|C\+\+17|COVID-19|November 2026"
+    r"UTF-8|Apache-2\.0|CC BY(?:-SA)? \d\.\d|Python \d\.\d+|C\+\+17|COVID-19|MInDS-14|ESC-10|November 2026"
     r"|\b(?:19|20)\d\d(?=[;)])|\d\d? Nov(?:ember)?\b|\d-grams?|\d+-bit"
     r"|^ *(?:\*\*)?\d\. |(?:between )?\b0 (?:and|to) 1\b|\]\([^)]*\)"
 )
@@ -151,7 +151,7 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
         "of blanks alone; after 10 s": [BLANK_ALONE * LIVE.end_silence, 10, LIVE.end_silence / 2],
         "| set | piece, left, right (s)": [90],
         "Recordings longer than": [segment.MAX_SEGMENT_SECONDS, segment.LONG_PAUSE_SECONDS],
-        "at least 0.25 s. A pause": [segment.PAUSE_SECONDS, pauses.BELOW_SPEECH_DB],
+        "at least 0.25 s. No pause": [segment.PAUSE_SECONDS, segment.MIN_SEGMENT_SECONDS, pauses.BELOW_SPEECH_DB],
         "cut in two. Streams cut": [segment.LEAST_CONTEXT_SECONDS, segment.MOST_CONTEXT_SECONDS],
         "either side of every segment": [segment.READ_SECONDS],
         "1, in JSON": [1],  # the first channel
