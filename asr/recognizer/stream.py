@@ -36,10 +36,13 @@ if TYPE_CHECKING:
 LIVE_CHUNKS = Chunks(piece=0.36, left=2.0, right=0.6)
 LIVE_BEAM, LIVE_THRESHOLD = 800, 15.0  # of the first pass: as few errors as 1600 and 16; 400 and 14 had a sixth more
 SURE = 0.5  # confidence of a word that is shown at once
-LIVE_WEIGHTS = (
-    "lm_weight", "word_score", "confidence_bias", "confidence_slope", "confidence_evidence", "confidence_context",
-    "confidence_entropy",
-)  # fmt: skip
+LIVE_WEIGHTS = ("lm_weight", "word_score")
+# Of the first pass, whatever the model's own: what decides when a word is shown is how well it matches the audio. The
+# entropy of an utterance that has just begun says little: with it as many words were shown late and more changed.
+LIVE_CONFIDENCE = {
+    "confidence_bias": 0.18, "confidence_slope": 0.27, "confidence_evidence": 0.58, "confidence_context": 0.6,
+    "confidence_entropy": 0.0,
+}  # fmt: skip
 LEADING_SECONDS = 1.0  # of silence kept before an utterance
 EMPTY_SECONDS = 3.0  # without a word, after which what is older is forgotten
 UNDECIDED_SECONDS = 3.0  # before now, within which an utterance may turn out to have ended
@@ -273,6 +276,5 @@ def _first_pass(decoder: Decoder, package: ModelPackage) -> Decoder:
         for name in LIVE_WEIGHTS
         if name in search and search.get(f"neural_{name}") == getattr(config, name)
     }
-    return quick.with_settings(
-        **tuned, beam_size=min(LIVE_BEAM, config.beam_size), threshold=min(LIVE_THRESHOLD, config.threshold)
-    )
+    beam_size, threshold = min(LIVE_BEAM, config.beam_size), min(LIVE_THRESHOLD, config.threshold)
+    return quick.with_settings(**tuned, **LIVE_CONFIDENCE, beam_size=beam_size, threshold=threshold)

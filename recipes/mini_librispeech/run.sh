@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From LibriSpeech folders to a table of word error rates, and to the model that the package ships.
 #   ./run.sh --data FOLDER [--track open|5h] [--text TEXT] [--vocab LIST] [--dictionary DICT] [--neural-lm LSTM]
-#            [--work exp/TRACK] [--stage 0] [--stop-stage 9]
+#            [--work exp/TRACK] [--stage 0] [--stop-stage 8]
 # FOLDER holds LibriSpeech/train-clean-5 and others; the open track adds train-clean-100-part and ljspeech-part where they
 # are there. TEXT is prose for the language model, LIST the words to know, whether or not the prose has them, DICT a pronouncing
 # dictionary such as CMUdict
@@ -133,15 +133,6 @@ if at 7 "the model that ships" && [ "$track" = open ] && [ "$dev" = dev-full-ban
   table ship blocks-attention-dev dev-clean-part
 fi
 wide="$work/wide"
-train_wide() { # NAME INIT [OPTIONS]
-  asr train --config conf/wide.toml --set tokens="$wide/tokens.txt" --set lexicon="$wide/train-lexicon.txt" \
-    --set spelled="$wide/spelled.txt" --set init="$2" --set augment.noise_folder="$data/noise" \
-    --train "$wide/train.jsonl" --dev "$wide/cv-dev.jsonl" --output "$wide/$1" --resume "${@:3}"
-}
-pack_wide() { # NAME OUTPUT
-  asr checkpoint pack "$wide/$1" --dtype int8 --output "$wide/$2" --lexicon "$work/lexicon.txt.gz" \
-    --lm "$work/lm.arpa.gz" ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned-third.json" --card conf/card.md
-}
 if at 8 "on more voices, in rooms and noise" && [ -d "$data/commonvoice-part" ] && [ -d "$data/noise" ]; then
   mkdir -p "$wide"
   set -- "$data/LibriSpeech/dev-full-band"
@@ -163,11 +154,9 @@ if at 8 "on more voices, in rooms and noise" && [ -d "$data/commonvoice-part" ] 
   asr tokens lexicon --words "$wide/train.jsonl" --words "$wide/cv-dev.jsonl" --dictionary "$dictionary" \
     --output "$wide/train-lexicon.txt" --tokens "$wide/tokens.txt"
   spell "$work/final" "$wide/joined/manifest.jsonl" "$wide/train-lexicon.txt" "$wide/spelled.txt"
-  train_wide model "$work/final"
-  pack_wide model ship
-fi
-if at 9 "two blocks more, and more noise" && [ -d "$wide/model" ]; then
-  train_wide deep "$wide/model" --set model.num_layers=6 --set augment.recorded_probability=0.35 \
-    --set augment.recorded_snr_db=[1.0,23.0] --set train.epochs=2 --set train.seed=7
-  pack_wide deep ship-deep
+  asr train --config conf/wide.toml --set tokens="$wide/tokens.txt" --set lexicon="$wide/train-lexicon.txt" \
+    --set spelled="$wide/spelled.txt" --set init="$work/final" --set augment.noise_folder="$data/noise" \
+    --train "$wide/train.jsonl" --dev "$wide/cv-dev.jsonl" --output "$wide/model" --resume
+  asr checkpoint pack "$wide/model" --dtype int8 --output "$wide/ship" --lexicon "$work/lexicon.txt.gz" \
+    --lm "$work/lm.arpa.gz" ${neural_lm:+--neural-lm "$neural_lm"} --decoding "$work/tuned-third.json" --card conf/card.md
 fi

@@ -55,7 +55,10 @@ NO_FIGURE = re.compile(
 ANY = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
 
 ENGLISH = json.loads((ROOT / "asr" / "models" / "english" / "config.json").read_text())["model"]
-MODEL_MB = sum(path.stat().st_size for path in (ROOT / "asr/models/english").rglob("*") if path.is_file()) / 1e6
+MODEL_MB, MODELS_MB = (
+    sum(path.stat().st_size for path in (ROOT / folder).rglob("*") if path.is_file()) / 1e6
+    for folder in ("asr/models/english", "asr/models")
+)
 LIVE, SERVER, STYLE = StreamSettings(), ServerSettings(), DEFAULT_STYLE
 CLEAN_PART = ROOT / f"recipes/mini_librispeech/hyp/{SHIPPED}.dev-clean-part.trn.gz"
 AUDIO, FACTOR = 3.6e9, 0.05  # docs/bulk.md: a million hours in seconds, and a core's computing for each
@@ -94,7 +97,7 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
         "| written |": [2.5, 75, 675, 100],
         "| memory |": [segment.MAX_SEGMENT_SECONDS, 1],
         "| cost |": [AUDIO * FACTOR / 3600, 0.8, 0.02, 0.05, 1250, 3100],
-        "| model |": [40, 1000],
+        "| model |": [round(MODEL_MB), 1000],
         "What breaks first": [4],
         "With recordings of": [36],
         "What a loss costs": [1000],
@@ -106,7 +109,7 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
     "formats.md": {"where in the file the utterance begins": [0], "the number of the line, from": [0]},
     "forecast.md": {"90% intervals": [100 * INTERVAL]},
     "language-models.md": {"best hypotheses": [50]},  # as in the example above it
-    "install.md": {"and a few small packages": [MODEL_MB]},
+    "install.md": {"models among them": [MODELS_MB]},
     "output-formats.md": {
         "(\"twenty\" shows": [25],  # an example
         "`temperature`) is empty or": [0],  # the only value taken
@@ -280,7 +283,7 @@ def test_the_arithmetic_of_a_million_hours():
     assert f"{audio * 2.5 * 75 / 1e9:.0f} GB of JSON lines" in text
     low, high = (audio * factor / 3600 / 0.8 * price for price in (0.02, 0.05))
     assert f"{low:,.0f} $ to {round(high, -2):,.0f} $" in text
-    assert f"40 MB × 1,000 machines, once | {40 * 1000 / 1000:.0f} GB" in text
+    assert f"{MODEL_MB:.0f} MB × 1,000 machines, once | {MODEL_MB * 1000 / 1000:.0f} GB" in text
     assert "four fail during the run" in text
     assert hours * 1000 / 1000 == 4  # hours of the run, machines, hours between two failures of one
     assert f"shards of {SHARD_FILES}" in text
