@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -79,20 +80,21 @@ def _average_acoustic_models(folders: list[Path], shares: list[float], output: P
     from asr.train.averaging import average_tensors
 
     models = [load_checkpoint(folder) for folder in folders]
+    sizes = _without_dropout(asdict(models[0].model.config))
     for folder, other in zip(folders, models, strict=True):
         same_tokens = other.package.tokens.digest == models[0].package.tokens.digest
-        if not same_tokens or _without_dropout(other.model.config) != _without_dropout(models[0].model.config):
+        if not same_tokens or _without_dropout(asdict(other.model.config)) != sizes:
             raise CheckpointError(f"{folder} has other tokens or sizes than {folders[0]}; they cannot be averaged.")
     models[0].model.load_state_dict(average_tensors([other.model.state_dict() for other in models], shares))
     package = models[0].package
     save_checkpoint(output, models[0].model, package.tokens, package.lexicon, package.search)
 
 
-def _without_dropout(config: Any) -> dict[str, Any]:
+def _without_dropout(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a network that make it what it is, without those that only its training uses."""
     return {
         name: value
-        for name, value in asdict(config).items()
+        for name, value in config.items()
         if not name.endswith("dropout") and name not in ("variational", "samples", "frequent")
     }
 

@@ -441,6 +441,18 @@ def test_a_language_model_holds_the_words_of_a_list_that_its_text_lacks(run, tmp
     assert "--vocab" in err
 
 
+def test_compared_files_of_the_same_name_are_told_apart(run, tmp_path):
+    (tmp_path / "ref.txt").write_text("a one two\nb three four\n")
+    for system, text in (("first", "a one two\nb three four\n"), ("second", "a one\nb three\n")):
+        (tmp_path / system).mkdir()
+        (tmp_path / system / "h.txt").write_text(text)
+    files = [tmp_path / system / "h.txt" for system in ("first", "second")]
+    shown = run("score", tmp_path / "ref.txt", *files)[1]
+    assert f"{files[1]} is 50.00% absolute worse than {files[0]}" in shown
+    files[1] = files[1].rename(tmp_path / "other.txt")
+    assert "other.txt is 50.00% absolute worse than h.txt" in run("score", tmp_path / "ref.txt", *files)[1]
+
+
 def test_utterances_take_recognised_texts(run, make_wav, tmp_path):
     lines = [{"id": name, "audio_filepath": str(make_wav(f"{name}.wav", 0.3)), "text": "t"} for name in "abc"]
     (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

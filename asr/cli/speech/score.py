@@ -79,8 +79,9 @@ def command(
             for name, alignment in zip(system.ids, system.alignments, strict=True):
                 if alignment.counts.errors:
                     click.echo(render_alignment(name, alignment))
-    if test is not None:
-        click.echo(render_test(test, hypothesis.name, second.name if second else ""))
+    if test is not None and second is not None:
+        names = [path.name if hypothesis.name != second.name else str(path) for path in (hypothesis, second)]
+        click.echo(render_test(test, *names))
 
 
 def _read(path: Path, ignore_case: bool, equal: Spellings | None) -> Texts:
