@@ -27,8 +27,7 @@ WindowModel = Callable[[Floats, NDArray[np.int64]], Floats]
 NAIVE = ("last-value", "seasonal-naive")
 AVERAGE = "average"  # of the learned methods before it
 SEGRNN_COLUMNS = "segrnn-columns"  # with an embedding for each column, as SegRNN has it (Lin et al. 2023)
-SEGRNN_ENSEMBLE, MEMBERS = "segrnn-ensemble", 3  # the mean of so many segrnn-columns, of seeds one after another
-METHODS = (*NAIVE, *LINEAR, *RECURRENT, SEGRNN_COLUMNS, SEGRNN_ENSEMBLE, AVERAGE)
+METHODS = (*NAIVE, *LINEAR, *RECURRENT, SEGRNN_COLUMNS, AVERAGE)
 AT_ONCE = 4096  # windows
 
 
@@ -136,9 +135,6 @@ def _model(name: str, parts: Parts, season: int, seed: int, note: Note | None) -
         linear.choose_ridge(*train, *parts.windows(parts.held))
         linear.learn(*train)
         return lambda left, _: linear.forecast_windows(left)
-    if name == SEGRNN_ENSEMBLE:
-        members = [_recurrent(SEGRNN_COLUMNS, parts, season, seed + place, note) for place in range(MEMBERS)]
-        return lambda left, of: np.mean([member(left, of) for member in members], axis=0)
     if name not in (*RECURRENT, SEGRNN_COLUMNS):
         raise ConfigError(f"unknown method '{name}'; known: {', '.join(METHODS)}.")
     return _recurrent(name, parts, season, seed, note)

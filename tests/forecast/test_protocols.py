@@ -15,7 +15,7 @@ from asr.forecast.global_models import forecast_all
 from asr.forecast.panel import Panel, evaluate, read_m3, read_m4
 from asr.forecast.recurrent import RecurrentConfig, RecurrentNetwork, train_network, window_config
 from asr.forecast.series import column_names, read_series
-from asr.forecast.windows import Parts, _model, divide
+from asr.forecast.windows import Parts, divide
 from asr.forecast.windows import evaluate as evaluate_windows
 from asr.train.log import EpochLog
 
@@ -90,12 +90,6 @@ def test_a_network_knows_the_series_that_a_window_is_of():
     quiet = Parts(parts.values, *(starts[starts % 16 == 0] for starts in (parts.train, parts.held, parts.test)), 8, 8)
     plain, found = evaluate_windows(quiet, ["segrnn", "segrnn-columns"], 4)
     assert found.mse < 0.2 * plain.mse
-    windows = quiet.windows(quiet.test)[0]
-    of = np.arange(2).repeat(len(quiet.test))
-    members = [_model("segrnn-columns", quiet, 4, seed, None)(windows, of) for seed in (5, 6, 7)]
-    together = _model("segrnn-ensemble", quiet, 4, 5, None)(windows, of)
-    assert np.abs(members[0] - members[1]).max() > 1e-3
-    assert together == pytest.approx(sum(members) / 3, abs=1e-5)
     config = window_config("segrnn", 8, 8, 4, 100, 2, 1)
     assert (config.series, config.embedding_scale, config.squared) == (2, 1.0, True)
     assert not window_config("segrnn", 8, 8, 4, 100, 0, 1).squared
