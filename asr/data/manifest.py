@@ -12,12 +12,10 @@ from typing import Any
 from asr.atomic_file import replacing
 from asr.audio.read import audio_info
 from asr.callbacks import Progress
-from asr.errors import ManifestError, TextError, explain
+from asr.errors import ManifestError, explain
 from asr.json_text import parse_json
-from asr.score.text_files import read_content
 from asr.text.lines import read_lines
-from asr.text_file import read_text
-from asr.unpacking import unpacked_name
+from asr.unpacking import read_unpacked, unpacked_name
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 DURATION_TOLERANCE = 0.5  # seconds by which offset plus duration may exceed the file: sources round or pad; it is cut
@@ -82,7 +80,7 @@ def read_manifest(path: str | Path, check_audio: bool = False, progress: Progres
     paths start at the manifest's folder. Raises ManifestError if the file cannot be read or has no usable line.
     """
     path = Path(path)
-    lines = _content(path).splitlines()
+    lines = read_unpacked(path, "manifest", ManifestError).splitlines()
     good: list[Utterance] = []
     bad: list[BadItem] = []
     seen: set[str] = set()
@@ -143,15 +141,6 @@ def _parse(line: str, folder: Path, number: int) -> Utterance:
 
 def _default_id(audio: Path, offset: float) -> str:
     return audio.stem if not offset else f"{audio.stem}-{round(offset * 1000):08d}"
-
-
-def _content(path: Path) -> str:
-    if unpacked_name(path) == path:
-        return read_text(path, "manifest", ManifestError)
-    try:
-        return read_content(path)
-    except TextError as error:
-        raise ManifestError(str(error)) from None
 
 
 def check_utterance(utterance: Utterance) -> Utterance:

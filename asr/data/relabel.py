@@ -12,7 +12,8 @@ import numpy as np
 from asr.data.manifest import Manifest, Utterance
 from asr.errors import ConfigError, ManifestError, TextError
 from asr.json_text import parse_json
-from asr.score.text_files import read_content, read_texts
+from asr.score.text_files import read_texts
+from asr.unpacking import read_unpacked
 
 
 class Recognised(NamedTuple):
@@ -28,7 +29,7 @@ def read_recognised(path: Path) -> dict[str, Recognised]:
     Raises TextError if the file can be read as neither.
     """
     try:
-        lines = [parse_json(line) for line in read_content(path).splitlines() if line.strip()]
+        lines = [parse_json(line) for line in read_unpacked(path).splitlines() if line.strip()]
         decoded = [line for line in lines if "words" in line]
         if decoded:
             return {

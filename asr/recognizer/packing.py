@@ -19,6 +19,7 @@ from asr.model_folder import BITS, SCALE, from_stored, read_arrays, read_config,
 from asr.model_package import CARD, GRAPH, LETTER_TO_SOUND, LEXICONS, TYPE, WEIGHTS, ModelPackage
 from asr.shipped import DETECTOR_NAME, NEURAL_LM_FOLDER, TAGGER_NAME
 from asr.text.lexicon import Lexicon
+from asr.unpacking import PACKED
 
 TOKENS = "tokens.txt"
 CONFIG = "config.json"
@@ -65,7 +66,7 @@ def _check(package: ModelPackage, new: Replacements, search: Mapping[str, float]
     if new.dtype is not None and new.dtype not in BITS:
         raise ConfigError(f"weights are stored as {', '.join(BITS)}, not as '{new.dtype}'.")
     lm = _path(new.lm, package.lm_path)
-    if lm is not None and lm.suffix not in (".arpa", ".gz", ".bz2", ".xz"):
+    if lm is not None and lm.suffix not in (".arpa", *PACKED):
         raise ConfigError(f"a model folder takes an ARPA file (.arpa, .arpa.gz, .arpa.xz), not {lm}.")
     neural = _path(new.neural_lm, package.neural_lm_path)
     lexicon = new.lexicon if new.lexicon is not None else package.lexicon

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from asr.errors import TextError
 from asr.json_text import parse_json
-from asr.text_file import read_text
-from asr.unpacking import DAMAGED, open_unpacked, unpacked_name
+from asr.unpacking import read_unpacked, unpacked_name
 
 _TRN = re.compile(r"^(.*?)\s*\(([^()\s]+)\)\s*$")
 _LIBRISPEECH_ID = re.compile(r"^(\d+)-\d+-\d+$")
@@ -34,7 +33,7 @@ def read_texts(path: str | Path) -> Texts:
     form = unpacked_name(path).suffix
     texts: dict[str, str] = {}
     speakers: dict[str, str] = {}
-    for number, line in enumerate(read_content(path).splitlines(), 1):
+    for number, line in enumerate(read_unpacked(path).splitlines(), 1):
         if not line.strip():
             continue
         name, text, speaker = _parse(path, form, number, line)
@@ -48,21 +47,6 @@ def read_texts(path: str | Path) -> Texts:
     if not speakers and all(_LIBRISPEECH_ID.match(name) for name in texts):
         speakers = {name: name.split("-")[0] for name in texts}
     return Texts(texts, speakers)
-
-
-def read_content(path: Path) -> str:
-    """The content of a text file, unpacked if its name says that it is packed. Raises TextError naming the file."""
-    if unpacked_name(path) == path:
-        return read_text(path)
-    try:
-        with open_unpacked(path) as file:
-            return file.read().decode()
-    except FileNotFoundError:
-        raise TextError(f"cannot read {path}: there is no such file; check the path.") from None
-    except UnicodeDecodeError as error:
-        raise TextError(f"{path} is not UTF-8 (byte {error.start}); write it again as UTF-8.") from None
-    except DAMAGED as error:
-        raise TextError(f"{path} cannot be read ({error}); is it damaged or cut short?") from None
 
 
 def _parse(path: Path, form: str, number: int, line: str) -> tuple[str, str, str | None]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import bz2
 import csv
-import gzip
 import io
-import lzma
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from asr.atomic_file import replacing
 from asr.errors import DataError, TextError
-from asr.unpacking import DAMAGED, open_unpacked
+from asr.unpacking import DAMAGED, open_unpacked, packed
 
 LINES_AT_ONCE = 1000  # that are packed at once
 BYTES_AT_ONCE = 1 << 18  # that are unpacked at once
@@ -80,14 +76,7 @@ def read_csv(path: str | Path, delimiter: str = ",", encoding: str = "utf-8-sig"
 def line_writer(path: str | Path) -> Iterator[Callable[[str], object]]:
     """What writes one line to a UTF-8 file, whole or absent at the end; .gz, .bz2 and .xz are packed."""
     path = Path(path)
-    with replacing(path) as temporary, temporary.open("wb") as raw, ExitStack() as files:
-        packed: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile | BinaryIO = raw
-        if path.suffix == ".gz":
-            packed = files.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))
-        elif path.suffix == ".bz2":
-            packed = files.enter_context(bz2.BZ2File(raw, "wb"))
-        elif path.suffix == ".xz":
-            packed = files.enter_context(lzma.LZMAFile(raw, "wb"))
+    with replacing(path) as temporary, temporary.open("wb") as raw, packed(path, raw) as file:
         pending: list[str] = []
 
         def write(line: str) -> None:
@@ -96,7 +85,7 @@ def line_writer(path: str | Path) -> Iterator[Callable[[str], object]]:
                 flush()
 
         def flush() -> None:
-            packed.write("".join(f"{line}\n" for line in pending).encode())
+            file.write("".join(f"{line}\n" for line in pending).encode())
             pending.clear()
 
         yield write

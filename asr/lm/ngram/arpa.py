@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +16,7 @@ from numpy.typing import NDArray
 from asr._native import ArpaReader
 from asr.atomic_file import replacing
 from asr.errors import TextError
-from asr.unpacking import DAMAGED, open_unpacked
+from asr.unpacking import DAMAGED, open_unpacked, packed
 
 LN10 = float(np.log(10.0))
 LINES_AT_ONCE = 100_000  # n-grams that are written at once
@@ -200,7 +197,7 @@ def write_arpa(path: str | Path, model: StoredModel, decimals: int | None = None
     number = "{:.6g}" if decimals is None else f"{{:.{decimals}f}}"
     path = Path(path)
     with replacing(path) as temporary, temporary.open("wb") as raw:
-        stream = _packed(path, raw)
+        stream = packed(path, raw, small=True)
         with io.TextIOWrapper(stream, encoding="utf-8", newline="\n") as file:
             file.write("\\data\\\n")
             file.writelines(f"ngram {order}={len(grams)}\n" for order, grams in enumerate(model.grams, 1))
@@ -211,16 +208,6 @@ def write_arpa(path: str | Path, model: StoredModel, decimals: int | None = None
             file.flush()
             if stream is not raw:
                 stream.close()
-
-
-def _packed(path: Path, raw: IO[bytes]) -> IO[bytes]:
-    if path.suffix == ".gz":  # no time stamp in the header: the same model gives the same bytes
-        return cast(IO[bytes], gzip.GzipFile("", "wb", 9, raw, mtime=0))
-    if path.suffix == ".bz2":
-        return bz2.BZ2File(raw, "wb")
-    if path.suffix == ".xz":  # packs in 100 MB; the highest preset takes 670 for half a per cent
-        return lzma.LZMAFile(raw, "wb", preset=6 | lzma.PRESET_EXTREME)
-    return raw
 
 
 def _lines(model: StoredModel, order: int, shown: Callable[[float], str]) -> Iterator[str]:

@@ -134,8 +134,9 @@ def _frequencies(
 
 def _check_known(counts: Ids, words: list[str], number: int) -> None:
     """Raise TextError if most words of a text are unknown: nearly all n-grams would be left out for want of counts."""
-    known = sum(int(count) for word, count in zip(words, counts.tolist(), strict=True) if word not in SIGNS)
-    every = known + int(counts[words.index(UNKNOWN)]) if UNKNOWN in words else known
+    signs = {sign: int(counts[words.index(sign)]) for sign in SIGNS if sign in words}
+    known = int(counts.sum()) - sum(signs.values())
+    every = known + signs.get(UNKNOWN, 0)
     if known < LEAST_KNOWN * every or not known:
         raise TextError(
             f"of text {number} for pruning, the models know {known:,} of {every:,} words; is it another text, or in "
