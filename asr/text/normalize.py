@@ -33,19 +33,22 @@ _DIGIT = re.compile(r"\d")
 _MAY_BE_ABBREVIATED = re.compile("|".join(re.escape(short) for short in ABBREVIATIONS))
 _NOT_A_WORD = re.compile(r"[^a-z' ]+")
 _LOOSE_APOSTROPHES = re.compile(r"(?<![a-z])'+(?=[^a-z]|$)|'{2,}")
-# Words that begin with an apostrophe: where one stands, it opens no quotation.
+# Words that begin with an apostrophe in print: where one stands, it opens no quotation.
 _ELISIONS = (
     "bout|cause|cos|cuz|d|e|em|er|gainst|im|ll|m|n|neath|pon|re|s|t|tain|til|tis|tisn|twas|twasn|tween|twere|twill|twixt|"
     "twould|ve"
 )
 _QUOTED = re.compile(rf"(?<![a-z])'(?!(?:{_ELISIONS})(?![a-z]))([a-z](?:[a-z' ]*?[a-z])?)'(?![a-z])")
+_QUOTED_WORD = re.compile(r"(?<![a-z])'([a-z]+)'(?![a-z])")
+_LEADING_APOSTROPHES = re.compile(r"(?<![a-z])'+(?=[a-z])")
 
 
 def normalize_english(text: str) -> str:
     """The text in the form of LibriSpeech's references, in lower case: words of a-z and apostrophes, one space between.
 
     Numbers are spelled out ("1455" as a year, "$3.50" as dollars and cents), common titles expanded, accents, quotation
-    marks and other punctuation removed. The result does not change when it is normalised again.
+    marks and other punctuation removed, an apostrophe before a word too ("'tis" becomes "tis"). The result does not
+    change when it is normalised again.
     """
     text = _plain_letters(text)
     if not _PLAIN.fullmatch(text):
@@ -80,11 +83,15 @@ def printed_words(text: str, words: Sequence[str]) -> list[str | None]:
 
 
 def _unquoted(text: str) -> str:
-    """The text without the apostrophes that are quotation marks or belong to no word; quotations may be nested."""
+    """The text without the apostrophes that are quotation marks, stand before a word or belong to none.
+
+    Quotations may be nested. One that is not closed loses the mark that opens it, as an elision does.
+    """
+    text = _QUOTED_WORD.sub(r"\1", text)
     while True:
         shorter = _LOOSE_APOSTROPHES.sub(" ", _QUOTED.sub(r"\1", text))
         if shorter == text:
-            return text
+            return _LEADING_APOSTROPHES.sub("", text)
         text = shorter
 
 

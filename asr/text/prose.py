@@ -50,11 +50,6 @@ _CLOSING_QUOTE = re.compile(r"[,.!?;:\-]['\u2019](?![A-Za-z])")
 _DOUBLE_QUOTE = re.compile('["\u201c]')
 _GRAVE_QUOTE = re.compile(r"(?<![A-Za-z])`(?=[A-Za-z])")
 _TITLE = re.compile(r"\b(Mrs?|Dr)\b(?!\.)")
-# An apostrophe before these is what is left of a quotation mark; before "as", "is", "im" it may be an h not spoken.
-_QUOTED_WORD = re.compile(
-    r"(?<![a-z])'(?=(?:i|the|and|you|it|we|that|but|no|if|what|they|he|oh|well|then|why|yes|how|there|this|my|she|not|in|"
-    r"for|so|when|do|to|come|go)\b)"
-)
 _ELISION = re.compile(
     r"['\u2018](?=(?:t(?:is|was|were|will|would|ain't|isn't|wasn't)|em|im|er|ere|un|bout|cause|nough|neath|midst|gainst|"
     r"mongst|twixt|round|way)\b)",
@@ -103,7 +98,7 @@ def sentences(paragraph: str) -> list[str]:
 def spoken_words(sentence: str) -> str:
     """A sentence as a recogniser writes it: `normalize_english` of it, dashes apart, titles without full stops too."""
     text = _TITLE.sub(r"\1.", sentence.replace("--", " ").replace("\u2014", " "))
-    return _QUOTED_WORD.sub("", normalize_english(text))
+    return normalize_english(text)
 
 
 def _body(text: str) -> str:

@@ -38,7 +38,7 @@ def printed(text: str) -> str:
         ("On the 3rd of May: 12 men.", "On the third of May, twelve men."),
         ("I DID it ... perhaps ... It was NASA's.", "I DID it, perhaps. It was NASA'S."),
         ("self-taught Anglo-American boys' (O'Brien's)", "self taught Anglo American boys O'Brien's"),
-        ('"I thought--" He stopped. \'Tis so.', "I thought. He stopped. 'Tis so."),
+        ('"I thought--" He stopped. \'Tis so.', "I thought. He stopped. Tis so."),
     ],
 )
 def test_printed_words_have_marks_and_case(text, expected):

@@ -25,8 +25,6 @@ _BROKEN_OFF = re.compile('(?:-{2,}|\u2014)(?=["\u201d])')  # what is said ends t
 _DASHES = re.compile(r"\s*(?:-{2,}|[\u2014\u2013])\s*")
 _QUOTES = "\"'\u201c\u201d\u2018\u2019`"
 _TOKEN = re.compile(rf"(?P<open>[{_QUOTES}(\[]*)(?P<body>.*?)(?P<close>[.,;:?!\u2026\u2014)\]{_QUOTES}]*)", re.S)
-_ELISIONS = "tis twas twere twill twould em im er til till cause bout gainst mid midst neath round"
-_ELIDED = frozenset(_ELISIONS.split())
 
 
 @dataclass(frozen=True)
@@ -104,8 +102,6 @@ def _read(token: str) -> tuple[bool, list[tuple[str, int]], int, bool]:
     match = _TOKEN.fullmatch(token)
     assert match is not None
     opened, body, close = match["open"], match["body"], match["close"]
-    if opened.endswith(("'", "\u2018", "\u2019")) and body.lower() in _ELIDED:
-        body, opened = "'" + body, opened[:-1]
     signs = [sign for sign in _PRECEDENCE if sign in close]
     mark = MARKS.index(_MARK_OF[signs[0]]) if signs else 0
     dots = "..." in close or "\u2026" in close
