@@ -15,6 +15,7 @@ ABBREVIATIONS = {
     "maj.": "major", "gen.": "general", "rev.": "reverend", "lt.": "lieutenant", "hon.": "honorable",
     "sgt.": "sergeant", "capt.": "captain", "esq.": "esquire", "ltd.": "limited", "col.": "colonel", "ft.": "fort",
 }  # fmt: skip
+_TITLES = {"mr": "mister", "mrs": "missus"}  # without a full stop, as British print has them
 _SIGNS = {"&": " and ", "%": " percent ", "+": " plus ", "=": " equals ", "@": " at "}
 _CURRENCIES = {"$": ("dollar", "dollars"), "£": ("pound", "pounds"), "€": ("euro", "euros")}
 _YEARS = range(1100, 2100)
@@ -61,7 +62,7 @@ def normalize_english(text: str) -> str:
         text = _NOT_A_WORD.sub(" ", text)
     if "'" in text:
         text = _unquoted(text)
-    return " ".join(text.split())
+    return " ".join(_TITLES.get(word, word) for word in text.split())
 
 
 def printed_words(text: str, words: Sequence[str]) -> list[str | None]:

@@ -49,7 +49,7 @@ _OPENING_QUOTE = re.compile(r"(?<![A-Za-z\d])['\u2018](?=[A-Za-z])")
 _CLOSING_QUOTE = re.compile(r"[,.!?;:\-]['\u2019](?![A-Za-z])")
 _DOUBLE_QUOTE = re.compile('["\u201c]')
 _GRAVE_QUOTE = re.compile(r"(?<![A-Za-z])`(?=[A-Za-z])")
-_TITLE = re.compile(r"\b(Mrs?|Dr)\b(?!\.)")
+_DOCTOR = re.compile(r"\bDr\b(?!\.)")
 _ELISION = re.compile(
     r"['\u2018](?=(?:t(?:is|was|were|will|would|ain't|isn't|wasn't)|em|im|er|ere|un|bout|cause|nough|neath|midst|gainst|"
     r"mongst|twixt|round|way)\b)",
@@ -97,8 +97,7 @@ def sentences(paragraph: str) -> list[str]:
 
 def spoken_words(sentence: str) -> str:
     """A sentence as a recogniser writes it: `normalize_english` of it, dashes apart, titles without full stops too."""
-    text = _TITLE.sub(r"\1.", sentence.replace("--", " ").replace("\u2014", " "))
-    return normalize_english(text)
+    return normalize_english(_DOCTOR.sub("Dr.", sentence.replace("--", " ").replace("\u2014", " ")))
 
 
 def _body(text: str) -> str:

@@ -21,6 +21,7 @@ from asr.text.normalize import normalize_english
         ("3.14%", "three point one four percent"),
         ("the 1920s", "the nineteen twenties"),
         ("“Quoted ‘words’ here,” he said", "quoted words here he said"),
+        ("Mr Hyde, Mrs Hyde", "mister hyde missus hyde"),
         ("naïve café 😀", "naive cafe"),
         ("twenty-one", "twenty one"),
         ("123", "one hundred twenty three"),
