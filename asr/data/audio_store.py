@@ -23,7 +23,7 @@ class AudioStore:
     def __init__(self, budget_seconds: float, sample_rate: int = SAMPLE_RATE) -> None:
         self.sample_rate = sample_rate
         self._free_samples = int(budget_seconds * sample_rate)
-        self._cache: dict[str, NDArray[np.int16]] = {}
+        self._cache: dict[tuple[str, float, float], NDArray[np.int16]] = {}
         self._lock = threading.Lock()
         self.unreadable: dict[str, str] = {}  # reasons by utterance id
 
@@ -37,14 +37,16 @@ class AudioStore:
 
     def read(self, utterance: Utterance) -> Samples:
         """The samples of an utterance, (time,) in [-1, 1]. Raises AudioError if its file cannot be read."""
-        quantized = self._cache.get(utterance.id)
+        # Not by id: two manifests may name different utterances alike.
+        part = (str(utterance.audio_filepath), utterance.offset, utterance.duration)
+        quantized = self._cache.get(part)
         if quantized is None:
             samples = read_audio(
                 utterance.audio_filepath, utterance.offset, utterance.duration or None, self.sample_rate
             )
             quantized = np.round(np.clip(samples, -1.0, 1.0) * INT16_MAX).astype(np.int16)
             with self._lock:
-                if utterance.id not in self._cache and len(quantized) <= self._free_samples:
-                    self._cache[utterance.id] = quantized
+                if part not in self._cache and len(quantized) <= self._free_samples:
+                    self._cache[part] = quantized
                     self._free_samples -= len(quantized)
         return quantized.astype(np.float32) / np.float32(INT16_MAX)

@@ -103,8 +103,8 @@ def generator(seed: int, name: str) -> np.random.Generator:
 
 
 def write_flac(folder: Path, name: str, samples: Samples) -> Path:
-    """The path of the new file `folder`/audio/NAME.flac; samples beyond full scale are clipped."""
-    path = folder / "audio" / f"{name.replace('/', '_')}.flac"
+    """The path of the new file `folder`/audio/NAME.flac, / as %2F; samples beyond full scale are clipped."""
+    path = folder / "audio" / f"{name.replace('%', '%25').replace('/', '%2F')}.flac"
     path.parent.mkdir(parents=True, exist_ok=True)
     stream = io.BytesIO()  # libsndfile does not say why a file cannot be written
     soundfile.write(stream, np.clip(samples, -1.0, 1.0), SAMPLE_RATE, format="FLAC", subtype="PCM_16")

@@ -226,7 +226,7 @@ def _with_kenlm_binary(parts: SearchParts, options: SearchOptions, note: Note | 
     decoder = BeamDecoder(parts.tokens, parts.lexicon, None, _config(parts), parts.letter_to_sound)
     if options.hotwords:
         decoder = decoder.with_hotwords(options.hotwords)
-    return decoder.with_fusion(Fusion(load_word_model(str(parts.lm)), 1.0, every=1))
+    return decoder.with_fusion(Fusion(load_word_model(str(parts.lm), score_unknown=True), 1.0, every=1))
 
 
 def spelled_words(words: Iterable[str], tokens: Tokens, source: str, note: Note | None = None) -> Lexicon:

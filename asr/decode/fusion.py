@@ -23,6 +23,8 @@ from asr.lm.word_model import END, WordModel, sentence_scores
 Floats = NDArray[np.float64]
 
 UNKNOWN = "<unk>"  # what a word model is asked for in place of words outside the lexicon
+# ln P of a word that the model does not know where no n-gram tells: what the shipped one gives to a word of no text.
+UNKNOWN_LOG_PROB = -15.0
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Fusion:
             raise ConfigError("the neural language model's share must lie in 0..1, and `every` be at least 1.")
 
     def mixed(self, neural: Floats, ngram: Floats | None) -> Floats:
-        """ln P of the mixture; where the n-gram is None there is none, and the model counts alone."""
+        """ln P of the mixture. NaN of `neural`, a word it does not know, leaves the n-gram's; None is no n-gram."""
         if ngram is None:
-            return np.where(np.isnan(neural), 0.0, neural)
+            return np.where(np.isnan(neural), UNKNOWN_LOG_PROB, neural)
         with np.errstate(divide="ignore", invalid="ignore"):  # a share of 0 or 1; NaN for unknown words
             both = np.logaddexp(neural + np.log(self.share), ngram + np.log1p(-self.share))
         return np.where(np.isnan(neural), ngram, both)

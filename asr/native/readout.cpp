@@ -40,8 +40,8 @@ void SearchSession::add_results(std::int32_t index, bool cut_words) {
   const Hypothesis& hypothesis = beam_[index];
   const History& history = histories_[hypothesis.history];
   const double acoustic = std::log(hypothesis.total()) + log_scale_ - hypothesis.language;
-  const auto add = [&](std::int32_t word) {
-    double other = hypothesis.language;
+  const auto add = [&](std::int32_t word, double letters) {
+    double other = hypothesis.language + letters;
     std::int32_t place = history.hotword_place;
     NgramContext context = history.context;
     std::uint64_t key = history.id;
@@ -61,12 +61,12 @@ void SearchSession::add_results(std::int32_t index, bool cut_words) {
   const bool known = child >= 0 && trie.has_words(child);
   const bool spelled = graph.settings().open && node != kRoot && !known;
   if (spelled) {
-    add(graph.unknown());
+    add(graph.unknown(), unpaid_letters(hypothesis));
   } else if (node == kRoot || cut_words) {
-    add(kNoWord);
+    add(kNoWord, 0.0);
   }
   if (!known) return;
-  for (std::int32_t entry = trie.first_word(child); entry < trie.end_of_words(child); ++entry) add(trie.word(entry));
+  for (std::int32_t entry = trie.first_word(child); entry < trie.end_of_words(child); ++entry) add(trie.word(entry), 0.0);
 }
 
 std::vector<Transcription> SearchSession::results(const Confidence& confidence, std::size_t most,

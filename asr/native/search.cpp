@@ -230,6 +230,7 @@ void SearchSession::end_unknown_word(std::int32_t index, double mass, Pruning& p
   const std::uint64_t extended = next_history(hypothesis.history, unknown, hypothesis.key);
   double gain = graph_->word_score(before.context, before.hotword_place, unknown);
   if (const NeuralGain* neural = find_gain(extended)) gain += neural->gain;
+  gain += unpaid_letters(hypothesis);
   mass *= std::exp(gain);
   if (mass < pruning.floor || mass == 0.0) return;
   offer(join(extended, ~static_cast<std::int64_t>(boundary)), {index, boundary, kRoot, unknown, mass, gain, 1.0});
@@ -240,6 +241,12 @@ bool SearchSession::ends_known_word(std::int32_t node) const {
   if (node == graph_->outside()) return false;
   const std::int32_t child = graph_->trie().child(node, graph_->settings().boundary);
   return child >= 0 && graph_->trie().has_words(child);
+}
+
+// The letter scores of a word that ends as an unknown one within the tree, where letters cost nothing on the way.
+double SearchSession::unpaid_letters(const Hypothesis& hypothesis) const {
+  if (hypothesis.node == graph_->outside()) return 0.0;
+  return graph_->settings().letter_score * depth_in_word(hypothesis);
 }
 
 std::int32_t SearchSession::depth_in_word(const Hypothesis& hypothesis) const {

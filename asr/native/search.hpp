@@ -182,6 +182,7 @@ class SearchSession {
   void grow_table();
   const CachedScore& word_score(std::int32_t history, std::int32_t word);
   bool ends_known_word(std::int32_t node) const;
+  double unpaid_letters(const Hypothesis& hypothesis) const;
   std::int32_t depth_in_word(const Hypothesis& hypothesis) const;
 
   // beam.cpp

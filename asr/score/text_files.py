@@ -61,8 +61,8 @@ def _parse(path: Path, form: str, number: int, line: str) -> tuple[str, str, str
             return str(values["id"]), str(values.get("text") or ""), values.get("speaker")
         except (ValueError, KeyError, TypeError, AttributeError):
             raise TextError(f"{path} line {number} is not a manifest line with an id: {line[:60]!r}.") from None
-    name, _, text = line.strip().partition(" ")
-    return name, text, None
+    name, *text = line.split(None, 1)  # a space or a tab
+    return name, "".join(text), None
 
 
 def format_texts(texts: dict[str, str], trn: bool) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from itertools import groupby, product
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from asr._native import SearchSession
 from asr.decode.beam import BeamConfig, BeamDecoder
-from asr.decode.fusion import Fusion, rescore
+from asr.decode.build import SearchOptions, open_decoder
+from asr.decode.fusion import UNKNOWN_LOG_PROB, Fusion, rescore
 from asr.decode.hotwords import Hotword
 from asr.decode.search.session import BeamSession
 from asr.errors import ConfigError, TextError
+from asr.lm.ngram.arpa import write_arpa
 from asr.lm.ngram.kneser_ney import Corpus, estimate
 from asr.lm.ngram.tables import build_tables
 from asr.text.lexicon import Lexicon
@@ -168,6 +171,17 @@ def test_unknown_words_are_spelled_at_their_price(seed):
         assert best[text] == pytest.approx(score, abs=1e-3), text
 
 
+@pytest.mark.parametrize("ended", ["|", ""])
+def test_letters_of_an_unknown_word_cost_the_same_on_a_path_of_the_lexicon(ended):
+    lexicon = Lexicon({"ab": [("a", "b", "|")], "aba": [("a", "b", "a", "|")]})
+    decoder = BeamDecoder(TOKENS, lexicon, None, BeamConfig(unknown_score=0.0, letter_score=-0.1))
+    for text in ("a", "b", "bb"):
+        free = decoder.with_settings(letter_score=0.0).decode(_spoken(text + ended))[0]
+        charged = decoder.decode(_spoken(text + ended))[0]
+        assert (charged.text, free.text) == (text, text)
+        assert free.score - charged.score == pytest.approx(0.1 * len(text), abs=1e-4)
+
+
 def _readings(spelled):
     """What spelled words may be: each word of the lexicon so spelled, else a stranger."""
     choices = []
@@ -196,7 +210,7 @@ def test_a_word_model_in_the_search_gives_the_scores_of_the_mixture(every, with_
         for word, old in zip([*words, "</s>"], ngram, strict=True):
             (neural,), (state,) = model.score([state], [word])
             if np.isnan(neural):
-                score += old if with_ngram else 0.0
+                score += old if with_ngram else UNKNOWN_LOG_PROB
             else:
                 score += np.log(share * np.exp(neural) + (1 - share) * np.exp(old)) if with_ngram else neural
         return 0.7 * score
@@ -205,6 +219,22 @@ def test_a_word_model_in_the_search_gives_the_scores_of_the_mixture(every, with_
     decoder = BeamDecoder(TOKENS, BOUNDED, MODEL if with_ngram else None, BeamConfig(0.7, **EXHAUSTIVE))
     found = decoder.with_fusion(Fusion(model, share, every)).decode(log_probs, nbest=10_000)
     _assert_equal(found, expected)
+
+
+def test_kenlm_word_by_word_scores_unknown_words_as_its_arpa_file_does(tmp_path, monkeypatch):
+    def called_binary(path):  # kenlm reads ARPA files as well, so that no binary need be built
+        return Path(path).name == "as-binary.arpa"
+
+    monkeypatch.setattr("asr.decode.build.is_kenlm_binary", called_binary)
+    monkeypatch.setattr("asr.lm.ngram.kenlm_binary.is_kenlm_binary", called_binary)
+    lexicon = Lexicon({**BOUNDED.spellings, "bb": [("b", "b", "|")]})  # a word that the n-gram lacks
+    found = {}
+    for name in ("lm.arpa", "as-binary.arpa"):
+        write_arpa(tmp_path / name, estimate(Corpus(TEXT), 3))
+        options = SearchOptions(lexicon=lexicon, lm=tmp_path / name, settings={"lm_weight": 0.7, **EXHAUSTIVE})
+        found[name] = open_decoder(TOKENS, options).decode(_log_probs(FRAMES, 4, 3), nbest=10_000)
+    assert any("bb" in hypothesis.text.split() for hypothesis in found["lm.arpa"])
+    _assert_equal(found["as-binary.arpa"], {tuple(h.text.split()): h.score for h in found["lm.arpa"]})
 
 
 def test_rescoring_an_exhaustive_list_equals_searching_with_the_model():
