@@ -65,7 +65,7 @@ def read_unpacked(path: Path, what: str = "", error: type[AsrError] = TextError)
     name = f"{what} {path}".strip()
     try:
         with open_unpacked(path) as file:
-            return file.read().decode()
+            return file.read().decode("utf-8-sig")
     except FileNotFoundError:
         raise error(f"cannot read {name}: there is no such file; check the path.") from None
     except UnicodeDecodeError as reason:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from asr.data.manifest import BadItem, Manifest, Utterance, check_utterance, rea
 from asr.errors import AudioError, ManifestError
 from asr.text.lines import read_csv
 from asr.text_file import read_text
+from asr.utterance_id import default_id
 
 PATH_COLUMNS = ("audio_filepath", "path", "file", "filename", "audio", "wav", "wav_filename")
 TEXT_COLUMNS = ("text", "sentence", "transcript", "transcription")
@@ -97,7 +99,7 @@ def _librispeech(source: Path) -> Iterator[Candidate | BadItem]:
     for transcript in sorted(source.rglob("*.trans.txt")):
         audio = {path.stem: path for path in transcript.parent.iterdir() if path.suffix.lower() in AUDIO_EXTENSIONS}
         for number, line in enumerate(read_text(transcript, error=ManifestError).splitlines(), 1):
-            name, _, text = line.strip().partition(" ")
+            name, text = _key_and_value(line)
             where = f"{transcript} line {number}"
             if not name:
                 continue
@@ -162,6 +164,7 @@ def _csv(source: Path) -> Iterator[Candidate | BadItem]:
             f"{source} has no column of audio paths; name one of: {', '.join(PATH_COLUMNS)}. Its columns, divided by "
             f"{'tabs' if source.suffix.lower() == '.tsv' else 'commas'}, are: {', '.join(header) or 'none'}."
         )
+    found: list[tuple[str, Utterance]] = []
     for line, row in rows:
         where = f"{source} line {line}"
         value = (_cell(row, path_column) or "").strip()
@@ -172,7 +175,20 @@ def _csv(source: Path) -> Iterator[Candidate | BadItem]:
         if not audio.exists() and (source.parent / "clips" / value).exists():
             audio = source.parent / "clips" / value  # Common Voice keeps its audio there
         name, text, speaker = (_cell(row, column) for column in (id_column, text_column, speaker_column))
-        yield Candidate(where, Utterance(name or audio.stem, str(audio), 0.0, text, speaker or None))
+        found.append((where, Utterance(name or "", str(audio), 0.0, text or None, speaker or None)))
+    repeated = Counter(Path(item.audio_filepath).stem for _, item in found if not item.id)
+    for where, item in found:
+        if not item.id:
+            item = replace(item, id=_id_of_file(Path(item.audio_filepath), source.parent, repeated))
+        yield Candidate(where, item)
+
+
+def _id_of_file(audio: Path, folder: Path, repeated: Counter[str]) -> str:
+    """The id of a file that has none: its name, after its folders where other files have the same name."""
+    if repeated[audio.stem] < 2:
+        return default_id(audio)
+    parts = audio.relative_to(folder).parts if audio.is_relative_to(folder) else audio.parts[-2:]
+    return default_id("-".join(parts))
 
 
 def _cell(row: list[str], column: int | None) -> str | None:
@@ -216,9 +232,14 @@ def _kaldi_table(path: Path) -> list[tuple[str, str, str]]:
     rows = []
     for number, line in enumerate(read_text(path, error=ManifestError).splitlines(), 1):
         if line.strip():
-            name, _, value = line.strip().partition(" ")
-            rows.append((f"{path} line {number}", name, value.strip()))
+            rows.append((f"{path} line {number}", *_key_and_value(line)))
     return rows
+
+
+def _key_and_value(line: str) -> tuple[str, str]:
+    """The first word of a line, and what follows it after spaces or tabs."""
+    key, *value = line.split(None, 1) or [""]
+    return key, "".join(value).strip()
 
 
 def _kaldi_audio(source: Path, where: str, value: str) -> Path | BadItem:

@@ -16,6 +16,7 @@ from asr.errors import ManifestError, explain
 from asr.json_text import parse_json
 from asr.text.lines import read_lines
 from asr.unpacking import read_unpacked, unpacked_name
+from asr.utterance_id import default_id
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 DURATION_TOLERANCE = 0.5  # seconds by which offset plus duration may exceed the file: sources round or pad; it is cut
@@ -129,7 +130,7 @@ def _parse(line: str, folder: Path, number: int) -> Utterance:
     audio = Path(values["audio_filepath"])
     known = {"id", "audio_filepath", "duration", "text", "speaker", "offset"}
     return Utterance(
-        id=str(values.get("id") or _default_id(audio, float(values.get("offset", 0.0)))),
+        id=str(values.get("id") or default_id(audio, float(values.get("offset", 0.0)))),
         audio_filepath=str(audio if audio.is_absolute() else folder / audio),
         duration=float(values.get("duration", 0.0)),
         text=values.get("text"),
@@ -137,10 +138,6 @@ def _parse(line: str, folder: Path, number: int) -> Utterance:
         offset=float(values.get("offset", 0.0)),
         extra={key: value for key, value in values.items() if key not in known},
     )
-
-
-def _default_id(audio: Path, offset: float) -> str:
-    return audio.stem if not offset else f"{audio.stem}-{round(offset * 1000):08d}"
 
 
 def check_utterance(utterance: Utterance) -> Utterance:

@@ -122,9 +122,9 @@ class GreedySession:
         words = []
         for text, first, end in self._tokens.split([run.token for run in self._runs]):
             runs = self._runs[first:end]
-            confidence = min(1.0, float(np.exp(np.mean([run.peak for run in runs]))))  # log-probs may sum to a bit above 0
+            peak = float(np.exp(np.mean([run.peak for run in runs])))
             spelling = tuple((run.token, run.start) for run in runs)
-            words.append(Word(text, runs[0].start, runs[-1].end, round(confidence, 4), spelling))
+            words.append(Word(text, runs[0].start, runs[-1].end, round(min(peak, 1.0), 4), spelling))
         score = float(np.concatenate(self._best).sum()) if self._best else 0.0
         return Hypothesis(tuple(words), score, score, 0.0, 0.0)
 

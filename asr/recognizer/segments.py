@@ -90,9 +90,9 @@ class SegmentLogProbs:
             for segment in batch:
                 frames = nothing if segment.silent else next(arrays)
                 yield SegmentFrames(segment.start, segment.stop, frames, segment.ends or segment.silent)
-            self.seconds = batch[-1].stop / rate
-            if self._progress is not None:
-                self._progress(self.seconds, max(self.seconds, self._audio.duration))
+                self.seconds = segment.stop / rate
+                if self._progress is not None:  # after each, since it may stop the whole
+                    self._progress(self.seconds, max(self.seconds, self._audio.duration))
 
 
 def _split(blocks: Iterator[Samples], start: int, context: int) -> tuple[Samples, Iterator[Samples]]:

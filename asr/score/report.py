@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -48,9 +49,9 @@ class SystemScore:
 def score_system(reference: Texts, hypothesis: Texts) -> SystemScore:
     """The errors of hypotheses against references. An id without a hypothesis counts as an empty one.
 
-    Raises TextError if a hypothesis has no reference.
+    Utterances whose text is not known are left out. Raises TextError if a hypothesis belongs to no utterance.
     """
-    extra = [name for name in hypothesis.texts if name not in reference.texts]
+    extra = [name for name in hypothesis.texts if name not in reference.texts and name not in reference.unknown]
     if extra:
         raise TextError(
             f"{len(extra)} hypotheses have no reference, first '{extra[0]}'; are both files of the same set?"
@@ -82,20 +83,23 @@ def compare(first: SystemScore, second: SystemScore) -> PairedTest:
 
 
 def to_json(score: SystemScore, worst: int = 5) -> dict[str, Any]:
-    """The figures of a system as plain values for JSON; rates are fractions."""
+    """The figures of a system as plain values for JSON; rates are fractions, None where the references are empty."""
 
     def interval(value: Interval | None) -> list[float] | None:
         return None if value is None else [round(value.low, 6), round(value.high, 6)]
 
+    def rate(counts: Counts) -> float | None:
+        return round(counts.rate, 6) if math.isfinite(counts.rate) else None
+
     return {
-        "wer": round(score.words.rate, 6),
+        "wer": rate(score.words),
         "wer_interval_utterances": interval(score.over_utterances),
         "wer_interval_speakers": interval(score.over_speakers),
         "words": score.words.reference_length,
         "substitutions": score.words.substitutions,
         "deletions": score.words.deletions,
         "insertions": score.words.insertions,
-        "cer": round(score.characters.rate, 6),
+        "cer": rate(score.characters),
         "utterances": len(score.ids),
         "sentence_errors": score.sentence_errors,
         "missing": score.missing,

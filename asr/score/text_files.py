@@ -9,6 +9,7 @@ from pathlib import Path
 from asr.errors import TextError
 from asr.json_text import parse_json
 from asr.unpacking import read_unpacked, unpacked_name
+from asr.utterance_id import default_id
 
 _TRN = re.compile(r"^(.*?)\s*\(([^()\s]+)\)\s*$")
 _LIBRISPEECH_ID = re.compile(r"^(\d+)-\d+-\d+$")
@@ -16,10 +17,11 @@ _LIBRISPEECH_ID = re.compile(r"^(\d+)-\d+-\d+$")
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts, and speakers where they are known, by utterance id."""
+    """Texts, and speakers where they are known, by utterance id; and the ids of a manifest whose text is not known."""
 
     texts: dict[str, str]
     speakers: dict[str, str] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
 
 
 def read_texts(path: str | Path) -> Texts:
@@ -33,23 +35,29 @@ def read_texts(path: str | Path) -> Texts:
     form = unpacked_name(path).suffix
     texts: dict[str, str] = {}
     speakers: dict[str, str] = {}
+    unknown: set[str] = set()
     for number, line in enumerate(read_unpacked(path).splitlines(), 1):
         if not line.strip():
             continue
         name, text, speaker = _parse(path, form, number, line)
-        if name in texts:
+        if name in texts or name in unknown:
             raise TextError(f"{path} line {number}: the id '{name}' is repeated; ids must be unique.")
+        if text is None:
+            unknown.add(name)
+            continue
         texts[name] = " ".join(text.split())
         if speaker:
             speakers[name] = speaker
     if not texts:
-        raise TextError(f"{path} has no text; it must have 'ID text' lines.")
+        form = "a `text` in its lines" if unknown else "'ID text' lines"
+        raise TextError(f"{path} has no text; it must have {form}.")
     if not speakers and all(_LIBRISPEECH_ID.match(name) for name in texts):
         speakers = {name: name.split("-")[0] for name in texts}
-    return Texts(texts, speakers)
+    return Texts(texts, speakers, frozenset(unknown))
 
 
-def _parse(path: Path, form: str, number: int, line: str) -> tuple[str, str, str | None]:
+def _parse(path: Path, form: str, number: int, line: str) -> tuple[str, str | None, str | None]:
+    """The id of a line, its text if it is known, and its speaker likewise."""
     if form == ".trn":
         match = _TRN.match(line)
         if not match:
@@ -58,9 +66,11 @@ def _parse(path: Path, form: str, number: int, line: str) -> tuple[str, str, str
     if form == ".jsonl":
         try:
             values = parse_json(line)
-            return str(values["id"]), str(values.get("text") or ""), values.get("speaker")
+            name = values.get("id") or default_id(values["audio_filepath"], float(values.get("offset", 0.0)))
+            text = values.get("text")
+            return str(name), None if text is None else str(text), values.get("speaker")
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise TextError(f"{path} line {number} is not a manifest line with an id: {line[:60]!r}.") from None
+            raise TextError(f"{path} line {number} is not a line of a manifest: {line[:60]!r}.") from None
     name, *text = line.split(None, 1)  # a space or a tab
     return name, "".join(text), None
 

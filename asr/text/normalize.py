@@ -73,11 +73,16 @@ def printed_words(text: str, words: Sequence[str]) -> list[str | None]:
     """
     shown: list[str | None] = []
     found: list[str] = []
+    opening = ""
     for part in text.split():
         spoken = normalize_english(part).split()
-        if not spoken and shown:  # a sign that stands alone
-            shown[-1] = f"{shown[-1]} {part}" if shown[-1] else part
+        if not spoken:  # a sign that stands alone
+            if shown:
+                shown[-1] = f"{shown[-1]} {part}" if shown[-1] else part
+            else:
+                opening += f"{part} "
             continue
+        part, opening = opening + part, ""
         found += spoken
         shown += [part, *[""] * (len(spoken) - 1)][: len(spoken)]
     return shown if found == list(words) else [None] * len(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import os
@@ -279,8 +280,8 @@ def test_from_corpus_to_scored_text_by_commands_alone(run, tmp_path):
     assert result["wer"] == 0.0
     assert result["wer_interval_speakers"] == [0.0, 0.0]
     stored = ["--log-probs", tmp_path / "lp.npz", "--tokens", tmp_path / "tokens.txt", "--lm", tmp_path / "lm.arpa.gz"]
-    assert run("decode", *stored, "--output", tmp_path / "hyp2.trn")[0] == 0
-    assert (tmp_path / "hyp2.trn").read_text() == (tmp_path / "hyp.trn").read_text()
+    assert run("decode", *stored, "--output", tmp_path / "hyp2.trn.gz")[0] == 0
+    assert gzip.decompress((tmp_path / "hyp2.trn.gz").read_bytes()) == (tmp_path / "hyp.trn").read_bytes()
     tune = ["tune", *stored, "--reference", tmp_path / "all.jsonl", "--trials", 4, "--output", tmp_path / "t.json"]
     assert run(*tune)[0] == 0
     packed = ["--output", tmp_path / "ship", "--lm", tmp_path / "lm.arpa.gz", "--decoding", tmp_path / "t.json"]

@@ -33,6 +33,27 @@ def test_librispeech_folders_are_read_whatever_the_extension(corpus):
     assert sorted(item.reason.split(" ")[0] for item in manifest.bad) == ["has", "has", "no", "no"]
 
 
+def test_files_of_one_name_are_named_by_their_folders_and_ids_have_no_spaces(tmp_path, make_wav):
+    for folder in ("anna", "ben b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(make_wav("x.wav", 0.5), tmp_path / folder / "001.wav")
+    shutil.copy(tmp_path / "x.wav", tmp_path / "clip (2) b.wav")
+    (tmp_path / "t.csv").write_text("path,text\nanna/001.wav,one\nben b/001.wav,\nclip (2) b.wav,two\n")
+    manifest = import_corpus(tmp_path / "t.csv")
+    assert [(u.id, u.text) for u in manifest.utterances] == [
+        ("anna-001", "one"), ("ben_b-001", None), ("clip_2_b", "two")
+    ]  # fmt: skip
+    assert not manifest.bad
+
+
+def test_kaldi_files_may_have_tabs(tmp_path, make_wav):
+    make_wav("a.wav", 0.5)
+    for name, value in (("wav.scp", "a.wav"), ("text", "so it\tis"), ("utt2spk", "anna")):
+        (tmp_path / name).write_text(f"u1\t{value}\n")
+    (utterance,) = import_corpus(tmp_path, "kaldi").utterances
+    assert (utterance.id, utterance.text, utterance.speaker) == ("u1", "so it\tis", "anna")
+
+
 def test_tables_find_their_columns_by_name(tmp_path, make_wav):
     make_wav("a.wav", 0.5)
     (tmp_path / "clips").mkdir()

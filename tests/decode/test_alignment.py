@@ -104,9 +104,11 @@ def test_the_command_finds_the_words_of_a_text(run, tmp_path):
     assert all(left["end"] <= right["start"] + 1e-6 for left, right in itertools.pairwise(words))
     assert words[0]["start"] < 0.4
     assert 4.0 < words[-1]["end"] < 5.6
-    subtitles = tmp_path / "said.srt"
-    assert run("align", SPEECH, text, "--output", subtitles)[0] == 0
-    assert subtitles.read_text().startswith("1\n00:00:00,")
+    text.write_text("\u2014 " + SAID)
+    for name, start in (("said.srt", "1\n00:00:00,"), ("said.vtt", "WEBVTT\n"), ("said.subtitles", "1\n00:00:00,")):
+        assert run("align", SPEECH, text, "--output", tmp_path / name)[0] == 0
+        assert (tmp_path / name).read_text().startswith(start)
+        assert "\n\u2014 " + SAID.split()[0] in (tmp_path / name).read_text()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
 import random
 import re
@@ -85,6 +86,28 @@ def test_missing_hypotheses_count_as_empty_and_extra_ones_are_refused():
     assert score.words.deletions == 1
     with pytest.raises(TextError, match="'c'"):
         score_system(reference, Texts({"c": "one"}))
+
+
+def test_utterances_of_a_manifest_whose_text_is_not_known_are_not_scored(tmp_path):
+    lines = [
+        {"audio_filepath": "a b.wav", "text": "one two"}, {"audio_filepath": "c.wav", "offset": 1.5, "text": ""},
+        {"id": "d", "audio_filepath": "d.wav"},
+    ]  # fmt: skip
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    reference = read_texts(tmp_path / "m.jsonl")
+    assert reference == Texts({"a_b": "one two", "c-00001500": ""}, {}, frozenset({"d"}))
+    score = score_system(reference, Texts({"a_b": "one two", "c-00001500": "", "d": "never counted"}))
+    assert (score.words.errors, score.words.reference_length) == (0, 2)
+
+
+def test_a_rate_without_reference_words_is_null_in_json():
+    score = score_system(Texts({"u": ""}), Texts({"u": "so"}))
+    assert json.loads(json.dumps(to_json(score), allow_nan=False))["wer"] is None
+
+
+def test_ids_end_at_a_tab_too_and_a_byte_order_mark_is_none_of_them(tmp_path):
+    (tmp_path / "t.txt").write_bytes("\ufeffu1\ta b\nu2  c\n".encode())
+    assert read_texts(tmp_path / "t.txt").texts == {"u1": "a b", "u2": "c"}
 
 
 def test_the_paired_test_says_which_is_better():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from asr.cli.console import Progress, list_bad, note, report
+from asr.cli.console import Progress, list_bad, note, report, warn
 from asr.cli.data.derived import augment, join, sounds
 from asr.cli.shared_options import json_option, quiet_option
 from asr.data.describe import describe
@@ -90,6 +90,9 @@ def import_command(
         raise ManifestError(f"two corpora have the id '{repeated[0]}'; import one of them with a `prefix`.")
     write_manifest(output, utterances)
     list_bad(bad)
+    without = sum(utterance.text is None for utterance in utterances)
+    if 0 < without < len(utterances):  # a corpus may be without texts, to be recognised
+        warn(f"note: {without} of {len(utterances)} utterances have no text")
     _report_size(output, utterances, as_json)
 
 

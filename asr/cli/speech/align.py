@@ -26,7 +26,10 @@ LEAST_FIT = 0.15
 @click.argument("text", type=click.Path(path_type=Path))
 @click.option("--model", help=f"{MODEL_HELP}  [default: english]")
 @click.option(
-    "--format", "name", type=click.Choice(list(FORMATS)), default="srt", show_default=True, help="Output format."
+    "--format",
+    "name",
+    type=click.Choice(list(FORMATS)),
+    help="Output format.  [default: by --output's name, or srt]",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Write there instead of printing.")
 @subtitle_options
@@ -35,8 +38,8 @@ LEAST_FIT = 0.15
 @threads_option
 @quiet_option
 def command(
-    audio: Path, text: Path, model: str | None, name: str, output: Path | None, style: SubtitleStyle, device: str,
-    backend: str, threads: int,
+    audio: Path, text: Path, model: str | None, name: str | None, output: Path | None, style: SubtitleStyle,
+    device: str, backend: str, threads: int,
 ) -> None:  # fmt: skip
     """Align the words of a text file with a recording, for subtitles or word times of a text that is known.
 
@@ -58,6 +61,8 @@ def command(
     fit = sum(word.confidence for word in transcript.words) / len(transcript.words)
     if fit < LEAST_FIT:
         warn(f"the words fit the sound badly (mean confidence {fit:.2f}): is {text} what is spoken in {audio}?")
+    suffix = "" if output is None else output.suffix.removeprefix(".")
+    name = name or (suffix if suffix in FORMATS else "srt")
     if output is None:
         click.echo(FORMATS[name](transcript), nl=False)
     else:

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 import numpy as np
 
-from asr.atomic_file import write_atomically
 from asr.cli.console import Progress, list_bad, note, warn
 from asr.cli.shared_options import device_option, json_option, quiet_option, search_threads_option
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, search_options
@@ -21,7 +20,9 @@ from asr.errors import ConfigError
 from asr.model_package import ModelPackage
 from asr.recognizer.bulk import LogProbs, compute_log_probs, decode_all, read_log_probs, write_log_probs
 from asr.score.text_files import format_texts
+from asr.text.lines import line_writer
 from asr.text.tokens import Tokens
+from asr.unpacking import unpacked_name
 
 FRAME_SECONDS = 0.04  # where nothing says how long a frame is
 
@@ -45,7 +46,11 @@ class Emissions:
 @search_options
 @search_threads_option
 @click.option("--limit", default=0, help="Only the first N utterances by id.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write texts: 'ID text' lines, or .trn by the name.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write texts: 'ID text' lines, or .trn by the name; packed as .gz, .bz2 or .xz.",
+)
 @json_option("Print a line for each utterance and one of timing, as JSON.")
 @click.option(
     "--frame-seconds",
@@ -88,7 +93,9 @@ def command(
         _print_json(best, emissions.arrays, seconds, frame)
     texts = {name: hypothesis.text for name, hypothesis in best.items()}
     if output is not None:
-        write_atomically(output, format_texts(texts, output.suffix == ".trn").encode())
+        with line_writer(output) as write:
+            for line in format_texts(texts, unpacked_name(output).suffix == ".trn").split("\n")[:-1]:
+                write(line)
     elif not as_json:
         click.echo(format_texts(texts, False), nl=False)
     list_bad(emissions.bad)

@@ -133,6 +133,7 @@ def _evaluate(
     readable = Texts(
         {key: text for key, text in wanted.texts.items() if key in best},
         {key: speaker for key, speaker in wanted.speakers.items() if key in best},
+        wanted.unknown,
     )
     score = score_system(readable, read_texts(hypotheses))
     return SetResult(name, score, sum(utterance.duration for utterance in chosen), wall, len(bad))

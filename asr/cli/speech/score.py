@@ -50,6 +50,8 @@ def command(
     equal = Spellings.read(spellings) if spellings is not None else None
     wanted = _read(reference, ignore_case, equal)
     _warn_about_ids(wanted, reference)
+    if wanted.unknown:
+        warn(f"note: {len(wanted.unknown)} utterances of {reference} have no text and are not scored")
     systems = []
     for path in paths:
         found = _read(path, ignore_case, equal)
@@ -89,7 +91,7 @@ def _read(path: Path, ignore_case: bool, equal: Spellings | None) -> Texts:
     changed = {name: text.lower() for name, text in texts.texts.items()} if ignore_case else texts.texts
     if equal is not None:
         changed = {name: equal.unified(text) for name, text in changed.items()}
-    return Texts(changed, texts.speakers)
+    return Texts(changed, texts.speakers, texts.unknown)
 
 
 def _warn_about_ids(reference: Texts, path: Path) -> None:

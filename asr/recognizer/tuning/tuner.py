@@ -86,6 +86,7 @@ class Tuner:
         threads: int = 1,
         report: Callable[[Trial], None] | None = None,
     ) -> None:
+        log_probs = {name: values for name, values in log_probs.items() if name not in reference.unknown}
         missing = [name for name in log_probs if name not in reference.texts]
         if missing:
             raise TextError(
