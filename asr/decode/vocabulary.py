@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,7 @@ IDS_FORMS = {"ids": ("<i4", 1)}
 MISSING_SCORE = MISSING_LOG10 * LN10
 VARIANTS = 3  # pronunciations by rule of a word that the lexicon lacks
 SAMPLE = 200  # words of a lexicon that tell its case
+_ONE_AT_A_TIME = threading.Lock()  # extending a vocabulary takes several times its size
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def with_hotwords(
                 added[name] = speller.written(word, VARIANTS)
         phrases[names] = hotword.nats(new=any(name not in own.words for name in names))
         forms[names] = written
-    vocabulary = _extended(own, added, tokens, lm) if added else own
+    with _ONE_AT_A_TIME:
+        vocabulary = _extended(own, added, tokens, lm) if added else own
     arrays = build_hotwords(phrases, vocabulary.words)
     return HotwordVocabulary(vocabulary, arrays, WrittenForms(forms))
 

@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from asr.allocator import return_freed_memory
 from asr.callbacks import Note
 from asr.serve.service import Service
 
@@ -46,6 +47,7 @@ def serve(app: FastAPI, note: Note) -> bool:
 
     app: from `create_app`. note: called with the address. Returns whether the server could listen.
     """
+    return_freed_memory()
     server = _Server(configuration(app), app.state.service, note)
     server.run()
     return server.started

@@ -25,12 +25,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from asr.allocator import keep_freed_memory
 from asr.atomic_file import write_text
 from asr.errors import CheckpointError, ConfigError
 from asr.json_text import parse_json
 from asr.nn.kernels import exact_arithmetic
 from asr.train import processes
-from asr.train.allocator import keep_freed_memory
 from asr.train.averaging import RunningMean, average_tensors
 from asr.train.checkpoint import (
     load_state,

@@ -22,11 +22,11 @@ from asr.acoustic.config import AcousticConfig
 from asr.acoustic.criteria.ctc import Ctc
 from asr.acoustic.network import AcousticModel
 from asr.acoustic.task import CtcBatch, CtcTask
+from asr.allocator import keep_freed_memory
 from asr.audio.augment import AugmentConfig
 from asr.data.config import DataConfig
 from asr.nn.kernels import bf16_lstm
 from asr.text.tokens import Tokens
-from asr.train.allocator import keep_freed_memory
 
 PHONES_PER_SECOND = 15
 TOKENS = 41
