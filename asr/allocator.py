@@ -26,8 +26,8 @@ def keep_freed_memory() -> bool:
 def return_freed_memory() -> bool:
     """Whether the allocator now maps every block of 512 KiB or more by itself, and so returns it when it is freed.
 
-    By default glibc takes such blocks from the thread's heap once one of them has been freed, and keeps them there: with
-    new hotwords in every request a server of many threads grew from 245 to 980 MB.
+    By default glibc takes such blocks from the thread's heap once one of them has been freed, and keeps them: with new
+    hotwords in every request a server of many threads grew from 245 to 980 MB.
     """
     return _set((M_MMAP_THRESHOLD, LARGEST_OF_A_SERVER))
 
