@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from asr.audio.mpeg import XING_MARKS, XING_PLACES, frame_runs, frame_size, is_mp3_frame, read_xing, xing_frame
+from asr.audio.ogg_opus import Patch, opus_patches
 
 SAMPLE_RATES = (100, 768_000)  # Hz that recordings of sound may have
 SIZE_SLACK = 64  # bytes by which programs miscount the size of a file
@@ -27,11 +28,13 @@ NIST_SIZES = (b"sample_count", b"sample_n_bytes", b"channel_count")
 
 
 class Part(NamedTuple):
-    """A recording: its first byte, the byte after its last, and what a reader must be given before these."""
+    """A recording: its first byte, the byte after its last, what a reader must be given before these, and what it
+    must be given in place of the bytes at some places of the file (in their order)."""
 
     start: int
     end: int
     head: bytes = b""
+    patches: tuple[Patch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def _ogg_layout(data: mmap.mmap) -> Layout:
         has_body = has_body or not is_first
         segments = data[at + 26]
         at += 27 + segments + sum(data[at + 27 : at + 27 + segments])
-    return Layout((*parts, Part(begin, size)), is_cut=at > size)
+    parts = [part._replace(patches=opus_patches(data, *part[:2])) for part in (*parts, Part(begin, size))]
+    return Layout(tuple(parts), is_cut=at > size)
 
 
 def _flac_layout(data: mmap.mmap) -> Layout:

@@ -6,7 +6,9 @@ import contextlib
 import io
 import math
 import os
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +91,7 @@ def soundfile_blocks(
 
 
 class _View(io.RawIOBase):
-    """A range of the bytes of a file, with what it must begin with, as a file."""
+    """A range of the bytes of a file, with its beginning and its patches, as a file."""
 
     def __init__(self, path: Path, part: Part) -> None:
         self._file, self._part = path.open("rb"), part
@@ -115,11 +117,22 @@ class _View(io.RawIOBase):
             return 0  # file systems refuse places far beyond the end
         data = self._part.head[self._at :][: len(buffer)]
         if not data:
-            self._file.seek(self._part.start + self._at - len(self._part.head))
-            data = self._file.read(min(len(buffer), self._size - self._at))
+            place = self._part.start + self._at - len(self._part.head)
+            self._file.seek(place)
+            data = self._patched(place, self._file.read(min(len(buffer), self._size - self._at)))
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+    def _patched(self, start: int, data: bytes) -> bytes:
+        """The bytes from a place of the file on, with the patches that lie there in part or whole."""
+        patches, end = self._part.patches, start + len(data)
+        first = max(0, bisect_right(patches, start, key=lambda patch: patch[0]) - 1)
+        for place, patch in takewhile(lambda patch: patch[0] < end, islice(patches, first, None)):
+            begin, stop = max(start, place), min(end, place + len(patch))
+            if begin < stop:
+                data = data[: begin - start] + patch[begin - place : stop - place] + data[stop - start :]
+        return data
 
     def close(self) -> None:
         self._file.close()

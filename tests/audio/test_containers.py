@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr.audio.containers import read_layout
 from asr.audio.read import audio_info, read_audio
 from asr.errors import AudioError
 from tests.conftest import speech_like
@@ -283,3 +284,48 @@ def test_an_mp3_with_a_hole_in_which_the_decoder_stops_without_a_word_is_refused
     path.write_bytes(mp3[:middle] + bytes(200) + stranger + bytes(5000) + mp3[middle:])
     with pytest.raises(AudioError, match="ends early"):
         read_audio(path)
+
+
+def _page_checksum(page: bytes) -> bytes:
+    """RFC 3533, chapter 6, bit by bit."""
+    checksum = 0
+    for byte in page:
+        checksum ^= byte << 24
+        for _ in range(8):
+            checksum = (checksum << 1 ^ (0x04C11DB7 if checksum >> 31 else 0)) & 0xFFFFFFFF
+    return checksum.to_bytes(4, "little")
+
+
+def _with_jitter(ogg: bytes, samples: int) -> bytes:
+    """An Opus file in which every second page, but the last, says a time that is so much (at 48 kHz) too late."""
+    pages = [bytearray(b"OggS" + rest) for rest in ogg.split(b"OggS")[1:]]
+    for page in pages[2:-1:2]:
+        time = int.from_bytes(page[6:14], "little") + samples
+        page[6:14], page[22:26] = time.to_bytes(8, "little"), bytes(4)
+        page[22:26] = _page_checksum(page)
+    return b"".join(pages)
+
+
+def test_opus_whose_pages_tell_jittering_times_is_read_whole(tmp_path):
+    path = tmp_path / "a.opus"
+    ogg = _written(path, 7.0, 48000, format="OGG", subtype="OPUS")
+    whole, info = read_audio(path), audio_info(path)
+    assert whole.size == 7 * RATE
+    path.write_bytes(_with_jitter(ogg, 489))
+    with pytest.raises(soundfile.LibsndfileError):
+        soundfile.read(path)
+    assert np.array_equal(read_audio(path), whole)
+    assert audio_info(path) == info
+    assert np.allclose(read_audio(path, 3.5, 2.0), whole[int(3.5 * RATE) : int(5.5 * RATE)], atol=0.02)
+    path.write_bytes(ogg + ogg)
+    twice = read_audio(path)
+    path.write_bytes(_with_jitter(ogg, 489) + ogg)
+    assert np.array_equal(read_audio(path), twice)
+
+
+def test_gaps_in_the_times_of_opus_stay(tmp_path):
+    path = tmp_path / "a.opus"
+    ogg = _written(path, 7.0, 48000, format="OGG", subtype="OPUS")
+    *before, last = [b"OggS" + rest for rest in ogg.split(b"OggS")[1:]]
+    path.write_bytes(b"".join(before[:-1]) + last)  # a page is lost
+    assert read_layout(path).parts[0].patches == ()
