@@ -223,7 +223,8 @@ class Trainer:
         if not self.history:  # stopped before the first validation
             self.history = [Validation(self.epoch, self._validate())]
             write_tensors(self.folder / "best.safetensors", self.model.state_dict())
-        best = min(self.history, key=lambda validation: validation.figures[self.task.metric])
+        # the last of equals, as the weights in the file are
+        best = min(reversed(self.history), key=lambda validation: validation.figures[self.task.metric])
         final = FinalLog(self.step, f"epoch {best.epoch}", best.figures)
         averaged = self._average_epochs()
         if averaged is not None and averaged.figures[self.task.metric] <= best.figures[self.task.metric]:

@@ -129,6 +129,27 @@ def test_the_log_is_whole_though_a_run_is_killed_while_it_is_trimmed(tmp_path, m
     assert log.read_text() == before
 
 
+class Dictated(LineTask):
+    """A task whose deciding figure is given, and that measures its weights beside it."""
+
+    def __init__(self, errors: list[float]) -> None:
+        super().__init__()
+        self.errors = iter(errors)
+
+    def validate(self, device):
+        return {"error": next(self.errors), "sum": self.sum()}
+
+    def sum(self) -> float:
+        return float(sum(value.detach().sum() for value in self.model.parameters()))
+
+
+def test_after_a_tie_the_figures_are_those_of_the_weights(tmp_path):
+    task = Dictated([0.5, 0.1, 0.1, 0.3])
+    final = Trainer(task, replace(CONFIG, average=1), tmp_path).run()
+    assert final.weights == "epoch 3"
+    assert final.figures["sum"] == task.sum()
+
+
 def test_a_run_may_stop_within_its_schedule_and_go_on_later(tmp_path):
     whole = Trainer(LineTask(), CONFIG, tmp_path / "whole")
     whole.run()
