@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -147,6 +148,14 @@ def test_after_a_tie_the_figures_are_those_of_the_weights(tmp_path):
     task = Dictated([0.5, 0.1, 0.1, 0.3])
     final = Trainer(task, replace(CONFIG, average=1), tmp_path).run()
     assert final.weights == "epoch 3"
+    assert final.figures["sum"] == task.sum()
+
+
+@pytest.mark.parametrize(("errors", "kept"), [([0.4, 0.5], "epoch 2"), ([math.nan, math.nan], "epoch 3")])
+def test_a_figure_that_is_no_number_is_the_worst(tmp_path, errors, kept):
+    task = Dictated([math.nan, *errors])
+    final = Trainer(task, replace(CONFIG, epochs=3, average=1), tmp_path).run()
+    assert final.weights == kept
     assert final.figures["sum"] == task.sum()
 
 
