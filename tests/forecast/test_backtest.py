@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -184,3 +186,20 @@ def test_times_that_no_calendar_has_are_named_or_counted(tmp_path, time):
 def test_steps_beyond_the_year_9999_are_numbered(tmp_path):
     (tmp_path / "s.csv").write_text("t,v\n9999-12-30,1\n9999-12-31,2\n")
     assert future_times(read_series(tmp_path / "s.csv", "v", "t"), 2) == ["1", "2"]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process cannot be set on this system")
+@pytest.mark.parametrize(("minutes", "first"), [(60, datetime(2017, 3, 24)), (15, datetime(2017, 10, 27))])
+def test_the_machines_zone_changes_no_series(tmp_path, monkeypatch, minutes, first):
+    monkeypatch.setenv("TZ", "Europe/Berlin")  # summer time began on 26 March and ended on 29 October
+    time.tzset()
+    try:
+        moments = [first + timedelta(minutes=minutes * step) for step in range(5 * 24 * 60 // minutes)]
+        lines = [f"{moment},{step}\n" for step, moment in enumerate(moments)]
+        (tmp_path / "s.csv").write_text("time,y\n" + "".join(lines))
+        series = read_series(tmp_path / "s.csv", "y", "time")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert series.target.tolist() == list(range(len(moments)))
+    assert not series.notes
