@@ -203,3 +203,17 @@ def test_the_machines_zone_changes_no_series(tmp_path, monkeypatch, minutes, fir
         time.tzset()
     assert series.target.tolist() == list(range(len(moments)))
     assert not series.notes
+
+
+@pytest.mark.parametrize("length", [6, 8, 10])
+def test_a_history_too_short_for_a_method_leaves_the_others(run, tmp_path, length):
+    pytest.importorskip("statsforecast.models", reason="needs the extra 'forecast'")
+    values = np.random.default_rng(0).normal(5, 1, length)
+    (tmp_path / "s.csv").write_text("t,y\n" + "".join(f"{step},{value:.3f}\n" for step, value in enumerate(values)))
+    options = [tmp_path / "s.csv", "--time-col", "t", "--target", "y", "--horizon", "2"]
+    code, out, errors = run("forecast", "compare", *options, "--methods", "ets,theta,arima", "--json")
+    assert code == 0, errors
+    assert "theta" in json.loads(out)["methods"]
+    assert "ets is left out" in errors or "ets" in json.loads(out)["methods"]
+    code, _, errors = run("forecast", "predict", *options, "--method", "ets")
+    assert code == 0 or "too short" in errors
