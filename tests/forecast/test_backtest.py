@@ -205,6 +205,19 @@ def test_the_machines_zone_changes_no_series(tmp_path, monkeypatch, minutes, fir
     assert not series.notes
 
 
+def test_returns_are_relative_to_the_last_value_before_each_origin(run, tmp_path):
+    values = 100 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.02, 200)))
+    (tmp_path / "p.csv").write_text(
+        "t,y\n" + "".join(f"{step},{value!r}\n" for step, value in enumerate(values.tolist()))
+    )
+    options = ["--time-col", "t", "--target", "y", "--horizon", "3", "--origins", "9", "--step", "7"]
+    options += ["--methods", "last-value", "--returns", "--json"]
+    _, out, _ = run("forecast", "backtest", tmp_path / "p.csv", *options)
+    places = [len(values) - 3 - 7 * number for number in range(9)]
+    expected = np.mean([np.abs(values[place - 1] - values[place : place + 3]) / values[place - 1] for place in places])
+    assert json.loads(out)["methods"]["last-value"]["mae_returns"] == pytest.approx(expected, abs=1e-5)
+
+
 @pytest.mark.parametrize("length", [6, 8, 10])
 def test_a_history_too_short_for_a_method_leaves_the_others(run, tmp_path, length):
     pytest.importorskip("statsforecast.models", reason="needs the extra 'forecast'")
