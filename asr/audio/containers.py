@@ -179,7 +179,7 @@ def _chunks(file: BinaryIO, form: str, counted: int = 0, align: int = 2) -> Iter
         file.seek(after)
 
 
-def _known(size: int) -> int | None:
+def known_size(size: int) -> int | None:
     """None for the sizes that programs write when they stream and do not know the length."""
     return size if 0 < size < LONGEST_UNKNOWN else None
 
@@ -192,13 +192,13 @@ def _wav_data(file: BinaryIO) -> int | None:
         if name == b"ds64":
             long_size = int.from_bytes(file.read(16)[8:], "little")
         elif name == b"data":
-            return long_size or None if kind == b"RF64" else _known(size)
+            return long_size or None if kind == b"RF64" else known_size(size)
     return None
 
 
 def _aiff_data(file: BinaryIO) -> int | None:
     file.read(12)
-    return next((_known(size) for name, size in _chunks(file, ">4sI") if name == b"SSND"), None)
+    return next((known_size(size) for name, size in _chunks(file, ">4sI") if name == b"SSND"), None)
 
 
 def _caf_data(file: BinaryIO) -> int | None:
@@ -215,7 +215,7 @@ def _w64_data(file: BinaryIO) -> int | None:
 def _au_data(file: BinaryIO) -> int | None:
     magic, start, size = struct.unpack(">4sII", file.read(12).ljust(12))
     file.seek(start)
-    return _known(size) if magic == b".snd" else None
+    return known_size(size) if magic == b".snd" else None
 
 
 def _nist_data(file: BinaryIO) -> int | None:
