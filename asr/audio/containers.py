@@ -13,6 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from asr.audio.mpeg import XING_MARKS, XING_PLACES, frame_runs, frame_size, is_mp3_frame, read_xing, xing_frame
+from asr.audio.ogg_opus import Patch, opus_patches
+
 SAMPLE_RATES = (100, 768_000)  # Hz that recordings of sound may have
 SIZE_SLACK = 64  # bytes by which programs miscount the size of a file
 SOUNDFILE_STARTS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b".snd", b"caff", b"riff", b"NIST")
@@ -20,12 +23,18 @@ MATROSKA, ASF = b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75"
 ADTS = (b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9")  # MP3's layer bits are never zero
 LONGEST_UNKNOWN = 0x7FFFF000  # of a wav file's data: sizes from there on are written where the length is not known
 FLAC_STARTS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")  # with the header of the first metadata block
-XING_MARKS = (b"Xing\x00\x00\x00", b"Info\x00\x00\x00")
-XING_PLACES = (36, 21, 13)  # of the mark in its frame: MPEG 1 stereo; MPEG 1 mono or MPEG 2 stereo; MPEG 2 mono
 XING_SLACK = 4096  # bytes that encoders count differently
 NIST_SIZES = (b"sample_count", b"sample_n_bytes", b"channel_count")
 
-Part = tuple[int, int]  # first byte, byte after the last
+
+class Part(NamedTuple):
+    """A recording: its first byte, the byte after its last, what a reader must be given before these, and what it
+    must be given in place of the bytes at some places of the file (in their order)."""
+
+    start: int
+    end: int
+    head: bytes = b""
+    patches: tuple[Patch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,8 +58,8 @@ def read_layout(path: Path) -> Layout:
     """The recordings in a file; ogg, flac and mp3 files may be several that were written one after the other."""
     with path.open("rb") as file:
         head = file.read(4)
-        if not head.startswith((b"OggS", b"fLaC", b"ID3")) and not _is_mp3_frame(head):
-            return Layout(((0, path.stat().st_size),))
+        if not head.startswith((b"OggS", b"fLaC", b"ID3")) and not is_mp3_frame(head):
+            return Layout((Part(0, path.stat().st_size),))
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             if head == b"OggS":
                 return _ogg_layout(data)
@@ -71,12 +80,13 @@ def _ogg_layout(data: mmap.mmap) -> Layout:
             continue
         is_first = bool(data[at + 5] & 2)
         if is_first and has_body:
-            parts.append((begin, at))
+            parts.append(Part(begin, at))
             begin, has_body = at, False
         has_body = has_body or not is_first
         segments = data[at + 26]
         at += 27 + segments + sum(data[at + 27 : at + 27 + segments])
-    return Layout((*parts, (begin, size)), is_cut=at > size)
+    parts = [part._replace(patches=opus_patches(data, *part[:2])) for part in (*parts, Part(begin, size))]
+    return Layout(tuple(parts), is_cut=at > size)
 
 
 def _flac_layout(data: mmap.mmap) -> Layout:
@@ -84,29 +94,37 @@ def _flac_layout(data: mmap.mmap) -> Layout:
 
 
 def _mp3_layout(data: mmap.mmap) -> Layout:
-    """Encoders begin a recording with a frame that counts its bytes (the Xing header); mp3 has no other mark."""
+    """Encoders begin a recording with a frame that counts its frames and bytes (the Xing header), or with no mark."""
     begins = [at - place for mark in XING_MARKS for at in _places(data, mark) for place in XING_PLACES
-              if at >= place and _is_mp3_frame(data[at - place : at - place + 4])]  # fmt: skip
-    parts = _ranges(sorted(set(begins)), len(data))
-    promised = _xing_bytes(data, parts[-1][0])
-    missing = promised - (parts[-1][1] - parts[-1][0])
+              if at >= place and is_mp3_frame(data[at - place : at - place + 4])]  # fmt: skip
+    ranges = _ranges(sorted(set(begins)), len(data))
+    parts = tuple(part for one in ranges for part in _mp3_parts(data, one))
+    last = max(begins, default=0)
+    promised = xing.size if (xing := read_xing(data, last)) is not None else 0
+    missing = promised - (len(data) - last)
     return Layout(parts, is_cut=missing > max(XING_SLACK, promised // 100))
 
 
-def _xing_bytes(data: mmap.mmap, frame: int) -> int:
-    """The bytes that the Xing header of the frame promises, 0 if it has none."""
-    for place in XING_PLACES:
-        at = frame + place
-        if at + 16 <= len(data) and data[at : at + 7] in XING_MARKS:
-            has_frames, has_bytes = data[at + 7] & 1, data[at + 7] & 2
-            at += 8 + 4 * has_frames
-            return int.from_bytes(data[at : at + 4]) if has_bytes else 0
-    return 0
+def _mp3_parts(data: mmap.mmap, part: Part) -> Iterator[Part]:
+    """What to read of a range that has a Xing header at its beginning, or none.
 
-
-def _is_mp3_frame(head: bytes) -> bool:
-    """Whether bytes begin a frame of layer III (ISO 11172-3, 2.4.2.3)."""
-    return len(head) >= 3 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2 and head[2] >> 4 not in (0, 15)
+    libsndfile reads as many frames as the header says, and guesses where there is none: with the true number before
+    them all are read. A header that promises no less than there is stays, since it also says what encoders added.
+    """
+    runs = list(frame_runs(data, part.start, part.end))
+    xing = read_xing(data, runs[0].start) if runs else None
+    frames = sum(run.frames for run in runs) - 1  # beside that of the Xing header
+    if not runs or (xing is not None and frames <= xing.frames):
+        yield part
+        return
+    for run in runs:
+        xing = read_xing(data, run.start)
+        first = run.start + (0 if xing is None else frame_size(data, run.start))
+        frames = run.frames - (xing is not None)
+        if xing is not None and frames <= xing.frames:
+            yield Part(run.start, run.end)
+        elif frames > 0:
+            yield Part(first, run.end, xing_frame(data[first : first + 4], frames, run.end - first))
 
 
 def _places(data: mmap.mmap, mark: bytes) -> Iterator[int]:
@@ -119,7 +137,7 @@ def _places(data: mmap.mmap, mark: bytes) -> Iterator[int]:
 def _ranges(begins: list[int], size: int) -> tuple[Part, ...]:
     """The parts of a file that begin at these places; what lies before the first belongs to it."""
     bounds = [0, *begins[1:], size]
-    return tuple(pairwise(bounds))
+    return tuple(Part(*bound) for bound in pairwise(bounds))
 
 
 class DataSize(NamedTuple):
@@ -161,7 +179,7 @@ def _chunks(file: BinaryIO, form: str, counted: int = 0, align: int = 2) -> Iter
         file.seek(after)
 
 
-def _known(size: int) -> int | None:
+def known_size(size: int) -> int | None:
     """None for the sizes that programs write when they stream and do not know the length."""
     return size if 0 < size < LONGEST_UNKNOWN else None
 
@@ -174,13 +192,13 @@ def _wav_data(file: BinaryIO) -> int | None:
         if name == b"ds64":
             long_size = int.from_bytes(file.read(16)[8:], "little")
         elif name == b"data":
-            return long_size or None if kind == b"RF64" else _known(size)
+            return long_size or None if kind == b"RF64" else known_size(size)
     return None
 
 
 def _aiff_data(file: BinaryIO) -> int | None:
     file.read(12)
-    return next((_known(size) for name, size in _chunks(file, ">4sI") if name == b"SSND"), None)
+    return next((known_size(size) for name, size in _chunks(file, ">4sI") if name == b"SSND"), None)
 
 
 def _caf_data(file: BinaryIO) -> int | None:
@@ -197,7 +215,7 @@ def _w64_data(file: BinaryIO) -> int | None:
 def _au_data(file: BinaryIO) -> int | None:
     magic, start, size = struct.unpack(">4sII", file.read(12).ljust(12))
     file.seek(start)
-    return _known(size) if magic == b".snd" else None
+    return known_size(size) if magic == b".snd" else None
 
 
 def _nist_data(file: BinaryIO) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import struct
 import time
@@ -11,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.audio.containers import known_size
 from asr.audio.read import Samples
 from asr.errors import AudioError
 from asr.extras import require
@@ -40,7 +42,7 @@ def read_pipe(file: BinaryIO, rate: int | None, name: str) -> tuple[int, Iterato
             if layout is None:
                 break
             found, channels, samples = layout
-            return found, _blocks(file, found, channels, samples)
+            return found, _blocks(file, found, channels, samples, known_size(size))
         if size > MAX_CHUNK:
             break
         body = _exactly(file, size + size % 2)
@@ -68,13 +70,16 @@ def _exactly(file: BinaryIO, size: int) -> bytes:
     return parts
 
 
-def _blocks(file: BinaryIO, rate: int, channels: int, samples: str) -> Iterator[Block]:
-    """Samples as they come, at most a tenth of a second at once; an incomplete one at the end is left out."""
+def _blocks(file: BinaryIO, rate: int, channels: int, samples: str, size: int | None = None) -> Iterator[Block]:
+    """Samples as they come, at most a tenth of a second at once; an incomplete one at the end is left out.
+
+    size: bytes of the samples, behind which the file may have others; None where it is not known.
+    """
     frame = np.dtype(samples).itemsize * channels
     read = getattr(file, "read1", file.read)  # read1 returns what is there instead of waiting for more
-    rest = b""
-    while part := read(max(1, round(BLOCK_SECONDS * rate)) * frame):
-        rest += part
+    rest, left = b"", math.inf if size is None else size
+    while part := read(int(min(left, max(1, round(BLOCK_SECONDS * rate)) * frame))):
+        rest, left = rest + part, left - len(part)
         whole = len(rest) // frame * frame
         values = np.frombuffer(rest[:whole], samples)
         rest = rest[whole:]

@@ -6,7 +6,9 @@ import contextlib
 import io
 import math
 import os
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +75,8 @@ def soundfile_blocks(
                 yield rate, block
         reached = reached or found > 0 or not offset
         exact = handle.format == "FLAC" or (handle.format in EXACT_FORMATS and handle.subtype in EXACT_SUBTYPES)
-        broken = failed and wanted - found > MISSING_SECONDS * rate
+        # An mp3's frames are counted, but its decoder ends without a word where it meets what it cannot read.
+        broken = (failed or handle.format == "MP3") and wanted - found > MISSING_SECONDS * rate
         if known and found < wanted and not partial and (exact or broken or not found):
             raise _ends_early(path, before + (start + wanted) / rate, before + (start + found) / rate)
         before += (start + found) / rate
@@ -88,10 +91,11 @@ def soundfile_blocks(
 
 
 class _View(io.RawIOBase):
-    """A range of the bytes of a file, as a file."""
+    """A range of the bytes of a file, with its beginning and its patches, as a file."""
 
     def __init__(self, path: Path, part: Part) -> None:
-        self._file, (self._start, self._end) = path.open("rb"), part
+        self._file, self._part = path.open("rb"), part
+        self._size = len(part.head) + part.end - part.start
         self._at = 0
 
     def readable(self) -> bool:
@@ -101,7 +105,7 @@ class _View(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._end - self._start}[whence]
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         self._at = max(0, origin + offset)
         return self._at
 
@@ -109,14 +113,26 @@ class _View(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:  # what soundfile calls
-        length = min(len(buffer), self._end - self._start - self._at)
-        if length <= 0:
+        if self._at >= self._size:
             return 0  # file systems refuse places far beyond the end
-        self._file.seek(self._start + self._at)
-        data = self._file.read(length)
+        data = self._part.head[self._at :][: len(buffer)]
+        if not data:
+            place = self._part.start + self._at - len(self._part.head)
+            self._file.seek(place)
+            data = self._patched(place, self._file.read(min(len(buffer), self._size - self._at)))
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+    def _patched(self, start: int, data: bytes) -> bytes:
+        """The bytes from a place of the file on, with the patches that lie there in part or whole."""
+        patches, end = self._part.patches, start + len(data)
+        first = max(0, bisect_right(patches, start, key=lambda patch: patch[0]) - 1)
+        for place, patch in takewhile(lambda patch: patch[0] < end, islice(patches, first, None)):
+            begin, stop = max(start, place), min(end, place + len(patch))
+            if begin < stop:
+                data = data[: begin - start] + patch[begin - place : stop - place] + data[stop - start :]
+        return data
 
     def close(self) -> None:
         self._file.close()
@@ -135,7 +151,7 @@ class _Handle(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no ty
 
 def _open_part(path: Path, part: Part) -> soundfile.SoundFile:
     """A recording of a file. Raises AudioError for what soundfile cannot read, or no recording of sound could be."""
-    whole = part == (0, path.stat().st_size)
+    whole = part == Part(0, path.stat().st_size)
     # As bytes, since a name need not be valid Unicode; Windows has no such names.
     source = _View(path, part) if not whole else str(path) if os.name == "nt" else os.fsencode(path)
     if path.suffix.lower() == ".raw":  # whose name would be taken to say that these are samples alone

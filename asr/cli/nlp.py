@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -117,8 +118,9 @@ def train(
 
 
 def _epoch_line(entry: EpochLog) -> str:
-    error = f", error {entry.figures['error']:.2%}" if entry.figures else ""
-    return f"loss {entry.loss:.4f}{error}, {entry.speed}"
+    error = entry.figures.get("error", math.nan)
+    shown = "" if math.isnan(error) else f", error {error:.2%}"
+    return f"loss {entry.loss:.4f}{shown}, {entry.speed}"
 
 
 @command.command("text", short_help="Write the texts of a table, one a line.")

@@ -98,7 +98,7 @@ def _librispeech(source: Path) -> Iterator[Candidate | BadItem]:
     """`SPEAKER/CHAPTER/ID.<any audio extension>` beside `SPEAKER-CHAPTER.trans.txt` (`ID TEXT` lines)."""
     for transcript in sorted(source.rglob("*.trans.txt")):
         audio = {path.stem: path for path in transcript.parent.iterdir() if path.suffix.lower() in AUDIO_EXTENSIONS}
-        for number, line in enumerate(read_text(transcript, error=ManifestError).splitlines(), 1):
+        for number, line in enumerate(read_text(transcript, error=ManifestError).split("\n"), 1):
             name, text = _key_and_value(line)
             where = f"{transcript} line {number}"
             if not name:
@@ -115,10 +115,10 @@ def _an4(source: Path) -> Iterator[Candidate | BadItem]:
     """CMU's AN4 archive: etc/an4_{train,test}.transcription (`<s> TEXT </s> (ID)`) and .fileids. Keeps `split`."""
     for split in ("train", "test"):
         listing = source / "etc" / f"an4_{split}.fileids"
-        lines = read_text(listing, error=ManifestError).splitlines()
+        lines = read_text(listing, error=ManifestError).split("\n")
         paths = {Path(line.strip()).name: line.strip() for line in lines if line.strip()}
         transcript = source / "etc" / f"an4_{split}.transcription"
-        for number, line in enumerate(read_text(transcript, error=ManifestError).splitlines(), 1):
+        for number, line in enumerate(read_text(transcript, error=ManifestError).split("\n"), 1):
             text, _, name = line.strip().rstrip(")").rpartition("(")
             where = f"{transcript} line {number}"
             audio = sorted((source / "wav").glob(f"{paths[name]}.*")) if name in paths else []
@@ -230,7 +230,7 @@ def _kaldi_table(path: Path) -> list[tuple[str, str, str]]:
     if not path.exists():
         return []
     rows = []
-    for number, line in enumerate(read_text(path, error=ManifestError).splitlines(), 1):
+    for number, line in enumerate(read_text(path, error=ManifestError).split("\n"), 1):
         if line.strip():
             rows.append((f"{path} line {number}", *_key_and_value(line)))
     return rows

@@ -81,7 +81,8 @@ def read_manifest(path: str | Path, check_audio: bool = False, progress: Progres
     paths start at the manifest's folder. Raises ManifestError if the file cannot be read or has no usable line.
     """
     path = Path(path)
-    lines = read_unpacked(path, "manifest", ManifestError).splitlines()
+    # not splitlines(): a text may hold what Unicode calls the end of a line, and JSON does not
+    lines = read_unpacked(path, "manifest", ManifestError).removesuffix("\n").split("\n")
     good: list[Utterance] = []
     bad: list[BadItem] = []
     seen: set[str] = set()

@@ -29,7 +29,7 @@ def read_recognised(path: Path) -> dict[str, Recognised]:
     Raises TextError if the file can be read as neither.
     """
     try:
-        lines = [parse_json(line) for line in read_unpacked(path).splitlines() if line.strip()]
+        lines = [parse_json(line) for line in read_unpacked(path).split("\n") if line.strip()]
         decoded = [line for line in lines if "words" in line]
         if decoded:
             return {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.errors import MissingPackageError
+from asr.errors import DataError, MissingPackageError
 from asr.forecast.methods import StatsforecastModel, drift, last_value, seasonal_naive, theta
 from asr.forecast.smoothing import damped, damped_additive, theta_additive
 
@@ -33,7 +33,7 @@ def fitted_ets(history: Floats, horizon: int, season: int) -> StatsforecastModel
     try:
         model.fit(history[:, None], horizon, season)
         model.fitted_forecast()
-    except (NotImplementedError, ValueError):  # statsforecast's way to refuse tiny histories
+    except DataError:
         return None
     return model
 

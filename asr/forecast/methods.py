@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.errors import DataError
 from asr.extras import require
 
 if TYPE_CHECKING:
@@ -165,7 +167,7 @@ def _smoothed(history: Floats) -> tuple[float, float]:
 class StatsforecastModel:
     """A model of statsforecast, selected on the training part and applied with its parameters to each history.
 
-    Raises MissingPackageError if statsforecast is not installed.
+    Raises MissingPackageError if statsforecast is not installed, DataError for a history that it refuses.
     """
 
     def __init__(self, name: str, model: str) -> None:
@@ -177,16 +179,28 @@ class StatsforecastModel:
         models = require("forecast", "statsforecast.models", "the models of statsforecast")
         self._horizon = horizon
         length = season if len(history) >= 3 * season and season <= LONGEST_SEASON else 1
-        self._fitted = getattr(models, self._model)(season_length=length).fit(self._last(history))
+        with self._refusal():
+            self._fitted = getattr(models, self._model)(season_length=length).fit(self._last(history))
 
     def fitted_forecast(self) -> Floats:
         """The forecast after the history that it was fitted to; faster than `forecast`."""
         assert self._fitted is not None
-        return np.asarray(self._fitted.predict(h=self._horizon)["mean"], np.float64)
+        with self._refusal():
+            return np.asarray(self._fitted.predict(h=self._horizon)["mean"], np.float64)
 
     def forecast(self, history: Floats) -> Floats:
         assert self._fitted is not None
-        return np.asarray(self._fitted.forward(y=self._last(history), h=self._horizon)["mean"], np.float64)
+        with self._refusal():
+            return np.asarray(self._fitted.forward(y=self._last(history), h=self._horizon)["mean"], np.float64)
+
+    @contextmanager
+    def _refusal(self) -> Iterator[None]:
+        """Raises DataError for what statsforecast raises at a history that is too short for it, of many classes."""
+        try:
+            yield
+        except (ArithmeticError, LookupError, NotImplementedError, ValueError) as error:
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise DataError(f"{self.name} cannot be fitted to this history ({reason}); it may be too short.") from error
 
     @staticmethod
     def _last(history: Floats) -> Floats:

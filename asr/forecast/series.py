@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -200,7 +200,9 @@ def _stamp(table: _Table, row: int, text: str, column: str) -> float:
     if match := _YEAR_MONTH.match(text):
         return 12.0 * int(match[1]) + int(match[2])
     try:
-        return datetime.fromisoformat(text).timestamp()
+        moment = datetime.fromisoformat(text)
+        # a time without a zone is taken as UTC: the machine's own zone would leave out or repeat hours
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise DataError(
             f"{table.source} line {table.lines[row]}, column '{column}': '{text}' is not a time; use ISO dates, "

@@ -187,7 +187,7 @@ def _cue_cost(pieces: Sequence[_Piece], first: int, end: int, length: int, style
 def _in_lines(texts: Sequence[str], style: SubtitleStyle) -> str:
     """The texts in one line if they fit, else in two, broken at a phrase."""
     line = " ".join(texts)
-    if len(line) <= style.line_characters:
+    if len(line) <= style.line_characters or len(texts) == 1:
         return line
     place = _best_break(texts, style)
     if place is None:

@@ -8,6 +8,8 @@ from asr.decode.timed import Word
 
 SHORTEST = 1e-4  # seconds; Praat refuses empty intervals
 
+Interval = tuple[float, float, str]  # beginning and end in seconds, what is said
+
 
 def text_grid(words: Sequence[Word], duration: float) -> str:
     """A TextGrid with a tier of intervals for each channel; what is no word is an interval without text.
@@ -16,10 +18,15 @@ def text_grid(words: Sequence[Word], duration: float) -> str:
     """
     channels = list(dict.fromkeys(word.channel for word in words)) or [None]
     tiers = []
-    end = max([duration, *(word.end for word in words)])
-    for number, channel in enumerate(sorted(channels, key=lambda each: each or 0), 1):
-        name = "words" if channel is None else f"channel {channel}"
-        intervals = _intervals([word for word in words if word.channel == channel], end)
+    named = {
+        "words" if channel is None else f"channel {channel}": _intervals(
+            [word for word in words if word.channel == channel]
+        )
+        for channel in sorted(channels, key=lambda each: each or 0)
+    }
+    end = max([duration, *(spoken[-1][1] for spoken in named.values() if spoken)])
+    for number, (name, spoken) in enumerate(named.items(), 1):
+        intervals = _reaching(spoken, end)
         lines = "".join(
             f"        intervals [{place}]:\n            xmin = {first:.4f}\n            xmax = {last:.4f}\n"
             f'            text = "{_quoted(text)}"\n'
@@ -35,9 +42,9 @@ def text_grid(words: Sequence[Word], duration: float) -> str:
     )
 
 
-def _intervals(words: Sequence[Word], end: float) -> list[tuple[float, float, str]]:
-    """Intervals from 0 to `end` without holes."""
-    found: list[tuple[float, float, str]] = []
+def _intervals(words: Sequence[Word]) -> list[Interval]:
+    """Intervals from 0 to the end of the last word without holes; none of them is empty."""
+    found: list[Interval] = []
     at = 0.0
     for word in words:
         first = max(at, word.start)
@@ -48,11 +55,15 @@ def _intervals(words: Sequence[Word], end: float) -> list[tuple[float, float, st
             first = at
         found.append((first, last, word.word))
         at = last
-    if end - at >= SHORTEST or not found:
-        found.append((at, end, ""))
-    elif found:
-        found[-1] = (found[-1][0], end, found[-1][2])
     return found
+
+
+def _reaching(intervals: Sequence[Interval], end: float) -> list[Interval]:
+    """The intervals, and silence up to `end`."""
+    *before, (first, last, text) = intervals or [(0.0, 0.0, "")]
+    if not intervals or end - last < SHORTEST:
+        return [*before, (first, end, text)]
+    return [*intervals, (last, end, "")]
 
 
 def _quoted(text: str) -> str:

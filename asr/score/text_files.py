@@ -36,7 +36,7 @@ def read_texts(path: str | Path) -> Texts:
     texts: dict[str, str] = {}
     speakers: dict[str, str] = {}
     unknown: set[str] = set()
-    for number, line in enumerate(read_unpacked(path).splitlines(), 1):
+    for number, line in enumerate(read_unpacked(path).split("\n"), 1):  # U+2028 and the like may be within a text
         if not line.strip():
             continue
         name, text, speaker = _parse(path, form, number, line)

@@ -172,7 +172,12 @@ class Trainer:
 
     def _metrics(self) -> list[float]:
         """The deciding figure of each validation so far; lower is better."""
-        return [validation.figures[self.task.metric] for validation in self.history]
+        return [self._metric(validation.figures) for validation in self.history]
+
+    def _metric(self, figures: Mapping[str, float]) -> float:
+        """The deciding figure; one that is no number, such as an error of no texts, counts as the worst."""
+        figure = figures[self.task.metric]
+        return math.inf if math.isnan(figure) else figure
 
     def _best_guess(self) -> dict[str, Tensor]:
         """The running mean of the weights if there is one, else the weights."""
@@ -223,10 +228,11 @@ class Trainer:
         if not self.history:  # stopped before the first validation
             self.history = [Validation(self.epoch, self._validate())]
             write_tensors(self.folder / "best.safetensors", self.model.state_dict())
-        best = min(self.history, key=lambda validation: validation.figures[self.task.metric])
+        # the last of equals, as the weights in the file are
+        best = min(reversed(self.history), key=lambda validation: self._metric(validation.figures))
         final = FinalLog(self.step, f"epoch {best.epoch}", best.figures)
         averaged = self._average_epochs()
-        if averaged is not None and averaged.figures[self.task.metric] <= best.figures[self.task.metric]:
+        if averaged is not None and self._metric(averaged.figures) <= self._metric(best.figures):
             final = averaged
         else:
             self.model.load_state_dict(read_tensors(self.folder / "best.safetensors"))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr.audio.containers import read_layout
 from asr.audio.read import audio_info, read_audio
 from asr.errors import AudioError
 from tests.conftest import speech_like
@@ -217,3 +218,114 @@ def test_an_mp3_that_breaks_off_within_its_first_frame_is_refused(make_wav, tmp_
         path.write_bytes(data[:size])
         with pytest.raises(AudioError):
             read_audio(path)
+
+
+def _frames(mp3: bytes) -> bytes:
+    """An mp3 without its first frame, the one with the Xing header."""
+    return mp3[mp3.index(mp3[:2], 30) :]
+
+
+def _loud_then_quiet(path: Path, rate: int = RATE, channels: int = 1) -> bytes:
+    """An mp3 of variable bit rate: 20 s of noise, 20 s of silence. By its first frame it would take half its time."""
+    sound = np.zeros((40 * rate, channels), np.float32)
+    sound[: 20 * rate] = 0.3 * np.random.default_rng(0).standard_normal((20 * rate, channels))
+    soundfile.write(path, sound, rate, format="MP3", bitrate_mode="VARIABLE", compression_level=0.5)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(RATE, 1), (44100, 2)])
+def test_an_mp3_of_variable_bit_rate_without_xing_header_is_read_whole(tmp_path, rate, channels):
+    path = tmp_path / "a.mp3"
+    mp3 = _loud_then_quiet(path, rate, channels)
+    whole = read_audio(path)
+    path.write_bytes(_frames(mp3))
+    found = read_audio(path)
+    assert len(found) == pytest.approx(len(whole), abs=0.1 * RATE)
+    assert audio_info(path).duration == pytest.approx(len(found) / RATE, abs=0.001)
+    part = read_audio(path, 15.0, 10.0)  # the noise ends where it ends in the whole
+    assert np.abs(part[: int(4.8 * RATE)]).max() > 0.1 > np.abs(part[int(5.2 * RATE) :]).max()
+    tag = b"ID3\x04\0\0" + bytes([0, 0, 40, 0]) + bytes(40 * 128)
+    path.write_bytes(_frames(mp3) + tag + _frames(mp3) + b"TAG" + bytes(125))
+    assert len(read_audio(path)) == pytest.approx(2 * len(whole), abs=0.2 * RATE)
+
+
+@pytest.mark.parametrize("rate", [RATE, 48000])
+def test_an_mp3_without_xing_header_after_one_with_it_is_read(tmp_path, rate):
+    first, second = _written(tmp_path / "a.mp3", 3.0), _written(tmp_path / "b.mp3", 2.0, rate, seed=1)
+    path = tmp_path / "c.mp3"
+    path.write_bytes(first + _frames(second))
+    assert len(read_audio(path)) == pytest.approx(5.0 * RATE, abs=0.2 * RATE)
+
+
+@pytest.mark.parametrize("flags", [0, 1, 2, 3])
+def test_an_mp3_whose_xing_header_counts_no_frames_is_read_whole(tmp_path, flags):
+    path = tmp_path / "a.mp3"
+    mp3 = bytearray(_loud_then_quiet(path))
+    mark = max(mp3.find(b"Xing"), mp3.find(b"Info"))
+    mp3[mark + 4 : mark + 16] = struct.pack(">III", flags, 0, 0)
+    path.write_bytes(mp3)
+    assert len(read_audio(path)) == pytest.approx(40 * RATE, abs=0.2 * RATE)
+
+
+def test_a_tag_amid_an_mp3_is_passed_over(tmp_path):
+    path = tmp_path / "a.mp3"
+    mp3 = _written(path, 6.0)
+    whole = read_audio(path)
+    middle = mp3.index(mp3[:2], len(mp3) // 2)
+    path.write_bytes(mp3[:middle] + b"TAG" + bytes(125) + mp3[middle:])
+    assert np.array_equal(read_audio(path), whole)
+
+
+def test_an_mp3_with_a_hole_in_which_the_decoder_stops_without_a_word_is_refused(tmp_path):
+    path = tmp_path / "a.mp3"
+    stranger = _frames(_written(path, 1.0, 44100))[:200]  # a frame of another rate, and not followed by its like
+    mp3 = _written(path, 20.0)
+    middle = mp3.index(mp3[:2], len(mp3) // 2)
+    path.write_bytes(mp3[:middle] + bytes(200) + stranger + bytes(5000) + mp3[middle:])
+    with pytest.raises(AudioError, match="ends early"):
+        read_audio(path)
+
+
+def _page_checksum(page: bytes) -> bytes:
+    """RFC 3533, chapter 6, bit by bit."""
+    checksum = 0
+    for byte in page:
+        checksum ^= byte << 24
+        for _ in range(8):
+            checksum = (checksum << 1 ^ (0x04C11DB7 if checksum >> 31 else 0)) & 0xFFFFFFFF
+    return checksum.to_bytes(4, "little")
+
+
+def _with_jitter(ogg: bytes, samples: int) -> bytes:
+    """An Opus file in which every second page, but the last, says a time that is so much (at 48 kHz) too late."""
+    pages = [bytearray(b"OggS" + rest) for rest in ogg.split(b"OggS")[1:]]
+    for page in pages[2:-1:2]:
+        time = int.from_bytes(page[6:14], "little") + samples
+        page[6:14], page[22:26] = time.to_bytes(8, "little"), bytes(4)
+        page[22:26] = _page_checksum(page)
+    return b"".join(pages)
+
+
+def test_opus_whose_pages_tell_jittering_times_is_read_whole(tmp_path):
+    path = tmp_path / "a.opus"
+    ogg = _written(path, 7.0, 48000, format="OGG", subtype="OPUS")
+    whole, info = read_audio(path), audio_info(path)
+    assert whole.size == 7 * RATE
+    path.write_bytes(_with_jitter(ogg, 489))
+    with pytest.raises(soundfile.LibsndfileError):
+        soundfile.read(path)
+    assert np.array_equal(read_audio(path), whole)
+    assert audio_info(path) == info
+    assert np.allclose(read_audio(path, 3.5, 2.0), whole[int(3.5 * RATE) : int(5.5 * RATE)], atol=0.02)
+    path.write_bytes(ogg + ogg)
+    twice = read_audio(path)
+    path.write_bytes(_with_jitter(ogg, 489) + ogg)
+    assert np.array_equal(read_audio(path), twice)
+
+
+def test_gaps_in_the_times_of_opus_stay(tmp_path):
+    path = tmp_path / "a.opus"
+    ogg = _written(path, 7.0, 48000, format="OGG", subtype="OPUS")
+    *before, last = [b"OggS" + rest for rest in ogg.split(b"OggS")[1:]]
+    path.write_bytes(b"".join(before[:-1]) + last)  # a page is lost
+    assert read_layout(path).parts[0].patches == ()

@@ -45,6 +45,19 @@ def test_a_wav_from_a_pipe_gives_its_samples_as_they_come(subtype, channels, kin
     assert np.allclose(joined.reshape(-1, channels) / scale, samples, atol=1e-4)
 
 
+@pytest.mark.parametrize(("size", "expected"), [(4000, 2000), (0, 2054), (0xFFFFFFFF, 2054), (0x7FFFFFFF, 2054)])
+def test_chunks_behind_the_samples_of_a_wav_are_no_sound(size, expected):
+    """But a size that programs write where they do not know it says nothing."""
+    file = io.BytesIO()
+    soundfile.write(file, np.full(2000, 0.1), 8000, format="WAV")
+    data = bytearray(file.getvalue())
+    place = data.index(b"data") + 4
+    data[place : place + 4] = struct.pack("<I", size)
+    rest = b"LIST" + struct.pack("<I", 100) + bytes(100)
+    _, blocks = read_pipe(SlowPipe(bytes(data) + rest), None, "pipe")
+    assert sum(map(len, blocks)) == expected
+
+
 def test_raw_samples_need_their_rate_and_lose_at_most_half_a_sample():
     values = np.arange(-1000, 1000, dtype="<i2")
     rate, blocks = read_pipe(SlowPipe(values.tobytes() + b"x"), 8000, "pipe")

@@ -8,6 +8,7 @@ import pytest
 
 from asr.data.manifest import Utterance, read_manifest, sentences, write_manifest
 from asr.errors import ManifestError
+from asr.score.text_files import read_texts
 
 
 def _write(path, *entries) -> None:
@@ -112,3 +113,16 @@ def test_any_exception_of_an_item_is_listed_with_its_class(tmp_path, make_wav, m
     manifest = read_manifest(tmp_path / "m.jsonl", check_audio=True)
     assert len(manifest.utterances) == 1
     assert manifest.bad[0].reason == "ArithmeticError: it went wrong"
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\u0085", "\x0c", "\x1c"])
+def test_a_text_may_hold_what_unicode_calls_the_end_of_a_line(tmp_path, mark):
+    path = tmp_path / "m.jsonl"
+    utterances = [Utterance("a", str(tmp_path / "a.wav"), 1.0, f"one{mark}two"), Utterance("b", "/b.wav", 1.0, "three")]
+    write_manifest(path, utterances)
+    read = read_manifest(path)
+    assert not read.bad
+    assert read.utterances == utterances
+    assert read_texts(path).texts == {"a": "one two", "b": "three"}
+    (tmp_path / "ref.txt").write_text(f"a one{mark}two\nb three\n", encoding="utf-8")
+    assert read_texts(tmp_path / "ref.txt").texts == {"a": "one two", "b": "three"}

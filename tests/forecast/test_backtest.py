@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -184,3 +186,47 @@ def test_times_that_no_calendar_has_are_named_or_counted(tmp_path, time):
 def test_steps_beyond_the_year_9999_are_numbered(tmp_path):
     (tmp_path / "s.csv").write_text("t,v\n9999-12-30,1\n9999-12-31,2\n")
     assert future_times(read_series(tmp_path / "s.csv", "v", "t"), 2) == ["1", "2"]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process cannot be set on this system")
+@pytest.mark.parametrize(("minutes", "first"), [(60, datetime(2017, 3, 24)), (15, datetime(2017, 10, 27))])
+def test_the_machines_zone_changes_no_series(tmp_path, monkeypatch, minutes, first):
+    monkeypatch.setenv("TZ", "Europe/Berlin")  # summer time began on 26 March and ended on 29 October
+    time.tzset()
+    try:
+        moments = [first + timedelta(minutes=minutes * step) for step in range(5 * 24 * 60 // minutes)]
+        lines = [f"{moment},{step}\n" for step, moment in enumerate(moments)]
+        (tmp_path / "s.csv").write_text("time,y\n" + "".join(lines))
+        series = read_series(tmp_path / "s.csv", "y", "time")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert series.target.tolist() == list(range(len(moments)))
+    assert not series.notes
+
+
+def test_returns_are_relative_to_the_last_value_before_each_origin(run, tmp_path):
+    values = 100 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.02, 200)))
+    (tmp_path / "p.csv").write_text(
+        "t,y\n" + "".join(f"{step},{value!r}\n" for step, value in enumerate(values.tolist()))
+    )
+    options = ["--time-col", "t", "--target", "y", "--horizon", "3", "--origins", "9", "--step", "7"]
+    options += ["--methods", "last-value", "--returns", "--json"]
+    _, out, _ = run("forecast", "backtest", tmp_path / "p.csv", *options)
+    places = [len(values) - 3 - 7 * number for number in range(9)]
+    expected = np.mean([np.abs(values[place - 1] - values[place : place + 3]) / values[place - 1] for place in places])
+    assert json.loads(out)["methods"]["last-value"]["mae_returns"] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("length", [6, 8, 10])
+def test_a_history_too_short_for_a_method_leaves_the_others(run, tmp_path, length):
+    pytest.importorskip("statsforecast.models", reason="needs the extra 'forecast'")
+    values = np.random.default_rng(0).normal(5, 1, length)
+    (tmp_path / "s.csv").write_text("t,y\n" + "".join(f"{step},{value:.3f}\n" for step, value in enumerate(values)))
+    options = [tmp_path / "s.csv", "--time-col", "t", "--target", "y", "--horizon", "2"]
+    code, out, errors = run("forecast", "compare", *options, "--methods", "ets,theta,arima", "--json")
+    assert code == 0, errors
+    assert "theta" in json.loads(out)["methods"]
+    assert "ets is left out" in errors or "ets" in json.loads(out)["methods"]
+    code, _, errors = run("forecast", "predict", *options, "--method", "ets")
+    assert code == 0 or "too short" in errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,8 @@ def test_wrong_sources_are_named():
     for source, options, error, message in (
         (tone, {}, ConfigError, "`rate`"),
         (tone, {"rate": 0}, ConfigError, "above 0"),
+        (tone, {"rate": math.nan}, ConfigError, "above 0"),
+        (tone, {"rate": math.inf}, ConfigError, "above 0"),
         (SPEECH, {"rate": 16000}, ConfigError, "`rate` is for samples"),
         (tone * 20000, {"rate": 16000}, AudioError, "beyond -1..1"),
         (np.full(10, np.nan), {"rate": 16000}, AudioError, "NaN"),

@@ -161,3 +161,8 @@ def test_lines_break_at_marks_rather_than_within_phrases():
     assert is_weak_end("Mr.")
     assert not is_weak_end("her,")
     assert not is_weak_end("house")
+
+
+def test_a_word_wider_than_a_line_is_not_followed_by_an_empty_one():
+    words = [Word("x" * 50, 0.0, 3.0, 1.0), Word("more", 9.0, 9.5, 1.0)]
+    assert [cue.text for cue in cues(words)] == ["x" * 50, "more"]

@@ -94,6 +94,18 @@ def test_a_textgrid_covers_the_recording_without_holes():
     assert grid.index('"channel 1"') < grid.index('"channel 2"')
 
 
+@pytest.mark.parametrize("times", [[(1.0, 2.0), (2.0, 2.0)], [(1.9, 2.0), (2.0, 2.0), (2.0, 2.0)], [(2.0, 2.0)]])
+def test_words_without_length_at_the_end_have_intervals_in_a_textgrid(times):
+    words = tuple(Word("a", start, end, 1.0) for start, end in times)
+    lines = [line.strip() for line in Transcript("a.wav", 2.0, words).to_textgrid().splitlines()]
+    first = [float(line.split()[-1]) for line in lines if line.startswith("xmin")]
+    last = [float(line.split()[-1]) for line in lines if line.startswith("xmax")]
+    assert all(start < end for start, end in zip(first, last, strict=True))
+    assert first[2:] == [0.0, *last[2:-1]]
+    assert last[0] == last[1] == last[-1]
+    assert sum(line == 'text = "a"' for line in lines) == len(words)
+
+
 def test_a_transcript_writes_itself_in_the_format_that_a_name_asks_for(tmp_path):
     for name, render in FORMATS.items():
         assert getattr(TRANSCRIPT, f"to_{name.lower()}")() == render(TRANSCRIPT)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -127,6 +128,35 @@ def test_the_log_is_whole_though_a_run_is_killed_while_it_is_trimmed(tmp_path, m
         with pytest.raises(Killed):
             Trainer(LineTask(), CONFIG, tmp_path).run(resume=True)
     assert log.read_text() == before
+
+
+class Dictated(LineTask):
+    """A task whose deciding figure is given, and that measures its weights beside it."""
+
+    def __init__(self, errors: list[float]) -> None:
+        super().__init__()
+        self.errors = iter(errors)
+
+    def validate(self, device):
+        return {"error": next(self.errors), "sum": self.sum()}
+
+    def sum(self) -> float:
+        return float(sum(value.detach().sum() for value in self.model.parameters()))
+
+
+def test_after_a_tie_the_figures_are_those_of_the_weights(tmp_path):
+    task = Dictated([0.5, 0.1, 0.1, 0.3])
+    final = Trainer(task, replace(CONFIG, average=1), tmp_path).run()
+    assert final.weights == "epoch 3"
+    assert final.figures["sum"] == task.sum()
+
+
+@pytest.mark.parametrize(("errors", "kept"), [([0.4, 0.5], "epoch 2"), ([math.nan, math.nan], "epoch 3")])
+def test_a_figure_that_is_no_number_is_the_worst(tmp_path, errors, kept):
+    task = Dictated([math.nan, *errors])
+    final = Trainer(task, replace(CONFIG, epochs=3, average=1), tmp_path).run()
+    assert final.weights == kept
+    assert final.figures["sum"] == task.sum()
 
 
 def test_a_run_may_stop_within_its_schedule_and_go_on_later(tmp_path):

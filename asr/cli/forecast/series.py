@@ -188,7 +188,7 @@ def backtest(
     if as_json:
         shown = {
             result.name: rounded_errors(
-                result.errors | {"coverage": covered[result.name]} | _returns(result, series, returns)
+                result.errors | {"coverage": covered[result.name]} | _returns(result, series, step, returns)
             )
             for result in results
         }
@@ -197,7 +197,7 @@ def backtest(
         return 0
     print_table(results, {name: f"{share:9.1%}" for name, share in covered.items()}, f"in {INTERVAL:.0%}")
     for result in results:
-        for name, value in _returns(result, series, returns).items():
+        for name, value in _returns(result, series, step, returns).items():
             click.echo(f"{result.name}: {name} {value:.6g}")
     for result_verdict in verdicts:
         click.echo(result_verdict.text)
@@ -302,12 +302,12 @@ def _usable(results: list[Result]) -> list[Result]:
     return [result for result in results if not result.note]
 
 
-def _returns(result: Result, series: Series, wanted: bool) -> dict[str, float]:
-    """Errors of the changes relative to each origin's last value."""
+def _returns(result: Result, series: Series, step: int, wanted: bool) -> dict[str, float]:
+    """Errors of the changes relative to each origin's last value; the origins lie `step` apart."""
     if not wanted:
         return {}
     count, horizon = result.forecasts.shape
-    places = len(series) - horizon - np.arange(count)[::-1] - 1
+    places = len(series) - horizon - step * np.arange(count)[::-1] - 1
     last = series.target[places][:, None]
     gaps = (result.forecasts - result.actual) / last
     return {"mae_returns": float(np.abs(gaps).mean()), "rmse_returns": float(np.sqrt(np.square(gaps).mean()))}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import TextError
-from asr.lm.ngram.disk_arrays import Array, DiskArray, Workspace
+from asr.lm.ngram.disk_arrays import Array, DiskArray, DiskRows, Workspace
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 SIGNS = (UNKNOWN, BEGIN, END)
@@ -129,8 +129,7 @@ def count(corpus: Corpus, order: int, steps: Steps = no_steps) -> list[Level]:
             if index is not corpus.tokens:
                 index.close()
             index = following
-        for run in runs:
-            run.close()
+        runs[0].close()
         levels.append(level)
     if index is not corpus.tokens:
         index.close()
@@ -152,19 +151,20 @@ def _unigrams(corpus: Corpus, steps: Steps) -> Level:
 
 @dataclass
 class _Run:
-    """The different n-grams of a chunk of the text, sorted."""
+    """The different n-grams of a chunk of the text, sorted; the arrays are those of all runs."""
 
-    numbers: DiskArray
-    counts: DiskArray
-    suffix: DiskArray
+    numbers: DiskRows
+    counts: DiskRows
+    suffix: DiskRows
     positions: tuple[int, int]  # of the chunk's tokens
-    ends: DiskArray | None = None  # whether an n-gram ends at each position
-    places: DiskArray | None = None  # for each position where one ends, its index in the run
+    ends: DiskRows | None = None  # whether an n-gram ends at each position
+    places: DiskRows | None = None  # for each position where one ends, its index in the run
 
     def close(self) -> None:
-        for array in (self.numbers, self.counts, self.suffix, self.ends, self.places):
-            if array is not None:
-                array.close()
+        """Give the disk space of this and all other runs back."""
+        for rows in (self.numbers, self.counts, self.suffix, self.ends, self.places):
+            if rows is not None:
+                rows.array.close()
 
 
 def _chunks(corpus: Corpus) -> Iterator[tuple[int, int]]:
@@ -188,6 +188,9 @@ def _sorted_runs(corpus: Corpus, index: DiskArray, length: int, places: bool, st
     """A run of each chunk; places: also where each position's n-gram stands in it."""
     space, words = corpus.space, len(corpus.ids)
     runs = []
+    all_numbers, all_counts = space.array(np.uint64), space.array(np.int64)
+    all_suffixes = space.array(np.min_scalar_type(max(1, len(index))))
+    of_positions = (space.array(np.bool_), space.array(np.uint32)) if places else None
     for start, stop in _chunks(corpus):
         reach = max(0, start - length + 1)  # where the first n-gram of the chunk may begin
         tokens = corpus.tokens[reach:stop]
@@ -202,19 +205,14 @@ def _sorted_runs(corpus: Corpus, index: DiskArray, length: int, places: bool, st
         numbers, suffixes = numbers[order], suffixes[order]
         firsts = np.flatnonzero(np.diff(numbers, prepend=~numbers[:1]))
         run = _Run(
-            space.array(np.uint64), space.array(np.int64), space.array(np.min_scalar_type(max(1, len(index)))),
-            (start, stop),
+            all_numbers.append(numbers[firsts]), all_counts.append(np.diff(firsts, append=len(numbers))),
+            all_suffixes.append(suffixes[firsts]), (start, stop),
         )  # fmt: skip
-        run.numbers.append(numbers[firsts])
-        run.counts.append(np.diff(firsts, append=len(numbers)))
-        run.suffix.append(suffixes[firsts])
-        if places:
-            run.ends = space.array(np.bool_)
-            run.ends.append(ends[start - reach :])
-            run.places = space.array(np.uint32)
+        if of_positions is not None:
+            run.ends = of_positions[0].append(ends[start - reach :])
             of_position = np.empty(len(order), np.uint32)
             of_position[order] = np.repeat(np.arange(len(firsts), dtype=np.uint32), np.diff(firsts, append=len(order)))
-            run.places.append(of_position)
+            run.places = of_positions[1].append(of_position)
         runs.append(run)
         steps(f"sorting {length}-grams", stop, len(corpus.tokens))
     return runs
@@ -222,7 +220,7 @@ def _sorted_runs(corpus: Corpus, index: DiskArray, length: int, places: bool, st
 
 def _merged(space: Workspace, runs: list[_Run], words: int, label: str, steps: Steps) -> Level:
     """All n-grams of the runs, each once, its counts added up."""
-    suffix_type = runs[0].suffix.dtype
+    suffix_type = runs[0].suffix.array.dtype
     level = Level(space.array(np.uint64), space.array(np.int64), space.array(suffix_type), words, (0, 0))
     size = max(1024, space.rows // len(runs))
     read = [0] * len(runs)
@@ -271,7 +269,7 @@ def _indices(corpus: Corpus, runs: list[_Run], level: Level, label: str, steps: 
     return result
 
 
-def _ranks(space: Workspace, numbers: DiskArray, among: DiskArray, dtype: np.dtype) -> Array:
+def _ranks(space: Workspace, numbers: DiskRows, among: DiskArray, dtype: np.dtype) -> Array:
     """The place of each of the sorted `numbers` in `among`, which is sorted too and holds all of them."""
     ranks = np.empty(len(numbers), dtype)
     low, window = 0, among[: space.rows]

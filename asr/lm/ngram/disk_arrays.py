@@ -44,9 +44,11 @@ class DiskArray:
         values = np.fromfile(self._file, self.dtype, count)
         return values if self.width == 1 else values.reshape(-1, self.width)
 
-    def append(self, rows: Array) -> None:
-        """Write rows after the last one."""
-        self.write(self._length, rows)
+    def append(self, rows: Array) -> DiskRows:
+        """Write rows after the last one; returns where they are."""
+        start = self._length
+        self.write(start, rows)
+        return DiskRows(self, start, self._length)
 
     def write(self, start: int, rows: Array) -> None:
         """Write rows from `start` on, over those that are there."""
@@ -63,6 +65,22 @@ class DiskArray:
         """Give the disk space back; a closed array cannot be read."""
         self._file.close()
         self._length = 0
+
+
+@dataclass(frozen=True)
+class DiskRows:
+    """Rows of an array, read as one: an array has a file open, of which a process may have a thousand."""
+
+    array: DiskArray
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __getitem__(self, rows: slice) -> Array:
+        start, stop, step = rows.indices(len(self))
+        return self.array[self.start + start : self.start + stop : step]
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,22 @@ def test_a_model_is_written_from_disk_as_from_memory(tmp_path):
     assert read_arpa(tmp_path / "disk.arpa").words == model.words
 
 
+def test_a_longer_text_has_no_more_files_open(monkeypatch):
+    """A process may have a thousand; each run once had five."""
+
+    def files(sentences: int) -> int:
+        made = []
+        with monkeypatch.context() as patch:
+            patch.setattr(DiskArray, "__init__", lambda self, *rest: made.append(self) or begin(self, *rest))
+            corpus = Corpus(_wide_sentences(sentences), space=Workspace(memory=1 << 10))
+            estimate_on_disk(corpus, 3)
+        assert len(corpus.tokens) > 2 * sentences
+        return len(made)
+
+    begin = DiskArray.__init__
+    assert files(200) == files(2000)
+
+
 def test_nothing_is_left_in_the_folder_for_temporary_files(tmp_path):
     corpus = Corpus(_wide_sentences(200), space=Workspace(memory=1 << 10, folder=tmp_path))
     assert len(corpus.tokens)
