@@ -116,6 +116,33 @@ def test_missing_values_duplicates_and_gaps_are_handled_and_told(tmp_path):
     assert series.target.tolist() == [2, 2, 5, 6]
 
 
+def _series_of_times(path, times):
+    path.write_text("t,v\n" + "".join(f"{time},{number}\n" for number, time in enumerate(times)))
+    return read_series(path, "v", "t")
+
+
+@pytest.mark.parametrize(
+    ("times", "gaps"),
+    [
+        ([f"2023-{month:02d}" for month in (1, 2, 3, 5, 6, 7, 9, 10)], "2 gaps in time, the first after '2023-03'"),
+        (["2023-01-31", "2023-02-28", "2023-03-31", "2023-05-31"], "1 gaps in time, the first after '2023-03-31'"),
+        ([f"2024-03-{day:02d}" for day in (1, 2, 3, 4, 6, 7)], "1 gaps in time, the first after '2024-03-04'"),
+        ([f"2024-03-{day:02d}" for day in (4, 5, 7, 8, 11, 12)], "1 gaps in time, the first after '2024-03-05'"),
+    ],
+)
+def test_absent_months_and_days_are_told(tmp_path, times, gaps):
+    (note,) = _series_of_times(tmp_path / "s.csv", times).notes
+    assert note.startswith(gaps)
+
+
+def test_a_series_of_weekdays_goes_on_with_weekdays(tmp_path):
+    series = _series_of_times(tmp_path / "s.csv", [f"2024-03-{day:02d}" for day in (20, 21, 22, 25, 26, 27, 28)])
+    assert (series.frequency, series.season, series.notes) == ("weekday", 5, ())
+    assert future_times(series, 3) == ["2024-03-29", "2024-04-01", "2024-04-02"]
+    short = _series_of_times(tmp_path / "s.csv", ["2024-03-27", "2024-03-28", "2024-03-29"])  # tells of no weekend
+    assert future_times(short, 1) == ["2024-03-30"]
+
+
 @pytest.fixture
 def passengers(tmp_path):
     time = np.arange(96)
