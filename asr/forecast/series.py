@@ -122,6 +122,8 @@ def _read(path: Path) -> _Table:
 def _place(table: _Table, name: str) -> int:
     if name not in table.header:
         raise DataError(f"{table.source} has no column '{name}'; it has {', '.join(table.header)}.")
+    if table.header.count(name) > 1:
+        raise DataError(f"{table.source} has {table.header.count(name)} columns named '{name}'; rename all but one.")
     return table.header.index(name)
 
 

@@ -99,6 +99,7 @@ def test_frequencies_are_found_and_times_continued(tmp_path, times, frequency, a
         ("t,v\n2,2\n1,3\n", "line 3: the time '1' comes after '2'"),
         ("t,v\nsoon,2\n1,3\n", "'soon' is not a time"),
         ("t,v\n1\n", "line 2 has 1 fields"),
+        ("t,v,v\n1,2,3\n2,3,4\n", "has 2 columns named 'v'; rename all but one"),
     ],
 )
 def test_bad_tables_are_named_with_their_row(tmp_path, text, message):
@@ -195,6 +196,19 @@ def test_impossible_requests_are_one_sentence(run, passengers, tmp_path):
     assert "too few for a horizon of 500" in errors
     assert run("forecast", "compare", *passengers, "--methods", "prophet")[0] == 2
     assert run("forecast", "compare", *passengers[:-1], "0")[0] == 2
+
+
+def test_choices_without_effect_are_told(run, passengers, tmp_path):
+    assert run("forecast", "fit", *passengers, "--method", "drift", "--output", tmp_path / "m")[0] == 0
+    code, _, errors = run("forecast", "predict", *passengers, "--model", tmp_path / "m", "--method", "theta")
+    assert (code, "leave out --method" in errors) == (2, True)
+    assert run("forecast", "predict", *passengers, "--model", tmp_path / "m")[0] == 0
+    (tmp_path / "two.csv").write_text("a,b\n" + "".join(f"{n},{n % 7}\n" for n in range(40)))
+    options = [tmp_path / "two.csv", "--target", "b", "--horizon", "3", "--method", "drift"]
+    errors = run("forecast", "predict", *options, "--input", "a", "--season", "21")[2]
+    assert "--input has no effect: of the methods only lstm, gru, segrnn use further columns" in errors
+    assert "40 values do not hold two seasons of 21 steps" in errors
+    assert not run("forecast", "predict", *options, "--season", "20")[2]
 
 
 @pytest.mark.parametrize("time", ["inf", "nan", "1e300", "-1e16", "0001-01-01T00:00:00+23:59", "9" * 400])
