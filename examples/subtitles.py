@@ -5,6 +5,8 @@ from pathlib import Path
 
 from asr import Aligner, Recognizer
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 audio = sys.argv[1]
 if len(sys.argv) > 2:
     transcript = Aligner.load().align(audio, Path(sys.argv[2]).read_text())

@@ -6,6 +6,7 @@
 # CORPUS is a table (.csv, .tsv, .jsonl) with the columns audio_filepath, text and speaker, or any folder that `asr data import`
 # knows. The sizes here are for minutes of speech and a laptop; recipes/mini_librispeech is the real thing.
 set -eu
+[ $# -ge 2 ] || { echo "usage: examples/train_small.sh CORPUS WORK [--set key=value]..." >&2; exit 2; }
 corpus=$1 work=$2
 shift 2
 mkdir -p "$work"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from asr import AsrError, Recognizer, load_audio
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 path = Path(sys.argv[1])
 recognizer = Recognizer.load()  # the default model; load it once, use it from as many threads as you like
 

@@ -50,6 +50,15 @@ def test_every_example_is_listed_and_run_here():
         assert f'example("{name}"' in tests, name
 
 
+@pytest.mark.parametrize("name", ["transcribe.py", "subtitles.py", "hotwords.py", "train_small.sh"])
+def test_an_example_without_its_argument_says_how_it_is_called(name):
+    command = [sys.executable if name.endswith(".py") else "bash", EXAMPLES / name]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode in (1, 2)
+    assert len(result.stderr.splitlines()) == 1
+    assert f"examples/{name} " in result.stderr
+
+
 def test_transcribe(example, tmp_path):
     lines = example("transcribe.py", SPEECH).splitlines()
     assert normalize_english(lines[0]) == SAID

@@ -110,7 +110,7 @@ def train(
     made = train_classifier(config, texts, held, output, resume, progress)
     progress.close()
     shown = ", ".join(f"{name} {1 - error:.2%}" for name, error in made.errors.items())
-    text = f"{output}: {made.final.weights}; kept: {made.kept}; accuracy on the validation texts: {shown or 'unknown'}"
+    text = f"{output}: {made.final.weights}; kept: {made.kept}; accuracy on the validation texts: {shown}"
     report(
         text, as_json, output=output, weights=made.final.weights, kept=made.kept, baseline_share=made.baseline_share,
         errors=made.errors,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -20,7 +21,9 @@ Floats = NDArray[np.float64]
 
 MISSING_CHOICES = ("error", "interpolate", "last")
 MISSING_SIGNS = {"", "na", "nan", "null", "none", "?", "-"}
-SEASONS = {"hour": 24, "day": 7, "week": 52, "month": 12, "quarter": 4, "year": 1, "half-hour": 48, "minute": 60}
+SEASONS = {
+    "minute": 60, "half-hour": 48, "hour": 24, "day": 7, "weekday": 5, "week": 52, "month": 12, "quarter": 4, "year": 1,
+}  # fmt: skip
 LARGEST_TIME = 1e15  # of times that are numbers
 _DAY = 86_400.0
 _STEPS = {
@@ -119,6 +122,8 @@ def _read(path: Path) -> _Table:
 def _place(table: _Table, name: str) -> int:
     if name not in table.header:
         raise DataError(f"{table.source} has no column '{name}'; it has {', '.join(table.header)}.")
+    if table.header.count(name) > 1:
+        raise DataError(f"{table.source} has {table.header.count(name)} columns named '{name}'; rename all but one.")
     return table.header.index(name)
 
 
@@ -179,13 +184,19 @@ def _check_times(table: _Table, times: Sequence[str], column: str, notes: list[s
     if not len(steps):
         return keep, ""
     usual = float(np.median(steps))
-    gaps = np.flatnonzero(steps > 1.5 * usual)
     frequency = _frequency(times[0], usual)
-    if len(gaps) and frequency != "day" and frequency != "month":
-        first = times[int(keep[gaps[0]])]
-        notes.append(f"{len(gaps)} gaps in time, the first after '{first}'; each row counts as one step")
-    elif len(gaps) and (steps[gaps] > 5 * usual).any():
-        notes.append(f"{len(gaps)} gaps in time (such as weekends and holidays); each row counts as one step")
+    jumps = steps > 1.5 * usual
+    if frequency == "day" and jumps.any():
+        days = np.array([datetime.fromisoformat(times[int(row)]).date() for row in keep], "datetime64[D]")
+        weekdays = np.busday_count(days[:-1], days[1:])
+        if np.is_busday(days).all() and (weekdays < np.diff(days).astype(int)).any():
+            frequency, jumps = "weekday", weekdays > 1
+    if gaps := int(jumps.sum()):
+        first = times[int(keep[np.flatnonzero(jumps)[0]])]
+        notes.append(
+            f"{gaps} gaps in time, the first after '{first}'; each row counts as one step; to have the absent times "
+            "filled, add rows without values"
+        )
     return keep, frequency
 
 
@@ -257,6 +268,9 @@ def _times_after(series: Series, horizon: int) -> list[str]:
     if series.frequency in ("month", "quarter", "year"):
         size = {"month": 1, "quarter": 3, "year": 12}[series.frequency]
         return [_months_later(moment, size * step).date().isoformat() for step in range(1, horizon + 1)]
+    if series.frequency == "weekday":
+        days = (moment.date() + timedelta(days=number) for number in itertools.count(1))
+        return [day.isoformat() for day in itertools.islice((day for day in days if day.weekday() < 5), horizon)]
     gap = timedelta(seconds=_STEPS.get(series.frequency, _DAY))
     moments = [moment + gap * step for step in range(1, horizon + 1)]
     whole_days = series.frequency in ("day", "week", "")

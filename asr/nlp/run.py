@@ -93,7 +93,7 @@ def train_classifier(
     """Train on a table, write the folder, return what was made.
 
     dev: the table to validate on; None takes a tenth of each class of `train`. Raises DataError for fewer than two
-    classes.
+    classes, and where none has a second text to validate on.
     """
     labels = train.labelled
     classes = sorted(set(labels))
@@ -103,6 +103,11 @@ def train_classifier(
     words = [words_of(text, stops) for text in train.texts]
     numbers = np.array([classes.index(label) for label in labels])
     rows, held = (np.arange(len(labels)), np.zeros(0, int)) if dev else split_dev(numbers, config.train.seed)
+    if dev is None and not len(held):
+        raise DataError(
+            f"{train.source} has a single text of each class, which leaves none to validate on; give more texts of a "
+            "class, or a table with `dev`."
+        )
     read = Vocabulary.of((words[row] for row in rows), config.min_count, config.most_words)
     torch.manual_seed(config.train.seed)
     if config.language_model:
@@ -136,9 +141,6 @@ def _choose_share(
     classifier: Classifier, texts: list[str], numbers: NDArray[np.int64], shares: Sequence[float]
 ) -> dict[str, float]:
     """Set the weight of tf-idf to the one of the least log loss; the errors of the parts and of the mixture."""
-    if not texts:  # classes of a single text each leave nothing to validate on
-        classifier.baseline_share = shares[0]
-        return {}
     parts = []
     for share in (0.0, 1.0):
         classifier.baseline_share = share

@@ -47,7 +47,8 @@ def read_table(
     """The table of a file whose name ends in .csv, .tsv or .jsonl, perhaps followed by .gz, .bz2 or .xz.
 
     lines: each line is LABEL TEXT, whatever the name. label_col: None for texts without labels.
-    Raises DataError naming the row with a missing column, or the line with another encoding.
+    Raises DataError naming the row that lacks a column, a text or a label, and TextError naming the line with another
+    encoding.
     """
     path = Path(path)
     kind = unpacked_name(path).suffix
@@ -57,23 +58,29 @@ def read_table(
         rows = _json_rows(path, encoding)
     else:
         rows = _csv_rows(path, "\t" if kind == ".tsv" else ",", encoding)
-    texts, labels, numbers = [], [], []
+    texts: list[str] = []
+    labels: list[str | None] = []
+    numbers: list[int] = []
     for number, row in enumerate(rows, 1):
-        if row.get(text_col) is None:
-            known = ", ".join(str(name) for name in row)
-            raise DataError(f"{path} row {number} has no column '{text_col}'; it has {known}. Name it with `text_col`.")
-        label = None if label_col is None else row.get(label_col)
-        if label_col is not None and label is None:
-            known = ", ".join(str(name) for name in row)
-            raise DataError(
-                f"{path} row {number} has no column '{label_col}'; it has {known}. Name it with `label_col`."
-            )
-        texts.append(str(row[text_col]))
-        labels.append(None if label is None else str(label).strip())
+        texts.append(_cell(path, number, row, text_col, "text_col"))
+        label = None if label_col is None else _cell(path, number, row, label_col, "label_col").strip()
+        if label == "":
+            raise DataError(f"{path} row {number} has an empty label; give it one, or take the row out.")
+        labels.append(label)
         numbers.append(number)
     if not texts:
         raise DataError(f"{path} has no rows below its header.")
     return Table(texts, labels, numbers, str(path))
+
+
+def _cell(path: Path, number: int, row: dict[str, Any], column: str, parameter: str) -> str:
+    """The value of a column, which `parameter` names, in a row."""
+    if column not in row:
+        known = ", ".join(row)
+        raise DataError(f"{path} row {number} has no column '{column}'; it has {known}. Name it with `{parameter}`.")
+    if row[column] is None:
+        raise DataError(f"{path} row {number} has nothing in the column '{column}'; complete it, or take the row out.")
+    return str(row[column])
 
 
 def _csv_rows(path: Path, separator: str, encoding: str) -> Iterator[dict[str, Any]]:

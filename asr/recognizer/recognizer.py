@@ -14,13 +14,14 @@ from asr.backends import Backend, open_backend
 from asr.callbacks import Note, Progress
 from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.decoder import Decoder
-from asr.decode.hotwords import Hotwords, as_hotwords
+from asr.decode.hotwords import Hotwords
 from asr.decode.timed import Word
 from asr.errors import AudioError, ConfigError
 from asr.model_package import WEIGHTS
 from asr.nlp.tagging.tagger import Tagger
+from asr.recognizer.arguments import as_array, checked_hotwords, checked_settings
 from asr.recognizer.journal import Journal
-from asr.recognizer.reading import for_reading
+from asr.recognizer.reading import NUMBERS, for_reading
 from asr.recognizer.segments import Passages, SegmentLogProbs
 from asr.recognizer.stream import Stream, StreamSettings
 from asr.recognizer.transcript import Transcript
@@ -53,8 +54,10 @@ class Recognizer:
         """tagger: of marks and capitals; None leaves words as they are recognised. numbers: digits or words.
 
         detector: of speech, which passes over what is none and finds the ends of utterances; None: loudness does.
-        Raises ConfigError for one of another sample rate.
+        Raises ConfigError for one of another sample rate, and for other `numbers`.
         """
+        if numbers not in NUMBERS:
+            raise ConfigError(f"`numbers` must be {' or '.join(NUMBERS)}, not '{numbers}'.")
         if detector is not None and detector.config.features.sample_rate != backend.sample_rate:
             raise ConfigError(f"the detector of speech reads another sample rate than {backend.sample_rate} Hz.")
         self.backend, self.decoder, self.tagger, self.numbers = backend, decoder, tagger, numbers
@@ -103,8 +106,8 @@ class Recognizer:
             neural_lm=neural_lm_path(neural_lm),
             neural_share=neural_share,
             rescore=rescore,
-            hotwords=as_hotwords(hotwords),
-            settings=settings or {},
+            hotwords=checked_hotwords(hotwords),
+            settings=checked_settings(settings),
             greedy=greedy,
         )
         return cls.from_options(
@@ -145,7 +148,7 @@ class Recognizer:
 
     def with_hotwords(self, hotwords: Hotwords) -> Recognizer:
         """This recognizer favouring other phrases; model and tables are shared. Raises TextError or ConfigError."""
-        wanted = as_hotwords(hotwords)
+        wanted = checked_hotwords(hotwords)
         decoder = self.decoder.with_hotwords(wanted)
         other = Recognizer(self.backend, decoder, self.tagger, self.numbers, self.detector)
         other._options = replace(self._options, hotwords=wanted)
@@ -185,6 +188,8 @@ class Recognizer:
         """
         if channels not in CHANNELS:
             raise ConfigError(f"`channels` must be {' or '.join(CHANNELS)}, not '{channels}'.")
+        if not (isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read")):
+            source = as_array(source, name or "the audio")
         kept = None if journal is None else Journal(journal, self._subject(source, channels, partial))
         at = self.backend.sample_rate
 

@@ -24,8 +24,9 @@ from asr.backends.stream import Chunks
 from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
 from asr.decode.timed import Word, timed_words, word_values
-from asr.errors import ConfigError
+from asr.errors import AudioError, ConfigError
 from asr.model_package import ModelPackage
+from asr.recognizer.arguments import as_array
 from asr.recognizer.endpoint import Endpointer
 from asr.recognizer.reading import text_of
 from asr.recognizer.segments import Passages, SegmentFrames, log_probs_of
@@ -132,6 +133,7 @@ class Stream:
         self._frames = 0  # of the first pass
         self._undecided = np.zeros(0, np.float32)  # the latest samples, which may be of the next utterance
         self._decided = 0  # samples before them
+        self._is_finished = False
         self._begin(0)
 
     @property
@@ -143,9 +145,10 @@ class Stream:
     def push(self, samples: NDArray[np.generic]) -> list[StreamEvent]:
         """What the next samples, (time,) or (time, channels), bring; often nothing.
 
-        Integers are taken by their full scale. Raises AudioError for what are no samples.
+        Integers are taken by their full scale. Raises AudioError for what are no samples, and after `finish`.
         """
-        mono = to_mono(np.asarray(samples), self._rate, "stream")
+        self._check_open()
+        mono = to_mono(as_array(samples, "stream"), self._rate, "stream")
         if self._resampler is not None:
             mono = np.asarray(self._resampler.resample_chunk(mono), np.float32)
         self._held.append(mono)
@@ -154,7 +157,9 @@ class Stream:
         return list(self._follow(self._released()))
 
     def finish(self) -> list[StreamEvent]:
-        """What is left, the last utterance among it; the stream is then at its end, and another call raises."""
+        """What is left, the last utterance among it; the stream is then at its end. Raises AudioError if it was."""
+        self._check_open()
+        self._is_finished = True
         rest = np.zeros(0, np.float32)
         if self._resampler is not None:
             rest = np.asarray(self._resampler.resample_chunk(rest, last=True), np.float32)
@@ -162,6 +167,10 @@ class Stream:
         events = list(self._follow(self._released()))
         self._read(self._network.finish())
         return [*events, *self._end(self._decided + len(self._undecided))]
+
+    def _check_open(self) -> None:
+        if self._is_finished:
+            raise AudioError("the stream is at its end; open a new one.")
 
     def _released(self) -> Samples:
         held, self._held = self._held, []

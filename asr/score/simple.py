@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from asr.errors import TextError
 from asr.score.edit_distance import Counts, align, count
@@ -16,7 +16,7 @@ def wer(reference: Texts, hypothesis: Texts) -> float:
 
     reference, hypothesis: a text, or texts in the same order; words are separated by white space, and nothing is
     normalised. Equal to `jiwer.wer`: empty references are legal, and without any reference word the result is the
-    number of inserted words. Raises TextError where the numbers of texts differ.
+    number of inserted words. Raises TextError where the numbers of texts differ, and for what are no lists of texts.
     """
     references, hypotheses = _paired(reference, hypothesis)
     return _rate(count([text.split() for text in references], [text.split() for text in hypotheses]))
@@ -53,8 +53,18 @@ def _rate(counts: Counts) -> float:
 
 
 def _paired(reference: Texts, hypothesis: Texts) -> tuple[Sequence[str], Sequence[str]]:
-    references = [reference] if isinstance(reference, str) else list(reference)
-    hypotheses = [hypothesis] if isinstance(hypothesis, str) else list(hypothesis)
+    references, hypotheses = _listed(reference), _listed(hypothesis)
     if len(references) != len(hypotheses):
         raise TextError(f"{len(references)} references and {len(hypotheses)} hypotheses; give as many of each.")
     return references, hypotheses
+
+
+def _listed(texts: Texts) -> list[str]:
+    """The texts as a list. Raises TextError for what has no order, and for what is no text."""
+    if isinstance(texts, Mapping | Set):
+        raise TextError("texts by name cannot be paired; give two lists of texts in the same order.")
+    listed = [texts] if isinstance(texts, str) else list(texts)
+    for text in listed:
+        if not isinstance(text, str):
+            raise TextError(f"{text!r} is not a text; give strings, and an empty one for no words.")
+    return listed

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from asr.recognizer.recognizer import Recognizer
 from asr.serve import metrics
@@ -22,7 +23,7 @@ from asr.serve.replies import RequestError
 from asr.serve.service import Service
 from asr.serve.settings import ServerSettings
 from asr.serve.subtitles import subtitle_routes
-from asr.serve.transcriptions import transcription_routes
+from asr.serve.transcriptions import LEFT_OUT, transcription_routes
 
 PAGE = Path(__file__).parent / "page" / "index.html"
 TITLE = "asr"
@@ -44,6 +45,14 @@ def create_app(recognizer: Recognizer, settings: ServerSettings | None = None) -
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     app.add_middleware(Guard, service=service)
+    if service.settings.allowed_origins:  # around the guard: a browser asks first, without a key, whether it may
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=service.settings.allowed_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["Retry-After", LEFT_OUT],
+        )
     _add_error_forms(app)
     app.include_router(transcription_routes(service))
     app.include_router(subtitle_routes(service))
@@ -94,8 +103,10 @@ def _add_error_forms(app: FastAPI) -> None:
         first = error.errors()[0]
         names = [str(part) for part in first["loc"][1:]]
         name = names[0] if names else None
-        body = RequestError(400, f"{name or 'the request'}: {first['msg']}", "invalid_value", name).body()
-        return JSONResponse(body, 400)
+        text = f"{name or 'the request'}: {first['msg']}"
+        if name is None and first["type"] == "model_attributes_type":
+            text = "the body must be an object of JSON, sent with the header `Content-Type: application/json`."
+        return JSONResponse(RequestError(400, text, "invalid_value", name).body(), 400)
 
     @app.exception_handler(HTTPException)
     async def failed(_: Request, error: HTTPException) -> Response:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from dataclasses import dataclass
 
 from asr.errors import ConfigError
 
 LOOPBACK = "127.0.0.1"
 ALIASES = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")  # names that programs ask for by default
+_ORIGIN = re.compile(r"https?://[a-z0-9._\-\[\]:]+")  # as browsers write the header `Origin`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,7 @@ class ServerSettings:
     model_name: str = "english"
     language: str = "en"  # of the model: a request for another is refused; empty: any is taken
     api_keys: tuple[str, ...] = ()  # without one, everybody who reaches the server may use it
-    allowed_origins: tuple[str, ...] = ()  # of web pages of other servers that may use this one
+    allowed_origins: tuple[str, ...] = ()  # of web pages of other servers that may use this one: https://host[:port]
     workers: int = 8  # recordings transcribed at once, in turns
     turns: int = 0  # of those, how many compute at the same time; 0: one for each core
     network_passes: int = 0  # of the network at once, each on one thread; 0: one for each core
@@ -43,6 +45,11 @@ class ServerSettings:
         for name in ("turns", "network_passes", "max_waiting", "max_streams", "stop_seconds", "stream_idle_seconds"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"`{name}` must be 0 or more, not {getattr(self, name)}.")
+        for origin in self.allowed_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ConfigError(
+                    f"'{origin}' is no origin of pages; write it in lower case as https://example.org, without a path."
+                )
         if any(len(key) < 16 or not key.isascii() or not key.isprintable() for key in self.api_keys):
             raise ConfigError("an API key must be 16 or more printable ASCII characters.")
 

@@ -28,7 +28,7 @@ Outcome = tuple[Transcript, int]
 
 
 def transcription_routes(service: Service) -> APIRouter:
-    """The routes of transcription and of the list of models."""
+    """The routes of transcription and of the models."""
     router = APIRouter()
 
     @router.post(
@@ -71,10 +71,19 @@ def transcription_routes(service: Service) -> APIRouter:
     async def models() -> dict[str, Any]:
         """The models that can be asked for."""
         names = (service.settings.model_name, *ALIASES)
-        data = [{"id": name, "object": "model", "created": 0, "owned_by": "lstm-asr"} for name in names]
-        return {"object": "list", "data": data}
+        return {"object": "list", "data": [_described(name) for name in names]}
+
+    @router.get("/v1/models/{name}", responses={404: ERRORS[404]})
+    async def model(name: str) -> dict[str, Any]:
+        """One of the models that can be asked for."""
+        check_model(name, None, service.settings)
+        return _described(name)
 
     return router
+
+
+def _described(model: str) -> dict[str, Any]:
+    return {"id": model, "object": "model", "created": 0, "owned_by": "lstm-asr"}
 
 
 def check_model(model: str | None, language: str | None, settings: ServerSettings) -> None:

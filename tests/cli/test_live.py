@@ -35,6 +35,8 @@ def test_a_url_is_refused_with_a_sentence_and_the_rest_is_transcribed(run, make_
     [
         [], ["a.wav", "b.wav"], ["a.wav", "--microphone"], ["a.wav", "--format", "srt"], ["a.wav", "--output-dir", "o"],
         ["a.wav", "--channels", "separate"], ["a.wav", "--rate", "0"],
+        ["a.wav", "--output", "s.jsonl"], ["a.wav", "--jobs", "3"], ["a.wav", "--shard", "1/2"],
+        ["a.wav", "--engine", "ray"],
     ],
     ids=" ".join,
 )  # fmt: skip

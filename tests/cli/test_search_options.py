@@ -73,6 +73,16 @@ def test_a_neural_model_joins_the_search_or_rescores(run, stored, neural):
     assert run("decode", *stored[:4], "--neural-lm", neural)[0] == 2
 
 
+def test_a_negative_limit_and_greedy_with_models_are_wrong_usage(run, stored):
+    for command in (["decode", *stored], ["tune", *stored, "--reference", "refs.txt"]):
+        code, _, errors = run(*command, "--limit", "-2")
+        assert (code, "-2 is not in the range" in errors) == (2, True)
+    for models in (stored[4:6], stored[6:8]):
+        code, _, errors = run("decode", *stored[:4], "--greedy", *models)
+        assert (code, "leave it out, or --lm and --lexicon" in errors) == (2, True)
+    assert run("decode", *stored[:4], "--greedy", "--lm", "none")[0] == 0
+
+
 def test_tuning_prints_surface_beams_calibration_and_what_a_neural_model_brings(run, stored, neural, tmp_path):
     (tmp_path / "refs.txt").write_text("".join(f"u{number} a b ab c\n" for number in range(6)))
     code, out, errors = run(

@@ -101,6 +101,7 @@ def test_frequencies_are_found_and_times_continued(tmp_path, times, frequency, a
         ("t,v\n2,2\n1,3\n", "line 3: the time '1' comes after '2'"),
         ("t,v\nsoon,2\n1,3\n", "'soon' is not a time"),
         ("t,v\n1\n", "line 2 has 1 fields"),
+        ("t,v,v\n1,2,3\n2,3,4\n", "has 2 columns named 'v'; rename all but one"),
     ],
 )
 def test_bad_tables_are_named_with_their_row(tmp_path, text, message):
@@ -116,6 +117,33 @@ def test_missing_values_duplicates_and_gaps_are_handled_and_told(tmp_path):
     assert [part in " ".join(series.notes) for part in ("rows repeat", "1 gaps", "1 missing")] == [True] * 3
     series = read_series(tmp_path / "s.csv", "v", "t", missing="last")
     assert series.target.tolist() == [2, 2, 5, 6]
+
+
+def _series_of_times(path, times):
+    path.write_text("t,v\n" + "".join(f"{time},{number}\n" for number, time in enumerate(times)))
+    return read_series(path, "v", "t")
+
+
+@pytest.mark.parametrize(
+    ("times", "gaps"),
+    [
+        ([f"2023-{month:02d}" for month in (1, 2, 3, 5, 6, 7, 9, 10)], "2 gaps in time, the first after '2023-03'"),
+        (["2023-01-31", "2023-02-28", "2023-03-31", "2023-05-31"], "1 gaps in time, the first after '2023-03-31'"),
+        ([f"2024-03-{day:02d}" for day in (1, 2, 3, 4, 6, 7)], "1 gaps in time, the first after '2024-03-04'"),
+        ([f"2024-03-{day:02d}" for day in (4, 5, 7, 8, 11, 12)], "1 gaps in time, the first after '2024-03-05'"),
+    ],
+)
+def test_absent_months_and_days_are_told(tmp_path, times, gaps):
+    (note,) = _series_of_times(tmp_path / "s.csv", times).notes
+    assert note.startswith(gaps)
+
+
+def test_a_series_of_weekdays_goes_on_with_weekdays(tmp_path):
+    series = _series_of_times(tmp_path / "s.csv", [f"2024-03-{day:02d}" for day in (20, 21, 22, 25, 26, 27, 28)])
+    assert (series.frequency, series.season, series.notes) == ("weekday", 5, ())
+    assert future_times(series, 3) == ["2024-03-29", "2024-04-01", "2024-04-02"]
+    short = _series_of_times(tmp_path / "s.csv", ["2024-03-27", "2024-03-28", "2024-03-29"])  # tells of no weekend
+    assert future_times(short, 1) == ["2024-03-30"]
 
 
 @pytest.fixture
@@ -170,6 +198,19 @@ def test_impossible_requests_are_one_sentence(run, passengers, tmp_path):
     assert "too few for a horizon of 500" in errors
     assert run("forecast", "compare", *passengers, "--methods", "prophet")[0] == 2
     assert run("forecast", "compare", *passengers[:-1], "0")[0] == 2
+
+
+def test_choices_without_effect_are_told(run, passengers, tmp_path):
+    assert run("forecast", "fit", *passengers, "--method", "drift", "--output", tmp_path / "m")[0] == 0
+    code, _, errors = run("forecast", "predict", *passengers, "--model", tmp_path / "m", "--method", "theta")
+    assert (code, "leave out --method" in errors) == (2, True)
+    assert run("forecast", "predict", *passengers, "--model", tmp_path / "m")[0] == 0
+    (tmp_path / "two.csv").write_text("a,b\n" + "".join(f"{n},{n % 7}\n" for n in range(40)))
+    options = [tmp_path / "two.csv", "--target", "b", "--horizon", "3", "--method", "drift"]
+    errors = run("forecast", "predict", *options, "--input", "a", "--season", "21")[2]
+    assert "--input has no effect: of the methods only lstm, gru, segrnn use further columns" in errors
+    assert "40 values do not hold two seasons of 21 steps" in errors
+    assert not run("forecast", "predict", *options, "--season", "20")[2]
 
 
 @pytest.mark.parametrize("time", ["inf", "nan", "1e300", "-1e16", "0001-01-01T00:00:00+23:59", "9" * 400])

@@ -40,6 +40,9 @@ def test_tables_of_all_kinds_are_read(tmp_path):
         ("a.csv", b"words,label\nx,1\n", DataError, "no column 'text'"),
         ("a.csv", b"text,label\n", DataError, "no rows"),
         ("a.jsonl", b'{"text": "x", "label": 1}\nnonsense\n', DataError, "line 2 is not a JSON object"),
+        ("a.csv", b"text,label\nx,1\ny, \n", DataError, "row 2 has an empty label"),
+        ("a.csv", b"text,label\nx\n", DataError, "row 1 has nothing in the column 'label'"),
+        ("a.jsonl", b'{"text": null, "label": 1}\n', DataError, "row 1 has nothing in the column 'text'"),
         ("a.csv", "text,label\ncafé,1\n".encode("latin-1"), TextError, "line 2 is not UTF-8"),
     ],
 )
@@ -274,6 +277,13 @@ def test_contributions_of_words_sum_to_the_score():
         powers = np.exp(scores) / np.exp(scores).sum()
         assert baseline.probabilities([text])[0] == pytest.approx(powers, abs=1e-6)
     assert [word for word, _ in baseline.contributions("unheard Good", 1)] == ["unheard", "good"]
+
+
+def test_classes_of_a_single_text_each_leave_none_to_validate_on(run, tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\ngood film,good\nbad film,bad\n")
+    code, _, errors = run("nlp", "train", tmp_path / "a.csv", "--output", tmp_path / "m")
+    assert code == 1
+    assert "leaves none to validate on; give more texts of a class, or a table with --dev." in errors
 
 
 def test_what_cannot_be_classified_is_named(run, reviews, tmp_path):

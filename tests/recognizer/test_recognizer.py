@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr.decode.hotwords import Hotword
 from asr.decode.hypothesis import Hypothesis, Word
+from asr.errors import AudioError, ConfigError
+from asr.recognizer.arguments import checked_hotwords, checked_settings
 from asr.recognizer.recognizer import Recognizer
 from asr.shipped import available_models, model_folder
 from tests.conftest import speech_like
@@ -58,6 +61,36 @@ def test_word_times_count_from_the_start_of_a_long_file(tmp_path):
     assert all(14.0 <= (start - 0.4) % 15 <= 15.0 for start in starts[1:])
     assert seen[-1] == pytest.approx((120.0, 120.0))
     assert all(total == pytest.approx(120.0) for _, total in seen)
+
+
+def test_how_numbers_are_written_is_checked_before_any_audio_is_read():
+    with pytest.raises(ConfigError, match="`numbers` must be digits or words, not 'x'"):
+        Recognizer(FixedBackend(), OneWordDecoder(), numbers="x")
+
+
+@pytest.mark.parametrize("hotwords", [[5], {5: 1.0}, {"a": "x"}, {"a": np.nan}, {Hotword("a"): 1}, 5, "text"], ids=repr)
+def test_hotwords_that_are_none_are_refused(hotwords):
+    with pytest.raises(ConfigError, match="hotword"):
+        Recognizer.load("digits", hotwords=hotwords)
+
+
+def test_hotwords_and_settings_of_all_kinds_are_taken():
+    assert checked_hotwords(phrase for phrase in ("a b", Hotword("c"))) == (Hotword("a b"), Hotword("c"))
+    assert checked_hotwords({"a": np.float32(2), "b": 1}) == (Hotword("a", 2.0), Hotword("b", 1))
+    assert checked_hotwords(None) == ()
+    assert checked_settings({"lm_weight": np.float64(1), "beam_size": None}) == {"lm_weight": 1.0, "beam_size": None}
+    with pytest.raises(ConfigError, match="the setting 'lm_weight' must be a number, not 'a'"):
+        Recognizer.load("digits", settings={"lm_weight": "a"})
+
+
+def test_tensors_that_numpy_cannot_take_are_refused_and_others_are_transcribed():
+    torch = pytest.importorskip("torch", reason="needs the extra train")
+    recognizer = Recognizer(FixedBackend(), OneWordDecoder())
+    samples = torch.from_numpy(speech_like(1.0))
+    assert recognizer.transcribe(samples, rate=16000).text == "word"
+    for tensor in (samples.bfloat16(), samples.clone().requires_grad_()):
+        with pytest.raises(AudioError, match="give a NumPy array, of a tensor"):
+            recognizer.transcribe(tensor, rate=16000)
 
 
 def test_silence_and_single_samples_give_empty_text(tmp_path, tiny_model):

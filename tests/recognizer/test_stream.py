@@ -175,10 +175,16 @@ def test_what_cannot_be_followed_is_refused(recognizer):
         StreamSettings(end_silence=0.0)
     with pytest.raises(AudioError, match="NaN"):
         recognizer.stream(RATE).push(np.full(10, np.nan))
-    stream = recognizer.stream(RATE)
+
+
+@pytest.mark.parametrize("rate", [16000, 48000])
+def test_a_stream_at_its_end_takes_nothing_more(recognizer, rate):
+    stream = recognizer.stream(rate)
     stream.finish()
-    with pytest.raises(RuntimeError, match="at its end"):
-        stream.push(np.zeros(100_000, np.float32))
+    with pytest.raises(AudioError, match="at its end"):
+        stream.push(np.zeros(10, np.float32))
+    with pytest.raises(AudioError, match="at its end"):
+        stream.finish()
 
 
 def test_a_model_without_a_language_model_streams_too(tiny_model):

@@ -46,6 +46,14 @@ def test_numbers_of_texts_must_agree():
             compare(*arguments)
 
 
+def test_what_are_no_lists_of_texts_is_refused():
+    for texts in ({"u": "a"}, {"a"}):  # the keys of a mapping were compared
+        with pytest.raises(TextError, match="in the same order"):
+            wer(texts, ["b"])
+    with pytest.raises(TextError, match="None is not a text"):
+        cer(["a"], [None])
+
+
 def test_the_paired_test_is_that_of_asr_score():
     reference = ["the old man walked", "", "he had never seen it", "good night"] * 8
     first = ["the old man walk", "", "he never seen it", "good knight"] * 8

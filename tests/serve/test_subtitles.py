@@ -51,6 +51,14 @@ def test_impossible_words_are_refused(server, words):
     assert answer.json()["error"]["param"] == "words"
 
 
+def test_a_body_without_the_type_of_json_is_told_what_to_send(server):
+    content = b'{"words": []}'
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}  # what `curl -d` sends
+    answer = httpx.post(f"{server.url}/v1/audio/subtitles", content=content, headers=headers)
+    assert answer.status_code == 400
+    assert "`Content-Type: application/json`" in answer.json()["error"]["message"]
+
+
 def test_numbers_that_are_none_and_too_much_text_are_refused(server):
     url = f"{server.url}/v1/audio/subtitles"
     for value in ("NaN", "Infinity", "1" + "0" * 5000, '"\\ud800"', "[" * 100_000):

@@ -18,7 +18,9 @@ import openai
 import pytest
 import soundfile
 
+from asr.errors import ConfigError
 from asr.recognizer.recognizer import Recognizer
+from asr.serve.settings import ServerSettings
 from asr.serve.work_queue import Turns
 from tests.conftest import speech_like
 from tests.serve.conftest import SPEECH
@@ -240,6 +242,38 @@ def test_pages_of_other_sites_are_refused(start):
             ({"Origin": server.url}, 200),
         ):
             assert post(server, headers=headers).status_code == status
+
+
+def test_pages_of_allowed_sites_may_send_keys_and_read_answers(start):
+    ours, key = {"Origin": "https://friend.example"}, {"Authorization": f"Bearer {KEY}"}
+    asking = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    with start(allowed_origins=("https://friend.example",), api_keys=(KEY,)) as server:
+        asked = httpx.options(server.url + PATH, headers=ours | asking)
+        assert asked.status_code == 200
+        assert asked.headers["access-control-allow-origin"] == "https://friend.example"
+        assert "authorization" in asked.headers["access-control-allow-headers"].lower()
+        assert "POST" in asked.headers["access-control-allow-methods"]
+        for headers, status in ((ours, 401), (ours | key, 200)):
+            answer = post(server, headers=headers)
+            assert answer.status_code == status
+            assert answer.headers["access-control-allow-origin"] == "https://friend.example"
+        foreign = httpx.options(server.url + PATH, headers=asking | {"Origin": "https://evil.example"})
+        assert foreign.status_code == 400
+        assert "access-control-allow-origin" not in foreign.headers
+
+
+@pytest.mark.parametrize("origin", ["friend.example", "*", "null", "https://friend.example/", "https://A.example"])
+def test_origins_that_no_browser_sends_are_refused(origin):
+    with pytest.raises(ConfigError, match="in lower case as https"):
+        ServerSettings(allowed_origins=(origin,))
+
+
+def test_a_model_is_described_by_its_name(server):
+    listed = httpx.get(f"{server.url}/v1/models").json()["data"]
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="none")
+    assert client.models.retrieve("english").to_dict() == listed[0]
+    missing = httpx.get(f"{server.url}/v1/models/klingon")
+    assert (missing.status_code, error_of(missing)["code"]) == (404, "model_not_found")
 
 
 class Slow:

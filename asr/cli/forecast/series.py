@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from click.core import ParameterSource
 
 from asr.atomic_file import write_text
 from asr.cli.console import note, warn
@@ -38,7 +39,7 @@ from asr.forecast.backtest import (
     rolling_origin,
     verdict,
 )
-from asr.forecast.choose import DEFAULT, SIMPLE, make, names
+from asr.forecast.choose import DEFAULT, RECURRENT, SIMPLE, make, names
 from asr.forecast.folder import load_forecaster, save_forecaster
 from asr.forecast.methods import Forecaster, TrainedForecaster
 from asr.forecast.series import MISSING_CHOICES, Series, future_times, read_series
@@ -74,7 +75,11 @@ def series_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--horizon", required=True, type=click.IntRange(1), help="Steps to forecast."),
         click.option(
-            "--input", "inputs", multiple=True, metavar="COLUMN", help="Further column to use; may be repeated."
+            "--input",
+            "inputs",
+            multiple=True,
+            metavar="COLUMN",
+            help=f"Further column to use, by {', '.join(RECURRENT)}; may be repeated.",
         ),
         click.option("--target", help="Column to forecast.  [default: the last one]"),
         click.option("--time-col", help="Column of times: ISO dates, year-month, numbers.  [default: none]"),
@@ -103,7 +108,16 @@ def _read(
     for finding in series.notes:
         note(f"{file}: {finding}")
     check_length(series.values, horizon)
+    if season > len(series) // 2:
+        note(f"{file}: {len(series)} values do not hold two seasons of {season} steps; most methods will not use it")
     return series, season or series.season
+
+
+def _make(methods: Sequence[str], horizon: int, inputs: tuple[str, ...]) -> list[Forecaster]:
+    """The forecasters; a note where further columns are given and none of the methods uses them."""
+    if inputs and not set(methods) & set(RECURRENT):
+        note(f"--input has no effect: of the methods only {', '.join(RECURRENT)} use further columns")
+    return make(methods, horizon)
 
 
 def _chosen(text: str) -> list[str]:
@@ -126,7 +140,7 @@ def compare(
     Example: asr forecast compare passengers.csv --time-col month --target passengers --horizon 12 --season 12 --json
     """
     series, season = _read(file, target, time_col, inputs, missing, season, horizon)
-    chosen = make([*SIMPLE[:2], *_chosen(methods)], horizon)
+    chosen = _make([*SIMPLE[:2], *_chosen(methods)], horizon, inputs)
     results = fixed_split(series.values, horizon, season, chosen, lambda name: note(f"{name} …"))
     usable = _usable(results)
     if output is not None:
@@ -169,7 +183,7 @@ def backtest(
     Example: asr forecast backtest aapl.csv --time-col Date --target Close --horizon 1 --origins 1000 --returns
     """
     series, season = _read(file, target, time_col, inputs, missing, season, horizon)
-    chosen = make([*SIMPLE[:2], *_chosen(methods)], horizon)
+    chosen = _make([*SIMPLE[:2], *_chosen(methods)], horizon, inputs)
     results = _usable(
         rolling_origin(
             series.values, horizon, season, chosen, origins, step, lambda name: note(f"{name} …"), refit_every
@@ -222,7 +236,7 @@ def fit(
     Example: asr forecast fit passengers.csv --time-col month --target passengers --horizon 12 --output model
     """
     series, season = _read(file, target, time_col, inputs, missing, season, horizon)
-    forecaster = make([method], horizon)[0]
+    forecaster = _make([method], horizon, inputs)[0]
     forecaster.fit(series.values, horizon, season)
     save_forecaster(output, forecaster, series, horizon, season)
     chosen = _choice(forecaster)
@@ -249,9 +263,11 @@ def predict(
     \b
     Example: asr forecast predict passengers.csv --time-col month --target passengers --horizon 12 --plot out.png
     """
+    if model is not None and click.get_current_context().get_parameter_source("method") == ParameterSource.COMMANDLINE:
+        raise click.UsageError("--model holds its own method; leave out --method.")
     series, season = _read(file, target, time_col, inputs, missing, season, horizon)
     if model is None:
-        forecaster = make([method], horizon)[0]
+        forecaster = _make([method], horizon, inputs)[0]
     else:
         forecaster, values = load_forecaster(model)
         if values["horizon"] != horizon:

@@ -12,6 +12,7 @@ import click
 
 from asr.cli.console import note, warn
 from asr.recognizer.ray_files import RayJob, transcribe_on_ray
+from asr.recognizer.recognizer import MIXED
 from asr.recognizer.results_file import in_shard
 
 LOCAL, RAY = "local", "ray"
@@ -22,10 +23,23 @@ Command = Callable[..., Any]
 class Bulk:
     """How many files are gone through."""
 
-    output: Path | None
-    jobs: int
-    shard: tuple[int, int] | None
-    engine: str
+    output: Path | None = None
+    jobs: int = 0
+    shard: tuple[int, int] | None = None
+    engine: str = LOCAL
+
+    def check_stream(self) -> None:
+        """Raise a usage error, for --stream, where anything is chosen."""
+        if self != Bulk():
+            raise click.UsageError("--stream goes with none of --output, --jobs, --shard and --engine ray.")
+
+    def check_ray(self, channels: str, device: str, threads: int) -> None:
+        """Raise a usage error, for --engine ray, for choices that its workers do not know."""
+        if channels != MIXED or device != "auto" or threads or self.jobs:
+            raise click.UsageError(
+                "--engine ray runs on one core a worker and mixes channels; leave out --channels, --device, --threads "
+                "and --jobs."
+            )
 
     def check(self, output_dir: Path | None, formats: Sequence[str]) -> None:
         """Raise a usage error for choices that do not go together."""

@@ -45,7 +45,7 @@ class Emissions:
 @click.option("--tokens", "tokens_path", type=click.Path(path_type=Path), help="tokens.txt of --log-probs.")
 @search_options
 @search_threads_option
-@click.option("--limit", default=0, help="Only the first N utterances by id.")
+@click.option("--limit", default=0, type=click.IntRange(min=0), help="Only the first N utterances by id.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from asr.backends.open import BACKENDS
-from asr.decode.build import SearchOptions
+from asr.decode.build import AUTO, NONE, SearchOptions
 from asr.decode.hotwords import HOTWORD_BOOST, NEW_WORD_BOOST, as_hotwords, parse_hotword, read_hotwords
 from asr.shipped import neural_lm_path
 
@@ -96,7 +96,9 @@ def _options(
     beam_size: int | None = None, lm_weight: float | None = None, word_score: float | None = None,
     beam_threshold: float | None = None, greedy: bool = False,
 ) -> SearchOptions:  # fmt: skip
-    """The search that the options ask for. Raises ConfigError, CheckpointError or TextError."""
+    """The search that the options ask for. Raises ConfigError, CheckpointError, TextError, or a usage error."""
+    if greedy and not {lm, lexicon} <= {None, NONE, AUTO}:
+        raise click.UsageError("--greedy takes the best path alone; leave it out, or --lm and --lexicon.")
     phrases = [parse_hotword(text) for text in hotwords]
     if hotword_file is not None:
         phrases += read_hotwords(hotword_file)

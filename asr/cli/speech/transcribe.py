@@ -114,6 +114,7 @@ def command(
     """
     if stream:
         _check_stream(paths, formats, output_dir, microphone, channels, resume)
+        bulk.check_stream()
         recognizer = Recognizer.from_options(
             model, search, raw=raw, numbers=numbers, vad=vad, backend=backend, device=device, threads=threads, note=note
         )
@@ -130,6 +131,8 @@ def command(
     if resume and output_dir is None and bulk.output is None:
         raise click.UsageError("--resume needs --output-dir or --output.")
     bulk.check(output_dir, formats)
+    if bulk.engine == RAY:
+        bulk.check_ray(channels, device, threads)
     files, missing = expand(paths)
     for error in missing:
         warn(f"asr: {error}")

@@ -60,7 +60,7 @@ class Plan:
 @beam_threshold_option
 @click.option("--trials", default=8, show_default=True, type=click.IntRange(min=1), help="Settings to try at most.")
 @search_threads_option
-@click.option("--limit", default=0, help="Only the first N utterances by id.")
+@click.option("--limit", default=0, type=click.IntRange(min=0), help="Only the first N utterances by id.")
 @device_option
 @click.option("--beams", default="10,25,50,100,200", show_default=True, help="Beam sizes to try with the best weights.")
 @click.option(
