@@ -184,6 +184,8 @@ def to_mono(values: NDArray[np.generic], rate: int | None, name: str, channel: i
             raise AudioError(f"{name} holds NaN or infinite samples.")
         if np.abs(samples).max(initial=0.0) > LOUDEST:
             raise AudioError(f"{name} has samples far beyond -1..1; divide integers by their full scale.")
+    elif values.dtype.itemsize == 8:  # what lists of 16-bit samples become
+        raise AudioError(f"{name} has samples of 64 bits, whose full scale nobody uses; give int16, int32 or floats.")
     else:
         full = 2.0 ** (8 * values.dtype.itemsize - 1)
         middle = full if values.dtype.kind == "u" else 0.0

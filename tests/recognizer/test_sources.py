@@ -98,6 +98,7 @@ def test_wrong_sources_are_named():
         (SPEECH, {"rate": 16000}, ConfigError, "`rate` is for samples"),
         (tone * 20000, {"rate": 16000}, AudioError, "beyond -1..1"),
         (np.full(10, np.nan), {"rate": 16000}, AudioError, "NaN"),
+        ([int(value * 20000) for value in tone], {"rate": 16000}, AudioError, "64 bits"),
         (np.zeros((2, 16000)), {"rate": 16000}, AudioError, r"\(time, channels\)"),
         (np.zeros((1, 2, 3)), {"rate": 16000}, AudioError, r"\(time, channels\)"),
         (None, {}, AudioError, "neither a path"),
