@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from asr.decode.timed import Word
+from asr.errors import ConfigError
 from asr.nlp.tagging.marks import marked
 from asr.nlp.tagging.tagger import Tagger
 from asr.recognizer.turns import turns
@@ -22,11 +23,18 @@ LONGEST_PARAGRAPH = 160  # words, after which it ends with the sentence
 _SCALES = frozenset(("thousand", "million", "billion"))
 
 
+def check_numbers(numbers: str) -> None:
+    """Raise ConfigError for what is none of `NUMBERS`."""
+    if numbers not in NUMBERS:
+        raise ConfigError(f"`numbers` must be {' or '.join(NUMBERS)}, not '{numbers}'.")
+
+
 def for_reading(words: Sequence[Word], tagger: Tagger, numbers: str = "digits") -> tuple[Word, ...]:
     """The words with `display` set; words, times and order stay as they are. Channels are read apart.
 
-    numbers: one of `NUMBERS`, digits or words.
+    numbers: digits or words. Raises ConfigError for another value.
     """
+    check_numbers(numbers)
     shown: list[str] = [""] * len(words)
     for channel in dict.fromkeys(word.channel for word in words):
         places = [place for place, word in enumerate(words) if word.channel == channel]

@@ -21,7 +21,7 @@ from asr.model_package import WEIGHTS
 from asr.nlp.tagging.tagger import Tagger
 from asr.recognizer.arguments import as_array, checked_hotwords, checked_settings
 from asr.recognizer.journal import Journal
-from asr.recognizer.reading import NUMBERS, for_reading
+from asr.recognizer.reading import check_numbers, for_reading
 from asr.recognizer.segments import Passages, SegmentLogProbs
 from asr.recognizer.stream import Stream, StreamSettings
 from asr.recognizer.transcript import Transcript
@@ -56,8 +56,7 @@ class Recognizer:
         detector: of speech, which passes over what is none and finds the ends of utterances; None: loudness does.
         Raises ConfigError for one of another sample rate, and for other `numbers`.
         """
-        if numbers not in NUMBERS:
-            raise ConfigError(f"`numbers` must be {' or '.join(NUMBERS)}, not '{numbers}'.")
+        check_numbers(numbers)
         if detector is not None and detector.config.features.sample_rate != backend.sample_rate:
             raise ConfigError(f"the detector of speech reads another sample rate than {backend.sample_rate} Hz.")
         self.backend, self.decoder, self.tagger, self.numbers = backend, decoder, tagger, numbers
