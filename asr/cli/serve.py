@@ -34,7 +34,12 @@ KEYS_VARIABLE = "ASR_API_KEYS"
     "--api-key-file", type=click.Path(path_type=Path),
     help=f"File of keys, one a line, of which requests must bring one. Also: {KEYS_VARIABLE}, divided by commas.",
 )  # fmt: skip
-@click.option("--allow-origin", "origins", multiple=True, help="Another site whose pages may use the server, as https://example.org.")
+@click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    help="Another site whose pages may use the server, as https://example.org.",
+)
 @click.option(
     "--workers", default=8, show_default=True, type=click.IntRange(1), help="Recordings at once, one a core in turns."
 )
