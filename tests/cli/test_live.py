@@ -108,7 +108,7 @@ class Killed(Exception):
 
 def test_resume_goes_on_in_a_long_file_and_leaves_finished_ones_alone(run, tmp_path, tiny_model):
     def kill(done, total):
-        if done > 40:
+        if done > 70:
             raise Killed
 
     noise = 0.05 * np.random.default_rng(0).standard_normal(4 * 16000)

@@ -163,15 +163,6 @@ TINY = ["--set", "train.epochs=8", "--set", "train.peak_lr=0.02", "--set", "mode
         "--set", "model.hidden_size=8", "--set", "train.threads=1"]  # fmt: skip
 
 
-def test_classes_of_a_single_text_each_train_a_classifier(run, tmp_path):
-    (tmp_path / "two.csv").write_text("text,label\ngood film,p\nbad film,n\n")
-    code, out, errors = run("nlp", "train", tmp_path / "two.csv", "--output", tmp_path / "m", *TINY)
-    assert code == 0, errors
-    assert "unknown" in out + errors
-    assert "nan" not in out + errors
-    assert load_classifier(tmp_path / "m").classes == ["n", "p"]
-
-
 def test_a_classifier_is_trained_evaluated_and_explains_itself_by_commands(run, reviews, tmp_path):
     code, _, errors = run("nlp", "train", reviews, "--output", tmp_path / "m", *TINY)
     assert code == 0, errors
