@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +131,7 @@ def _located(
         with spooled(source, label, waiting) as copy:
             yield copy, label
     else:
-        yield np.asarray(source), name or UNNAMED
+        yield as_array(source, name or UNNAMED), name or UNNAMED
 
 
 def _opened(
@@ -163,6 +163,20 @@ def _named(path: Path, name: str) -> Iterator[None]:
 def _refuse_rate(rate: int | None) -> None:
     if rate is not None:
         raise ConfigError("`rate` is for samples; an audio file says its sample rate itself.")
+
+
+def as_array(samples: Any, name: str) -> NDArray[np.generic]:
+    """Samples as an array. Raises AudioError for what NumPy cannot take, such as a tensor of bfloat16.
+
+    name: of the audio, for messages.
+    """
+    try:
+        return np.asarray(samples)
+    except (TypeError, ValueError, RuntimeError):
+        raise AudioError(
+            f"{name} cannot be read as an array of samples; give a NumPy array, of a tensor "
+            "`tensor.detach().cpu().float().numpy()`."
+        ) from None
 
 
 def to_mono(values: NDArray[np.generic], rate: int | None, name: str, channel: int | None = None) -> Samples:

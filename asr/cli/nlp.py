@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -118,9 +117,8 @@ def train(
 
 
 def _epoch_line(entry: EpochLog) -> str:
-    error = entry.figures.get("error", math.nan)
-    shown = "" if math.isnan(error) else f", error {error:.2%}"
-    return f"loss {entry.loss:.4f}{shown}, {entry.speed}"
+    error = f", error {entry.figures['error']:.2%}" if entry.figures else ""
+    return f"loss {entry.loss:.4f}{error}, {entry.speed}"
 
 
 @command.command("text", short_help="Write the texts of a table, one a line.")

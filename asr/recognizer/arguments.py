@@ -1,31 +1,13 @@
-"""What callers give to a recognizer, checked where it is taken: samples, hotwords, settings of the search."""
+"""What callers give to a recognizer, checked where it is taken: hotwords and settings of the search."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from asr.decode.hotwords import Hotword, Hotwords, as_hotwords
-from asr.errors import AudioError, ConfigError
-
-
-def as_array(samples: Any, name: str) -> NDArray[np.generic]:
-    """Samples as an array. Raises AudioError for what NumPy cannot take, such as a tensor of bfloat16.
-
-    name: of the audio, for messages.
-    """
-    try:
-        return np.asarray(samples)
-    except (TypeError, ValueError, RuntimeError):
-        raise AudioError(
-            f"{name} cannot be read as an array of samples; give a NumPy array, of a tensor "
-            "`tensor.detach().cpu().float().numpy()`."
-        ) from None
+from asr.errors import ConfigError
 
 
 def checked_hotwords(hotwords: Hotwords | None) -> tuple[Hotword, ...]:

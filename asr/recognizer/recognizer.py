@@ -19,7 +19,7 @@ from asr.decode.timed import Word
 from asr.errors import AudioError, ConfigError
 from asr.model_package import WEIGHTS
 from asr.nlp.tagging.tagger import Tagger
-from asr.recognizer.arguments import as_array, checked_hotwords, checked_settings
+from asr.recognizer.arguments import checked_hotwords, checked_settings
 from asr.recognizer.journal import Journal
 from asr.recognizer.reading import check_numbers, for_reading
 from asr.recognizer.segments import Passages, SegmentLogProbs
@@ -187,8 +187,6 @@ class Recognizer:
         """
         if channels not in CHANNELS:
             raise ConfigError(f"`channels` must be {' or '.join(CHANNELS)}, not '{channels}'.")
-        if not (isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read")):
-            source = as_array(source, name or "the audio")
         kept = None if journal is None else Journal(journal, self._subject(source, channels, partial))
         at = self.backend.sample_rate
 

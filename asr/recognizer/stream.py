@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 from asr.activity.detector import pauses_within, silences_by
 from asr.audio.read import Samples
 from asr.audio.segment import PauseCutter, Segment
-from asr.audio.source import to_mono
+from asr.audio.source import as_array, to_mono
 from asr.backends.stream import Chunks
 from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
 from asr.decode.timed import Word, timed_words, word_values
 from asr.errors import AudioError, ConfigError
 from asr.model_package import ModelPackage
-from asr.recognizer.arguments import as_array
 from asr.recognizer.endpoint import Endpointer
 from asr.recognizer.reading import text_of
 from asr.recognizer.segments import Passages, SegmentFrames, log_probs_of
