@@ -92,7 +92,9 @@ def build_hotwords(phrases: Mapping[Phrase, float], words: WordList) -> HotwordA
     of_words = np.full(len(words) + 1, -1, np.int32)
     for word, number in numbers.items():
         of_words[words.get(word)] = number
-    return HotwordArrays(of_words, *flat_steps(children), np.array(failures, np.int32), np.array(partial), np.array(won))
+    return HotwordArrays(
+        of_words, *flat_steps(children), np.array(failures, np.int32), np.array(partial), np.array(won)
+    )
 
 
 def check_boosts(boosts: Mapping[str, float]) -> None:
