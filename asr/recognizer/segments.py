@@ -99,7 +99,7 @@ class SegmentLogProbs:
 def _split(
     blocks: Iterator[Samples], start: int, context: int, pauses: PauseFinder
 ) -> tuple[Samples, Iterator[Samples]]:
-    """The last `context` samples before sample `start` of blocks, which `pauses` hears, and the blocks from there on."""
+    """The last `context` samples before sample `start` of blocks, which `pauses` hears, and the later blocks."""
     before, passed = np.zeros(0, np.float32), 0
     while passed < start and (block := next(blocks, None)) is not None:
         skipped = min(start - passed, len(block))
