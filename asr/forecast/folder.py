@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError
 from asr.forecast.choose import make
@@ -12,13 +15,21 @@ from asr.forecast.methods import Forecaster, TrainedForecaster
 from asr.forecast.series import Series
 from asr.model_folder import read_config, write_config
 
+Floats = NDArray[np.float64]
+
 TYPE = "forecaster"
+PAST_ERRORS = "past_errors"
 # Settings of the first edition with the only values that its commands gave them.
 RETIRED: tuple[tuple[str, Any], ...] = (("normalize", "last"), ("quantiles", []), ("loss", "mae"))
 
 
-def save_forecaster(folder: Path, method: Forecaster, series: Series, horizon: int, season: int) -> None:
-    """Write a fitted method. A method without weights is stored by name and fitted again when it is used."""
+def save_forecaster(
+    folder: Path, method: Forecaster, series: Series, horizon: int, season: int, errors: Floats | None = None
+) -> None:  # fmt: skip
+    """Write a fitted method, one with weights with its past errors (origins, horizon) for intervals.
+
+    A method without weights is stored by name and fitted again when it is used.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     values: dict[str, Any] = {
         "method": method.name, "horizon": horizon, "season": season, "columns": list(series.columns),
@@ -29,6 +40,8 @@ def save_forecaster(folder: Path, method: Forecaster, series: Series, horizon: i
         tensors, numbers = method.state()
         write_tensors(folder / "model.safetensors", tensors)
         values |= {"network": to_dict(method.config), "numbers": numbers}
+        if errors is not None:
+            values[PAST_ERRORS] = errors.tolist()
     write_config(folder, TYPE, values)
 
 
@@ -50,3 +63,9 @@ def load_forecaster(folder: Path) -> tuple[Forecaster, dict[str, Any]]:
     except (KeyError, ConfigError, RuntimeError) as error:
         raise CheckpointError(f"{folder} cannot be loaded ({error}); fit it again.") from None
     return forecaster, values
+
+
+def stored_errors(values: dict[str, Any]) -> Floats | None:
+    """The past errors (origins, horizon) of what `load_forecaster` returned; None if the folder has none."""
+    rows = values.get(PAST_ERRORS)
+    return None if rows is None else np.array(rows, np.float64).reshape(-1, values["horizon"])

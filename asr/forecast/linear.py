@@ -43,12 +43,14 @@ class LinearForecaster:
 
     def __init__(self, kind: str = "ridge", look_back: int = 0) -> None:
         self.name, self.look_back = kind, look_back
+        self._chosen = not look_back  # by `fit`, each time
         self._weights, self._ridge = np.zeros((0, 0)), RIDGES[0]
 
     def fit(self, history: Floats, horizon: int, season: int) -> None:
         """Raises DataError for a history too short for one window."""
         values = history[:, 0]
-        self.look_back = self.look_back or choose_look_back(len(values), horizon, season)
+        if self._chosen:
+            self.look_back = choose_look_back(len(values), horizon, season)
         if len(values) < self.look_back + horizon + 1:
             raise DataError(
                 f"{len(values)} values are too few for a horizon of {horizon} from {self.look_back} values; shorten it."

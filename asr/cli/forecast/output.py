@@ -15,23 +15,29 @@ from numpy.typing import NDArray
 
 from asr.atomic_file import write_text
 from asr.cli.figures import new_figure, save_figure
-from asr.forecast.backtest import INTERVAL, Result, verdict
+from asr.forecast.backtest import Result, verdict
 from asr.forecast.choose import SIMPLE
 from asr.forecast.series import Series, future_times
 
+DIGITS = 10  # significant, of written values
 SHOWN_HISTORY = 4  # horizons of the past in a picture
 SHOWN_TIMES = 8
 LINES = ("-", "--", "-.", ":")
 
 
 def finite_number(value: float) -> float | None:
-    """The value rounded for JSON, None if it is not finite."""
-    return round(float(value), 6) if math.isfinite(value) else None
+    """The value rounded to `DIGITS` digits for JSON and CSV, None if it is not finite."""
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+
+
+def share_cell(value: float) -> str:
+    """A share as a cell of the table, `-` where there is none."""
+    return f"{value:9.1%}" if math.isfinite(value) else f"{'-':>9}"
 
 
 def rounded_errors(errors: dict[str, float]) -> dict[str, float | None]:
     """Errors rounded for JSON, None where they are not finite."""
-    return {name: float(f"{value:.8g}") if math.isfinite(value) else None for name, value in errors.items()}
+    return {name: finite_number(value) for name, value in errors.items()}
 
 
 def print_table(results: list[Result], last_column: dict[str, str] | None = None, title: str = "") -> None:
@@ -67,7 +73,7 @@ def write_forecasts(path: Path, times: list[str], results: list[Result]) -> None
     """Write the forecasts of all methods, one row for each step."""
     rows: list[list[Any]] = [["time", *[result.name for result in results]]]
     for place, time in enumerate(times):
-        rows.append([time, *[f"{r.forecasts[0, place]:.6g}" for r in results]])
+        rows.append([time, *[f"{r.forecasts[0, place]:.{DIGITS}g}" for r in results]])
     write_text(path, csv_text(rows))
 
 
@@ -75,16 +81,19 @@ def write_origins(path: Path, results: list[Result]) -> None:
     """Write the forecasts of all methods from all origins, one row for each origin and step."""
     rows: list[list[Any]] = [["origin", "step", *[result.name for result in results]]]
     for origin, step in np.ndindex(results[0].actual.shape):
-        values = [f"{result.forecasts[origin, step]:.6g}" for result in results]
+        values = [f"{result.forecasts[origin, step]:.{DIGITS}g}" for result in results]
         rows.append([origin, step + 1, *values])
     write_text(path, csv_text(rows))
 
 
 def draw_forecasts(
-    path: Path, series: Series, results: list[Result], start: int, widths: NDArray[np.float64] | None = None,
-    title: str = "",
+    path: Path, series: Series, results: list[Result], start: int,
+    interval: tuple[NDArray[np.float64], float] | None = None, title: str = "",
 ) -> None:  # fmt: skip
-    """Draw the end of the series and each method's forecast from step `start` on."""
+    """Draw the end of the series and each method's forecast from step `start` on.
+
+    interval: half widths (horizon,) around the forecast, and the share of the values that they are to hold.
+    """
     figure = new_figure(10, 4.5)
     axes = figure.add_subplot()
     horizon = results[0].forecasts.shape[1]
@@ -93,9 +102,10 @@ def draw_forecasts(
     steps = np.arange(start, start + horizon)
     for result, (colour, line) in zip(results, line_styles(len(results)), strict=True):
         axes.plot(steps, result.forecasts[0], color=colour, linestyle=line, label=result.name)
-        if widths is not None:
+        if interval is not None:
+            widths, share = interval
             low, high = result.forecasts[0] - widths, result.forecasts[0] + widths
-            axes.fill_between(steps, low, high, color=colour, alpha=0.2, label=f"{INTERVAL:.0%} interval")
+            axes.fill_between(steps, low, high, color=colour, alpha=0.2, label=f"{100 * share:.4g}% interval")
     labels = list(series.times) + future_times(series, horizon)
     if series.times:
         ticks = np.linspace(begin, start + horizon - 1, SHOWN_TIMES).astype(int).tolist()

@@ -21,6 +21,7 @@ from asr.cli.forecast.output import (
     print_table,
     print_verdicts,
     rounded_errors,
+    share_cell,
     write_forecasts,
     write_origins,
 )
@@ -35,12 +36,13 @@ from asr.forecast.backtest import (
     fixed_split,
     interval_coverage,
     interval_widths,
+    past_errors,
     recommendation,
     rolling_origin,
     verdict,
 )
 from asr.forecast.choose import DEFAULT, RECURRENT, SIMPLE, make, names
-from asr.forecast.folder import load_forecaster, save_forecaster
+from asr.forecast.folder import load_forecaster, save_forecaster, stored_errors
 from asr.forecast.methods import Forecaster, TrainedForecaster
 from asr.forecast.series import MISSING_CHOICES, Series, future_times, read_series
 
@@ -92,6 +94,12 @@ def series_options(function: Callable[..., Any]) -> Callable[..., Any]:
 method_option = click.option(
     "--method", default=AUTOMATIC, show_default=True, type=click.Choice(names()),
     help="Method to fit; auto weighs simple ones by a backtest.",
+)  # fmt: skip
+
+interval_option = click.option(
+    "--interval", "share", default=INTERVAL, show_default=True, metavar="SHARE",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Share of the values that the intervals are to hold.",
 )  # fmt: skip
 
 
@@ -170,12 +178,13 @@ def compare(
     "--refit-every", default=0, type=click.IntRange(0), help="Fit again every so many origins.  [default: never]"
 )
 @click.option("--returns", is_flag=True, help="Also print errors of changes relative to the last value (for prices).")
+@interval_option
 @click.option("--output", type=click.Path(path_type=Path), help="Write all forecasts as CSV.")
 @quiet_option
 def backtest(
     file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
     missing: str, as_json: bool, methods: str, origins: int, step: int, refit_every: int, returns: bool,
-    output: Path | None,
+    share: float, output: Path | None,
 ) -> int:  # fmt: skip
     """Compare methods from many origins, and test each against the best baseline.
 
@@ -189,10 +198,12 @@ def backtest(
             series.values, horizon, season, chosen, origins, step, lambda name: note(f"{name} …"), refit_every
         )
     )
+    learned = series.values[: len(series) - horizon - (origins - 1) * step]
+    usable = {result.name for result in results}
     widths = {
-        method.name: interval_widths(method, series.values[: len(series) - horizon - (origins - 1) * step], horizon)
+        method.name: interval_widths(past_errors(method, learned, horizon, season), share)
         for method in chosen
-        if method.name in {result.name for result in results}
+        if method.name in usable
     }
     covered = {result.name: interval_coverage(result, widths[result.name]) for result in results}
     if output is not None:
@@ -209,7 +220,7 @@ def backtest(
         values = {"horizon": horizon, "origins": origins, "methods": shown, "verdicts": [v.text for v in verdicts]}
         click.echo(json.dumps(values))
         return 0
-    print_table(results, {name: f"{share:9.1%}" for name, share in covered.items()}, f"in {INTERVAL:.0%}")
+    print_table(results, {name: share_cell(value) for name, value in covered.items()}, f"in {100 * share:.4g}%")
     for result in results:
         for name, value in _returns(result, series, step, returns).items():
             click.echo(f"{result.name}: {name} {value:.6g}")
@@ -238,7 +249,9 @@ def fit(
     series, season = _read(file, target, time_col, inputs, missing, season, horizon)
     forecaster = _make([method], horizon, inputs)[0]
     forecaster.fit(series.values, horizon, season)
-    save_forecaster(output, forecaster, series, horizon, season)
+    trained = isinstance(forecaster, TrainedForecaster)
+    errors = past_errors(forecaster, series.values, horizon, season) if trained else None
+    save_forecaster(output, forecaster, series, horizon, season, errors)
     chosen = _choice(forecaster)
     if as_json:
         values = {"method": method, "horizon": horizon, "season": season, "values": len(series)}
@@ -253,10 +266,12 @@ def fit(
 @method_option
 @click.option("--output", type=click.Path(path_type=Path), help="Write the forecast as CSV.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (PNG).")
+@interval_option
 @quiet_option
 def predict(
     file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
     missing: str, as_json: bool, model: Path | None, method: str, output: Path | None, plot: Path | None,
+    share: float,
 ) -> int:  # fmt: skip
     """Forecast the values after the series, with an interval.
 
@@ -278,7 +293,10 @@ def predict(
         forecaster.fit(series.values, horizon, season)
     chosen = _choice(forecaster)
     forecast = forecaster.forecast(series.values)
-    widths = interval_widths(forecaster, series.values, horizon)
+    errors = None if model is None else stored_errors(values)
+    if errors is None:
+        errors = past_errors(forecaster, series.values, horizon, season)
+    widths = interval_widths(errors, share)
     rows = [
         {
             "time": time,
@@ -290,12 +308,14 @@ def predict(
     ]
     if plot is not None:
         result = Result(forecaster.name, forecast[None], np.zeros((0, horizon)), {})
-        draw_forecasts(plot, series, [result], len(series), widths, title=f"The next {horizon} values by {result.name}")
+        draw_forecasts(
+            plot, series, [result], len(series), (widths, share), f"The next {horizon} values by {result.name}"
+        )
     text = csv_text([list(rows[0]), *[["" if value is None else value for value in row.values()] for row in rows]])
     if output is not None:
         write_text(output, text)
     if as_json:
-        shown = {"method": forecaster.name, **chosen, "horizon": horizon, "interval": INTERVAL, "forecast": rows}
+        shown = {"method": forecaster.name, **chosen, "horizon": horizon, "interval": share, "forecast": rows}
         click.echo(json.dumps(shown))
     elif output is None:
         click.echo(text, nl=False)
