@@ -25,8 +25,8 @@ RANGES = (
     ("speeds", 0.1, 10), ("warp_factors", 0.1, 10), ("low_pass_hz", 50, LARGEST), ("codec_compression", 0, 0.999),
     ("reverb_seconds", 0.001, 60), ("room_seconds", 0.001, 60), ("noise_snr_db", -200, 200),
     ("recorded_snr_db", -200, 200), ("messenger_kbits", *OPUS_KBITS), ("gain_db", -200, 200),
-    ("freq_masks", 0, LARGEST), ("freq_mask_bins", 0, LARGEST), ("time_masks_per_second", 0, 1000), ("time_mask_frames", 0, LARGEST),
-    ("time_mask_share", 0, 1),
+    ("freq_masks", 0, LARGEST), ("freq_mask_bins", 0, LARGEST), ("time_masks_per_second", 0, 1000),
+    ("time_mask_frames", 0, LARGEST), ("time_mask_share", 0, 1),
 )  # fmt: skip
 MAY_BE_EMPTY = ("speeds", "codec_compression", "noise_kinds")
 
