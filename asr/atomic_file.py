@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,18 +31,29 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path to write to, which takes the place of `path` when the block ends well.
 
     A reader, a crash or a full disk meets the old content or the new, never a part; on an error the old one stays.
+    A link stays one: what it names is replaced. A pipe or a device, such as /dev/stdout, takes the content in the end.
     Raises OSError naming `path` where it cannot be written.
     """
     path = Path(path)
     with naming(path):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with temporary_folder() as folder:
+                yield folder / path.name
+                with (folder / path.name).open("rb") as source, path.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+            return
+        if path.is_symlink():
+            path = Path(os.path.realpath(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path.parent)
         temporary = path.parent / f".{temporary_name()}"
         try:
+            temporary.touch()  # who may read it is what the file before said, or what the user's umask says
+            mode = stat.S_IMODE((path if path.is_file() else temporary).stat().st_mode)
             yield temporary
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
+            os.chmod(temporary, mode)
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -1,9 +1,12 @@
-"""The id of an utterance that a corpus does not name."""
+"""Ids of utterances: what they may hold, and that of one that a corpus does not name."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePath
+
+from asr.errors import TextError
 
 _NOT_IN_AN_ID = re.compile(r"[\s()]+")  # `ID text` lines end an id at white space, .trn lines have it in brackets
 
@@ -12,3 +15,14 @@ def default_id(audio: str | PurePath, offset: float = 0.0) -> str:
     """The file's name without its suffix, white space and brackets as _; then the offset in ms, if it has one."""
     name = _NOT_IN_AN_ID.sub("_", PurePath(audio).stem)
     return name if not offset else f"{name}-{round(offset * 1000):08d}"
+
+
+def check_ids(names: Iterable[str]) -> None:
+    """Raise TextError for an id that a line of `ID text` or .trn could not give back."""
+    for name in names:
+        if not name or _NOT_IN_AN_ID.search(name):
+            raise TextError(
+                f"the id '{name}' holds white space or brackets, which end an id in files of texts; write _ for them"
+                if name
+                else "an id is empty"
+            )

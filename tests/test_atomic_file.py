@@ -48,6 +48,29 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, monkeypatch
     assert not list((tmp_path / "tmp").iterdir())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither modes nor named pipes in folders")
+def test_modes_and_links_stay_and_pipes_take_the_content(tmp_path):
+    before = os.umask(0o077)
+    try:
+        write_atomically(tmp_path / "private", b"a")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "private").chmod(0o640)
+    (tmp_path / "link").symlink_to("private")
+    write_atomically(tmp_path / "link", b"b")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "private").read_bytes() == b"b"
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o640
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(tmp_path / "pipe", b"c")
+    assert os.read(reader, 10) == b"c"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe", "private"]
+
+
 def test_a_name_as_long_as_the_file_system_allows_is_written(tmp_path):
     path = tmp_path / ("n" * 251 + ".txt")
     write_atomically(path, b"content")

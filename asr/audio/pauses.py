@@ -118,3 +118,26 @@ class LoudnessPauses:
 
     def silent(self, levels: Levels) -> bool:
         return bool(levels.max(initial=-np.inf) < SILENCE_DB)
+
+
+class LaterPauses:
+    """What another finder says of a recording from some hop on, as a `PauseFinder`; it hears all of the recording.
+
+    So what it says of the rest of an interrupted work is what it would have said without the interruption.
+    """
+
+    def __init__(self, pauses: PauseFinder, hops: int) -> None:
+        """hops: that are passed over."""
+        self._pauses, self._passed = pauses, hops
+        self.quiet, self.silent = pauses.quiet, pauses.silent
+
+    def push(self, samples: Samples) -> Levels:
+        return self._later(self._pauses.push(samples))
+
+    def finish(self) -> Levels:
+        return self._later(self._pauses.finish())
+
+    def _later(self, levels: Levels) -> Levels:
+        passed = min(self._passed, len(levels))
+        self._passed -= passed
+        return levels[passed:]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -75,6 +77,48 @@ class Progress:
         if self._active and self._drawn:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+class FilesProgress:
+    """One bar over files that are worked on at once, each in a thread, drawn on a terminal."""
+
+    def __init__(self, label: str, files: int) -> None:
+        self._bar, self._files, self._finished = Progress(label), files, 0
+        self._shares: dict[int, float] = {}  # of the files in work
+        self._counting, self._drawing = threading.Lock(), threading.Lock()
+
+    def of(self, file: int, done: float, total: float) -> None:
+        """How much is done of a file, by its number; an infinite total says nothing yet."""
+        with self._counting:
+            self._shares[file] = min(1.0, done / total) if total else 0.0
+        self._draw()
+
+    def end(self, file: int) -> None:
+        """A file is done, or given up."""
+        with self._counting:
+            self._shares.pop(file, None)
+            self._finished += 1
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._drawing.acquire(blocking=False):  # where another thread draws or prints, the next call will draw
+            try:
+                with self._counting:
+                    done = self._finished + sum(self._shares.values())
+                self._bar(done, self._files, f"{self._finished} of {self._files} files" if self._files > 1 else "")
+            finally:
+                self._drawing.release()
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """A block that prints on the terminal: the bar is removed, and drawn again later."""
+        with self._drawing:
+            self._bar.close()
+            yield
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._bar.close()
 
 
 class Steps:

@@ -10,10 +10,10 @@ from pathlib import Path
 from asr.audio.read import AUDIO_EXTENSIONS
 from asr.callbacks import Progress
 from asr.data.manifest import BadItem, Manifest, Utterance, check_utterance, read_manifest
-from asr.errors import AudioError, ManifestError
+from asr.errors import AudioError, ManifestError, TextError
 from asr.text.lines import read_csv
 from asr.text_file import read_text
-from asr.utterance_id import default_id
+from asr.utterance_id import check_ids, default_id
 
 PATH_COLUMNS = ("audio_filepath", "path", "file", "filename", "audio", "wav", "wav_filename")
 TEXT_COLUMNS = ("text", "sentence", "transcript", "transcription")
@@ -82,9 +82,10 @@ def import_corpus(source: str | Path, kind: str = "auto", progress: Progress | N
         try:
             if item.utterance.id in seen:
                 raise ManifestError(f"the id '{item.utterance.id}' is repeated")
+            check_ids([item.utterance.id])
             good.append(check_utterance(item.utterance))
             seen.add(item.utterance.id)
-        except (AudioError, ManifestError) as error:
+        except (AudioError, ManifestError, TextError) as error:
             bad.append(BadItem(item.where, str(error).rstrip(".")))
         if progress is not None:
             progress(number, len(candidates))
@@ -148,7 +149,8 @@ def _sounds(source: Path) -> Iterator[Candidate | BadItem]:
     for path in sorted(source.glob("*/*")):
         if path.suffix.lower() in AUDIO_EXTENSIONS:
             kind = path.parent.name
-            yield Candidate(str(path), Utterance(f"{kind}-{path.stem}", str(path), 0.0, "", extra={"kind": kind}))
+            name = default_id(f"{kind}-{path.name}")
+            yield Candidate(str(path), Utterance(name, str(path), 0.0, "", extra={"kind": kind}))
 
 
 def _csv(source: Path) -> Iterator[Candidate | BadItem]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.audio.pauses import PauseFinder
+from asr.audio.pauses import HOP_SECONDS, LaterPauses, LoudnessPauses, PauseFinder
 from asr.audio.read import Samples
 from asr.audio.segment import Segment, cut_at_pauses, most_context
 from asr.audio.source import OpenAudio
@@ -75,14 +75,15 @@ class SegmentLogProbs:
         pauses: PauseFinder | None = None,
     ) -> None:
         self._backend, self._audio, self._progress, self._start = backend, audio, progress, start
-        self._pauses = pauses
+        pauses = pauses or LoudnessPauses(backend.sample_rate)
+        self._pauses = LaterPauses(pauses, round(start / backend.sample_rate / HOP_SECONDS)) if start else pauses
         self.seconds = start / backend.sample_rate
 
     def __iter__(self) -> Iterator[SegmentFrames]:
         rate = self._backend.sample_rate
         if self._progress is not None:
             self._progress(self.seconds, max(self.seconds, self._audio.duration))
-        before, blocks = _split(self._audio.blocks, self._start, most_context(rate))
+        before, blocks = _split(self._audio.blocks, self._start, most_context(rate), self._pauses)
         segments = cut_at_pauses(blocks, rate, start=self._start, pauses=self._pauses, before=before)
         while batch := list(islice(segments, READ_SEGMENTS)):
             arrays = iter(log_probs_of(self._backend, [segment for segment in batch if not segment.silent]))
@@ -95,12 +96,15 @@ class SegmentLogProbs:
                     self._progress(self.seconds, max(self.seconds, self._audio.duration))
 
 
-def _split(blocks: Iterator[Samples], start: int, context: int) -> tuple[Samples, Iterator[Samples]]:
-    """The last `context` samples before sample `start` of blocks, and the blocks from there on."""
+def _split(
+    blocks: Iterator[Samples], start: int, context: int, pauses: PauseFinder
+) -> tuple[Samples, Iterator[Samples]]:
+    """The last `context` samples before sample `start` of blocks, which `pauses` hears, and the later blocks."""
     before, passed = np.zeros(0, np.float32), 0
     while passed < start and (block := next(blocks, None)) is not None:
         skipped = min(start - passed, len(block))
         before = np.concatenate([before, block[:skipped]])[-context:]
+        pauses.push(block[:skipped])
         passed += skipped
         if skipped < len(block):
             blocks = chain([block[skipped:]], blocks)

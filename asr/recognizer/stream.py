@@ -125,7 +125,6 @@ class Stream:
         self._resampler = None if rate == self._at else soxr.ResampleStream(rate, self._at, 1, dtype="float32")
         self._network = self._backend.open_stream(self.settings.chunks)
         self._decoder = _first_pass(recognizer.decoder, self._backend.package)
-        self._passages = Passages(recognizer.decoder, self._backend)
         self._silences = silences_by(recognizer.detector, self._at)
         self._endpointer = Endpointer(self._silences, self._at, self._frame, self.settings.end_silence)
         self._held: list[Samples] = []  # which complete no piece yet
@@ -204,6 +203,7 @@ class Stream:
             self._undecided = self._undecided[start - self._decided :]
         self._start, self._decided = start, start
         self._cutter = PauseCutter(self._at, start=start, pauses=pauses_within(self._silences, start, self._at))
+        self._passages = Passages(self._recognizer.decoder, self._backend)  # a passage left open is of what is dropped
         self._session = self._decoder.start()
         self._session_frame = max(self._frames, self._frame_of(start))  # at which the session begins
         self._fixed: list[Word] = []  # of the first pass

@@ -131,10 +131,19 @@ class Transcript:
         Raises ConfigError for an unknown format, OSError where the file cannot be written.
         """
         name = format if format is not None else Path(path).suffix.removeprefix(".")
-        known = {key.lower(): key for key in FORMATS}
-        if name.lower() not in known:
+        known = _known(name)
+        if known is None:
             raise ConfigError(f"'{name}' is no transcript format; choose one of {', '.join(FORMATS)}.")
-        write_text(Path(path), FORMATS[known[name.lower()]](self))
+        write_text(Path(path), FORMATS[known](self))
+
+
+def format_of(path: str | Path) -> str | None:
+    """The one of `FORMATS` that a file's ending names, or None."""
+    return _known(Path(path).suffix.removeprefix("."))
+
+
+def _known(name: str) -> str | None:
+    return {key.lower(): key for key in FORMATS}.get(name.lower())
 
 
 def _clock(seconds: float, point: str) -> str:

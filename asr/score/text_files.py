@@ -9,7 +9,7 @@ from pathlib import Path
 from asr.errors import TextError
 from asr.json_text import parse_json
 from asr.unpacking import read_unpacked, unpacked_name
-from asr.utterance_id import default_id
+from asr.utterance_id import check_ids, default_id
 
 _TRN = re.compile(r"^(.*?)\s*\(([^()\s]+)\)\s*$")
 _LIBRISPEECH_ID = re.compile(r"^(\d+)-\d+-\d+$")
@@ -76,7 +76,11 @@ def _parse(path: Path, form: str, number: int, line: str) -> tuple[str, str | No
 
 
 def format_texts(texts: dict[str, str], trn: bool) -> str:
-    """The content of a .trn file, or of a file of `ID text` lines, sorted by id."""
+    """The content of a .trn file, or of a file of `ID text` lines, sorted by id.
+
+    Raises TextError for an id that such a file cannot hold.
+    """
+    check_ids(texts)
     if trn:
         return "".join(f"{texts[name]} ({name})\n".lstrip() for name in sorted(texts))
     return "".join(f"{name} {texts[name]}".rstrip() + "\n" for name in sorted(texts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ BYTES_AT_ONCE = 1 << 18  # that are unpacked at once
 
 
 def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
-    """The lines of a text file without their line ends; .gz, .bz2 and .xz files are unpacked block by block.
+    """The lines of a text file without line ends and byte order mark; .gz, .bz2, .xz are unpacked block by block.
 
     Raises TextError naming the file, and the line if it is not in the given encoding.
     """
@@ -27,6 +28,8 @@ def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
         with open_unpacked(path) as file:
             for line in file:
                 number += 1
+                if number == 1 and line.startswith(codecs.BOM_UTF8) and codecs.lookup(encoding).name == "utf-8":
+                    line = line.removeprefix(codecs.BOM_UTF8)
                 yield line.decode(encoding).rstrip("\r\n")
     except FileNotFoundError:
         raise TextError(f"{path} does not exist; check the path.") from None

@@ -34,7 +34,8 @@ _DIGIT = re.compile(r"\d")
 _MAY_BE_ABBREVIATED = re.compile("|".join(re.escape(short) for short in ABBREVIATIONS))
 _NOT_A_WORD = re.compile(r"[^a-z' ]+")
 _LOOSE_APOSTROPHES = re.compile(r"(?<![a-z])'+(?=[^a-z]|$)|'{2,}")
-# Words that begin with an apostrophe in print: where one stands, it opens no quotation.
+# Words that begin with an apostrophe in print: where one stands, it opens no quotation. `asr.text.prose` has a list for
+# books, of words alone: no ends of contractions ("he 'll"), as these stand apart in tokenised text and not in books.
 _ELISIONS = (
     "bout|cause|cos|cuz|d|e|em|er|gainst|im|ll|m|n|neath|pon|re|s|t|tain|til|tis|tisn|twas|twasn|tween|twere|twill|twixt|"
     "twould|ve"

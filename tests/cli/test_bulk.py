@@ -74,6 +74,58 @@ def test_any_exception_of_a_file_is_named_and_the_others_are_done(run, make_wav,
         assert any(name in line and text in line for line in lines), (name, lines)
 
 
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_several_files_have_one_bar_which_gives_way_to_what_is_printed(
+    run, make_wav, tmp_path, tiny_model, monkeypatch, jobs
+):
+    files = [make_wav(f"{name}.wav", seconds) for name, seconds in (("a", 1.0), ("b", 3.0), ("d", 2.0))]
+    (tmp_path / "c.wav").write_bytes(b"RIFF")
+    command = ("transcribe", *files, tmp_path / "c.wav", "--model", tiny_model, "--jobs", jobs)
+    assert "4 files" not in run(*command)[2]  # no terminal, no bar
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("asr.cli.console.REDRAW_SECONDS", 0.0)
+    code, out, err = run(*command)
+    assert code == 1
+    assert "of 4 files" in err
+    assert "4 of 4 files" in err
+    assert "transcribing [" in err
+    before, message = err.split("asr: ")
+    assert before.endswith("\r\x1b[K")
+    assert "c.wav" in message
+    assert len(out.splitlines()) == 3
+    assert "[" not in run(*command, "--quiet")[2]
+
+
+def test_an_output_is_of_the_format_that_its_name_says(run, make_wav, tmp_path, tiny_model):
+    wav = make_wav("a.wav", 2.0)
+    for ending, form in (("srt", "srt"), ("TEXTGRID", "TextGrid"), ("tsv", "tsv")):
+        _, printed, _ = run("transcribe", wav, "--model", tiny_model, "--format", form)
+        assert run("transcribe", wav, "--model", tiny_model, "--output", tmp_path / "o" / f"x.{ending}")[:2] == (0, "")
+        assert (tmp_path / "o" / f"x.{ending}").read_text() == printed
+    assert (
+        run("transcribe", wav, "--model", tiny_model, "--output", tmp_path / "o" / "x.tsv", "--format", "tsv")[0] == 0
+    )
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["x.TEXTGRID", "x.srt", "x.tsv"]
+    assert run("transcribe", wav, "--model", tiny_model, "--output", tmp_path / "o" / "x.jsonl")[0] == 0
+    assert json.loads((tmp_path / "o" / "x.jsonl").read_text())["file"] == str(wav)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--output", "x.srt", "--format", "vtt"), "x.srt is srt by its name and --format says vtt"),
+        (("--output", "x", "--format", "vtt"), "let its name end in .vtt"),
+        (("--output", "x.srt", "--output-dir", "y"), "leave one out"),
+        (("b.wav", "--output", "x.srt"), "srt of one recording, and there are 2"),
+    ],
+)
+def test_outputs_that_contradict_themselves_are_wrong_usage(run, make_wav, tmp_path, tiny_model, options, text):
+    code, _, err = run("transcribe", make_wav("a.wav"), "--model", tiny_model, *options)
+    assert code == 2
+    assert text in err
+    assert not Path("x.srt").exists()
+
+
 def test_names_of_any_bytes_and_lines_are_written(run, make_wav, tmp_path, tiny_model):
     path = make_wav("a.wav")
     odd = [

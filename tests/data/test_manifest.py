@@ -7,8 +7,8 @@ import lzma
 import pytest
 
 from asr.data.manifest import Utterance, read_manifest, sentences, write_manifest
-from asr.errors import ManifestError
-from asr.score.text_files import read_texts
+from asr.errors import ManifestError, TextError
+from asr.score.text_files import format_texts, read_texts
 
 
 def _write(path, *entries) -> None:
@@ -24,6 +24,18 @@ def test_a_manifest_survives_writing_and_reading(tmp_path):
     assert read_manifest(tmp_path / "m.jsonl").utterances == utterances
     first = json.loads((tmp_path / "m.jsonl").read_text().splitlines()[0])
     assert first["audio_filepath"] == "x/a.wav"  # relative: the folder can be moved
+
+
+@pytest.mark.parametrize("name", ["talk 1", "talk\t1", "talk(1)", "talk\u00a01"])
+def test_an_id_that_files_of_texts_cannot_hold_is_refused_early(tmp_path, name):
+    good = {"id": "a", "audio_filepath": "a.wav", "duration": 1.0}
+    _write(tmp_path / "m.jsonl", good, {**good, "id": name})
+    manifest = read_manifest(tmp_path / "m.jsonl")
+    assert [utterance.id for utterance in manifest.utterances] == ["a"]
+    assert "write _ for them" in manifest.bad[0].reason
+    for trn in (True, False):
+        with pytest.raises(TextError, match="white space or brackets"):
+            format_texts({name: "hello"}, trn)
 
 
 @pytest.mark.parametrize(("ending", "packed"), [(".gz", gzip.compress), (".xz", lzma.compress)])

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr.audio.pauses import LoudnessPauses
 from asr.audio.segment import Segment, cut_at_pauses
+from asr.audio.source import open_audio
 from asr.decode.hypothesis import Hypothesis
 from asr.decode.hypothesis import Word as FrameWord
 from asr.decode.timed import Word
 from asr.errors import ConfigError
 from asr.recognizer.journal import Journal
 from asr.recognizer.recognizer import Recognizer
-from asr.recognizer.segments import MAX_PASSAGE_SECONDS, Passages, SegmentFrames, log_probs_of
+from asr.recognizer.segments import MAX_PASSAGE_SECONDS, Passages, SegmentFrames, SegmentLogProbs, log_probs_of
 from asr.recognizer.transcript import Transcript
 from asr.recognizer.turns import interleaved
 from tests.conftest import speech_like
@@ -162,6 +164,43 @@ def test_a_long_file_goes_on_where_it_was_interrupted_to_the_same_words(recogniz
     assert 10 < before < 30
     assert 0 < again < 25
     assert recognizer.transcribe(long_file, journal=journal) == whole  # what is left after the end does no harm
+
+
+class Remembering(LoudnessPauses):
+    """Finds nothing said in a stretch by what it heard before: a detector that an LSTM is, made plain."""
+
+    def __init__(self):
+        super().__init__(RATE)
+        self.hops = 0
+
+    def push(self, samples):
+        levels = super().push(samples)
+        self.hops += len(levels)
+        return np.stack([levels, np.arange(self.hops - len(levels), self.hops)], axis=1)
+
+    def finish(self):
+        return np.zeros((0, 2))
+
+    def quiet(self, levels):
+        return super().quiet(levels[:, 0])
+
+    def silent(self, levels):
+        return bool(levels[0, 1] % 3)
+
+
+def test_what_is_silent_does_not_depend_on_where_a_file_goes_on(long_file):
+    def segments(start):
+        with open_audio(long_file, sample_rate=RATE) as audio:
+            return list(SegmentLogProbs(LocalBackend(), audio, start=start, pauses=Remembering()))
+
+    whole = segments(0)
+    silent = [len(segment.log_probs) == 0 for segment in whole]
+    assert 5 < sum(silent) < len(silent) - 5
+    for number, segment in enumerate(whole[:-1]):
+        rest = segments(segment.stop)
+        assert [(s.start, s.stop, len(s.log_probs)) for s in rest] == [
+            (s.start, s.stop, len(s.log_probs)) for s in whole[number + 1 :]
+        ]
 
 
 def test_a_journal_of_something_else_or_a_damaged_one_is_replaced(recognizer, long_file, tmp_path):

@@ -14,6 +14,7 @@ from asr.audio.pauses import LoudnessPauses
 from asr.audio.read import read_audio, resample
 from asr.audio.source import to_mono
 from asr.backends.stream import Chunks
+from asr.decode.hypothesis import Hypothesis
 from asr.errors import AudioError, ConfigError
 from asr.recognizer.endpoint import Endpointer
 from asr.recognizer.recognizer import Recognizer
@@ -164,6 +165,23 @@ def test_a_long_utterance_is_cut_as_a_file_is(recognizer, hello):
     utterances = [event for event in _events(stream, samples, [8000]) if isinstance(event, Utterance)]
     assert len(utterances) == 1
     assert " ".join(word.word for word in utterances[0].words) == recognizer.transcribe(samples, rate=RATE).raw
+
+
+def test_a_passage_left_open_does_not_go_on_in_the_next_utterance(recognizer, hello, monkeypatch):
+    """Half a minute in which the first pass hears sounds but no word, and which the second has begun to read."""
+    loud = hello[np.flatnonzero(np.abs(hello) > 0.02)[0] :][: int(2.5 * RATE)]
+    noise = 0.02 * np.random.default_rng(0).standard_normal(26 * RATE)
+    stream = recognizer.stream(RATE)
+    with monkeypatch.context() as patch:
+        patch.setattr(stream, "_hypothesis", lambda stop=None: Hypothesis((), 0.0, 0.0, 0.0, 0.0))
+        patch.setattr(Endpointer, "blank_seconds", property(lambda self: 4.0 if self._heard > 25 * RATE else 0.0))
+        assert stream.push((np.tile(loud, 11)[: len(noise)] + noise).astype(np.float32)) == []
+        assert stream._start > 20 * RATE
+    silence = np.zeros(RATE, np.float32)
+    said = [e for e in _events(stream, np.concatenate([silence, hello, silence]), [8000]) if isinstance(e, Utterance)]
+    assert said
+    assert all(event.start <= word.start <= word.end <= event.end for event in said for word in event.words)
+    assert said[-1].words[-1].word == "morning"
 
 
 def test_what_cannot_be_followed_is_refused(recognizer):

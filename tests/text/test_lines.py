@@ -30,6 +30,14 @@ def test_compressed_files_are_read_like_plain_ones(tmp_path, suffix, compress):
     assert list(read_lines(path)) == ["one", "two caf\u00e9", "", "end"]
 
 
+@pytest.mark.parametrize(("suffix", "compress"), [("", bytes), (".gz", gzip.compress)])
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF8"])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path, suffix, compress, encoding):
+    path = tmp_path / f"t.txt{suffix}"
+    path.write_bytes(compress("\ufeffone\n\ufefftwo\n".encode()))
+    assert list(read_lines(path, encoding)) == ["one", "\ufefftwo"]
+
+
 def test_csv_rows_come_with_the_number_of_their_line(tmp_path):
     (tmp_path / "t.csv").write_text('\ufeffa,b\n1,"two\nlines"\n\n3,4\n', encoding="utf-8")
     rows = [(1, ["a", "b"]), (3, ["1", "two\nlines"]), (5, ["3", "4"])]

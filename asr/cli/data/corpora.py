@@ -22,6 +22,7 @@ from asr.data.relabel import relabel as relabel_utterances
 from asr.data.split import split_utterances
 from asr.errors import ConfigError, ManifestError
 from asr.text.normalize import normalize_english
+from asr.utterance_id import check_ids
 
 
 @click.group()
@@ -85,6 +86,7 @@ def import_command(
         for utterance in (keep_where(manifest, wanted) if wanted else manifest).utterances:
             text = normalize_english(utterance.text) if normalize and utterance.text is not None else utterance.text
             utterances.append(replace(utterance, id=prefix + utterance.id, text=text))
+    check_ids(utterance.id for utterance in utterances)  # with the prefix
     repeated = [name for name, number in Counter(utterance.id for utterance in utterances).items() if number > 1]
     if repeated:
         raise ManifestError(f"two corpora have the id '{repeated[0]}'; import one of them with a `prefix`.")

@@ -13,7 +13,7 @@ from asr.cli.speech.reading_options import subtitle_options
 from asr.cli.speech.search_options import MODEL_HELP, backend_option
 from asr.recognizer.aligner import Aligner
 from asr.recognizer.subtitles import SubtitleStyle
-from asr.recognizer.transcript import FORMATS
+from asr.recognizer.transcript import FORMATS, format_of
 from asr.text_file import read_text
 
 # A word's mean confidence below which its text is doubted. Of 120 utterances, clean and with noise at 5 dB, those with
@@ -51,6 +51,10 @@ def command(
       asr align talk.mp3 talk.txt > talk.srt
       asr align talk.mp3 talk.txt --format ctm --output talk.ctm
     """
+    named = None if output is None else format_of(output)
+    if named and name and named != name:
+        raise click.UsageError(f"--output {output} is {named} by its name and --format says {name}; leave one out.")
+    name = name or named or "srt"
     content = read_text(text)
     aligner = Aligner.load(model, backend=backend, device=device, threads=threads, note=note)
     progress = Progress(audio.name)
@@ -61,8 +65,6 @@ def command(
     fit = sum(word.confidence for word in transcript.words) / len(transcript.words)
     if fit < LEAST_FIT:
         warn(f"the words fit the sound badly (mean confidence {fit:.2f}): is {text} what is spoken in {audio}?")
-    suffix = "" if output is None else output.suffix.removeprefix(".")
-    name = name or (suffix if suffix in FORMATS else "srt")
     if output is None:
         click.echo(FORMATS[name](transcript), nl=False)
     else:

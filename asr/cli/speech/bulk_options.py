@@ -14,6 +14,7 @@ from asr.cli.console import note, warn
 from asr.recognizer.ray_files import RayJob, transcribe_on_ray
 from asr.recognizer.recognizer import MIXED
 from asr.recognizer.results_file import in_shard
+from asr.recognizer.transcript import format_of
 
 LOCAL, RAY = "local", "ray"
 Command = Callable[..., Any]
@@ -43,10 +44,32 @@ class Bulk:
 
     def check(self, output_dir: Path | None, formats: Sequence[str]) -> None:
         """Raise a usage error for choices that do not go together."""
-        if self.output is not None and (output_dir is not None or set(formats) - {"json"}):
-            raise click.UsageError("--output takes JSON lines; for other formats use --output-dir, or > FILE.")
+        if self.output is not None and output_dir is not None:
+            raise click.UsageError("--output names one file, --output-dir a folder for several; leave one out.")
+        named, other = self.transcript_format, sorted(set(formats) - {self.transcript_format or "json"})
+        if self.output is not None and other:
+            raise click.UsageError(
+                f"--output {self.output} is {named} by its name and --format says {other[0]}; leave one out."
+                if named
+                else f"--output {self.output} takes JSON lines; for {other[0]} let its name end in .{other[0]}, or use "
+                "--output-dir, or > FILE."
+            )
         if self.engine == RAY and self.output is None:
             raise click.UsageError("--engine ray needs --output, a folder that all machines see.")
+
+    @property
+    def transcript_format(self) -> str | None:
+        """The format of the one transcript that --output holds, by its name; None where it holds JSON lines."""
+        named = None if self.output is None or self.engine == RAY else format_of(self.output)
+        return None if named == "json" else named
+
+    def check_files(self, count: int) -> None:
+        """Raise a usage error where --output holds one transcript and there are more recordings."""
+        if count > 1 and self.transcript_format is not None:
+            raise click.UsageError(
+                f"--output {self.output} holds the {self.transcript_format} of one recording, and there are {count}; "
+                "use --output-dir."
+            )
 
     def own(self, files: Sequence[str]) -> set[str]:
         """The files of this machine's shard."""
@@ -73,7 +96,8 @@ class Shard(click.ParamType[tuple[int, int]]):
 _OPTIONS = (
     click.option(
         "--output", type=click.Path(path_type=Path),
-        help="Add each result to this file as a line of JSON; --resume goes on with it. With --engine ray: a folder.",
+        help="Add each result to this file as a line of JSON; --resume goes on with it. A name such as talk.srt takes "
+        "one recording in that format. With --engine ray: a folder.",
     ),
     click.option("--jobs", type=click.IntRange(min=0), default=0, help="Files at once.  [default: one for each core]"),
     click.option("--shard", type=Shard(), help="Take only part I of N of the files, chosen by their names."),

@@ -23,6 +23,7 @@ from asr.score.text_files import format_texts
 from asr.text.lines import line_writer
 from asr.text.tokens import Tokens
 from asr.unpacking import unpacked_name
+from asr.utterance_id import check_ids
 
 FRAME_SECONDS = 0.04  # where nothing says how long a frame is
 
@@ -84,6 +85,8 @@ def command(
         emissions = _computed(model, manifest, limit, device, backend, threads)
         if save_log_probs is not None:
             write_log_probs(save_log_probs, emissions.arrays, emissions.seconds_per_frame)
+    if output is not None or not as_json:
+        check_ids(emissions.arrays)  # before the search, and not when its texts are to be written
     decoder = open_decoder(emissions.model, search, note=note)
     progress = Progress("searching")
     best, seconds = decode_all(decoder, emissions.arrays, threads or 1, progress)

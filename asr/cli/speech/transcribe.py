@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import click
 from asr.audio.read import AUDIO_EXTENSIONS
 from asr.audio.source import is_url, url_refused
 from asr.callbacks import Progress as ProgressCallback
-from asr.cli.console import Progress, note, warn
+from asr.cli.console import FilesProgress, note, warn
 from asr.cli.main import describe
 from asr.cli.option_groups import GroupedCommand
 from asr.cli.shared_options import device_option, quiet_option, threads_option
@@ -27,7 +27,7 @@ from asr.cli.speech.reading_options import numbers_option, raw_option, subtitle_
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, language_options
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError, explain
-from asr.recognizer.bulk_files import BulkTranscriber, default_jobs
+from asr.recognizer.bulk_files import BulkTranscriber, TranscribeItem, default_jobs
 from asr.recognizer.ray_files import RayJob
 from asr.recognizer.recognizer import CHANNELS, MIXED, Recognizer
 from asr.recognizer.results_file import ResultsFile
@@ -77,7 +77,7 @@ GROUPS = {
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on where an interrupted run with the same options stopped; with --output-dir within a long file too.",
+    help="Go on where an interrupted run with the same options stopped; within a long file too, except in JSON lines.",
 )
 @bulk_options
 @click.option("--stream", is_flag=True, help="Print words while they come: txt, or json with an event a line.")
@@ -138,6 +138,7 @@ def command(
         warn(f"asr: {error}")
     if not files:
         return 1
+    bulk.check_files(len(files) + len(missing))
     own = bulk.own([file.path for file in files])
     if bulk.engine == RAY:
         assert bulk.output is not None
@@ -154,36 +155,49 @@ def command(
         return 1 if run_on_ray([file.path for file in files if file.path in own], job) or missing else 0
     if output_dir is not None:
         _make_folder(output_dir)
-    results = None if bulk.output is None else ResultsFile(bulk.output, resume)
+    single = bulk.transcript_format
+    if single is not None and bulk.output is not None:
+        _make_folder(bulk.output.parent)
+    results = None if bulk.output is None or single is not None else ResultsFile(bulk.output, resume)
     jobs = min(bulk.jobs or default_jobs(), len(files))
     threads = threads or (1 if jobs > 1 else 0)  # several files have a core each
     recognizer = Recognizer.from_options(
         model, search, raw=raw, numbers=numbers, vad=vad, backend=backend, device=device, threads=threads, note=note
     )
     tasks: list[_Task] = []
-    for number, (file, stem) in enumerate(zip(files, output_names(files), strict=True), 1):
-        outputs = {} if output_dir is None else _outputs(output_dir, stem, formats)
-        journal = output_dir / journal_name(stem) if output_dir is not None and file.path != STDIN else None
+    for file, stem in zip(files, output_names(files), strict=True):
+        outputs, beside = {}, None
+        if output_dir is not None:
+            outputs, beside = _outputs(output_dir, stem, formats), output_dir / stem
+        elif single is not None and bulk.output is not None:
+            outputs, beside = {single: bulk.output}, bulk.output
+        journal = None if beside is None or file.path == STDIN else journal_name(beside)
         if file.path in own and not (results is not None and file.path in results.done):
-            label = f"{number}/{len(files)} {Path(file.path).name}"
-            tasks.append(_Task(file.path, label, partial, channels, outputs, journal, resume, style))
+            tasks.append(_Task(len(tasks), file.path, partial, channels, outputs, journal, resume, style))
     failed = len(missing)
     jobs = min(jobs, len(tasks))
-    with BulkTranscriber(recognizer, max(1, jobs)) as transcriber, results or nullcontext():
-        for task, result in transcriber.each(tasks, _shown if jobs <= 1 else _quiet):
+    label = Path(tasks[0].file).name if len(tasks) == 1 else "transcribing"
+    with (
+        closing(FilesProgress(label, len(tasks))) as bar,
+        BulkTranscriber(recognizer, max(1, jobs)) as transcriber,
+        results or nullcontext(),
+    ):
+        for task, result in transcriber.each(tasks, _with_progress(bar)):
             try:
                 transcript = result.result()
                 if results is not None:
                     results.add(task.file, transcript.to_json())
-                elif output_dir is None:
-                    for name in formats or ("txt",):
-                        _print(transcript, name, named=len(files) > 1, headed=len(formats) > 1)
+                elif not task.outputs:
+                    with bar.hidden() if sys.stdout.isatty() else nullcontext():
+                        for name in formats or ("txt",):
+                            _print(transcript, name, named=len(files) > 1, headed=len(formats) > 1)
             except _Done:
                 continue
             except BrokenPipeError:
                 raise  # nobody reads any more
             except Exception as error:  # whatever it is: the other files are done
-                _report(error, task.file)
+                with bar.hidden():
+                    _report(error, task.file)
                 failed += 1
     return 1 if failed else 0
 
@@ -258,7 +272,7 @@ def _make_folder(folder: Path) -> None:
     except OSError:
         writable = False
     if not writable:
-        raise AsrError(f"cannot write into the output folder {folder}; choose another with --output-dir.")
+        raise AsrError(f"cannot write into the output folder {folder}; choose another.")
 
 
 class _Done(Exception):
@@ -269,8 +283,8 @@ class _Done(Exception):
 class _Task:
     """A file, and what is to be made of it."""
 
+    number: int  # from 0
     file: str
-    label: str
     partial: bool
     channels: str
     outputs: Mapping[str, Path]  # by format
@@ -279,16 +293,23 @@ class _Task:
     style: SubtitleStyle
 
 
-def _shown(recognizer: Recognizer, task: _Task, check: ProgressCallback) -> Transcript:
-    """The task's transcript, its outputs written; progress is drawn on a terminal."""
-    progress = Progress(task.label)
-    try:
-        return _quiet(recognizer, task, progress)
-    finally:
-        progress.close()
+def _with_progress(bar: FilesProgress) -> TranscribeItem[_Task]:
+    """What makes the transcript of a task and shows in the bar how much of it is done."""
+
+    def transcribe(recognizer: Recognizer, task: _Task, check: ProgressCallback) -> Transcript:
+        def progress(done: float, total: float) -> None:
+            check(done, total)
+            bar.of(task.number, done, total)
+
+        try:
+            return _transcribe(recognizer, task, progress)
+        finally:
+            bar.end(task.number)
+
+    return transcribe
 
 
-def _quiet(recognizer: Recognizer, task: _Task, progress: ProgressCallback) -> Transcript:
+def _transcribe(recognizer: Recognizer, task: _Task, progress: ProgressCallback) -> Transcript:
     """The task's transcript, its outputs written. Raises _Done where they are there already."""
     if task.resume and task.outputs and _is_done(Path(task.file), list(task.outputs.values())):
         raise _Done
