@@ -20,18 +20,13 @@ BYTES_AT_ONCE = 1 << 18  # that are unpacked at once
 def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
     """The lines of a text file without line ends and byte order mark; .gz, .bz2, .xz are unpacked block by block.
 
-    A byte order mark before UTF-8, as Windows programs write it, is no part of the first line.
-
     Raises TextError naming the file, and the line if it is not in the given encoding.
     """
     path = Path(path)
     number = 0
     try:
-        mark = codecs.BOM_UTF8 if codecs.lookup(encoding).name == "utf-8" else b""
         with open_unpacked(path) as file:
             for line in file:
-                if not number:
-                    line = line.removeprefix(mark)
                 number += 1
                 if number == 1 and line.startswith(codecs.BOM_UTF8) and codecs.lookup(encoding).name == "utf-8":
                     line = line.removeprefix(codecs.BOM_UTF8)

@@ -54,12 +54,3 @@ def test_tables_that_cannot_be_read_are_named(tmp_path):
         list(read_csv(tmp_path / "t.csv"))
     with pytest.raises(DataError, match="unknown encoding"):
         list(read_csv(tmp_path / "t.csv", encoding="nonsense"))
-
-
-def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path):
-    (tmp_path / "t.txt").write_bytes("\ufeffeins\n\ufeffzwei\n".encode())
-    assert list(read_lines(tmp_path / "t.txt")) == ["eins", "\ufeffzwei"]
-    assert list(read_lines(tmp_path / "t.txt", "UTF8")) == ["eins", "\ufeffzwei"]
-    assert list(read_lines(tmp_path / "t.txt", "latin-1")) == ["ï»¿eins", "ï»¿zwei"]
-    with pytest.raises(TextError, match="unknown encoding 'klingon'"):
-        list(read_lines(tmp_path / "t.txt", "klingon"))
