@@ -114,6 +114,7 @@ def test_folders_and_globs_are_taken_and_formats_written(run, make_wav, tmp_path
     make_wav("one.wav", 1.0)
     make_wav("two.flac", 1.0)
     (tmp_path / "notes.txt").write_text("no audio")
+    (tmp_path / "._one.wav").write_text("what macOS notes of one.wav")
     out_dir = tmp_path / "out"
     code, out, _ = run(
         "transcribe", tmp_path, "--model", tiny_model, "--output-dir", out_dir, "--format", "srt", "--format", "json"
@@ -132,6 +133,11 @@ def test_folders_and_globs_are_taken_and_formats_written(run, make_wav, tmp_path
     assert json.loads(parts[3])["file"].endswith("one.wav")
     assert parts[6].startswith("WEBVTT")
     (tmp_path / "nothing").mkdir()
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "gone.wav").symlink_to("nowhere.wav")
+    code, _, err = run("transcribe", tmp_path / "links", "--model", tiny_model)
+    assert code == 1
+    assert "gone.wav does not exist" in err
     code, _, err = run("transcribe", tmp_path / "nothing", "--model", tiny_model)
     assert code == 1
     assert "holds no audio file" in err

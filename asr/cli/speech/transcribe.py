@@ -248,9 +248,7 @@ def expand(paths: tuple[str, ...]) -> tuple[list[AudioPath], list[AsrError]]:
             errors.append(url_refused(path))
         elif os.path.isdir(path):
             root = path
-            named = sorted(
-                str(p) for p in Path(path).rglob("*") if p.suffix.lower() in AUDIO_EXTENSIONS and p.is_file()
-            )
+            named = sorted(str(entry) for entry in Path(path).rglob("*") if _is_audio(entry))
             if not named:
                 errors.append(
                     AudioError(f"{path} holds no audio file; known are {' '.join(sorted(AUDIO_EXTENSIONS))}.")
@@ -263,6 +261,13 @@ def expand(paths: tuple[str, ...]) -> tuple[list[AudioPath], list[AsrError]]:
             named = [path]
         files += [AudioPath(name, root) for name in named]
     return list({file.path: file for file in reversed(files)}.values())[::-1], errors
+
+
+def _is_audio(entry: Path) -> bool:
+    """Whether an entry of a folder is to be transcribed. A link to nothing is, so that it is named as missing."""
+    if entry.suffix.lower() not in AUDIO_EXTENSIONS or entry.name.startswith("._"):  # those are macOS's own notes
+        return False
+    return entry.is_file() or (entry.is_symlink() and not entry.exists())
 
 
 def _make_folder(folder: Path) -> None:
