@@ -272,6 +272,7 @@ def test_from_corpus_to_scored_text_by_commands_alone(run, tmp_path):
     assert run("data", "check", tmp_path / "all.jsonl")[0] == 0
     assert json.loads(run("data", "stats", tmp_path / "all.jsonl", "--json")[1])["utterances"] == 8
     parts = [tmp_path / "train.jsonl", tmp_path / "dev.jsonl"]
+    assert run("data", "split", tmp_path / "all.jsonl", "--output", parts[0], parts[0])[0] == 2  # one would be lost
     assert run("data", "split", tmp_path / "all.jsonl", "--dev", 0.2, "--output", *parts)[0] == 0
     assert run("tokens", "characters", "--characters", "ab", "--output", tmp_path / "tokens.txt")[0] == 0
     assert run("lm", "ngram", parts[0], "--order", 2, "--output", tmp_path / "lm.arpa.gz")[0] == 0

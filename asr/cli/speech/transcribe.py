@@ -6,7 +6,7 @@ import glob
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,7 +39,7 @@ GROUPS = {
     "Language model": ("lm", "neural_lm", "neural_share", "rescore"),
     "Output": ("formats", "output_dir", "output", "resume", "raw", "numbers", "frame_rate", "shots"),
     "Streams": ("stream", "realtime", "rate", "microphone", "microphone_device"),
-    "Running": ("device", "backend", "threads", "jobs", "shard", "engine", "quiet"),
+    "Running": ("listed", "device", "backend", "threads", "jobs", "shard", "engine", "quiet"),
 }
 
 
@@ -126,14 +126,14 @@ def command(
         return 0
     if microphone or realtime or rate is not None:
         raise click.UsageError("--microphone, --realtime and --rate are for --stream.")
-    if not paths:
+    if not paths and bulk.listed is None:
         raise click.UsageError("Missing argument 'PATH...'.")
     if resume and output_dir is None and bulk.output is None:
         raise click.UsageError("--resume needs --output-dir or --output.")
     bulk.check(output_dir, formats)
     if bulk.engine == RAY:
         bulk.check_ray(channels, device, threads)
-    files, missing = expand(paths)
+    files, missing = expand(bulk.with_listed(paths))
     for error in missing:
         warn(f"asr: {error}")
     if not files:
@@ -235,7 +235,7 @@ def _is_done(path: Path, outputs: list[Path]) -> bool:
         return False
 
 
-def expand(paths: tuple[str, ...]) -> tuple[list[AudioPath], list[AsrError]]:
+def expand(paths: Sequence[str]) -> tuple[list[AudioPath], list[AsrError]]:
     """The files that paths, folders and globs name, in order, each once; and an error for each that names none."""
     files: list[AudioPath] = []
     errors: list[AsrError] = []
