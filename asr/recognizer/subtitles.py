@@ -41,8 +41,11 @@ class SubtitleStyle:
     def __post_init__(self) -> None:
         if self.lines not in (1, 2) or self.line_characters < 10:
             raise ConfigError("subtitles have one or two lines of 10 characters or more.")
-        if not 0 < self.shortest < self.longest or min(self.characters_per_second, self.frame_rate) <= 0:
+        rates = self.characters_per_second, self.frame_rate
+        if not 0 < self.shortest < self.longest < math.inf or not all(0 < rate < math.inf for rate in rates):
             raise ConfigError("subtitles need 0 < shortest < longest, and a rate of characters and frames above 0.")
+        if not all(map(math.isfinite, self.shots)):
+            raise ConfigError("changes of the picture must be numbers of seconds.")
 
     @property
     def gap(self) -> float:

@@ -117,6 +117,7 @@ def test_an_output_is_of_the_format_that_its_name_says(run, make_wav, tmp_path, 
         (("--output", "x", "--format", "vtt"), "let its name end in .vtt"),
         (("--output", "x.srt", "--output-dir", "y"), "leave one out"),
         (("b.wav", "--output", "x.srt"), "srt of one recording, and there are 2"),
+        (("--output", "."), "is a folder"),
     ],
 )
 def test_outputs_that_contradict_themselves_are_wrong_usage(run, make_wav, tmp_path, tiny_model, options, text):

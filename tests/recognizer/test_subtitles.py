@@ -117,6 +117,14 @@ def test_nothing_said_has_no_cues():
         SubtitleStyle(lines=3)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_impossible_rates_and_times_are_refused_before_any_work_is_done(value):
+    with pytest.raises(ConfigError, match="rate of characters"):
+        SubtitleStyle(frame_rate=value)
+    with pytest.raises(ConfigError, match="changes of the picture"):
+        SubtitleStyle(shots=(1.0, value))
+
+
 COUNT = "one two three four five six"
 WORDS = tuple(Word(word, 0.5 * place, 0.5 * place + 0.4, 1.0) for place, word in enumerate(COUNT.split()))
 GOOD = [Cue(0.0, 1.4, "one two three", 0, 3), Cue(1.48, 3.0, "four five six", 3, 6)]

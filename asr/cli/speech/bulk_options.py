@@ -54,6 +54,8 @@ class Bulk:
         """Raise a usage error for choices that do not go together."""
         if self.output is not None and output_dir is not None:
             raise click.UsageError("--output names one file, --output-dir a folder for several; leave one out.")
+        if self.output is not None and self.engine == LOCAL and self.output.is_dir():
+            raise click.UsageError(f"--output {self.output} is a folder; name a file, or use --output-dir.")
         named, other = self.transcript_format, sorted(set(formats) - {self.transcript_format or "json"})
         if self.output is not None and other:
             raise click.UsageError(
