@@ -172,6 +172,9 @@ class Hotwords:
         failures: NDArray[np.int32],
         partial: NDArray[np.float64],
         won: NDArray[np.float64],
+        closing: NDArray[np.float64] | None = None,
+        closers: NDArray[np.uint8] | None = None,
+        first: int = 0,
     ) -> None:
         """Arrays as `asr.decode.search.hotwords.HotwordArrays` has them."""
 

@@ -14,6 +14,7 @@ from asr._native import DecodingGraph, LanguageModel, SearchSettings
 from asr.decode.fusion import Fusion
 from asr.decode.hotwords import Hotwords, WrittenForms, as_hotwords
 from asr.decode.hypothesis import Hypothesis
+from asr.decode.search.hotwords import HotwordArrays
 from asr.decode.search.session import BeamSession
 from asr.decode.search.settings import BeamConfig
 from asr.decode.vocabulary import MISSING_SCORE, HotwordVocabulary, open_vocabulary, with_hotwords
@@ -117,6 +118,13 @@ class BeamDecoder:
         """
         other = copy.copy(self)
         other._hotwords = with_hotwords(self._own, as_hotwords(hotwords), self.tokens, self._speller, self.lm)
+        other._take_vocabulary()
+        return other
+
+    def with_automaton(self, arrays: HotwordArrays | None) -> Self:
+        """This decoder favouring what an automaton over its own words favours."""
+        other = copy.copy(self)
+        other._hotwords = HotwordVocabulary(self._own, arrays, WrittenForms({}))
         other._take_vocabulary()
         return other
 

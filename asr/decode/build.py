@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asr.callbacks import Note
+from asr.decode.arguments import check_whole
 from asr.decode.beam import BeamDecoder
 from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
@@ -56,8 +57,7 @@ class SearchOptions:
         check_settings(self.settings, search_settings_names())
         if self.neural_share is not None and not 0 <= self.neural_share <= 1:
             raise ConfigError(f"`neural_share` must lie in 0..1, not {self.neural_share}.")
-        if self.rescore < 0:
-            raise ConfigError(f"`rescore` must be 0 or more, not {self.rescore}.")
+        check_whole("rescore", self.rescore, 0)
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def _greedy(parts: SearchParts, options: SearchOptions, note: Note | None) -> De
     ignored = [name for name, value in options.settings.items() if value is not None]
     if ignored and note is not None:
         note(f"without lexicon and language model the best path is taken: {', '.join(ignored)} has no effect")
-    return GreedyDecoder(parts.tokens)
+    return GreedyDecoder(parts.tokens, _config(parts))
 
 
 def _with_ngram(parts: SearchParts, options: SearchOptions, note: Note | None) -> Decoder:
@@ -251,7 +251,4 @@ def spelled_words(words: Iterable[str], tokens: Tokens, source: str, note: Note 
 
 def _config(parts: SearchParts) -> BeamConfig:
     """The settings of a search. Raises ConfigError for impossible values."""
-    size = parts.settings.get("beam_size", BeamConfig.beam_size)
-    if size != int(size):
-        raise ConfigError(f"the beam size must be a whole number, not {size}.")
-    return BeamConfig().changed({**parts.settings, "beam_size": int(size)})
+    return BeamConfig().changed(dict(parts.settings))

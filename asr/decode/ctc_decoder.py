@@ -7,17 +7,21 @@ print(decoder.decode(logits).text)
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from numbers import Real
+from operator import index
 from os import cpu_count
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, SupportsIndex, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.callbacks import Note
+from asr.decode.arguments import check_whole, checked_hotwords, checked_settings
 from asr.decode.build import SearchOptions, open_decoder, spelled_words
 from asr.decode.ctc_labels import FLOOR, Labels, log_softmax, read_labels
 from asr.decode.decoder import Decoder, DecodingSession
@@ -113,10 +117,11 @@ class CtcDecoder:
         """
         if input not in INPUTS:
             raise ConfigError(f"`input` is '{input}'; it must be one of {', '.join(INPUTS)}.")
-        if frame_seconds is not None and not frame_seconds > 0:
-            raise ConfigError(f"`frame_seconds` must be above 0, not {frame_seconds}.")
+        if frame_seconds is not None and not (isinstance(frame_seconds, Real) and 0 < frame_seconds < math.inf):
+            raise ConfigError(f"`frame_seconds` must be a number above 0, not {frame_seconds!r}.")
         self._labels = read_labels(labels, blank, boundary)
         self._input, self._frame = input, 1.0 if frame_seconds is None else frame_seconds
+        settings = checked_settings(settings)
         named = {"lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size}
         self._options = SearchOptions(
             lexicon=self._lexicon(lexicon, note),
@@ -124,8 +129,8 @@ class CtcDecoder:
             neural_lm=neural_lm,
             neural_share=neural_share,
             rescore=rescore,
-            hotwords=as_hotwords(hotwords),
-            settings=dict(settings or {}) | {name: value for name, value in named.items() if value is not None},
+            hotwords=checked_hotwords(hotwords),
+            settings=dict(settings) | {name: value for name, value in named.items() if value is not None},
         )
         self._decoder = self._open(self._options, note)
 
@@ -144,6 +149,7 @@ class CtcDecoder:
 
     def decode_nbest(self, emissions: Emissions, nbest: int) -> list[CtcHypothesis]:
         """The `nbest` best hypotheses of an utterance, best first; at least one."""
+        check_whole("nbest", nbest, 1)
         return [self._timed(best) for best in self._decoder.decode(self._log_probs(emissions), nbest)]
 
     def decode_batch(
@@ -154,12 +160,15 @@ class CtcDecoder:
 
         batch: arrays (frames, labels), or one array (utterances, frames, labels) with the frames of each in `lengths`.
         threads: utterances decoded at once, 0 for the number of cores. The result does not depend on it.
+
+        Raises TextError for lengths that do not fit, and as `decode` does.
         """
+        check_whole("threads", threads, 0)
         arrays = [_array(emissions) for emissions in batch]
         if lengths is not None:
             if len(lengths) != len(arrays):
                 raise TextError(f"there are {len(arrays)} utterances and {len(lengths)} lengths.")
-            arrays = [array[: int(length)] for array, length in zip(arrays, lengths, strict=True)]
+            arrays = [_cut(array, length) for array, length in zip(arrays, lengths, strict=True)]
         with ThreadPoolExecutor(threads or cpu_count() or 1) as pool:
             return list(pool.map(self.decode, arrays))
 
@@ -169,7 +178,7 @@ class CtcDecoder:
 
     def with_hotwords(self, hotwords: Hotwords) -> CtcDecoder:
         """This decoder favouring other phrases; its tables are shared. Raises TextError or ConfigError."""
-        options = replace(self._options, hotwords=as_hotwords(hotwords))
+        options = replace(self._options, hotwords=checked_hotwords(hotwords))
         if _is_free(options):
             return self._with(self._open(options, None), options)
         return self._with(self._decoder.with_hotwords(options.hotwords), options)
@@ -216,6 +225,10 @@ class CtcDecoder:
             raise TextError(f"the array has the shape {values.shape}, not (frames, {width} labels){hint}.")
         if np.isnan(values).any() or (values == np.inf).any():
             raise TextError("the array holds NaN or infinite values; compute it again.")
+        if len(empty := np.flatnonzero(np.isneginf(values.max(axis=1, initial=-np.inf)))):
+            raise TextError(
+                f"in frame {empty[0]} of the array no label has a probability above zero; compute it again."
+            )
         likely = _are_probabilities(values)
         if self._input == "probs" and not likely:
             raise TextError("these are no probabilities: some are below 0, or frames do not sum to one.")
@@ -247,21 +260,38 @@ class CtcSession:
 
     def finish(self, nbest: int = 1) -> list[CtcHypothesis]:
         """The `nbest` best hypotheses of the utterance, as if it had been decoded whole; the session is over."""
+        check_whole("nbest", nbest, 1)
         return [self._decoder._timed(hypothesis) for hypothesis in self._session.finish(nbest)]
 
 
 def _array(emissions: Emissions) -> NDArray[np.float32]:
-    """An array of NumPy in single precision."""
+    """An array of NumPy in single precision. Raises TextError for what is no array of real numbers."""
     if isinstance(emissions, Tensor):
         emissions = emissions.detach().cpu().float()
-    return np.asarray(emissions, dtype=np.float32)
+    try:
+        if isinstance(emissions, np.ndarray) and emissions.dtype.kind == "c":
+            raise TypeError
+        with np.errstate(over="ignore"):  # an infinity is said to be one
+            return np.asarray(emissions, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise TextError("what a model gave is no array of real numbers, (frames, labels).") from None
+
+
+def _cut(array: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """The first `length` frames. Raises TextError if there are not as many."""
+    if not isinstance(length, SupportsIndex):
+        raise TextError(f"a length must be a whole number of frames, not {length!r}.")
+    if not 0 <= index(length) <= len(array):
+        raise TextError(f"a length of {index(length)} does not fit an utterance of {len(array)} frames.")
+    return array[: index(length)]
 
 
 def _are_probabilities(values: NDArray[np.float32]) -> bool:
     """Whether values (frames, labels) are probabilities: none below 0, each frame's sum one."""
     if not values.size:
         return True
-    return bool(values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() <= SUM_TOLERANCE)
+    with np.errstate(over="ignore"):
+        return bool(values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() <= SUM_TOLERANCE)
 
 
 def _is_free(options: SearchOptions) -> bool:

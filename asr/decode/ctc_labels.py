@@ -88,8 +88,11 @@ def _listed(labels: Labels) -> list[str]:
     """Labels in the order of their columns."""
     if isinstance(labels, str):
         raise TextError("the labels are one string; give them as a list, or as a dictionary of labels and columns.")
+    names = list(labels)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TextError("the labels must be a list of texts, or a dictionary of texts and columns.")
     if not isinstance(labels, Mapping):
-        return list(labels)
+        return names
     names = sorted(labels, key=lambda name: labels[name])
     if [labels[name] for name in names] != list(range(len(names))):
         raise TextError("the columns of the labels are not 0, 1, 2, … each once; is it the whole vocabulary?")

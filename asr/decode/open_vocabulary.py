@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.decode.fusion import Fusion
-from asr.decode.hotwords import Hotword, Hotwords, as_hotwords
+from asr.decode.hotwords import Hotword, Hotwords, WrittenForms, as_hotwords
 from asr.decode.hypothesis import Hypothesis, Word
 from asr.decode.search.session import BeamSession
+from asr.decode.search.spelled_hotwords import build_spelled_hotwords
 from asr.errors import ConfigError, TextError
 from asr.lm.ngram.tables import NgramModel
 from asr.text.lexicon import Lexicon
-from asr.text.tokens import BOUNDARY, Tokens
+from asr.text.tokens import BOUNDARY, WORD_START, Tokens
 
 
 def is_token_model(model: NgramModel, tokens: Tokens) -> bool:
@@ -41,8 +42,9 @@ class TokenDecoder:
 
     words: None = None
 
-    def __init__(self, decoder: BeamDecoder) -> None:
-        self._decoder, self.tokens = decoder, decoder.tokens
+    def __init__(self, decoder: BeamDecoder, written: WrittenForms | None = None) -> None:
+        """written: how phrases are written."""
+        self._decoder, self.tokens, self._written = decoder, decoder.tokens, written or WrittenForms({})
 
     @property
     def config(self) -> BeamConfig:
@@ -62,11 +64,11 @@ class TokenDecoder:
 
     def start(self, name: str = "log-probs") -> TokenSession:
         """A session for one utterance, fed in pieces. name: of the utterance, for errors."""
-        return TokenSession(self._decoder.start(name), self.tokens)
+        return TokenSession(self._decoder.start(name), self.tokens, self._written)
 
     def with_settings(self, **changes: float | None) -> Self:
         """This decoder with other settings."""
-        return type(self)(self._decoder.with_settings(**changes))
+        return type(self)(self._decoder.with_settings(**changes), self._written)
 
     def with_fusion(self, fusion: Fusion | None) -> Self:
         """This decoder, for None. Raises ConfigError otherwise: the search knows tokens, the model words."""
@@ -79,34 +81,39 @@ class TokenDecoder:
         raise ConfigError("a neural language model of words cannot join an n-gram of tokens: give a lexicon.")
 
     def with_hotwords(self, hotwords: Hotwords) -> Self:
-        """This decoder favouring phrases, as sequences of tokens.
+        """This decoder favouring phrases, in whatever tokens their words are spelled.
 
         Raises TextError for words that the tokens cannot spell, ConfigError where they are phones.
         """
-        spelled = [_spelled(hotword, self.tokens) for hotword in as_hotwords(hotwords)]
-        return type(self)(self._decoder.with_hotwords(spelled))
+        favoured = as_hotwords(hotwords)
+        spelled = [_spelled(hotword, self.tokens) for hotword in favoured]
+        boosts = {" ".join(words): hotword.nats() for words, hotword in zip(spelled, favoured, strict=True)}
+        mark = WORD_START if self.tokens.kind == "subwords" else BOUNDARY if self.tokens.boundary is not None else ""
+        decoder = self._decoder.with_automaton(build_spelled_hotwords(boosts, self._decoder.words, mark))
+        forms = {words: hotword.phrase.split() for words, hotword in zip(spelled, favoured, strict=True)}
+        return type(self)(decoder, WrittenForms(forms))
 
 
-def _spelled(hotword: Hotword, tokens: Tokens) -> Hotword:
-    """A phrase as one of tokens. Raises TextError or ConfigError."""
+def _spelled(hotword: Hotword, tokens: Tokens) -> tuple[str, ...]:
+    """The words of a phrase in the tokens' case. Raises TextError or ConfigError."""
     if not tokens.spells_words:
         raise ConfigError("an n-gram of phones has no words to favour: give a lexicon.")
     if hotword.pronunciations:
         raise ConfigError(f"hotword '{hotword.phrase}': these tokens spell words, so it needs no pronunciation.")
-    names: list[str] = []
+    words = []
     for word in hotword.phrase.split():
-        ids = next((ids for form in (word, word.lower(), word.upper()) if (ids := tokens.spell(form))), None)
-        if ids is None:
+        form = next((form for form in (word, word.lower(), word.upper()) if tokens.spell(form)), None)
+        if form is None:
             raise TextError(f"the hotword '{word}' cannot be spelled in the tokens; write it in their letters.")
-        names += [tokens.names[index] for index in ids]
-    return Hotword(" ".join(names), hotword.boost)
+        words.append(form)
+    return tuple(words)
 
 
 class TokenSession:
     """A `DecodingSession` whose hypotheses are of whole words."""
 
-    def __init__(self, session: BeamSession, tokens: Tokens) -> None:
-        self._session, self._tokens = session, tokens
+    def __init__(self, session: BeamSession, tokens: Tokens, written: WrittenForms) -> None:
+        self._session, self._tokens, self._written = session, tokens, written
 
     def feed(self, log_probs: NDArray[np.floating]) -> None:
         """Search on through the next piece (frames, tokens). Raises TextError if these are no log-probabilities."""
@@ -129,4 +136,7 @@ class TokenSession:
             confidence = min(part.confidence for part in inside)
             spelling = tuple(token for part in inside for token in part.tokens)
             words.append(Word(text, inside[0].start_frame, inside[-1].end_frame, confidence, spelling))
-        return replace(hypothesis, words=tuple(words))
+        forms = self._written.applied([word.word for word in words])
+        return replace(
+            hypothesis, words=tuple(word._replace(word=form) for word, form in zip(words, forms, strict=True))
+        )

@@ -111,10 +111,11 @@ def with_hotwords(
 
 
 def _name(own: Vocabulary, word: str) -> str:
-    """The name of a written word in the search: as the vocabulary writes it, else in the vocabulary's case."""
+    """The name of a written word in the search: as the vocabulary writes it, else in the case of most of its words."""
     plain = word.replace("\u2019", "'")
     folded = plain.upper() if own.is_upper else plain.lower()
-    return plain if plain in own.words and folded not in own.words else folded
+    forms = (folded, plain, plain.capitalize(), plain.upper())
+    return next((form for form in forms if form in own.words), folded)
 
 
 def _named(pronunciation: str, tokens: Tokens, hotword: Hotword) -> list[Way]:

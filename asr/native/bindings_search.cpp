@@ -1,6 +1,7 @@
 // The beam search as Python sees it.
 #include "bindings.hpp"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/unique_ptr.h>
@@ -8,6 +9,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "graph.hpp"
 #include "numpy_arrays.hpp"
@@ -59,11 +61,15 @@ void bind_graph(nb::module_& module) {
       .def("__init__",
            [](Hotwords* self, const Vector<std::int32_t>& words, const Vector<std::int32_t>& starts,
               const Vector<std::int32_t>& numbers, const Vector<std::int32_t>& places,
-              const Vector<std::int32_t>& failures, const Vector<double>& partial, const Vector<double>& won) {
+              const Vector<std::int32_t>& failures, const Vector<double>& partial, const Vector<double>& won,
+              const std::optional<Vector<double>>& closing, const std::optional<Vector<std::uint8_t>>& closers,
+              std::int32_t first) {
              new (self) Hotwords(shared(words), shared(starts), shared(numbers), shared(places), shared(failures),
-                                 shared(partial), shared(won));
+                                 shared(partial), shared(won), closing ? shared(*closing) : Array<double>{},
+                                 closers ? shared(*closers) : Array<std::uint8_t>{}, first);
            },
-           "words"_a, "starts"_a, "numbers"_a, "places"_a, "failures"_a, "partial"_a, "won"_a);
+           "words"_a, "starts"_a, "numbers"_a, "places"_a, "failures"_a, "partial"_a, "won"_a,
+           "closing"_a = nb::none(), "closers"_a = nb::none(), "first"_a = 0);
   nb::class_<LanguageModel>(module, "LanguageModel")
       .def("__init__",
            [](LanguageModel* self, std::shared_ptr<NgramTables> tables, const Vector<std::int32_t>& word_ids,

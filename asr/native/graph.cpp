@@ -8,17 +8,22 @@
 namespace asr {
 
 Hotwords::Hotwords(Array<std::int32_t> words, Array<std::int32_t> starts, Array<std::int32_t> numbers,
-                   Array<std::int32_t> places, Array<std::int32_t> failures, Array<double> partial, Array<double> won)
+                   Array<std::int32_t> places, Array<std::int32_t> failures, Array<double> partial, Array<double> won,
+                   Array<double> closing, Array<std::uint8_t> closers, std::int32_t first)
     : words_(std::move(words)),
       starts_(std::move(starts)),
       numbers_(std::move(numbers)),
       places_(std::move(places)),
       failures_(std::move(failures)),
       partial_(std::move(partial)),
-      won_(std::move(won)) {
+      won_(std::move(won)),
+      closing_(std::move(closing)),
+      closers_(std::move(closers)),
+      first_(first) {
   const std::size_t count = won_.size();
   if (count == 0 || partial_.size() != count || failures_.size() != count || starts_.size() != count + 1 ||
-      numbers_.size() != places_.size())
+      numbers_.size() != places_.size() || (closing_.size() != 0 && closing_.size() != count) ||
+      (closers_.size() != 0 && closers_.size() != words_.size()))
     throw std::invalid_argument("the hotwords' arrays differ in length");
   const auto outside = [](const Array<std::int32_t>& values, std::int64_t low, std::size_t high) {
     return std::any_of(values.begin(), values.end(), [=](std::int64_t value) {
@@ -26,7 +31,8 @@ Hotwords::Hotwords(Array<std::int32_t> words, Array<std::int32_t> starts, Array<
     });
   };
   if (outside(places_, 0, count) || starts_[0] != 0 || !std::is_sorted(starts_.begin(), starts_.end()) ||
-      static_cast<std::size_t>(starts_[count]) != numbers_.size())
+      static_cast<std::size_t>(starts_[count]) != numbers_.size() || first_ < 0 ||
+      static_cast<std::size_t>(first_) >= count)
     throw std::invalid_argument("the hotwords hold a word or place that there is not");
   for (std::size_t place = 0; place < count; ++place)  // so that following failures ends
     if (failures_[place] < 0 || static_cast<std::size_t>(failures_[place]) >= std::max<std::size_t>(place, 1))

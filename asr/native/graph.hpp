@@ -24,6 +24,9 @@ struct SearchSettings {
 };
 
 // Phrases to be favoured, as an automaton over words (Aho & Corasick 1975); place 0 is where no phrase has begun.
+//
+// Where the search's words are pieces of words, a phrase is won only by what closes its last word: a piece that begins
+// another one, or the end of the utterance.
 class Hotwords {
  public:
   struct Step {
@@ -35,25 +38,35 @@ class Hotwords {
   // words: the number of each word of the lexicon in the automaton, -1 for none. The words that go on from a place have
   // the indices from starts[place] to starts[place + 1]: their numbers, ascending, and the places after them. failures:
   // where a phrase that breaks off at a place goes on, below it. partial: what is lent to a phrase not yet complete;
-  // won: for phrases complete at a place. Throws std::invalid_argument for what is no such automaton.
+  // won: for phrases complete at a place. closing: for phrases complete there if a word ends there; closers: whether a
+  // word of the lexicon closes the one before; both empty where every word is whole. first: where an utterance begins.
+  // Throws std::invalid_argument for what is no such automaton.
   Hotwords(Array<std::int32_t> words, Array<std::int32_t> starts, Array<std::int32_t> numbers,
-           Array<std::int32_t> places, Array<std::int32_t> failures, Array<double> partial, Array<double> won);
+           Array<std::int32_t> places, Array<std::int32_t> failures, Array<double> partial, Array<double> won,
+           Array<double> closing, Array<std::uint8_t> closers, std::int32_t first);
 
   bool empty() const { return won_.size() <= 1; }
   std::size_t word_count() const { return words_.size(); }
-  double lent(std::int32_t place) const { return empty() ? 0.0 : partial_[place]; }
+  std::int32_t first() const { return first_; }
+
+  // What the end of the utterance adds: what is lent to a phrase that stays incomplete is taken back.
+  double at_end(std::int32_t place) const { return empty() ? 0.0 : closed(place) - partial_[place]; }
 
   Step after(std::int32_t place, std::int32_t word) const {
     const std::int32_t number = words_[word];
     const std::int32_t next = number >= 0 ? following(place, number) : 0;
-    return {next, partial_[next] - partial_[place] + won_[next]};
+    const double ended = closers_.size() != 0 && closers_[word] != 0 ? closed(place) : 0.0;
+    return {next, partial_[next] - partial_[place] + won_[next] + ended};
   }
 
  private:
   std::int32_t following(std::int32_t place, std::int32_t number) const;
+  double closed(std::int32_t place) const { return closing_.size() != 0 ? closing_[place] : 0.0; }
 
   Array<std::int32_t> words_, starts_, numbers_, places_, failures_;
-  Array<double> partial_, won_;
+  Array<double> partial_, won_, closing_;
+  Array<std::uint8_t> closers_;
+  std::int32_t first_ = 0;
 };
 
 // The n-gram model of a search, if it has one.

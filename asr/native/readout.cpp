@@ -51,7 +51,7 @@ void SearchSession::add_results(std::int32_t index, bool cut_words) {
       context = graph.context_after(context, word);
       key = next_history(hypothesis.history, word, hypothesis.key);
     }
-    other -= graph.hotwords().lent(place);  // a phrase that stays incomplete has won nothing
+    other += graph.hotwords().at_end(place);
     if (graph.has_ngram()) other += graph.settings().lm_weight * graph.ngram_end_score(context);
     results_.push_back({key, acoustic, other, 0.0, hypothesis.history, word, index});
   };

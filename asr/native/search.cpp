@@ -48,7 +48,7 @@ SearchSession::SearchSession(std::shared_ptr<const DecodingGraph> graph, std::si
   chosen_.reserve(candidates_.capacity());
   totals_.reserve(candidates_.capacity());
   table_.resize(power_of_two(2 * candidates_.capacity()));
-  histories_.push_back({1, -1, kNoWord, 0, 0, -1, 0, true, graph_->first_context()});
+  histories_.push_back({1, -1, kNoWord, 0, 0, -1, graph_->hotwords().first(), true, graph_->first_context()});
   beam_.push_back({1, 1.0, 0.0, 0.0, kRoot, -1, 0, -1, 0, 0});
 }
 

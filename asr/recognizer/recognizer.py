@@ -12,6 +12,7 @@ from asr.activity.detector import SpeechDetector, pauses_by
 from asr.audio.source import AudioSource, OpenAudio, open_audio, open_channels
 from asr.backends import Backend, open_backend
 from asr.callbacks import Note, Progress
+from asr.decode.arguments import checked_hotwords, checked_settings
 from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.decoder import Decoder
 from asr.decode.hotwords import Hotwords
@@ -19,7 +20,6 @@ from asr.decode.timed import Word
 from asr.errors import AudioError, ConfigError
 from asr.model_package import WEIGHTS
 from asr.nlp.tagging.tagger import Tagger
-from asr.recognizer.arguments import checked_hotwords, checked_settings
 from asr.recognizer.journal import Journal
 from asr.recognizer.reading import check_numbers, for_reading
 from asr.recognizer.segments import Passages, SegmentLogProbs

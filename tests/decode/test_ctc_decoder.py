@@ -349,3 +349,60 @@ def test_settings_are_checked_by_name(arpa):
     for make in (lambda: decoder.with_settings(beam_sise=3), lambda: CtcDecoder(ALPHABET, settings={"beam_sise": 3})):
         with pytest.raises(ConfigError, match="did you mean 'beam_size'"):
             make()
+
+
+@pytest.mark.parametrize("words", [None, ["a", "cab"]], ids=["free", "lexicon"])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"lm_weight": float("nan")}, "`lm_weight` must be a number"),
+        ({"word_score": float("inf")}, "`word_score` must be a number"),
+        ({"beam_size": -1}, "beam size must lie in"),
+        ({"beam_size": float("inf")}, "beam size must be a whole number"),
+        ({"beam_size": "10"}, "`beam_size` must be a number"),
+        ({"settings": {"threshold": float("nan")}}, "'threshold' must be a number"),
+        ({"settings": {"threshold": -1}}, "thresholds"),
+        ({"settings": [1]}, "settings are a dictionary"),
+        ({"hotwords": ["cab", 3]}, "must be a text, not 3"),
+        ({"hotwords": {"cab": "x"}}, "must be a number of nats, not 'x'"),
+        ({"hotwords": 5}, "a list of phrases"),
+        ({"rescore": 1.5}, "`rescore` must be a whole number"),
+        ({"frame_seconds": float("inf")}, "`frame_seconds` must be a number above 0"),
+    ],
+)
+def test_arguments_are_checked_in_one_sentence(words, given, message):
+    with pytest.raises(ConfigError, match=message):
+        CtcDecoder(ALPHABET, lexicon=words, **given)
+
+
+@pytest.mark.parametrize("words", [None, ["a", "cab"]], ids=["free", "lexicon"])
+def test_batches_and_outputs_are_checked_in_one_sentence(words):
+    decoder, batch = CtcDecoder(ALPHABET, lexicon=words), _logits(24, 6).reshape(2, 12, 6)
+    for length, message in ((-1, "does not fit"), (13, "does not fit"), (1.5, "whole number of frames")):
+        with pytest.raises(TextError, match=message):
+            decoder.decode_batch(batch, lengths=[12, length])
+    assert decoder.decode_batch(batch, lengths=torch.tensor([0, 12]))[0].text == ""
+    for threads in (-1, 1.5):
+        with pytest.raises(ConfigError, match="`threads` must be a whole number"):
+            decoder.decode_batch(batch, threads=threads)
+    for nbest in (0, -1, 1.5):
+        with pytest.raises(ConfigError, match="`nbest` must be a whole number"):
+            decoder.decode_nbest(batch[0], nbest)
+    for wrong in ("abc", [[1.0, 2.0], [3.0]], batch[0] * 1j):
+        with pytest.raises(TextError, match="no array of real numbers"):
+            decoder.decode(wrong)
+    silent = batch[0].copy()
+    silent[7] = -np.inf
+    with pytest.raises(TextError, match="in frame 7 of the array no label"):
+        decoder.decode(silent)
+    for settings in ({"beam_size": float("nan")}, {"beam_size": 1.5}, {"beam_size": "1"}, {"lm_weight": None}):
+        with pytest.raises(ConfigError, match="number"):
+            decoder.with_settings(**settings)
+    with pytest.raises(ConfigError, match="must be a text"):
+        decoder.with_hotwords([3])
+
+
+@pytest.mark.parametrize("labels", [[], [1, 2], {1: 0}])
+def test_labels_are_texts(labels):
+    with pytest.raises(TextError, match="labels must be a list of texts"):
+        CtcDecoder(labels)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from asr.config import to_dict
+from asr.data.manifest import Manifest, Utterance
 from asr.decode.build import SearchOptions, open_decoder
 from asr.errors import ConfigError, ManifestError, TextError
 from asr.lm.lstm.folder import load_lm, save_lm
@@ -17,10 +18,12 @@ from asr.lm.word_model import sentence_scores
 from asr.model_folder import read_arrays
 from asr.model_package import ModelPackage
 from asr.recognizer.adaptation import acoustic, neural
+from asr.recognizer.adaptation.acoustic import Recordings
 from asr.recognizer.adaptation.adapt import adapt
-from asr.recognizer.adaptation.language import EXTREME, adapt_language
+from asr.recognizer.adaptation.language import EXTREME, WORD_GAIN, adapt_language
 from asr.recognizer.packing import Replacements, pack_model
 from asr.shipped import model_folder
+from asr.text.lexicon import Lexicon
 
 DIGITS = model_folder("digits")
 NAMES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "zero"]
@@ -163,11 +166,47 @@ def test_listed_words_are_added_with_the_pronunciations_they_are_given(tmp_path)
     adapt(DIGITS, tmp_path / "m", words=[words], note=_quiet)
     package = ModelPackage.open(tmp_path / "m")
     spellings = package.lexicon.spellings
-    assert spellings["tori"] == [("t", "o", "r", "e", "|")]
+    assert spellings["Tori"] == [("t", "o", "r", "e", "|")]
     assert spellings["howie"] == [("h", "o", "w", "i", "e", "|")]
     assert spellings["one"] == [("o", "n", "e", "|"), ("w", "o", "n", "|")]
     lm, before = load_ngram(package.lm_path), load_ngram(DIGITS / "lm.arpa.gz")
-    assert sum(lm.score_sentence(["tori"])) > sum(before.score_sentence(["tori"]))
+    assert sum(lm.score_sentence(["Tori"])) > sum(before.score_sentence(["Tori"]))
+
+
+def test_listed_words_keep_their_case_and_their_boosts(tmp_path, text):
+    words = tmp_path / "words.txt"
+    words.write_text("Howie\nKneser Ney\t14\nTori\t6\ntwo\nRex\t\tr e x |\n")
+    adapt(DIGITS, tmp_path / "m", words=[words], note=_quiet)
+    package = ModelPackage.open(tmp_path / "m")
+    new = {"Howie", "Kneser", "Ney", "Tori", "Rex"}
+    assert package.lexicon.spellings.keys() == ModelPackage.open(DIGITS).lexicon.spellings.keys() | new
+    assert new < set(open_decoder(package, SearchOptions()).words)
+    lm, own = load_ngram(package.lm_path), load_ngram(DIGITS / "lm.arpa.gz")
+
+    def score(model, word):
+        return model.tables.score([], model.words.get(word))
+
+    howie = score(lm, "Howie")
+    assert score(lm, "Tori") - howie == pytest.approx(6 - WORD_GAIN, abs=0.01)
+    assert score(lm, "Kneser") - howie == pytest.approx(14 / 2 - WORD_GAIN, abs=0.01)
+    assert score(lm, "Kneser") == pytest.approx(score(lm, "Ney"), abs=0.01)
+    (tmp_path / "known.txt").write_text("One\t0.5\n")
+    adapt(DIGITS, tmp_path / "known", words=[tmp_path / "known.txt"], note=_quiet)
+    known = load_ngram(tmp_path / "known" / "lm.arpa.gz")
+    gain = (score(known, "one") - score(known, "two")) - (score(own, "one") - score(own, "two"))
+    assert gain == pytest.approx(0.5, abs=0.05)
+    outcome = adapt(DIGITS, tmp_path / "both", words=[words], texts=[text], note=_quiet)  # whose word is Rex
+    both = ModelPackage.open(tmp_path / "both")
+    assert "rex" not in both.lexicon.spellings
+    assert "rex" not in load_ngram(both.lm_path).words
+    assert outcome.language.new_words == len(new)
+
+
+def test_recordings_are_spelled_as_lists_say(tmp_path):
+    package = ModelPackage.open(DIGITS)
+    said = Recordings(Manifest([Utterance("a", str(tmp_path / "a.wav"), 1.0, "tori one")], []), Manifest([], []))
+    lexicon = Lexicon({**package.lexicon.spellings, "Tori": [("t", "o", "r", "e", "|")]})
+    assert acoustic._lexicon_of(package, said, lexicon).spellings["tori"] == [("t", "o", "r", "e", "|")]
 
 
 def test_what_cannot_be_adapted_to_is_refused(tmp_path, run):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr.decode.arguments import checked_hotwords, checked_settings
 from asr.decode.hotwords import Hotword
 from asr.decode.hypothesis import Hypothesis, Word
 from asr.errors import AudioError, ConfigError
-from asr.recognizer.arguments import checked_hotwords, checked_settings
 from asr.recognizer.recognizer import Recognizer
 from asr.shipped import available_models, model_folder
 from tests.conftest import speech_like

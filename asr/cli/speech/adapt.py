@@ -27,7 +27,7 @@ from asr.shipped import model_folder
     "--words",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="List of words and names, one a line, with tabs: WORD[<TAB>PRONUNCIATION]...; may be repeated.",
+    help="List of words and names, one a line, with tabs: WORD[<TAB>BOOST][<TAB>PRONUNCIATION]...; may be repeated.",
 )
 @click.option(
     "--lstm",

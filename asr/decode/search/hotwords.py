@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,15 @@ from asr.text.word_list import WordList
 LARGEST_BOOST = 100.0  # nats; the search counts with exponentials of sums of them
 
 Phrase = tuple[str, ...]
+Key = TypeVar("Key", int, str)
+
+
+class WordEnds(NamedTuple):
+    """Where words end and begin for a search whose words are pieces of words."""
+
+    closing: NDArray[np.float64]  # (places,): for the phrases that are complete here if a word ends here
+    closers: NDArray[np.uint8]  # (lexicon's words + 1,): whether it closes the word before
+    first: int  # the place where an utterance begins
 
 
 class HotwordArrays(NamedTuple):
@@ -31,10 +40,11 @@ class HotwordArrays(NamedTuple):
     failures: NDArray[np.int32]  # (places,): where a phrase that breaks off goes on
     partial: NDArray[np.float64]  # (places,): lent for the words of a phrase that is not yet complete
     won: NDArray[np.float64]  # (places,): for the phrases that are complete here
+    ends: WordEnds | None = None
 
     def compiled(self) -> Hotwords:
         """The automaton as the compiled search reads it."""
-        return Hotwords(*self)
+        return Hotwords(*self[:-1], *(self.ends or ()))
 
     def first_gains(self) -> NDArray[np.float64]:
         """What each of the lexicon's words, and last the unknown word, adds where no phrase has begun."""
@@ -51,12 +61,7 @@ def build_hotwords(phrases: Mapping[Phrase, float], words: WordList) -> HotwordA
     words: of the lexicon, those of the phrases among them. A phrase's boost is lent word by word, in equal parts, and
     taken back if it is not completed. Raises ConfigError for a boost that the search cannot count with.
     """
-    for phrase, boost in phrases.items():
-        if not abs(boost) <= LARGEST_BOOST:  # true of NaN
-            raise ConfigError(
-                f"the boost of the hotword '{' '.join(phrase)}' must be a number within {LARGEST_BOOST:g} nats of 0, "
-                f"not {boost}."
-            )
+    check_boosts({" ".join(phrase): boost for phrase, boost in phrases.items()})
     if not phrases:
         return None
     numbers = {word: number for number, word in enumerate(sorted({word for phrase in phrases for word in phrase}))}
@@ -79,33 +84,43 @@ def build_hotwords(phrases: Mapping[Phrase, float], words: WordList) -> HotwordA
                 partial[place] = max(partial[place], boost * (depth + 1) / len(phrase))
             else:
                 won[place] = boost
-    failures = _failures(children, partial, won)
+    failures = failures_of(children)
+    for place in range(1, len(children)):
+        back = failures[place]
+        won[place] += won[back]
+        partial[place] = max(partial[place], partial[back]) if children[place] else partial[back]
     of_words = np.full(len(words) + 1, -1, np.int32)
     for word, number in numbers.items():
         of_words[words.get(word)] = number
+    return HotwordArrays(
+        of_words, *flat_steps(children), np.array(failures, np.int32), np.array(partial), np.array(won)
+    )
+
+
+def check_boosts(boosts: Mapping[str, float]) -> None:
+    """Raise ConfigError for a phrase whose boost the search cannot count with."""
+    for phrase, boost in boosts.items():
+        if not abs(boost) <= LARGEST_BOOST:  # true of NaN
+            raise ConfigError(
+                f"the boost of the hotword '{phrase}' must be a number within {LARGEST_BOOST:g} nats of 0, not {boost}."
+            )
+
+
+def flat_steps(children: Sequence[Mapping[int, int]]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """The ways on from each place as `starts`, `numbers` and `places` of `HotwordArrays`."""
     steps = [sorted(child.items()) for child in children]
     starts = np.cumsum([0, *map(len, steps)]).astype(np.int32)
     flat = np.array([step for ways in steps for step in ways], np.int32).reshape(-1, 2)
-    return HotwordArrays(
-        of_words, starts, np.ascontiguousarray(flat[:, 0]), np.ascontiguousarray(flat[:, 1]),
-        np.array(failures, np.int32), np.array(partial), np.array(won),
-    )  # fmt: skip
+    return starts, np.ascontiguousarray(flat[:, 0]), np.ascontiguousarray(flat[:, 1])
 
 
-def _failures(children: Sequence[Mapping[int, int]], partial: list[float], won: list[float]) -> list[int]:
-    """For each place, that of the longest suffix of its words which begins a phrase.
-
-    A place also wins what the phrases win that end in it as suffixes.
-    """
+def failures_of(children: Sequence[Mapping[Key, int]]) -> list[int]:
+    """For each place of a tree of phrases, numbered breadth first, that of its longest suffix which begins a phrase."""
     failures = [0] * len(children)
     for place, child in enumerate(children):  # breadth first, so that shorter suffixes come first
-        if place:
-            won[place] += won[failures[place]]
-            lent = partial[failures[place]]
-            partial[place] = max(partial[place], lent) if child else lent
-        for number, after in child.items():
+        for key, after in child.items():
             back = failures[place]
-            while back and number not in children[back]:
+            while back and key not in children[back]:
                 back = failures[back]
-            failures[after] = children[back].get(number, 0) if place else 0
+            failures[after] = children[back].get(key, 0) if place else 0
     return failures

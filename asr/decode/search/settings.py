@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 
 from asr.errors import ConfigError
 
@@ -37,6 +38,13 @@ class BeamConfig:
     letter_score: float = 0.0  # added for each token of such a word
 
     def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Real) or (value is None and entry.default is None):
+                continue
+            raise ConfigError(f"`{entry.name}` must be a number, not {value!r}.")
+        if self.beam_size % 1:  # true of NaN
+            raise ConfigError(f"the beam size must be a whole number, not {self.beam_size}.")
         if not 1 <= self.beam_size <= LARGEST_BEAM:
             raise ConfigError(f"the beam size must lie in 1..{LARGEST_BEAM}, not {self.beam_size}.")
         if not (self.threshold > 0 and self.token_threshold > 0):
@@ -47,6 +55,7 @@ class BeamConfig:
                 raise ConfigError(f"`{name}` must be a number within {LARGEST:g} of 0, not {value}.")
         if self.lm_weight < 0:
             raise ConfigError(f"`lm_weight` must be a number of 0 or more, not {self.lm_weight}.")
+        object.__setattr__(self, "beam_size", int(self.beam_size))
 
     def changed(self, changes: dict[str, float | None]) -> BeamConfig:
         """These settings with some changed. Raises ConfigError for an unknown name or an impossible value."""

@@ -105,7 +105,13 @@ def _lexicon_of(package: ModelPackage, recordings: Recordings, lexicon: Lexicon 
         return None
     speller = Speller(package.tokens, lexicon or package.lexicon, package.letter_to_sound_path)
     words = {word for part in _parts(recordings) for utterance in part for word in (utterance.text or "").split()}
-    return Lexicon({word: speller.known(word) or speller.by_rule(word, 1) for word in sorted(words)})
+    written = {name.lower(): name for name in speller.lexicon.spellings} if speller.lexicon is not None else {}
+    return Lexicon(
+        {
+            word: speller.known(word) or speller.known(written.get(word, word)) or speller.by_rule(word, 1)
+            for word in sorted(words)
+        }
+    )
 
 
 def _parts(recordings: Recordings) -> Sequence[Sequence[Utterance]]:

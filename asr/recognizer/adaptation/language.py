@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from asr.callbacks import Note
 from asr.data.manifest import sentences
 from asr.decode.hotwords import parts, read_hotwords
+from asr.decode.search.hotwords import check_boosts
 from asr.errors import TextError
 from asr.lm.mixture import mixture_log_probs, mixture_weights
 from asr.lm.ngram.arpa import ArpaModel, read_arpa
@@ -32,12 +34,23 @@ HELD_OUT_MOST = 1000  # sentences
 LEAST_SENTENCES = 20  # with fewer, no weights can be found
 EXTREME = 0.02  # weights nearer to 0 and 1 are moved there and said
 WORD_GAIN = 5.0  # nats that a word of a list is likelier than an unknown one: about a hotword's boost
+MISSING = -18.0  # nats of an unknown word where the n-gram has none
+TINY = 1e-30
 MOST_OF_WORDS = 0.05  # of the probability goes to words of lists
 VARIANTS = 2  # pronunciations by rule
 
 Floats = NDArray[np.float64]
 LEFT_OUT_SHOWN = 5
 
+
+class Listed(NamedTuple):
+    """A word of a list: its pronunciations, if it is given some, and its boost in nats, if it has one."""
+
+    ways: list[Way]
+    boost: float | None
+
+
+Listing = dict[str, Listed]
 TuneLm = Callable[[Path, Sequence[Sequence[str]], Sequence[Sequence[str]]], Path]
 """Fine-tunes the LSTM in a folder on sentences, stops on others, and gives the new folder."""
 
@@ -67,8 +80,15 @@ def adapt_language(
     if package.lexicon is None:
         raise TextError(f"{package.folder} has no lexicon, and only a model with one can learn words and texts.")
     speller = Speller(package.tokens, package.lexicon, package.letter_to_sound_path, note)
-    listed = _listed_words(word_lists, speller)
-    lines = [words for path in texts for line in sentences(path) if (words := normalize_english(line).split())]
+    own = read_arpa(package.lm_path) if package.lm_path is not None else None
+    listed = _listed_words(word_lists, speller, frozenset(own.words if own is not None else ()))
+    written = {name.lower(): name for name in listed}
+    lines = [
+        [written.get(word, word) for word in words]
+        for path in texts
+        for line in sentences(path)
+        if (words := normalize_english(line).split())
+    ]
     if texts and not lines:
         raise TextError(f"{', '.join(map(str, texts))}: there is no word in the text.")
     added, left_out = _pronounced({word for words in lines for word in words}, listed, speller)
@@ -79,31 +99,43 @@ def adapt_language(
     new = [word for word in added if word not in known]
     longer = {word: [*known.get(word, []), *ways] for word, ways in added.items()}
     lexicon = Lexicon({**known, **longer}) if longer else None
-    if package.lm_path is None:
+    if own is None:
+        if any(entry.boost is not None for entry in listed.values()):
+            note("the model has no n-gram, so that the boosts of the words have no effect")
         return Adapted(lexicon, None, None, len(new), {}, None)
-    own = read_arpa(package.lm_path)
     if not lines:
-        merged, share = _with_words(own, [word for word in listed if word not in set(own.words)])
+        merged, share = _with_words(own, listed)
         return Adapted(lexicon, merged, None, len(new), {"words": share} if share else {}, None)
     return _mixed(package, own, lines, listed, lexicon, len(new), note, tune_lm)
 
 
-def _listed_words(paths: Sequence[Path], speller: Speller) -> dict[str, list[Way]]:
-    """The words of lists in the model's case, with the pronunciations that they are given."""
-    words: dict[str, list[Way]] = {}
+def _listed_words(paths: Sequence[Path], speller: Speller, modelled: Container[str]) -> Listing:
+    """The words of lists: those that the model knows as it writes them, new ones as the lists do.
+
+    A phrase's boost is shared by its words. modelled: the words of the n-gram.
+    """
+    listed: Listing = {}
+    names: dict[str, str] = {}  # of words by their lower case
     ids = speller.tokens.ids
     end = ("|",) if "|" in ids else ()
     for path in paths:
         for entry in read_hotwords(path):
-            names = entry.phrase.lower().split()
-            for place, name in enumerate(names):
-                ways = words.setdefault(name, [])
+            if entry.boost is not None:
+                check_boosts({entry.phrase: entry.boost})
+            written = entry.phrase.replace("\u2019", "'").split()
+            for place, word in enumerate(written):
+                forms = (word.lower(), word.upper(), word)
+                known = next((form for form in forms if speller.known(form) or form in modelled), word)
+                name = names.setdefault(word.lower(), known)
+                before = listed.get(name, Listed([], None))
+                boost = before.boost if entry.boost is None else entry.boost / len(written)
+                listed[name] = Listed(before.ways, boost)
                 for said in entry.pronunciations:
                     way = [_token(token, ids) for token in parts(said)[place]]
                     if unknown := [token for token in way if token not in ids]:
                         raise TextError(f"{path}: '{unknown[0]}', in how '{name}' is said, is no token of the model.")
-                    ways.append((*way, *end))
-    return words
+                    before.ways.append((*way, *end))
+    return listed
 
 
 def _token(name: str, ids: Container[str]) -> str:
@@ -111,11 +143,9 @@ def _token(name: str, ids: Container[str]) -> str:
     return next((form for form in (name, name.upper(), name.lower()) if form in ids), name)
 
 
-def _pronounced(
-    words: Iterable[str], listed: dict[str, list[Way]], speller: Speller
-) -> tuple[dict[str, list[Way]], list[str]]:
+def _pronounced(words: Iterable[str], listed: Listing, speller: Speller) -> tuple[dict[str, list[Way]], list[str]]:
     """Spellings to be added, and the words that have none."""
-    added = {word: ways for word, ways in listed.items() if ways}
+    added = {word: entry.ways for word, entry in listed.items() if entry.ways}
     left_out = []
     for word in sorted({*words, *listed}):
         if word in added or speller.known(word):
@@ -128,7 +158,7 @@ def _pronounced(
 
 
 def _mixed(
-    package: ModelPackage, own: ArpaModel, lines: list[list[str]], listed: dict[str, list[Way]],
+    package: ModelPackage, own: ArpaModel, lines: list[list[str]], listed: Listing,
     lexicon: Lexicon | None, new: int, note: Note, tune_lm: TuneLm | None,
 ) -> Adapted:  # fmt: skip
     """The n-gram merged with one of the texts, and the LSTM's share, by weights found on held-out sentences."""
@@ -164,7 +194,7 @@ def _mixed(
     perplexity = before, _perplexity(scores, weights)
     grams = weights[[0, -1]] / weights[[0, -1]].sum()
     merged = merge([own, _estimated(lines, note)], grams.tolist())
-    merged, of_words = _with_words(merged, [word for word in listed if word not in set(merged.words)])
+    merged, of_words = _with_words(merged, listed)
     found = dict(zip([*names, "text"], weights.tolist(), strict=True)) | ({"words": of_words} if of_words else {})
     of_lstm = float(weights[1]) if len(models) == 3 else None
     return Adapted(lexicon, merged, of_lstm, new, found, perplexity, tuned)
@@ -191,16 +221,29 @@ def _moved(weights: Floats, names: Sequence[str], note: Note) -> Floats:
     return np.asarray(moved / moved.sum())
 
 
-def _with_words(model: ArpaModel, words: Sequence[str]) -> tuple[ArpaModel, float]:
-    """A model in which words that it lacks are somewhat likelier than an unknown one, and their share in all."""
-    if not words:
+def _with_words(model: ArpaModel, listed: Listing) -> tuple[ArpaModel, float]:
+    """A model in which listed words are likelier, and the share that was needed for it.
+
+    A word that the model lacks becomes likelier than an unknown one by its boost, or somewhat; one that it has becomes
+    likelier than before by its boost, if it has one.
+    """
+    alone = {
+        model.words[gram]: score
+        for gram, score in zip(model.grams[0][:, 0].tolist(), model.log_probs[0].tolist(), strict=True)
+    }
+    unknown = next((alone[name] for name in ("<unk>", "<UNK>") if name in alone), MISSING)
+    wanted: dict[str, float] = {}
+    for word, entry in listed.items():
+        if word not in alone:
+            wanted[word] = math.exp(unknown + (WORD_GAIN if entry.boost is None else entry.boost))
+        elif entry.boost is not None and entry.boost > 0:
+            wanted[word] = math.exp(alone[word] + entry.boost) - math.exp(alone[word])
+    whole = sum(wanted.values())
+    if not whole > 0:
         return model, 0.0
-    unknown = next((model.words.index(name) for name in ("<unk>", "<UNK>") if name in model.words), None)
-    each = math.exp((float(model.log_probs[0][unknown]) if unknown is not None else -18.0) + WORD_GAIN)
-    share = min(MOST_OF_WORDS, each * len(words))
-    names = ["<s>", "</s>", *words]
-    log_probs = np.full(len(names), -math.log(len(words)), np.float32)
-    log_probs[:2] = -99.0
+    share = min(MOST_OF_WORDS, whole)
+    names = ["<s>", "</s>", *wanted]
+    log_probs = np.array([-99.0, -99.0, *(math.log(max(part / whole, TINY)) for part in wanted.values())], np.float32)
     grams = [np.arange(len(names), dtype=np.int32)[:, None]]
-    alone = ArpaModel(names, grams, [log_probs], [np.zeros(len(names), np.float32)])
-    return merge([model, alone], [1 - share, share]), share
+    words = ArpaModel(names, grams, [log_probs], [np.zeros(len(names), np.float32)])
+    return merge([model, words], [1 - share, share]), share

@@ -1,10 +1,10 @@
-"""What callers give to a recognizer, checked where it is taken: hotwords and settings of the search."""
+"""What callers give to a recognizer or a search, checked where it is taken: hotwords, settings, whole numbers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from numbers import Real
+from numbers import Integral, Real
 
 from asr.decode.hotwords import Hotword, Hotwords, as_hotwords
 from asr.errors import ConfigError
@@ -30,10 +30,18 @@ def checked_hotwords(hotwords: Hotwords | None) -> tuple[Hotword, ...]:
 
 def checked_settings(settings: Mapping[str, float | None] | None) -> Mapping[str, float | None]:
     """Settings of the search; none for None. Raises ConfigError for values that are neither numbers nor None."""
+    if settings is not None and not isinstance(settings, Mapping):
+        raise ConfigError(f"settings are a dictionary of names and numbers, not {settings!r}.")
     for name, value in (settings or {}).items():
         if value is not None and not _is_number(value):
             raise ConfigError(f"the setting '{name}' must be a number, not {value!r}.")
     return settings or {}
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """Raise ConfigError for what is no whole number of at least `least`. name: as the caller knows it."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ConfigError(f"`{name}` must be a whole number of {least} or more, not {value!r}.")
 
 
 def _is_number(value: object) -> bool:
