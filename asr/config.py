@@ -35,6 +35,19 @@ def from_dict(cls: type[T], values: dict[str, Any], where: str = "") -> T:
     return cls(**arguments)
 
 
+def check_ranges(config: object, section: str, ranges: typing.Iterable[tuple[str, float, float]]) -> None:
+    """Raise ConfigError for a number of a dataclass, or one of a list of them, that lies outside of its range.
+
+    ranges: names of fields with the least and the greatest value. section: prefix of the keys in messages, `train.`.
+    """
+    for name, low, high in ranges:
+        value = getattr(config, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not low <= number <= high:  # true of NaN
+                wanted = f"lie in {low:g}..{high:g}" if high < LARGEST else f"be {low:g} or more"
+                raise ConfigError(f"{section}{name} must {wanted}, not {number:g}.")
+
+
 def _convert(hint: Any, value: Any, name: str) -> Any:
     origin = typing.get_origin(hint)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):

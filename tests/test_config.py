@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from asr.acoustic.config import AcousticConfig
-from asr.config import from_dict, read_toml
+from asr.acoustic.run import AcousticRunConfig
+from asr.config import from_dict, read_toml, with_overrides
 from asr.errors import ConfigError
 
 
@@ -42,3 +45,30 @@ def test_an_override_of_very_many_digits_is_a_text_of_the_wrong_kind(tmp_path):
     (tmp_path / "c.toml").write_text("hidden_size = 8")
     with pytest.raises(ConfigError, match="hidden_size"):
         from_dict(AcousticConfig, read_toml(tmp_path / "c.toml", ["hidden_size=" + "9" * 5000]))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.clip_norm=-1", "train.clip_norm must be above 0"),  # it turned the gradient round
+        ("train.weight_decay=-1", "train.weight_decay must lie in 0..100, not -1"),
+        ("train.betas=[0.9]", "two numbers from 0 to below 1"),
+        ("train.seed=-1", "train.seed must lie in"),
+        ("train.threads=-1", "train.threads must lie in"),
+        ("train.patience=-1", "train.patience must be 0 or more"),
+        ("data.batch_seconds=0", "data.batch_seconds must be above 0"),
+        ("data.min_fill=2", "data.min_fill must lie in 0..1"),
+        ("data.max_seconds=0.05", "data.max_seconds above data.min_seconds"),
+        ("criterion.beam_size=0", "criterion.beam_size must lie in 1..100000"),
+        ("criterion.ctc_share=-0.1", "criterion.ctc_share must be 0 or more"),
+        ("augment.speeds=[0]", "augment.speeds must lie in 0.1..10, not 0"),
+        ("augment.noise_snr_db=[]", "augment.noise_snr_db is empty"),
+        ("augment.clipping_share=[]", "augment.clipping_share is empty"),
+        ("augment.freq_mask_bins=-1", "augment.freq_mask_bins must be 0 or more"),
+        ("augment.codec_compression=[0.4, 1.0]", "augment.codec_compression must lie in 0..0.999, not 1"),
+        ("augment.recorded_probability=0.5", "augment.noise_folder"),
+    ],
+)
+def test_values_with_which_training_cannot_go_well_are_refused_at_once(override, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        from_dict(AcousticRunConfig, with_overrides({}, [override]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,7 @@ from asr.acoustic.criteria.config import CriterionConfig
 from asr.acoustic.criteria.ctc import frames_needed
 from asr.acoustic.network import AcousticModel
 from asr.acoustic.task import CtcTask
-from asr.atomic_file import write_atomically
 from asr.audio.augment import AugmentConfig
-from asr.config import to_dict
 from asr.data.config import DataConfig
 from asr.data.manifest import BadItem, Manifest, Utterance
 from asr.data.references import encode_references, within_limits
@@ -126,11 +123,7 @@ class AcousticRun:
 
         Where several processes train together, all but the first return no figures and write nothing.
         """
-        trainer = Trainer(self.task, self.config.train, self.output, report)
-        if processes.rank() == 0:
-            settings = json.dumps(to_dict(self.config), indent=2) + "\n"
-            write_atomically(self.output / "training" / "config.json", settings.encode())
-        final = trainer.run(resume)
+        final = Trainer(self.task, self.config.train, self.output, report, self.config).run(resume)
         self.task.infeasible = set().union(*processes.gather(self.task.infeasible))
         for other in processes.gather(self.task.unreadable):
             self.task.unreadable.update(other)

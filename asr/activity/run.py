@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,7 @@ from asr.activity.config import ActivityConfig
 from asr.activity.detector import save_detector
 from asr.activity.network import ActivityNetwork
 from asr.activity.task import SPOKEN, ActivityTask, ExampleConfig
-from asr.atomic_file import write_atomically
 from asr.audio.augment import AugmentConfig
-from asr.config import to_dict
 from asr.data.manifest import Utterance
 from asr.errors import DataError
 from asr.train.config import TrainConfig
@@ -63,10 +60,7 @@ def train_detector(
     torch.manual_seed(config.train.seed)
     network = ActivityNetwork(config.model)
     task = activity_task(config, network, train, dev)
-    trainer = Trainer(task, config.train, output, report)
-    settings = json.dumps(to_dict(config), indent=2) + "\n"
-    write_atomically(output / "training" / "config.json", settings.encode())
-    final = trainer.run(resume)
+    final = Trainer(task, config.train, output, report, config).run(resume)
     arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
     save_detector(output, config.model, arrays, config.bits)
     return final

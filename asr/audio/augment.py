@@ -16,9 +16,19 @@ from numpy.typing import NDArray
 from asr.audio.noise import mix, recorded_noise
 from asr.audio.read import Samples, resample
 from asr.audio.rooms import draw_room, in_room
-from asr.audio.telephone import TELEPHONE_CODECS, fitted, through_opus, through_telephone
+from asr.audio.telephone import OPUS_KBITS, TELEPHONE_CODECS, fitted, through_opus, through_telephone
 from asr.audio.warp import warp_spectrum
+from asr.config import LARGEST, check_ranges
 from asr.errors import ConfigError
+
+RANGES = (
+    ("speeds", 0.1, 10), ("warp_factors", 0.1, 10), ("low_pass_hz", 50, LARGEST), ("codec_compression", 0, 0.999),
+    ("reverb_seconds", 0.001, 60), ("room_seconds", 0.001, 60), ("noise_snr_db", -200, 200),
+    ("recorded_snr_db", -200, 200), ("messenger_kbits", *OPUS_KBITS), ("gain_db", -200, 200),
+    ("freq_masks", 0, LARGEST), ("freq_mask_bins", 0, LARGEST), ("time_masks_per_second", 0, 1000),
+    ("time_mask_frames", 0, LARGEST), ("time_mask_share", 0, 1),
+)  # fmt: skip
+MAY_BE_EMPTY = ("speeds", "codec_compression", "noise_kinds")
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,11 @@ class AugmentConfig:
         for name, value in vars(self).items():
             if name.endswith("_probability") and not 0 <= value <= 1:
                 raise ConfigError(f"augment.{name} must lie in 0..1, not {value}.")
+            if value == () and name not in MAY_BE_EMPTY:
+                raise ConfigError(f"augment.{name} is empty; give a value, or the least and the greatest.")
+        check_ranges(self, "augment.", RANGES)
+        if self.recorded_probability and not self.noise_folder:
+            raise ConfigError("augment.recorded_probability needs augment.noise_folder, a folder of kinds of noise.")
         unknown = sorted(set(self.telephone_codecs) - set(TELEPHONE_CODECS))
         if unknown or not self.telephone_codecs:
             raise ConfigError(f"augment.telephone_codecs must be among {', '.join(TELEPHONE_CODECS)}.")

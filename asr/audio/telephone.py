@@ -12,6 +12,7 @@ from asr.audio.read import Samples, resample
 TELEPHONE_RATE = 8000
 TELEPHONE_BAND_HZ = (300.0, 3400.0)
 TELEPHONE_CODECS = ("ULAW", "ALAW", "GSM610")  # ITU-T G.711's two laws at 64 kbit/s; GSM 06.10 full rate at 13 kbit/s
+OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 OPUS_KBITS = (6.0, 256.0)  # between which libsndfile's compression level sets the rate of a channel
 
 
@@ -38,12 +39,12 @@ def through_telephone(
 
 
 def through_opus(samples: Samples, sample_rate: int, kbits: float) -> Samples:
-    """Encoded and decoded by Opus at so many kbit/s (6 to 256), as messengers do; the length is kept.
-
-    sample_rate: 8000, 12000, 16000, 24000 or 48000 Hz.
-    """
+    """Encoded and decoded by Opus at so many kbit/s (6 to 256), as messengers do; the length is kept."""
     if not len(samples):
         return samples
+    if sample_rate not in OPUS_RATES:
+        coded = through_opus(resample(samples, sample_rate, OPUS_RATES[-1]), OPUS_RATES[-1], kbits)
+        return fitted(resample(coded, OPUS_RATES[-1], sample_rate), len(samples))
     low, high = OPUS_KBITS
     level = (high - min(max(kbits, low), high)) / (high - low)
     return fitted(_coded(samples, sample_rate, "OGG", "OPUS", level), len(samples))

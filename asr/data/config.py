@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from asr.config import LARGEST, check_ranges
+from asr.errors import ConfigError
+
+RANGES = (
+    ("min_fill", 0, 1), ("min_seconds", 0, LARGEST), ("cache_hours", 0, LARGEST), ("sorted_epochs", 0, LARGEST),
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -15,3 +22,8 @@ class DataConfig:
     max_seconds: float = 35.0  # longer utterances are named and left out
     cache_hours: float = 12.0  # of decoded audio in memory (115 MB an hour)
     sorted_epochs: int = 1  # first epochs that go from short to long (a curriculum)
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "data.", RANGES)
+        if not self.batch_seconds > 0 or not self.max_seconds > self.min_seconds:
+            raise ConfigError("data.batch_seconds must be above 0, and data.max_seconds above data.min_seconds.")

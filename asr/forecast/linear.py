@@ -105,5 +105,5 @@ def moving_average(values: Floats, window: int) -> Floats:
 
 def _solve(inputs: Floats, outputs: Floats, ridge: float) -> Floats:
     square = inputs.T @ inputs
-    penalty = ridge * max(float(np.trace(square)) / len(square), 1e-12)
+    penalty = ridge * (float(np.trace(square)) / len(square) or 1.0)
     return np.asarray(np.linalg.solve(square + penalty * np.eye(len(square)), inputs.T @ outputs))

@@ -22,7 +22,7 @@ from asr.train.loop import Trainer
 
 Floats = NDArray[np.float64]
 
-SMALLEST_SCALE = 1e-6
+SMALLEST_SCALE = 1e-9  # of a column relative to its largest value; below it, a column is constant
 VALIDATED = 1024  # windows at once
 LEAST_STEPS, MOST_PASSES = 100, 20  # of training: steps, and passes over the windows
 HELD_OUT = 0.15  # of the windows, the last ones, that choose the epoch
@@ -220,7 +220,9 @@ class RecurrentForecaster:
         look_back = self.config.look_back or choose_look_back(len(history), horizon, season)
         if look_back < 1 or len(history) < look_back + horizon + 1:
             raise DataError(f"{len(history)} values are too few for a horizon of {horizon}; shorten it.")
-        self._centre, self._scale = history.mean(axis=0), np.maximum(history.std(axis=0), SMALLEST_SCALE)
+        scale = history.std(axis=0)
+        varied = scale > SMALLEST_SCALE * np.abs(history).max(axis=0)
+        self._centre, self._scale = history.mean(axis=0), np.where(varied, scale, 1.0)
         starts = np.arange(len(history) - look_back - horizon + 1)
         # The latest windows choose the epoch; those whose targets overlap them are not trained on.
         held = max(1, int(HELD_OUT * len(starts)))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import calendar
-import itertools
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import ConfigError, DataError
+from asr.forecast.times import frequency_of, time_number, times_after
 from asr.text.lines import read_csv
 
 Floats = NDArray[np.float64]
@@ -22,19 +20,9 @@ Floats = NDArray[np.float64]
 MISSING_CHOICES = ("error", "interpolate", "last")
 MISSING_SIGNS = {"", "na", "nan", "null", "none", "?", "-"}
 SEASONS = {
-    "minute": 60, "half-hour": 48, "hour": 24, "day": 7, "weekday": 5, "week": 52, "month": 12, "quarter": 4, "year": 1,
+    "minute": 60, "quarter-hour": 96, "half-hour": 48, "hour": 24, "day": 7, "weekday": 5, "week": 52, "month": 12,
+    "quarter": 4, "year": 1,
 }  # fmt: skip
-LARGEST_TIME = 1e15  # of times that are numbers
-_DAY = 86_400.0
-_STEPS = {
-    "minute": 60,
-    "half-hour": 1800,
-    "hour": 3600,
-    "day": _DAY,
-    "week": 7 * _DAY,
-}  # seconds
-_YEAR_MONTH = re.compile(r"^(\d{4})-(\d{1,2})$")
-_TOLERANCE = 0.02  # relative deviation of a step from that of a frequency
 
 
 @dataclass(frozen=True)
@@ -184,7 +172,7 @@ def _check_times(table: _Table, times: Sequence[str], column: str, notes: list[s
     if not len(steps):
         return keep, ""
     usual = float(np.median(steps))
-    frequency = _frequency(times[0], usual)
+    frequency = frequency_of(times[0], usual, len(steps) > 2 and (steps == usual).all())
     jumps = steps > 1.5 * usual
     if frequency == "day" and jumps.any():
         days = np.array([datetime.fromisoformat(times[int(row)]).date() for row in keep], "datetime64[D]")
@@ -201,19 +189,8 @@ def _check_times(table: _Table, times: Sequence[str], column: str, notes: list[s
 
 
 def _stamp(table: _Table, row: int, text: str, column: str) -> float:
-    """A time as a number: seconds for dates, months for year-month, the number itself for numbers."""
     try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if abs(number) <= LARGEST_TIME:
-        return number
-    if match := _YEAR_MONTH.match(text):
-        return 12.0 * int(match[1]) + int(match[2])
-    try:
-        moment = datetime.fromisoformat(text)
-        # a time without a zone is taken as UTC: the machine's own zone would leave out or repeat hours
-        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+        return time_number(text)
     except (ValueError, OverflowError):
         raise DataError(
             f"{table.source} line {table.lines[row]}, column '{column}': '{text}' is not a time; use ISO dates, "
@@ -221,63 +198,9 @@ def _stamp(table: _Table, row: int, text: str, column: str) -> float:
         ) from None
 
 
-def _frequency(example: str, step: float) -> str:
-    if _YEAR_MONTH.match(example):
-        return {1: "month", 3: "quarter", 12: "year"}.get(round(step), "")
-    try:
-        start = float(example)
-    except ValueError:
-        for name, seconds in _STEPS.items():
-            if abs(step / seconds - 1) < _TOLERANCE:
-                return name
-        days = step / _DAY
-        return "month" if 28 <= days <= 31 else "quarter" if 89 <= days <= 92 else "year" if 365 <= days <= 366 else ""
-    if 1000 <= start <= 3000:  # years, perhaps decimal
-        for name, parts in (("year", 1), ("quarter", 4), ("month", 12)):
-            if abs(step * parts - 1) < _TOLERANCE:
-                return name
-    return ""
-
-
 def future_times(series: Series, horizon: int) -> list[str]:
-    """Labels of the `horizon` steps after a series: times if its frequency is known, else numbers from 1."""
+    """Labels of the `horizon` steps after a series: times if it has some, else numbers from 1."""
     try:
-        return _times_after(series, horizon)
+        return times_after(series.times, series.frequency, horizon)
     except (ValueError, OverflowError):  # beyond the year 9999
         return [str(number) for number in range(1, horizon + 1)]
-
-
-def _times_after(series: Series, horizon: int) -> list[str]:
-    """As `future_times`. Raises ValueError or OverflowError for times that the calendar does not have."""
-    last = series.times[-1] if series.times else ""
-    if match := _YEAR_MONTH.match(last):
-        start = 12 * int(match[1]) + int(match[2]) - 1
-        size = {"month": 1, "quarter": 3, "year": 12}.get(series.frequency, 1)
-        months = [start + size * step for step in range(1, horizon + 1)]
-        return [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in months]
-    try:
-        before, end = (float(text) for text in series.times[-2:])
-        step = end - before
-        return [f"{end + step * number:.10g}" for number in range(1, horizon + 1)]
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(last)
-    except ValueError:
-        return [str(number) for number in range(1, horizon + 1)]
-    if series.frequency in ("month", "quarter", "year"):
-        size = {"month": 1, "quarter": 3, "year": 12}[series.frequency]
-        return [_months_later(moment, size * step).date().isoformat() for step in range(1, horizon + 1)]
-    if series.frequency == "weekday":
-        days = (moment.date() + timedelta(days=number) for number in itertools.count(1))
-        return [day.isoformat() for day in itertools.islice((day for day in days if day.weekday() < 5), horizon)]
-    gap = timedelta(seconds=_STEPS.get(series.frequency, _DAY))
-    moments = [moment + gap * step for step in range(1, horizon + 1)]
-    whole_days = series.frequency in ("day", "week", "")
-    return [time.date().isoformat() if whole_days else time.isoformat(" ") for time in moments]
-
-
-def _months_later(moment: datetime, months: int) -> datetime:
-    year, month = divmod(12 * moment.year + moment.month - 1 + months, 12)
-    last_day = calendar.monthrange(year, month + 1)[1]
-    return moment.replace(year=year, month=month + 1, day=min(moment.day, last_day))

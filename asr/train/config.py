@@ -8,8 +8,14 @@ from dataclasses import dataclass
 import torch
 
 from asr import device
+from asr.config import LARGEST, check_ranges
 from asr.errors import ConfigError
 from asr.train import processes
+
+RANGES = (
+    ("stop_epoch", 0, LARGEST), ("final_lr_share", 0, 1), ("weight_decay", 0, 100), ("average_after", 0, LARGEST),
+    ("threads", 0, 1024), ("seed", 0, 2**31 - 1), ("checkpoint_seconds", 0, LARGEST), ("patience", 0, LARGEST),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,11 @@ class TrainConfig:
             raise ConfigError("train.epochs, accumulate, average and validate_every must be at least 1.")
         if not 0 < self.peak_lr < 100 or not 0 <= self.warmup_share < 1:
             raise ConfigError("train.peak_lr must lie in 0..100 and train.warmup_share in 0..1.")
+        check_ranges(self, "train.", RANGES)
+        if not self.clip_norm > 0:
+            raise ConfigError(f"train.clip_norm must be above 0, not {self.clip_norm:g}.")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError("train.betas must be two numbers from 0 to below 1.")
 
 
 def choose_device(name: str) -> torch.device:

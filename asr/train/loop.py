@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from asr.allocator import keep_freed_memory
 from asr.atomic_file import write_text
+from asr.config import to_dict
 from asr.errors import CheckpointError, ConfigError
 from asr.json_text import parse_json
 from asr.nn.kernels import exact_arithmetic
@@ -50,11 +51,16 @@ from asr.train.task import Carrying, Task
 class Trainer:
     """Trains a task in a folder, where it writes `training/state/`, `training/epochs/` and `training/log.jsonl`."""
 
-    def __init__(self, task: Task, config: TrainConfig, folder: Path, report: Report | None = None) -> None:
-        """Raises ConfigError for a device that is not there, or processes that the batches of a step do not suit."""
+    def __init__(
+        self, task: Task, config: TrainConfig, folder: Path, report: Report | None = None, whole: object = None
+    ) -> None:
+        """whole: the configuration of the run, a dataclass, for `training/config.json`.
+
+        Raises ConfigError for a device that is not there, or processes that the batches of a step do not suit."""
         self.task, self.config = task, config
         self.folder = folder / "training"
         self.report = report or (lambda _: None)
+        self._whole = whole
         self.device = choose_device(config.device)
         self.rank = processes.rank()
         if config.accumulate % processes.count():
@@ -88,6 +94,8 @@ class Trainer:
         """
         processes.join(self.device)
         self._start(resume)
+        if self.rank == 0 and self._whole is not None:
+            write_text(self.folder / "config.json", json.dumps(to_dict(self._whole), indent=2) + "\n")
         processes.same_start(self.model)
         with (
             exact_arithmetic(self.config.exact),

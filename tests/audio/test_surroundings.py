@@ -115,6 +115,14 @@ def test_opus_loses_more_at_lower_rates_and_keeps_the_length():
     assert lost[0] > lost[1] > lost[2] > 0
 
 
+def test_opus_takes_any_sample_rate():
+    times = np.arange(22050) / 22050
+    tone = (0.3 * np.sin(2 * np.pi * 440 * times)).astype(np.float32)
+    heard = through_opus(tone, 22050, 32.0)
+    assert len(heard) == len(tone)
+    assert np.corrcoef(tone[4000:18000], heard[4000:18000])[0, 1] > 0.95
+
+
 @pytest.mark.parametrize("share", [0.001, 0.02, 0.2])
 def test_clipping_cuts_off_the_share_asked_for(share):
     samples = _white(2.0)

@@ -15,7 +15,7 @@ import pytest
 import asr
 from asr import _native
 from asr.decode.beam import BeamConfig, BeamDecoder
-from asr.decode.search.hotwords import build_hotwords
+from asr.decode.search.hotwords import WordEnds, build_hotwords
 from asr.decode.search.trie import build_trie
 from asr.errors import TextError
 from asr.lm.ngram.kneser_ney import Corpus, estimate
@@ -139,7 +139,11 @@ def test_parts_that_do_not_fit_each_other_are_refused():
         with pytest.raises(ValueError, match=message):
             graph(**parts)
     arrays = _hotwords({"a b": 1}, words)
+    count, closing, closers = len(arrays.won), np.zeros(len(arrays.won)), np.zeros(len(words) + 1, np.uint8)
+    arrays._replace(ends=WordEnds(closing, closers, count - 1)).compiled()
     for harmed in (
+        {"ends": WordEnds(closing[1:], closers, 0)}, {"ends": WordEnds(closing, closers[1:], 0)},
+        {"ends": WordEnds(closing, closers, count)}, {"ends": WordEnds(closing, closers, -1)},
         {"places": arrays.places - 9}, {"places": arrays.places + 9}, {"failures": arrays.failures + 1},
         {"failures": arrays.failures - 1}, {"starts": arrays.starts + 1}, {"starts": arrays.starts[:-1]},
         {"starts": arrays.starts[::-1].copy()}, {"numbers": arrays.numbers[1:]}, {"won": arrays.won[1:]},

@@ -69,7 +69,8 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
         "after shuffling with seed": [100, 29],  # how the clips of the table were drawn
         "weights near 0 and 1": [language.EXTREME],
         "0.98. The n-grams": [1 - language.EXTREME],
-        "150 times as likely": [round(math.exp(language.WORD_GAIN), -1), 100 * language.MOST_OF_WORDS],
+        "150 times as likely": [language.WORD_GAIN, round(math.exp(language.WORD_GAIN), -1)],
+        "words together get at most": [100 * language.MOST_OF_WORDS],
     },
     "architecture.md": {
         "one of 30 ms": [

@@ -143,3 +143,16 @@ def test_names_make_methods_and_unknown_ones_are_named():
         LinearForecaster("ridge").fit(np.ones((5, 1)), 4, 1)
     with pytest.raises(ConfigError, match="segment"):
         RecurrentConfig(segment=0)
+
+
+@pytest.mark.parametrize("name", ["ridge", "nlinear", "dlinear", "lstm"])
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_a_forecast_does_not_depend_on_the_unit(name, unit):
+    """A floor under scales or penalties would flatten small values."""
+    values = _seasonal(60)
+    forecasts = []
+    for factor in (1.0, unit):
+        method = make([name], 4)[0] if name != "lstm" else RecurrentForecaster(RecurrentConfig(steps=24, hidden_size=8))
+        method.fit(factor * values, 4, SEASON)
+        forecasts.append(method.forecast(factor * values) / factor)
+    assert forecasts[1] == pytest.approx(forecasts[0], rel=1e-6)

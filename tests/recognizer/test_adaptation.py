@@ -202,6 +202,17 @@ def test_listed_words_keep_their_case_and_their_boosts(tmp_path, text):
     assert outcome.language.new_words == len(new)
 
 
+def test_listed_words_that_cannot_be_said_are_left_out_of_the_language_model_too(tmp_path):
+    words, notes = tmp_path / "words.txt", []
+    words.write_text("Tori\nqu1z!\n")
+    adapt(DIGITS, tmp_path / "m", words=[words], note=notes.append)
+    assert any("1 words cannot be pronounced and are left out: qu1z!; give them with their" in note for note in notes)
+    package = ModelPackage.open(tmp_path / "m")
+    assert "Tori" in load_ngram(package.lm_path).words
+    assert "qu1z!" not in package.lexicon.spellings
+    assert "qu1z!" not in load_ngram(package.lm_path).words
+
+
 def test_recordings_are_spelled_as_lists_say(tmp_path):
     package = ModelPackage.open(DIGITS)
     said = Recordings(Manifest([Utterance("a", str(tmp_path / "a.wav"), 1.0, "tori one")], []), Manifest([], []))

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from asr.config import from_dict
 from asr.errors import CheckpointError, ConfigError
 from asr.train.checkpoint import load_state, read_tensors, save_state, write_tensors
 from asr.train.config import TrainConfig, learning_rate
@@ -215,6 +216,16 @@ def test_another_run_is_not_overwritten_and_other_settings_do_not_resume(tmp_pat
         Trainer(LineTask(), CONFIG, tmp_path).run()
     with pytest.raises(CheckpointError, match="another seed"):
         Trainer(LineTask(), TrainConfig(epochs=9, device="cpu"), tmp_path).run(resume=True)
+
+
+def test_the_written_configuration_is_that_of_the_run_whatever_is_refused_after_it(tmp_path):
+    Trainer(LineTask(), CONFIG, tmp_path, whole=CONFIG).run()
+    other = TrainConfig(epochs=9, device="cpu")
+    for resume in (False, True):
+        with pytest.raises(CheckpointError):
+            Trainer(LineTask(), other, tmp_path, whole=other).run(resume)
+    written = json.loads((tmp_path / "training/config.json").read_text())
+    assert from_dict(TrainConfig, written) == CONFIG
 
 
 def test_a_tasks_rate_factors_slow_and_freeze_parameters(tmp_path):

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from asr.config import LARGEST, check_ranges
 from asr.errors import ConfigError
+
+RANGES = (
+    ("ctc_share", 0, LARGEST), ("ctc_epochs", 0, LARGEST), ("crf_share", 0, LARGEST), ("lm_weight", 0, 100),
+    ("word_score", -100, 100), ("beam_size", 1, 100_000), ("hypotheses", 1, 100_000),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,5 +37,6 @@ class CriterionConfig:
     def __post_init__(self) -> None:
         if self.kind not in ("ctc", "crf", "mwer"):
             raise ConfigError(f"criterion.kind must be ctc, crf or mwer, not {self.kind!r}.")
+        check_ranges(self, "criterion.", RANGES)
         if self.consistency < 0 or (self.consistency and self.kind == "mwer"):
             raise ConfigError("criterion.consistency must be 0 or more, and mwer has none.")

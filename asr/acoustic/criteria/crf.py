@@ -45,7 +45,10 @@ class TokenTrigrams:
 
     @classmethod
     def estimate(cls, sequences: Iterable[Sequence[int]], num_tokens: int) -> TokenTrigrams:
-        """Interpolated modified Kneser-Ney of token sequences. Raises TextError if there is none."""
+        """Interpolated modified Kneser-Ney of token sequences. Raises TextError if there is none.
+
+        Tokens that never occur share what an unknown one has: a validation set may hold them.
+        """
         corpus = Corpus((" ".join(map(str, ids)) for ids in sequences), map(str, range(1, num_tokens)))
         model = estimate(corpus, ORDER)
         places = np.array([_place(word, num_tokens) for word in model.words])
@@ -56,6 +59,8 @@ class TokenTrigrams:
         weight = np.ones(size)
         weight[grams[0][:, 0]] = np.exp(model.backoffs[0])
         unigram[START] = 0.0
+        absent = START + 1 + np.flatnonzero(unigram[START + 1 : num_tokens] == 0.0)
+        unigram[absent] = unigram[num_tokens + 1] / max(1, len(absent))
         bigram = weight[:, None] * unigram[None, :]
         bigram[tuple(grams[1].T)] = np.exp(model.log_probs[1])
         kept[tuple(grams[1].T)] = np.exp(model.backoffs[1])

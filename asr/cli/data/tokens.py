@@ -51,8 +51,16 @@ def characters(output: Path, characters: str, as_json: bool) -> None:
     "--output", required=True, type=click.Path(path_type=Path), help="Word list to write, most frequent first."
 )
 @click.option("--vocab", type=click.Path(path_type=Path), help="Keep only words of this list; case is ignored.")
-@click.option("--min-count", default=1, show_default=True, help="Keep only words that occur at least so often.")
-@click.option("--most", default=0, help="Keep only so many words, the most frequent ones.  [default: all]")
+@click.option(
+    "--min-count",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Keep only words that occur at least so often.",
+)
+@click.option(
+    "--most", default=0, type=click.IntRange(0), help="Keep only so many words, the most frequent ones.  [default: all]"
+)
 @CASE
 @json_option()
 @quiet_option
@@ -133,7 +141,13 @@ def subwords(texts: tuple[Path, ...], size: int, output: Path, case: str, as_jso
 @click.option(
     "--tokens", "tokens_path", type=click.Path(path_type=Path), help="Token file of the phones to write as well."
 )
-@click.option("--variants", default=2, show_default=True, help="Pronunciations of the dictionary to keep for a word.")
+@click.option(
+    "--variants",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Pronunciations of the dictionary to keep for a word.",
+)
 @click.option(
     "--states",
     default=0,

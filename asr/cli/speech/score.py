@@ -26,7 +26,9 @@ from asr.unpacking import unpacked_name
     type=click.Path(path_type=Path),
     help="Lines of spellings that count as one, such as 'colour color'; by tabs where some are of several words.",
 )
-@click.option("--worst", default=5, show_default=True, help="How many of the worst utterances to name.")
+@click.option(
+    "--worst", default=5, show_default=True, type=click.IntRange(0), help="How many of the worst utterances to name."
+)
 @click.option("--alignments", is_flag=True, help="Print every utterance with an error, word by word.")
 @quiet_option
 def command(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from asr.atomic_file import write_atomically
 from asr.config import to_dict
 from asr.data.manifest import sentences
 from asr.errors import ConfigError
@@ -81,10 +79,7 @@ class LmRun:
 
     def train(self, resume: bool = False, report: Report | None = None) -> FinalLog:
         """Train, write the model folder, return the final figures."""
-        trainer = Trainer(self.task, self.config.train, self.output, report)
-        settings = json.dumps(to_dict(self.config), indent=2) + "\n"
-        write_atomically(self.output / "training" / "config.json", settings.encode())
-        final = trainer.run(resume)
+        final = Trainer(self.task, self.config.train, self.output, report, self.config).run(resume)
         arrays = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
         save_lm(self.output, arrays, to_dict(self.config.model), self.words, units=self.units)
         return final

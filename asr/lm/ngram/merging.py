@@ -53,7 +53,7 @@ def merge(
         raise TextError("pruning an interpolated model needs one text for each model.")
     words = list(dict.fromkeys(word for model in models for word in model.words))
     levels, kept, probabilities = _mixed(words, models, weights)
-    if threshold > 0:
+    if threshold > 0 and len(levels) > 1:  # unigrams are never left out
         frequencies = _frequencies(words, levels[:-1], weights, texts)
         kept = prune_in_memory(levels, kept, probabilities, frequencies, threshold)
     return _listed(words, levels, kept, probabilities, backoff_weights(levels, kept, probabilities))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asr.atomic_file import write_atomically
-from asr.config import to_dict
 from asr.errors import ConfigError
 from asr.model_folder import from_stored
 from asr.nlp.tagging.config import FIRST_WORD_ID, TaggerConfig
@@ -56,10 +53,7 @@ def train_tagger(
         network, [PADDING, UNKNOWN, *words], train, dev, config.sequences,
         config.pauses if config.pauses.quantiles else None, config.train.seed,
     )  # fmt: skip
-    trainer = Trainer(task, config.train, output, report)
-    settings = json.dumps(to_dict(replace(config, model=model_config)), indent=2) + "\n"
-    write_atomically(output / "training" / "config.json", settings.encode())
-    final = trainer.run(resume)
+    final = Trainer(task, config.train, output, report, replace(config, model=model_config)).run(resume)
     arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
     save_tagger(output, model_config, words, arrays, config.bits)
     return final

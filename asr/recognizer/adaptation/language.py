@@ -94,7 +94,11 @@ def adapt_language(
     added, left_out = _pronounced({word for words in lines for word in words}, listed, speller)
     if left_out:
         shown = ", ".join(left_out[:LEFT_OUT_SHOWN])
-        note(f"{len(left_out)} words cannot be pronounced and are left out: {shown}; give them in a list of --words")
+        listed = {word: entry for word, entry in listed.items() if word not in left_out}
+        note(
+            f"{len(left_out)} words cannot be pronounced and are left out: {shown}; give them with their "
+            "pronunciations in a list of --words"
+        )
     known = package.lexicon.spellings
     new = [word for word in added if word not in known]
     longer = {word: [*known.get(word, []), *ways] for word, ways in added.items()}

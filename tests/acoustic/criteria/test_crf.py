@@ -50,7 +50,12 @@ def test_the_token_model_is_the_kneser_ney_trigram(sequences, trigrams):
 
 def test_tokens_that_never_occur_and_no_tokens_at_all():
     found = TokenTrigrams.estimate([[1, 2], [2, 1]], 5)
-    assert np.isneginf(found.log_prob([4]))
+    model = build_tables(estimate(Corpus(["1 2", "2 1"]), 3))
+    for ids in ([4], [4, 1], [1, 4, 3, 2]):
+        unknown = [str(token) if token < 3 else "<unk>" for token in ids]
+        shared = sum(token > 2 for token in ids) * np.log(2)
+        assert found.log_prob(ids) == pytest.approx(sum(model.score_sentence(unknown)) - shared, abs=1e-5)
+    assert torch.allclose(found.following.sum(dim=2) + found.ends, torch.ones(5, 5, dtype=torch.float64), atol=1e-6)
     with pytest.raises(TextError, match="no word"):
         TokenTrigrams.estimate([], 5)
 

@@ -191,3 +191,11 @@ def test_pruning_needs_a_text_for_each_model(parts, tmp_path, run):
     assert sizes[1][0] == sizes[0][0]
     assert sizes[1][2] < sizes[0][2]
     assert all(len(field.split(".")[-1]) <= 3 for field in small.read_text().split() if "." in field)
+
+
+def test_unigrams_alone_have_nothing_to_prune():
+    texts = [["a b a", "c"], ["b b d"]]
+    models = [estimate(Corpus(text), 1) for text in texts]
+    plain, pruned = merge(models, [0.5, 0.5]), merge(models, [0.5, 0.5], 0.1, texts)
+    assert pruned.words == plain.words
+    assert np.array_equal(pruned.log_probs[0], plain.log_probs[0])

@@ -1,0 +1,145 @@
+"""Times of a series as texts: numbers in their place, the frequency that they have, and how they go on."""
+
+from __future__ import annotations
+
+import calendar
+import itertools
+import math
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+LARGEST_TIME = 1e15  # of times that are numbers
+_DAY = 86_400.0
+_STEPS = {
+    "minute": 60,
+    "quarter-hour": 900,
+    "half-hour": 1800,
+    "hour": 3600,
+    "day": _DAY,
+    "week": 7 * _DAY,
+}  # seconds
+_YEAR_MONTH = re.compile(r"^(\d{4})-(\d{1,2})$")
+_COMPACT = re.compile(r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$")  # a date, not a number
+_TOLERANCE = 0.02  # relative deviation of a step from that of a frequency
+
+
+def time_number(text: str) -> float:
+    """A time as a number: seconds for dates, months for year-month, the number itself for numbers.
+
+    Raises ValueError or OverflowError for what is no time.
+    """
+    if abs(number := _plain_number(text)) <= LARGEST_TIME:
+        return number
+    if match := _YEAR_MONTH.match(text):
+        return float(_months(match))
+    return _seconds(datetime.fromisoformat(text))
+
+
+def _seconds(moment: datetime) -> float:
+    # a time without a zone is taken as UTC: the machine's own zone would leave out or repeat hours
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _plain_number(text: str) -> float:
+    """A time that is a number, NaN for dates."""
+    try:
+        return math.nan if _COMPACT.match(text) else float(text)
+    except ValueError:
+        return math.nan
+
+
+def _months(match: re.Match[str]) -> int:
+    """A year-month as a number of months."""
+    return 12 * int(match[1]) + int(match[2]) - 1
+
+
+def frequency_of(example: str, step: float, even: bool) -> str:
+    """The name of a step. even: all steps are equal, and so many that months of the calendar would not be."""
+    if _YEAR_MONTH.match(example):
+        return {1: "month", 3: "quarter", 12: "year"}.get(round(step), "")
+    start = _plain_number(example)
+    if math.isnan(start):
+        for name, seconds in _STEPS.items():
+            if abs(step / seconds - 1) < _TOLERANCE:
+                return name
+        days = step / _DAY
+        if not even:
+            return "month" if 28 <= days <= 31 else "quarter" if 89 <= days <= 92 else _year(days)
+        return _year(days)
+    if 1000 <= start <= 3000:  # years, perhaps decimal
+        for name, parts in (("year", 1), ("quarter", 4), ("month", 12)):
+            if abs(step * parts - 1) < _TOLERANCE:
+                return name
+    return ""
+
+
+def _year(days: float) -> str:
+    return "year" if 365 <= days <= 366 else ""
+
+
+def times_after(times: Sequence[str], frequency: str, horizon: int) -> list[str]:
+    """The `horizon` times after those of a frequency, which may be empty, in their form; numbers from 1 without times.
+
+    Raises ValueError or OverflowError for times that the calendar does not have.
+    """
+    steps = range(1, horizon + 1)
+    last = times[-1] if times else ""
+    if not math.isnan(number := _plain_number(last)):
+        usual = float(np.median(np.diff([float(text) for text in times]))) if len(times) > 1 else 1.0
+        later = [number + usual * step for step in steps]
+        return [f"{time:.0f}" if time.is_integer() else f"{time:.10g}" for time in later]
+    if match := _YEAR_MONTH.match(last):
+        counts = [_months(found) for text in times if (found := _YEAR_MONTH.match(text))]
+        size = max(1, round(float(np.median(np.diff(counts))))) if len(counts) > 1 else 1
+        months = [_months(match) + size * step for step in steps]
+        return [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in months]
+    moments = [datetime.fromisoformat(text) for text in times]
+    if not moments:
+        return [str(step) for step in steps]
+    return [_written(moment, last) for moment in _moments_after(moments, frequency, horizon)]
+
+
+def _moments_after(moments: Sequence[datetime], frequency: str, horizon: int) -> list[datetime]:
+    """The moments after some of a frequency, which may be empty: then the median step goes on."""
+    last = moments[-1]
+    ends = len(moments) > 1 and all(moment.day == _days_of(moment.year, moment.month) for moment in moments)
+    months = np.diff([12 * moment.year + moment.month for moment in moments])
+    by_day = (
+        not frequency and len(months) and months.min() > 0 and (ends or len({moment.day for moment in moments}) == 1)
+    )
+    if by_day or frequency in ("month", "quarter", "year"):
+        size = round(float(np.median(months)))
+        return [_months_later(last, size * step, ends) for step in range(1, horizon + 1)]
+    if frequency == "weekday":
+        days = (last + timedelta(days=number) for number in itertools.count(1))
+        return list(itertools.islice((day for day in days if day.weekday() < 5), horizon))
+    if frequency:
+        gap = timedelta(seconds=_STEPS[frequency])
+    else:
+        seconds = np.diff([_seconds(moment) for moment in moments])
+        gap = timedelta(seconds=float(np.median(seconds))) if len(seconds) else timedelta(days=1)
+    return [last + gap * step for step in range(1, horizon + 1)]
+
+
+def _written(moment: datetime, example: str) -> str:
+    """A moment in the form of an example: a date, or a date with a time."""
+    if _COMPACT.match(example):
+        return f"{moment:%Y%m%d}"
+    if ":" not in example:
+        return moment.date().isoformat()
+    text = moment.isoformat("T" if "T" in example else " ")
+    return text.removesuffix("+00:00") + "Z" if example.endswith("Z") else text
+
+
+def _months_later(moment: datetime, months: int, month_end: bool) -> datetime:
+    """The same day so many months later, or the month's last one: if it has no such day, or where that is asked for."""
+    year, month = divmod(12 * moment.year + moment.month - 1 + months, 12)
+    last_day = _days_of(year, month + 1)
+    return moment.replace(year=year, month=month + 1, day=last_day if month_end else min(moment.day, last_day))
+
+
+def _days_of(year: int, month: int) -> int:
+    return calendar.monthrange(year, month)[1]
