@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
 import re
 from collections.abc import Iterator
@@ -188,8 +189,8 @@ def to_mono(values: NDArray[np.generic], rate: int | None, name: str, channel: i
         raise AudioError(f"{name} is neither a path, bytes, an open file nor an array of samples.")
     if rate is None:
         raise ConfigError("samples need their sample rate in Hz: give `rate`.")
-    if not math.isfinite(rate) or rate != int(rate) or rate <= 0:
-        raise ConfigError(f"`rate` must be a whole number of Hz above 0, not {rate}.")
+    if not isinstance(rate, numbers.Real) or not math.isfinite(rate) or rate != int(rate) or rate <= 0:
+        raise ConfigError(f"`rate` must be a whole number of Hz above 0, not {rate!r}.")
     if values.ndim not in (1, 2) or (values.ndim == 2 and not 0 < values.shape[1] <= MAX_CHANNELS):
         raise AudioError(f"{name} has the shape {values.shape}; samples must be (time,) or (time, channels).")
     if values.dtype.kind == "f":

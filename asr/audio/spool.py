@@ -33,7 +33,7 @@ def is_stream(path: Path) -> bool:
 def spooled(content: bytes | Path | BinaryIO, name: str, waiting: Waiting = lambda: None) -> Iterator[Path]:
     """A temporary file with some content: bytes, or what comes from an open file or from the pipe at a path.
 
-    Raises AudioError for a file that is open as text. name: of the source, for messages.
+    Raises AudioError for an open file that gives no bytes. name: of the source, for messages.
     """
     with temporary_folder() as folder:
         path = folder / "audio"
@@ -47,7 +47,7 @@ def spooled(content: bytes | Path | BinaryIO, name: str, waiting: Waiting = lamb
                 try:
                     _copy(content, file, waiting)
                 except TypeError:
-                    raise AudioError(f"{name} is open as text; open it in binary mode ('rb').") from None
+                    raise AudioError(f"{name} gives no bytes when read; open it in binary mode ('rb').") from None
         yield path
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from asr.cli.console import Progress, TrainingProgress, note, report
+from asr.cli.console import Progress, TrainingProgress, note, report, warn
 from asr.cli.shared_options import json_option, quiet_option, training_options
-from asr.errors import AsrError
+from asr.errors import AsrError, explain
 from asr.shipped import DETECTOR_NAME, detector_folder
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def apply(ctx: click.Context, files: tuple[Path, ...], model: str, as_json: bool
         try:
             with open_audio(path, sample_rate=detector.config.features.sample_rate) as audio:
                 stretches = speech_stretches(detector, audio.blocks)
-        except AsrError as error:
-            note(f"error: {error}")
+        except Exception as error:  # whatever it is: the other files are done
+            warn(f"asr: {explain(error)}")
             failed = True
             continue
         if as_json:

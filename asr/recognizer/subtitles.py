@@ -41,8 +41,11 @@ class SubtitleStyle:
     def __post_init__(self) -> None:
         if self.lines not in (1, 2) or self.line_characters < 10:
             raise ConfigError("subtitles have one or two lines of 10 characters or more.")
-        if not 0 < self.shortest < self.longest or min(self.characters_per_second, self.frame_rate) <= 0:
+        rates = self.characters_per_second, self.frame_rate
+        if not 0 < self.shortest < self.longest < math.inf or not all(0 < rate < math.inf for rate in rates):
             raise ConfigError("subtitles need 0 < shortest < longest, and a rate of characters and frames above 0.")
+        if not all(map(math.isfinite, self.shots)):
+            raise ConfigError("changes of the picture must be numbers of seconds.")
 
     @property
     def gap(self) -> float:
@@ -81,8 +84,11 @@ class _Piece:
     channel: int | None = None
 
 
-def cues(words: Sequence[Word], style: SubtitleStyle = DEFAULT_STYLE) -> list[Cue]:
-    """Subtitles for words in the order they are spoken, as they are to be read (`Word.display`)."""
+def cues(words: Sequence[Word], style: SubtitleStyle = DEFAULT_STYLE, duration: float = math.inf) -> list[Cue]:
+    """Subtitles for words in the order they are spoken, as they are to be read (`Word.display`).
+
+    duration: of the recording, in seconds; none is shown after it, unless words are.
+    """
     pieces = _pieces(words)
     spans = _divide(pieces, style)
     planned = [
@@ -92,7 +98,7 @@ def cues(words: Sequence[Word], style: SubtitleStyle = DEFAULT_STYLE) -> list[Cu
         )
         for first, last in spans
     ]  # fmt: skip
-    return _timed(planned, [pieces[last - 1].start for _, last in spans], style)
+    return _timed(planned, [pieces[last - 1].start for _, last in spans], style, duration)
 
 
 def _pieces(words: Sequence[Word]) -> list[_Piece]:
@@ -213,10 +219,10 @@ def _best_break(texts: Sequence[str], style: SubtitleStyle) -> int | None:
     return found
 
 
-def _timed(planned: list[Cue], last_words: Sequence[float], style: SubtitleStyle) -> list[Cue]:
+def _timed(planned: list[Cue], last_words: Sequence[float], style: SubtitleStyle, duration: float) -> list[Cue]:
     """The cues with times on frames: shown long enough to be read, with gaps, as near to what is said as that allows.
 
-    last_words: when the last word of each begins, before which the next cue is not shown.
+    last_words: when the last word of each begins, before which the next cue is not shown. duration: of the recording.
     """
     frame = 1 / style.frame_rate
     if not planned:
@@ -230,7 +236,11 @@ def _timed(planned: list[Cue], last_words: Sequence[float], style: SubtitleStyle
     shots = [round(shot / frame) for shot in style.shots]
     earliest = [0] + [math.ceil(time / frame) + gap + 1 for time in last_words[:-1]]
     earliest = [max(begin - lead, min(begin, least)) for begin, least in zip(starts, earliest, strict=True)]
+    whole = max(cue.end for cue in planned) <= duration < math.inf  # of no recording that ends before its words
+    close = math.floor(duration / frame + 1e-6) if whole else None
     latest = list(starts)  # beginnings from which each cue and all after it can be read in time
+    if close is not None:
+        latest[-1] = max(earliest[-1], min(starts[-1], close - needed[-1]))
     for place in range(len(planned) - 2, -1, -1):
         latest[place] = max(earliest[place], min(starts[place], latest[place + 1] - gap - needed[place]))
     timed: list[Cue] = []
@@ -247,6 +257,8 @@ def _timed(planned: list[Cue], last_words: Sequence[float], style: SubtitleStyle
             if 0 < following - gap - end < joined:
                 end = following - gap
         end = min(end, begin + longest)
+        if close is not None:
+            end = max(begin + 1, min(end, close))
         for shot in shots:  # end before the picture changes, rather than just after it
             if begin + needed[place] <= shot - gap < end <= shot + round(0.5 / frame) and shot - gap >= ends[place] - 3:
                 end = shot - gap

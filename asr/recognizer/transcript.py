@@ -45,7 +45,7 @@ class Transcript:
     @property
     def cues(self) -> list[Cue]:
         """The subtitles."""
-        return cues(self.words, self.style)
+        return cues(self.words, self.style, self.duration or math.inf)
 
     def to_txt(self) -> str:
         """The text in paragraphs with blank lines between; of channels transcribed apart, a line for each turn."""

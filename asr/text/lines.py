@@ -71,7 +71,10 @@ def read_csv(path: str | Path, delimiter: str = ",", encoding: str = "utf-8-sig"
         raise DataError(f"unknown encoding '{encoding}'; use utf-8, latin-1 or another of Python's names.") from None
     except TextError as error:
         raise DataError(str(error)) from None
-    except (*DAMAGED, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        name = error.encoding.upper()
+        raise DataError(f"{path} is not {name} (byte {error.start}); save it again as CSV in UTF-8.") from None
+    except (*DAMAGED, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV ({error}).") from None
 
 

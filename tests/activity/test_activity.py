@@ -201,3 +201,11 @@ def test_the_shipped_detector_finds_the_sentence_and_no_speech_in_noise():
     noise = 0.1 * np.random.default_rng(0).standard_normal(20 * RATE).astype(np.float32)
     assert next(iter(cut_at_pauses([noise[: 10 * RATE]], pauses=LoudPauses(detector)))).silent
     assert speech_stretches(detector, [noise]) == []
+
+
+def test_files_that_cannot_be_read_are_named_also_where_the_command_is_quiet(run, make_wav, tmp_path):
+    (tmp_path / "empty.wav").touch()
+    code, out, err = run("vad", "apply", tmp_path / "empty.wav", make_wav("a.wav", 3.0), "--json", "--quiet")
+    assert code == 1
+    assert "empty.wav is empty" in err
+    assert [Path(json.loads(line)["file"]).name for line in out.splitlines()] == ["a.wav"]

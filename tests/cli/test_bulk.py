@@ -117,6 +117,7 @@ def test_an_output_is_of_the_format_that_its_name_says(run, make_wav, tmp_path, 
         (("--output", "x", "--format", "vtt"), "let its name end in .vtt"),
         (("--output", "x.srt", "--output-dir", "y"), "leave one out"),
         (("b.wav", "--output", "x.srt"), "srt of one recording, and there are 2"),
+        (("--output", "."), "is a folder"),
     ],
 )
 def test_outputs_that_contradict_themselves_are_wrong_usage(run, make_wav, tmp_path, tiny_model, options, text):
@@ -124,6 +125,19 @@ def test_outputs_that_contradict_themselves_are_wrong_usage(run, make_wav, tmp_p
     assert code == 2
     assert text in err
     assert not Path("x.srt").exists()
+
+
+def test_paths_come_from_a_list(run, make_wav, tmp_path, tiny_model):
+    names = [make_wav(name) for name in ("a b.wav", "caf\u00e9.wav", "c.wav")]
+    (tmp_path / "list").write_text(f"\ufeff{names[0]}\r\n\n{names[1]}\n{tmp_path / 'none.wav'}", encoding="utf-8")
+    command = ("transcribe", names[2], "--model", tiny_model, "--format", "json", "--files-from")
+    code, out, err = run(*command, tmp_path / "list")
+    assert code == 1
+    assert "none.wav does not exist" in err
+    assert [json.loads(line)["file"] for line in out.splitlines()] == [str(names[number]) for number in (2, 0, 1)]
+    (tmp_path / "list").write_text("\n")
+    for name, message in (("list", "names no file"), ("no list", "cannot read the list")):
+        assert message in run(*command, tmp_path / name)[2]
 
 
 def test_names_of_any_bytes_and_lines_are_written(run, make_wav, tmp_path, tiny_model):

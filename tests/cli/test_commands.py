@@ -114,6 +114,7 @@ def test_folders_and_globs_are_taken_and_formats_written(run, make_wav, tmp_path
     make_wav("one.wav", 1.0)
     make_wav("two.flac", 1.0)
     (tmp_path / "notes.txt").write_text("no audio")
+    (tmp_path / "._one.wav").write_text("what macOS notes of one.wav")
     out_dir = tmp_path / "out"
     code, out, _ = run(
         "transcribe", tmp_path, "--model", tiny_model, "--output-dir", out_dir, "--format", "srt", "--format", "json"
@@ -132,6 +133,11 @@ def test_folders_and_globs_are_taken_and_formats_written(run, make_wav, tmp_path
     assert json.loads(parts[3])["file"].endswith("one.wav")
     assert parts[6].startswith("WEBVTT")
     (tmp_path / "nothing").mkdir()
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "gone.wav").symlink_to("nowhere.wav")
+    code, _, err = run("transcribe", tmp_path / "links", "--model", tiny_model)
+    assert code == 1
+    assert "gone.wav does not exist" in err
     code, _, err = run("transcribe", tmp_path / "nothing", "--model", tiny_model)
     assert code == 1
     assert "holds no audio file" in err
@@ -266,6 +272,7 @@ def test_from_corpus_to_scored_text_by_commands_alone(run, tmp_path):
     assert run("data", "check", tmp_path / "all.jsonl")[0] == 0
     assert json.loads(run("data", "stats", tmp_path / "all.jsonl", "--json")[1])["utterances"] == 8
     parts = [tmp_path / "train.jsonl", tmp_path / "dev.jsonl"]
+    assert run("data", "split", tmp_path / "all.jsonl", "--output", parts[0], parts[0])[0] == 2  # one would be lost
     assert run("data", "split", tmp_path / "all.jsonl", "--dev", 0.2, "--output", *parts)[0] == 0
     assert run("tokens", "characters", "--characters", "ab", "--output", tmp_path / "tokens.txt")[0] == 0
     assert run("lm", "ngram", parts[0], "--order", 2, "--output", tmp_path / "lm.arpa.gz")[0] == 0

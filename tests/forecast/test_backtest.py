@@ -219,6 +219,20 @@ def test_a_series_of_weekdays_goes_on_with_weekdays(tmp_path):
     assert future_times(short, 1) == ["2024-03-30"]
 
 
+def test_a_shop_that_is_closed_on_sundays_has_a_season_of_six_days(tmp_path):
+    days = [datetime(2024, 3, 1) + timedelta(days=number) for number in range(60)]
+    times = [f"{day:%Y-%m-%d}" for day in days if day.weekday() != 6]
+    series = _series_of_times(tmp_path / "s.csv", times)  # until Monday 29 April
+    assert (series.frequency, series.season, series.notes) == ("opening day", 6, ())
+    assert future_times(series, 6)[-2:] == ["2024-05-04", "2024-05-06"]
+    (gap,) = _series_of_times(tmp_path / "s.csv", [time for time in times if time != "2024-03-29"]).notes
+    assert gap.startswith("1 gaps in time, the first after '2024-03-28'")
+    short = _series_of_times(tmp_path / "s.csv", times[:14])  # two Sundays may be chance
+    assert (short.frequency, short.season) == ("day", 7)
+    most = [time for time in times if datetime.fromisoformat(time).weekday() < 5 or time == "2024-03-30"]
+    assert _series_of_times(tmp_path / "s.csv", most).frequency == "day"  # open on one Saturday
+
+
 @pytest.fixture
 def passengers(tmp_path):
     time = np.arange(96)

@@ -187,6 +187,8 @@ def test_a_passage_left_open_does_not_go_on_in_the_next_utterance(recognizer, he
 def test_what_cannot_be_followed_is_refused(recognizer):
     with pytest.raises(ConfigError, match="whole number of Hz"):
         recognizer.stream(0)
+    with pytest.raises(ConfigError, match="whole number of Hz above 0, not '16k'"):
+        recognizer.stream("16k")
     with pytest.raises(ConfigError, match="show_after"):
         StreamSettings(show_after=2.0)
     with pytest.raises(ConfigError, match="end_silence"):

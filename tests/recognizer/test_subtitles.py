@@ -98,11 +98,31 @@ def test_cues_keep_to_changes_of_the_picture():
     assert shot[0].end == pytest.approx(1.56 - 0.08)
 
 
+@pytest.mark.parametrize("rest", [0.0, 0.013, 0.3, 5.0])
+def test_no_cue_is_shown_after_the_end_of_the_recording(rest):
+    words = spoken(5, 60, True)
+    whole, duration = cues(words), words[-1].end + rest
+    found = cues(words, duration=duration)
+    assert duration >= found[-1].end > duration - rest - 0.04
+    assert [cue.text for cue in found] == [cue.text for cue in whole]
+    assert {breach.rule for breach in breaches(found, words)} <= {"early"}  # a last one that could not be read else
+    assert found[-1].end <= whole[-1].end
+    assert cues(words, duration=1.0) == whole  # a length that is not known
+
+
 def test_nothing_said_has_no_cues():
     assert cues(()) == []
     assert breaches([], ()) == []
     with pytest.raises(ConfigError, match="one or two lines"):
         SubtitleStyle(lines=3)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_impossible_rates_and_times_are_refused_before_any_work_is_done(value):
+    with pytest.raises(ConfigError, match="rate of characters"):
+        SubtitleStyle(frame_rate=value)
+    with pytest.raises(ConfigError, match="changes of the picture"):
+        SubtitleStyle(shots=(1.0, value))
 
 
 COUNT = "one two three four five six"

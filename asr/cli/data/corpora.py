@@ -195,6 +195,8 @@ def split(manifest: Path, share: float, by: str, seed: int, output: tuple[Path, 
     \b
     Example: asr data split all.jsonl --dev 0.1 --output train.jsonl dev.jsonl
     """
+    if output[0].resolve() == output[1].resolve():
+        raise click.UsageError(f"--output needs two different names, not {output[0]} twice.")
     result = read_manifest(manifest)
     parts = split_utterances(result.utterances, share, by, seed)
     for path, part in zip(output, parts, strict=True):

@@ -31,7 +31,7 @@ LEAST_FIT = 0.15
     type=click.Choice(list(FORMATS)),
     help="Output format.  [default: by --output's name, or srt]",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Write there instead of printing.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write there instead of printing.")
 @subtitle_options
 @device_option
 @backend_option

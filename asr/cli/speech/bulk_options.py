@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -11,12 +14,14 @@ from typing import Any
 import click
 
 from asr.cli.console import note, warn
+from asr.errors import TextError
 from asr.recognizer.ray_files import RayJob, transcribe_on_ray
 from asr.recognizer.recognizer import MIXED
 from asr.recognizer.results_file import in_shard
 from asr.recognizer.transcript import format_of
 
 LOCAL, RAY = "local", "ray"
+STANDARD_INPUT = Path("-")
 Command = Callable[..., Any]
 
 
@@ -27,12 +32,15 @@ class Bulk:
     output: Path | None = None
     jobs: int = 0
     shard: tuple[int, int] | None = None
+    listed: Path | None = None
     engine: str = LOCAL
 
     def check_stream(self) -> None:
         """Raise a usage error, for --stream, where anything is chosen."""
         if self != Bulk():
-            raise click.UsageError("--stream goes with none of --output, --jobs, --shard and --engine ray.")
+            raise click.UsageError(
+                "--stream goes with none of --output, --files-from, --jobs, --shard and --engine ray."
+            )
 
     def check_ray(self, channels: str, device: str, threads: int) -> None:
         """Raise a usage error, for --engine ray, for choices that its workers do not know."""
@@ -46,6 +54,8 @@ class Bulk:
         """Raise a usage error for choices that do not go together."""
         if self.output is not None and output_dir is not None:
             raise click.UsageError("--output names one file, --output-dir a folder for several; leave one out.")
+        if self.output is not None and self.engine == LOCAL and self.output.is_dir():
+            raise click.UsageError(f"--output {self.output} is a folder; name a file, or use --output-dir.")
         named, other = self.transcript_format, sorted(set(formats) - {self.transcript_format or "json"})
         if self.output is not None and other:
             raise click.UsageError(
@@ -70,6 +80,20 @@ class Bulk:
                 f"--output {self.output} holds the {self.transcript_format} of one recording, and there are {count}; "
                 "use --output-dir."
             )
+
+    def with_listed(self, paths: Sequence[str]) -> list[str]:
+        """The paths, and after them those in the file of --files-from. Raises TextError if it cannot be read."""
+        if self.listed is None:
+            return list(paths)
+        try:
+            content = sys.stdin.buffer.read() if self.listed == STANDARD_INPUT else self.listed.read_bytes()
+        except OSError as error:
+            raise TextError(f"cannot read the list {self.listed}: {error.strerror}; check the path.") from None
+        lines = [line.removesuffix(b"\r") for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n")]
+        named = [os.fsdecode(line) for line in lines if line.strip()]
+        if not named:
+            raise TextError(f"the list {self.listed} names no file; it must have a path a line.")
+        return [*paths, *named]
 
     def own(self, files: Sequence[str]) -> set[str]:
         """The files of this machine's shard."""
@@ -99,6 +123,10 @@ _OPTIONS = (
         help="Add each result to this file as a line of JSON; --resume goes on with it. A name such as talk.srt takes "
         "one recording in that format. With --engine ray: a folder.",
     ),
+    click.option(
+        "--files-from", "listed", type=click.Path(path_type=Path), metavar="FILE",
+        help="Take the paths in this file too, one a line; - for standard input.",
+    ),
     click.option("--jobs", type=click.IntRange(min=0), default=0, help="Files at once.  [default: one for each core]"),
     click.option("--shard", type=Shard(), help="Take only part I of N of the files, chosen by their names."),
     click.option(
@@ -113,7 +141,7 @@ def bulk_options(command: Command) -> Command:
 
     @wraps(command)
     def collecting(**values: Any) -> Any:
-        chosen = {name: values.pop(name) for name in ("output", "jobs", "shard", "engine")}
+        chosen = {name: values.pop(name) for name in ("output", "jobs", "shard", "listed", "engine")}
         return command(bulk=Bulk(**chosen), **values)
 
     decorated: Command = collecting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -54,5 +55,7 @@ def _shots(path: Path) -> tuple[float, ...]:
         try:
             seconds += [float(line)] if line.strip() else []
         except ValueError:
-            raise ConfigError(f"{path} line {number} is no number of seconds: '{line}'.") from None
+            seconds += [math.nan]
+        if not all(map(math.isfinite, seconds[-1:])):
+            raise ConfigError(f"{path} line {number} is no number of seconds: '{line}'.")
     return tuple(sorted(seconds))

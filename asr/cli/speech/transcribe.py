@@ -6,7 +6,7 @@ import glob
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,7 +39,7 @@ GROUPS = {
     "Language model": ("lm", "neural_lm", "neural_share", "rescore"),
     "Output": ("formats", "output_dir", "output", "resume", "raw", "numbers", "frame_rate", "shots"),
     "Streams": ("stream", "realtime", "rate", "microphone", "microphone_device"),
-    "Running": ("device", "backend", "threads", "jobs", "shard", "engine", "quiet"),
+    "Running": ("listed", "device", "backend", "threads", "jobs", "shard", "engine", "quiet"),
 }
 
 
@@ -126,14 +126,14 @@ def command(
         return 0
     if microphone or realtime or rate is not None:
         raise click.UsageError("--microphone, --realtime and --rate are for --stream.")
-    if not paths:
+    if not paths and bulk.listed is None:
         raise click.UsageError("Missing argument 'PATH...'.")
     if resume and output_dir is None and bulk.output is None:
         raise click.UsageError("--resume needs --output-dir or --output.")
     bulk.check(output_dir, formats)
     if bulk.engine == RAY:
         bulk.check_ray(channels, device, threads)
-    files, missing = expand(paths)
+    files, missing = expand(bulk.with_listed(paths))
     for error in missing:
         warn(f"asr: {error}")
     if not files:
@@ -235,7 +235,7 @@ def _is_done(path: Path, outputs: list[Path]) -> bool:
         return False
 
 
-def expand(paths: tuple[str, ...]) -> tuple[list[AudioPath], list[AsrError]]:
+def expand(paths: Sequence[str]) -> tuple[list[AudioPath], list[AsrError]]:
     """The files that paths, folders and globs name, in order, each once; and an error for each that names none."""
     files: list[AudioPath] = []
     errors: list[AsrError] = []
@@ -248,9 +248,7 @@ def expand(paths: tuple[str, ...]) -> tuple[list[AudioPath], list[AsrError]]:
             errors.append(url_refused(path))
         elif os.path.isdir(path):
             root = path
-            named = sorted(
-                str(p) for p in Path(path).rglob("*") if p.suffix.lower() in AUDIO_EXTENSIONS and p.is_file()
-            )
+            named = sorted(str(entry) for entry in Path(path).rglob("*") if _is_audio(entry))
             if not named:
                 errors.append(
                     AudioError(f"{path} holds no audio file; known are {' '.join(sorted(AUDIO_EXTENSIONS))}.")
@@ -263,6 +261,13 @@ def expand(paths: tuple[str, ...]) -> tuple[list[AudioPath], list[AsrError]]:
             named = [path]
         files += [AudioPath(name, root) for name in named]
     return list({file.path: file for file in reversed(files)}.values())[::-1], errors
+
+
+def _is_audio(entry: Path) -> bool:
+    """Whether an entry of a folder is to be transcribed. A link to nothing is, so that it is named as missing."""
+    if entry.suffix.lower() not in AUDIO_EXTENSIONS or entry.name.startswith("._"):  # those are macOS's own notes
+        return False
+    return entry.is_file() or (entry.is_symlink() and not entry.exists())
 
 
 def _make_folder(folder: Path) -> None:
