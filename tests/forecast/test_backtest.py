@@ -353,6 +353,23 @@ def test_returns_are_relative_to_the_last_value_before_each_origin(run, tmp_path
     assert json.loads(out)["methods"]["last-value"]["mae_returns"] == pytest.approx(expected, abs=1e-5)
 
 
+def test_forecasts_that_do_not_overlap_are_tested_as_independent(run, tmp_path):
+    """Origins a horizon apart: Diebold and Mariano's test is then a paired t-test."""
+    from scipy.stats import ttest_1samp
+
+    values = 50 + 3 * np.sin(np.arange(260) / 2) + np.random.default_rng(2).normal(size=260)
+    (tmp_path / "s.csv").write_text("y\n" + "".join(f"{value!r}\n" for value in values.tolist()))
+    options = ["--horizon", "6", "--step", "6", "--origins", "10", "--methods", "ridge", "--json"]
+    code, out, errors = run("forecast", "backtest", tmp_path / "s.csv", *options, "--output", tmp_path / "o.csv")
+    assert code == 0, errors
+    table = np.genfromtxt(tmp_path / "o.csv", delimiter=",", names=True)
+    actual = values[-60:].reshape(10, 6)
+    losses = {n: np.square(table[n].reshape(10, 6) - actual).mean(axis=1) for n in ("lastvalue", "ridge")}
+    expected = ttest_1samp(losses["ridge"] - losses["lastvalue"], 0.0).pvalue
+    (text,) = json.loads(out)["verdicts"]
+    assert f"p = {expected:.3f}" in text
+
+
 @pytest.mark.parametrize("length", [6, 8, 10])
 def test_a_history_too_short_for_a_method_leaves_the_others(run, tmp_path, length):
     pytest.importorskip("statsforecast.models", reason="needs the extra 'forecast'")
