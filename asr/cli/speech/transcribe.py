@@ -41,6 +41,7 @@ GROUPS = {
     "Streams": ("stream", "realtime", "rate", "microphone", "microphone_device"),
     "Running": ("listed", "device", "backend", "threads", "jobs", "shard", "engine", "quiet"),
 }
+NAMELESS = ("srt", "vtt", "tsv", "TextGrid", "html")  # formats in which nothing says where the next file begins
 
 
 @click.command(cls=GroupedCommand, groups=GROUPS)
@@ -190,7 +191,8 @@ def command(
                 elif not task.outputs:
                     with bar.hidden() if sys.stdout.isatty() else nullcontext():
                         for name in formats or ("txt",):
-                            _print(transcript, name, named=len(files) > 1, headed=len(formats) > 1)
+                            several = len(files) > 1
+                            _print(transcript, name, several, len(formats) > 1 or (several and name in NAMELESS))
             except _Done:
                 continue
             except BrokenPipeError:
