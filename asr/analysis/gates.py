@@ -20,9 +20,8 @@ def gate_activity(stack: Recurrent, inputs: Tensor, layer: int, backward: bool =
     if stack.kind != "lstm":
         raise ValueError(f"gates can be shown of kind 'lstm', not of '{stack.kind}'")
     if not 0 <= layer < stack.num_layers or (backward and not stack.bidirectional):
-        raise ValueError(
-            f"the stack has {stack.num_layers} layers, {'two directions' if stack.bidirectional else 'one'}"
-        )
+        layers = "a single layer" if stack.num_layers == 1 else f"{stack.num_layers} layers"
+        raise ValueError(f"the stack has {layers} of {'two directions' if stack.bidirectional else 'one direction'}")
     stack.eval()
     with torch.no_grad():
         hidden = stack.run_layers(inputs, layer)

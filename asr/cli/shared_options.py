@@ -98,6 +98,15 @@ _TRAINING = (
 )  # fmt: skip
 
 
+def check_output(output: Path | None, *inputs: object) -> None:
+    """Raise ConfigError where an output would overwrite a file that is read. inputs: paths; what is no file is none."""
+    for given in inputs:
+        if output is None or not isinstance(given, str | Path):
+            continue
+        if output.is_file() and Path(given).is_file() and output.samefile(given):
+            raise ConfigError(f"--output {output} would overwrite what is read; choose another name.")
+
+
 def weights_of(text: str | None, count: int) -> list[float]:
     """The weights of `count` models from the text of --weights; equal ones without a text."""
     if text is None:

@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 
 from asr.callbacks import Note
 from asr.decode.arguments import check_whole, checked_hotwords, checked_settings
+from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.decode.build import SearchOptions, open_decoder, spelled_words
 from asr.decode.ctc_labels import FLOOR, Labels, log_softmax, read_labels
 from asr.decode.decoder import Decoder, DecodingSession
 from asr.decode.hotwords import Hotwords, as_hotwords
 from asr.decode.hypothesis import Hypothesis
+from asr.decode.open_vocabulary import TokenDecoder, token_lexicon
 from asr.decode.timed import Word, timed_words
 from asr.errors import ConfigError, TextError
 from asr.text.lexicon import Lexicon
@@ -103,7 +105,8 @@ class CtcDecoder:
         default the words of `lm`. Without either, the best path is taken, and any word can be written. neural_lm: the
         folder of an LSTM language model, mixed with the n-gram by `neural_share`; with `rescore` it scores that many
         best hypotheses instead of joining the search. hotwords: phrases to favour, with boosts in nats or with the
-        default one; with neither `lm` nor `lexicon` they may be any words that the labels spell.
+        default one; with neither `lm` nor `lexicon` they may be any words that the labels spell, in characters or in
+        subwords, of which each then counts as a word to `word_score`.
 
         lm_weight, word_score, beam_size: the most used settings of the search; `settings` takes all of them. All scores
         are natural logs: pyctcdecode's `alpha` is `lm_weight`, its `beta` the `word_score`; torchaudio's `lm_weight` is
@@ -197,10 +200,17 @@ class CtcDecoder:
         """The decoder that the options ask for; where any word can be written, hotwords are its only lexicon."""
         tokens = self._labels.tokens
         if _is_free(options) and options.hotwords:
-            if not tokens.are_characters or tokens.boundary is None:
+            if not tokens.marks_words:
                 raise ConfigError(
-                    "without `lm` and `lexicon`, hotwords need characters as labels, one of them between words."
+                    "without `lm` and `lexicon`, hotwords need labels that tell words apart: characters, one of them "
+                    "between words, or subwords, some of which begin words."
                 )
+            if not tokens.are_characters:
+                chosen: dict[str, float | None] = {
+                    name: value for name, value in options.settings.items() if value is not None
+                }
+                searched = BeamDecoder(tokens, token_lexicon(tokens), None, BeamConfig().changed(chosen))
+                return TokenDecoder(searched).with_hotwords(options.hotwords)
             words = {word for hotword in as_hotwords(options.hotwords) for word in hotword.phrase.split()}
             unspelled = sorted(word for word in words if tokens.spell(word) is None)
             if unspelled:

@@ -131,7 +131,10 @@ def rolling_origin(
 
 
 def verdict(result: Result, baselines: Sequence[Result], horizon: int) -> Verdict:
-    """A method compared with the baseline of the least squared error, by the test of Diebold & Mariano."""
+    """A method compared with the baseline of the least squared error, by the test of Diebold & Mariano.
+
+    horizon: of the forecasts, in steps between their origins.
+    """
     best = min(baselines, key=lambda other: other.errors["mse"])
     gain = 1 - result.errors["mse"] / best.errors["mse"] if best.errors["mse"] > 0 else 0.0
     how = f"squared error {abs(gain):.1%} {'below' if gain > 0 else 'above'} that of {best.name}"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import ConfigError, DataError
-from asr.forecast.times import frequency_of, time_number, times_after
+from asr.forecast.times import OPENING_DAY, day_kind, frequency_of, time_number, times_after, weekdays_of
 from asr.text.lines import read_csv
 
 Floats = NDArray[np.float64]
@@ -43,6 +42,8 @@ class Series:
     @property
     def season(self) -> int:
         """The steps of the season that the frequency suggests."""
+        if self.frequency == OPENING_DAY:
+            return len(weekdays_of(self.times))
         return SEASONS.get(self.frequency, 1)
 
     def __len__(self) -> int:
@@ -175,10 +176,7 @@ def _check_times(table: _Table, times: Sequence[str], column: str, notes: list[s
     frequency = frequency_of(times[0], usual, len(steps) > 2 and (steps == usual).all())
     jumps = steps > 1.5 * usual
     if frequency == "day" and jumps.any():
-        days = np.array([datetime.fromisoformat(times[int(row)]).date() for row in keep], "datetime64[D]")
-        weekdays = np.busday_count(days[:-1], days[1:])
-        if np.is_busday(days).all() and (weekdays < np.diff(days).astype(int)).any():
-            frequency, jumps = "weekday", weekdays > 1
+        frequency, jumps = day_kind([times[int(row)] for row in keep], jumps)
     if gaps := int(jumps.sum()):
         first = times[int(keep[np.flatnonzero(jumps)[0]])]
         notes.append(

@@ -10,8 +10,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 LARGEST_TIME = 1e15  # of times that are numbers
+OPENING_DAY = "opening day"  # of a shop that is closed on some days of the week
+WORKING_DAYS = {0, 1, 2, 3, 4}
+LEAST_WEEKS = 3  # without a day of the week
+MOST_GAPS = 0.1  # of the steps between opening days
 _DAY = 86_400.0
 _STEPS = {
     "minute": 60,
@@ -76,6 +81,28 @@ def frequency_of(example: str, step: float, even: bool) -> str:
     return ""
 
 
+def weekdays_of(times: Sequence[str]) -> set[int]:
+    """The days of the week that some dates have, from 0, Monday."""
+    return {datetime.fromisoformat(text).weekday() for text in times}
+
+
+def day_kind(times: Sequence[str], jumps: NDArray[np.bool_]) -> tuple[str, NDArray[np.bool_]]:
+    """The frequency of daily times, and which of their steps are gaps; jumps: those of more than a day.
+
+    `weekday` if there are no weekends, `opening day` if other days of the week are absent from `LEAST_WEEKS` on; days
+    that are always absent are no gaps.
+    """
+    days = np.array([datetime.fromisoformat(text).date() for text in times], "datetime64[D]")
+    used = weekdays_of(times)
+    name = "weekday" if used <= WORKING_DAYS else OPENING_DAY
+    if name == OPENING_DAY and (len(used) == 7 or (days[-1] - days[0]).astype(int) < 7 * LEAST_WEEKS):
+        return "day", jumps
+    mask = [day in (WORKING_DAYS if name == "weekday" else used) for day in range(7)]
+    steps = np.busday_count(days[:-1], days[1:], mask)
+    regular = name == "weekday" or (steps > 1).mean() < MOST_GAPS
+    return (name, steps > 1) if regular and (steps < np.diff(days).astype(int)).any() else ("day", jumps)
+
+
 def _year(days: float) -> str:
     return "year" if 365 <= days <= 366 else ""
 
@@ -113,9 +140,10 @@ def _moments_after(moments: Sequence[datetime], frequency: str, horizon: int) ->
     if by_day or frequency in ("month", "quarter", "year"):
         size = round(float(np.median(months)))
         return [_months_later(last, size * step, ends) for step in range(1, horizon + 1)]
-    if frequency == "weekday":
+    if frequency in ("weekday", OPENING_DAY):
+        used = WORKING_DAYS if frequency == "weekday" else {moment.weekday() for moment in moments}
         days = (last + timedelta(days=number) for number in itertools.count(1))
-        return list(itertools.islice((day for day in days if day.weekday() < 5), horizon))
+        return list(itertools.islice((day for day in days if day.weekday() in used), horizon))
     if frequency:
         gap = timedelta(seconds=_STEPS[frequency])
     else:

@@ -21,7 +21,7 @@ from asr.data.batching import plan_batches
 from asr.data.manifest import BadItem, Utterance, read_manifest
 from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
-from asr.errors import explain
+from asr.errors import TextError, explain
 from asr.json_text import parse_json
 from asr.npz import read_npz, write_npz
 from asr.recognizer.segments import log_probs_of
@@ -51,8 +51,10 @@ class ComputedLogProbs:
 
 
 def read_log_probs(path: Path, limit: int = 0) -> StoredLogProbs:
-    """The log-probabilities in an .npz, the first `limit` by id. Raises TextError if the file is damaged."""
+    """The log-probabilities in an .npz, the first `limit` by id. Raises TextError if it is damaged or empty."""
     arrays, comment = read_npz(path, limit)
+    if not arrays:
+        raise TextError(f"{path} holds no utterance; it needs an array of log-probabilities for each, named by its id.")
     return StoredLogProbs(arrays, _frame_of(comment))
 
 

@@ -42,10 +42,10 @@ def test_gates_make_the_output_that_the_layer_gives(layer, backward):
 def test_gates_of_what_has_none_are_refused():
     with pytest.raises(ValueError, match="not of 'gru'"):
         gate_activity(Recurrent("gru", 3, 4), torch.zeros(2, 3), 0)
-    with pytest.raises(ValueError, match="1 layers, one"):
+    with pytest.raises(ValueError, match="a single layer of one direction"):
         gate_activity(Recurrent("lstm", 3, 4), torch.zeros(2, 3), 1)
-    with pytest.raises(ValueError, match="one"):
-        gate_activity(Recurrent("lstm", 3, 4), torch.zeros(2, 3), 0, backward=True)
+    with pytest.raises(ValueError, match="2 layers of one direction"):
+        gate_activity(Recurrent("lstm", 3, 4, num_layers=2), torch.zeros(2, 3), 0, backward=True)
 
 
 def test_gradient_reach_is_the_jacobian_products_norm():
@@ -75,6 +75,8 @@ def test_pictures_and_figures_by_command(run, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
     code, _, errors = run("inspect", "gates", SPEECH, "--layer", 9)
     assert (code, "4 layers" in errors) == (2, True)
+    code, _, errors = run("inspect", "gates", "--text", "not a good film")
+    assert (code, "--text needs --model" in errors) == (2, True)
     blocks = tmp_path / "blocks"
     config = AcousticConfig(hidden_size=6, num_layers=2, input_size=8, conv_channels=2, block_kernel=3)
     save_checkpoint(blocks, AcousticModel(config, 3), Tokens(["<blank>", "a", "b"]))

@@ -406,3 +406,33 @@ def test_batches_and_outputs_are_checked_in_one_sentence(words):
 def test_labels_are_texts(labels):
     with pytest.raises(TextError, match="labels must be a list of texts"):
         CtcDecoder(labels)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_subwords_take_hotwords_without_lexicon_and_language_model(seed):
+    labels = ["▁a", "▁b", "b", "▁", ""]
+    hotwords = {"ab": 2.0, "b a": 1.5, "bb": -1.0}
+    log_probs = _log_softmax(_logits(5, len(labels), seed))
+    totals: dict[tuple[int, ...], float] = {}
+    for path in product(range(len(labels)), repeat=len(log_probs)):
+        pieces = tuple(label for label, _ in groupby(path) if labels[label])
+        score = float(sum(log_probs[frame, label] for frame, label in enumerate(path)))
+        totals[pieces] = np.logaddexp(totals.get(pieces, -np.inf), score)
+    expected = []
+    for pieces, total in totals.items():
+        words = "".join(labels[label] for label in pieces).replace("▁", " ").split()
+        for phrase, boost in hotwords.items():
+            wanted = phrase.split()
+            total += boost * sum(words[place : place + len(wanted)] == wanted for place in range(len(words)))
+        expected.append((total, " ".join(words)))
+    decoder = CtcDecoder(labels, hotwords=hotwords, beam_size=20_000, settings=WIDE, input="log_probs")
+    found = decoder.decode_nbest(log_probs, 30)
+    best = sorted(expected, reverse=True)[:30]
+    assert [hypothesis.score for hypothesis in found] == pytest.approx([score for score, _ in best], abs=1e-3)
+    assert [hypothesis.text for hypothesis in found[:8]] == [text for _, text in best[:8]]
+    assert decoder.with_hotwords({}).decode(log_probs) == CtcDecoder(labels, input="log_probs").decode(log_probs)
+
+
+def test_hotwords_need_labels_that_tell_words_apart():
+    with pytest.raises(ConfigError, match="labels that tell words apart"):
+        CtcDecoder(["", "a", "b"], hotwords=["ab"])

@@ -219,6 +219,20 @@ def test_a_series_of_weekdays_goes_on_with_weekdays(tmp_path):
     assert future_times(short, 1) == ["2024-03-30"]
 
 
+def test_a_shop_that_is_closed_on_sundays_has_a_season_of_six_days(tmp_path):
+    days = [datetime(2024, 3, 1) + timedelta(days=number) for number in range(60)]
+    times = [f"{day:%Y-%m-%d}" for day in days if day.weekday() != 6]
+    series = _series_of_times(tmp_path / "s.csv", times)  # until Monday 29 April
+    assert (series.frequency, series.season, series.notes) == ("opening day", 6, ())
+    assert future_times(series, 6)[-2:] == ["2024-05-04", "2024-05-06"]
+    (gap,) = _series_of_times(tmp_path / "s.csv", [time for time in times if time != "2024-03-29"]).notes
+    assert gap.startswith("1 gaps in time, the first after '2024-03-28'")
+    short = _series_of_times(tmp_path / "s.csv", times[:14])  # two Sundays may be chance
+    assert (short.frequency, short.season) == ("day", 7)
+    most = [time for time in times if datetime.fromisoformat(time).weekday() < 5 or time == "2024-03-30"]
+    assert _series_of_times(tmp_path / "s.csv", most).frequency == "day"  # open on one Saturday
+
+
 @pytest.fixture
 def passengers(tmp_path):
     time = np.arange(96)
@@ -337,6 +351,23 @@ def test_returns_are_relative_to_the_last_value_before_each_origin(run, tmp_path
     places = [len(values) - 3 - 7 * number for number in range(9)]
     expected = np.mean([np.abs(values[place - 1] - values[place : place + 3]) / values[place - 1] for place in places])
     assert json.loads(out)["methods"]["last-value"]["mae_returns"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_forecasts_that_do_not_overlap_are_tested_as_independent(run, tmp_path):
+    """Origins a horizon apart: Diebold and Mariano's test is then a paired t-test."""
+    from scipy.stats import ttest_1samp
+
+    values = 50 + 3 * np.sin(np.arange(260) / 2) + np.random.default_rng(2).normal(size=260)
+    (tmp_path / "s.csv").write_text("y\n" + "".join(f"{value!r}\n" for value in values.tolist()))
+    options = ["--horizon", "6", "--step", "6", "--origins", "10", "--methods", "ridge", "--json"]
+    code, out, errors = run("forecast", "backtest", tmp_path / "s.csv", *options, "--output", tmp_path / "o.csv")
+    assert code == 0, errors
+    table = np.genfromtxt(tmp_path / "o.csv", delimiter=",", names=True)
+    actual = values[-60:].reshape(10, 6)
+    losses = {n: np.square(table[n].reshape(10, 6) - actual).mean(axis=1) for n in ("lastvalue", "ridge")}
+    expected = ttest_1samp(losses["ridge"] - losses["lastvalue"], 0.0).pvalue
+    (text,) = json.loads(out)["verdicts"]
+    assert f"p = {expected:.3f}" in text
 
 
 @pytest.mark.parametrize("length", [6, 8, 10])

@@ -231,6 +231,9 @@ def test_what_cannot_be_learned_from_is_named(tmp_path):
     (tmp_path / "b.tsv").write_text("the\tpos\n")
     with pytest.raises(DataError, match="must begin with a header"):
         read_columns(tmp_path / "b.tsv")
+    (tmp_path / "c.tsv").write_text("word\tlabel\n" + "".join(f"w\t{number}\n" for number in range(200)))
+    with pytest.raises(DataError, match=r"c.tsv line 129: a column has more than 127 labels"):
+        read_columns(tmp_path / "c.tsv")
     (tmp_path / "c.txt").write_text("\n...\n")
     with pytest.raises(DataError, match="no word"):
         read_prose([tmp_path / "c.txt"])

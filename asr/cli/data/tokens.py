@@ -10,7 +10,7 @@ import click
 from asr.atomic_file import write_atomically, write_text
 from asr.cli.case_option import CASE
 from asr.cli.console import Progress, list_bad, note, report, warn
-from asr.cli.shared_options import device_option, json_option, quiet_option, threads_option
+from asr.cli.shared_options import check_output, device_option, json_option, quiet_option, threads_option
 from asr.data.manifest import BadItem, read_manifest, sentences
 from asr.errors import ConfigError, TextError
 from asr.text.lexicon import Lexicon, read_cmudict, with_boundary, with_states
@@ -40,6 +40,8 @@ def characters(output: Path, characters: str, as_json: bool) -> None:
     \b
     Example: asr tokens characters --output tokens.txt
     """
+    if not characters:
+        raise ConfigError("--characters is empty; name the characters, one after the other.")
     tokens = Tokens.characters(characters)
     write_atomically(output, tokens.to_text().encode())
     report(f"{output}: {len(tokens)} tokens", as_json, output=output, tokens=len(tokens))
@@ -72,6 +74,7 @@ def words(
     \b
     Example: asr tokens words text.txt.gz train.jsonl --min-count 3 --output words.txt
     """
+    check_output(output, *texts, vocab)
     change = CASES[case]
     counts: Counter[str] = Counter()
     for path in texts:
@@ -113,6 +116,7 @@ def subwords(texts: tuple[Path, ...], size: int, output: Path, case: str, as_jso
     """
     if output.suffix not in (".model", ".txt"):
         raise ConfigError(f"{output} must end in .model or .txt.")
+    check_output(output, *texts)
     change = CASES[case]
     lines = (change(line) for path in texts for line in sentences(path))
     if output.suffix == ".model":
@@ -165,6 +169,8 @@ def lexicon(
     \b
     Example: asr tokens lexicon --words train.jsonl --dictionary cmudict.dict --output lexicon.txt --tokens tokens.txt
     """
+    check_output(output, *sources, dictionary)
+    check_output(tokens_path, *sources, dictionary)
     entries = read_cmudict(dictionary)
     words = {word for path in sources for line in sentences(path) for word in line.lower().split()}
     progress = Progress("pronouncing")

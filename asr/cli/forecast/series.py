@@ -209,7 +209,8 @@ def backtest(
     if output is not None:
         write_origins(output, results)
     baselines = [result for result in results if result.name in SIMPLE]
-    verdicts = [verdict(result, baselines, horizon) for result in results if result.name not in SIMPLE]
+    overlapping = -(-horizon // step)  # forecasts from so many origins in a row share steps: their losses correlate
+    verdicts = [verdict(result, baselines, overlapping) for result in results if result.name not in SIMPLE]
     if as_json:
         shown = {
             result.name: rounded_errors(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from asr.cli.console import note
 from asr.cli.figures import new_figure, save_figure
@@ -73,6 +74,8 @@ def gates(
 
     if (file is None) == (text is None):
         raise click.UsageError("give either FILE or --text.")
+    if text is not None and click.get_current_context().get_parameter_source("model") == ParameterSource.DEFAULT:
+        raise click.UsageError("--text needs --model, the folder of a text classifier or a language model.")
     given = _text_input(str(text), Path(model), layer - 1) if file is None else _audio_input(file, model, layer - 1)
     try:
         activity = gate_activity(given.stack, given.inputs, given.layer, backward)

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from asr.cli.console import Progress, list_bad, note, warn
-from asr.cli.shared_options import device_option, json_option, quiet_option, search_threads_option
+from asr.cli.shared_options import check_output, device_option, json_option, quiet_option, search_threads_option
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, search_options
 from asr.data.manifest import BadItem
 from asr.decode.build import SearchOptions, open_decoder
@@ -75,6 +75,15 @@ def command(
     """
     if (stored is None) == (model is None):
         raise ConfigError("give either --model with --manifest, or --log-probs with --tokens.")
+    unused = (
+        {"--manifest": manifest, "--save-log-probs": save_log_probs} if model is None else {"--tokens": tokens_path}
+    )
+    if names := [name for name, value in unused.items() if value is not None]:
+        raise ConfigError(
+            f"{names[0]} has no effect with {'--log-probs' if model is None else '--model'}: leave it out."
+        )
+    check_output(output, manifest, stored, tokens_path, search.lexicon, search.lm)
+    check_output(save_log_probs, manifest)
     if stored is not None:
         emissions = _stored(stored, tokens_path, limit)
         frame_seconds = frame_seconds or emissions.seconds_per_frame

@@ -11,7 +11,7 @@ import click
 from asr.atomic_file import write_atomically
 from asr.callbacks import Note
 from asr.cli.console import Progress, list_bad, note, warn
-from asr.cli.shared_options import device_option, json_option, quiet_option, search_threads_option
+from asr.cli.shared_options import check_output, device_option, json_option, quiet_option, search_threads_option
 from asr.cli.speech.search_options import MODEL_HELP, BeamWidth, beam_threshold_option
 from asr.decode.build import NONE, SearchOptions, open_decoder, open_neural_lm
 from asr.decode.decoder import Decoder
@@ -95,6 +95,7 @@ def command(
     \b
     Example: asr tune --model exp/model --reference dev.jsonl --lm lm.arpa.gz --output tuned.json
     """
+    check_output(output, reference, stored, tokens_path)
     log_probs, emitter = _emissions(stored, tokens_path, model, reference, limit, device, threads)
     search = {name: value for name, value in (("beam_size", beam_size), ("threshold", beam_threshold)) if value}
     options = SearchOptions(lexicon=lexicon_path, lm=lm, neural_lm=NONE, settings=search, tuned=False)

@@ -14,6 +14,7 @@ from asr.errors import DataError
 from asr.nlp.tagging.prose import CASES, ENDS, MARKS, UNSURE, is_verse, marked_words, paragraphs_of
 from asr.text.lines import read_lines
 
+MOST_LABELS = 127  # of a column, as a number of 8 bits
 PROSE_OUTPUTS: Mapping[str, Sequence[str]] = {"mark": MARKS, "case": CASES}
 
 
@@ -99,9 +100,9 @@ def read_columns(
             found.append(
                 known.setdefault(values[place], len(known)) if outputs is None else known.get(values[place], UNSURE)
             )
+        if max(found) >= MOST_LABELS:
+            raise DataError(f"{path} line {number}: a column has more than {MOST_LABELS} labels; is it one of numbers?")
         builder.add(values[0], found, False)
-    if any(len(known) > 127 for known in numbers.values()):
-        raise DataError(f"{path}: a column has more than 127 labels.")
     return _not_empty(builder.text(), str(path)), {name: list(known) for name, known in numbers.items()}
 
 

@@ -1,0 +1,59 @@
+"""Commands that would overwrite what they read, and options without effect."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def files(tmp_path):
+    log_probs = np.log(np.full((6, 4), 0.25, np.float32))
+    np.savez(tmp_path / "outputs.npz", u1=log_probs)
+    np.savez(tmp_path / "empty.npz")
+    (tmp_path / "tokens.txt").write_text("<blank>\n|\na\nb\n")
+    (tmp_path / "lexicon.txt").write_text("a\ta |\nab\ta b |\n")
+    (tmp_path / "text.txt").write_text("a ab\nab a\n")
+    (tmp_path / "m.jsonl").write_text('{"id": "u1", "audio_filepath": "u1.wav", "duration": 1.0, "text": "a"}\n')
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["outputs.npz", "tokens.txt", "lexicon.txt"])
+def test_decode_does_not_overwrite_what_it_reads(run, files, name):
+    before = (files / name).read_bytes()
+    stored = ["--log-probs", files / "outputs.npz", "--tokens", files / "tokens.txt"]
+    code, _, errors = run("decode", *stored, "--lexicon", files / "lexicon.txt", "--output", files / name)
+    assert (code, "would overwrite what is read" in errors) == (2, True)
+    assert (files / name).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["decode", "--model", "digits", "--manifest", "m.jsonl", "--output", "m.jsonl"],
+        ["tune", "--model", "digits", "--reference", "m.jsonl", "--lm", "none", "--output", "m.jsonl"],
+        ["tokens", "words", "text.txt", "--output", "text.txt"],
+        ["tokens", "subwords", "text.txt", "--output", "text.txt"],
+        ["tokens", "lexicon", "--words", "m.jsonl", "--dictionary", "text.txt", "--output", "text.txt"],
+    ],
+)
+def test_other_commands_do_not_either(run, files, monkeypatch, command):
+    monkeypatch.chdir(files)
+    before = (files / command[-1]).read_bytes()
+    code, _, errors = run(*command)
+    assert (code, "would overwrite what is read" in errors) == (2, True)
+    assert (files / command[-1]).read_bytes() == before
+
+
+def test_options_without_effect_and_files_without_utterances_are_refused(run, files):
+    stored = ["--log-probs", files / "outputs.npz", "--tokens", files / "tokens.txt", "--greedy"]
+    for option in ("--manifest", "--save-log-probs"):
+        code, _, errors = run("decode", *stored, option, files / "m.jsonl")
+        assert (code, f"{option} has no effect with --log-probs" in errors) == (2, True)
+    computed = ["decode", "--model", "digits", "--manifest", files / "m.jsonl"]
+    assert "--tokens has no effect with --model" in run(*computed, "--tokens", files / "tokens.txt")[2]
+    code, _, errors = run("decode", "--log-probs", files / "empty.npz", "--tokens", files / "tokens.txt", "--greedy")
+    assert (code, "holds no utterance" in errors) == (1, True)
+    for option in ("--most", "--min-count"):
+        assert run("tokens", "words", files / "text.txt", option, -1, "--output", files / "words.txt")[0] == 2
+    assert run("score", files / "text.txt", files / "text.txt", "--worst", -1)[0] == 2
