@@ -66,9 +66,10 @@ def import_command(
 ) -> None:  # fmt: skip
     """Make one manifest from SOURCES: folders of LibriSpeech, Kaldi, AN4 or FSDD, manifests, CSV or TSV files.
 
-    A CSV or TSV file needs a header line. The audio column is audio_filepath, path, file, filename, audio, wav or
-    wav_filename; the others are text, sentence, transcript or transcription; speaker, client_id or speaker_id; id or
-    utterance_id. Items that cannot be used are listed with the reason.
+    A CSV or TSV file needs a header line; commas, semicolons or tabs divide its columns. The audio column is
+    audio_filepath, path, file, filename, audio, wav or wav_filename; the others are text, sentence, transcript or
+    transcription; speaker, client_id or speaker_id; id or utterance_id. Items that cannot be used are listed with the
+    reason.
 
     \b
     Examples:
