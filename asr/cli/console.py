@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -27,6 +27,11 @@ def be_quiet(quiet: bool) -> None:
     """Whether notes and progress are left out from now on."""
     global _quiet
     _quiet = quiet
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream is a terminal; there is none where the caller has closed it."""
+    return stream is not None and stream.isatty()
 
 
 def note(text: str) -> None:
@@ -53,7 +58,7 @@ class Progress:
 
     def __init__(self, label: str) -> None:
         self.label = label
-        self._active = sys.stderr.isatty() and not _quiet
+        self._active = is_terminal(sys.stderr) and not _quiet
         self._drawn = 0.0
         self.started = time.monotonic()
         self._first: tuple[float, float] | None = None  # when it was first called, and the work done until then

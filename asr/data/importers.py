@@ -19,6 +19,7 @@ PATH_COLUMNS = ("audio_filepath", "path", "file", "filename", "audio", "wav", "w
 TEXT_COLUMNS = ("text", "sentence", "transcript", "transcription")
 SPEAKER_COLUMNS = ("speaker", "client_id", "speaker_id")
 ID_COLUMNS = ("id", "utterance_id")
+DIVIDERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 KALDI_PIPE_TOOLS = ("flac", "sox", "cat", "sph2pipe", "ffmpeg")
 
 
@@ -155,8 +156,9 @@ def _sounds(source: Path) -> Iterator[Candidate | BadItem]:
 
 def _csv(source: Path) -> Iterator[Candidate | BadItem]:
     """A table with a header line, whose columns have the names that Common Voice and DeepSpeech use."""
-    rows = read_csv(source, "\t" if source.suffix.lower() == ".tsv" else ",")
-    header = [name.strip().lower() for name in next(rows, (0, []))[1]]
+    divider, rows = _table(source)
+    first = next(rows, (0, []))[1]
+    header = [name.strip().lower() for name in first]
     path_column, text_column, speaker_column, id_column = (
         next((header.index(name) for name in names if name in header), None)
         for names in (PATH_COLUMNS, TEXT_COLUMNS, SPEAKER_COLUMNS, ID_COLUMNS)
@@ -164,7 +166,7 @@ def _csv(source: Path) -> Iterator[Candidate | BadItem]:
     if path_column is None:
         raise ManifestError(
             f"{source} has no column of audio paths; name one of: {', '.join(PATH_COLUMNS)}. Its columns, divided by "
-            f"{'tabs' if source.suffix.lower() == '.tsv' else 'commas'}, are: {', '.join(header) or 'none'}."
+            f"{DIVIDERS[divider]}, are: {', '.join(header) or 'none'}."
         )
     found: list[tuple[str, Utterance]] = []
     for line, row in rows:
@@ -183,6 +185,29 @@ def _csv(source: Path) -> Iterator[Candidate | BadItem]:
         if not item.id:
             item = replace(item, id=_id_of_file(Path(item.audio_filepath), source.parent, repeated))
         yield Candidate(where, item)
+
+
+def _table(source: Path) -> tuple[str, Iterator[tuple[int, list[str]]]]:
+    """What divides the columns of a table, and its rows with the numbers of their lines.
+
+    Commas or tabs, by the suffix, unless the header has other signs: spreadsheets of countries with decimal commas
+    write semicolons. Where tabs divide, as in Common Voice, a text may begin with a quotation mark that none closes.
+    """
+    divider = "\t" if source.suffix.lower() == ".tsv" else ","
+    header = next(read_csv(source, divider, quoting=False), (0, [""]))[1]
+    if len(header) == 1:
+        divider = next((sign for sign in DIVIDERS if sign in header[0]), divider)
+    if divider != "\t":
+        return divider, read_csv(source, divider)
+    rows = read_csv(source, divider, quoting=False)
+    return divider, ((line, [_unquoted(cell) for cell in row]) for line, row in rows)
+
+
+def _unquoted(cell: str) -> str:
+    """A cell without the quotation marks that programs write around one that has some, which they double."""
+    inside = cell[1:-1]
+    quoted = len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inside.replace('""', "")
+    return inside.replace('""', '"') if quoted else cell
 
 
 def _id_of_file(audio: Path, folder: Path, repeated: Counter[str]) -> str:

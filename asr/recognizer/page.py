@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from asr.decode.timed import Word
 from asr.recognizer.reading import paragraphs, shown_as
@@ -68,7 +70,7 @@ def _audio(path: Path) -> str:
             return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
     except OSError:
         pass  # the page asks for the file
-    return escape(path.name, quote=True)
+    return quote(os.fsencode(path.name))  # an address: a # would end it
 
 
 def _clock(seconds: float) -> str:

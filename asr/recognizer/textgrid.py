@@ -24,7 +24,7 @@ def text_grid(words: Sequence[Word], duration: float) -> str:
         )
         for channel in sorted(channels, key=lambda each: each or 0)
     }
-    end = max([duration, *(spoken[-1][1] for spoken in named.values() if spoken)])
+    end = max([duration, SHORTEST, *(spoken[-1][1] for spoken in named.values() if spoken)])
     for number, (name, spoken) in enumerate(named.items(), 1):
         intervals = _reaching(spoken, end)
         lines = "".join(

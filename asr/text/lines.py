@@ -53,15 +53,18 @@ def read_blocks(path: str | Path) -> Iterator[bytes]:
         raise TextError(f"{path} cannot be read ({error}); is it damaged or cut short?") from None
 
 
-def read_csv(path: str | Path, delimiter: str = ",", encoding: str = "utf-8-sig") -> Iterator[tuple[int, list[str]]]:
+def read_csv(
+    path: str | Path, delimiter: str = ",", encoding: str = "utf-8-sig", quoting: bool = True
+) -> Iterator[tuple[int, list[str]]]:
     """The rows of a CSV file that are not empty, each with the number of the line that it ends on; .gz is unpacked.
 
+    quoting: cells may stand in quotation marks, which may then hold delimiters and line breaks; else a row is a line.
     Raises DataError naming the file if it is missing, damaged or not in the given encoding.
     """
     path = Path(path)
     try:
         with open_unpacked(path) as raw, io.TextIOWrapper(raw, encoding=encoding, newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter)
+            reader = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE)
             for row in reader:
                 if any(cell.strip() for cell in row):
                     yield reader.line_num, row

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from asr.cli.main import main
 from asr.cli.speech.output_names import AudioPath, output_names
 from asr.recognizer.recognizer import Recognizer
 
@@ -94,6 +95,19 @@ def test_several_files_have_one_bar_which_gives_way_to_what_is_printed(
     assert "c.wav" in message
     assert len(out.splitlines()) == 3
     assert "[" not in run(*command, "--quiet")[2]
+
+
+def test_closed_streams_do_no_harm(make_wav, tmp_path, tiny_model, monkeypatch):
+    """As a service may start a program: without standard output and error."""
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stderr", None)
+    with pytest.raises(SystemExit) as ended:
+        main(["transcribe", str(make_wav("a.wav")), "--model", str(tiny_model), "--output", str(tmp_path / "x.srt")])
+    assert ended.value.code == 0
+    assert (tmp_path / "x.srt").exists()
+    with pytest.raises(SystemExit) as ended:
+        main(["transcribe", str(make_wav("a.wav")), "--model", str(tiny_model)])
+    assert ended.value.code == 0
 
 
 def test_an_output_is_of_the_format_that_its_name_says(run, make_wav, tmp_path, tiny_model):

@@ -126,6 +126,8 @@ def test_folders_and_globs_are_taken_and_formats_written(run, make_wav, tmp_path
     assert json.loads(out)["file"].endswith("two.flac")
     code, out, _ = run("transcribe", tmp_path / "one.wav", "--model", tiny_model, "--format", "json", "--format", "vtt")
     assert code == 0
+    _, several, _ = run("transcribe", tmp_path, "--model", tiny_model, "--format", "srt")
+    assert re.findall(r"^==> .*/(.*): srt <==$", several, re.M) == ["one.wav", "two.flac"]
     parts = re.split(r"^==> (.*): (\w+) <==\n", out, flags=re.MULTILINE)
     assert parts[0] == ""
     assert [Path(name).name for name in parts[1::3]] == ["one.wav", "one.wav"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,15 @@ def test_other_commands_do_not_either(run, files, monkeypatch, command):
     code, _, errors = run(*command)
     assert (code, "would overwrite what is read" in errors) == (2, True)
     assert (files / command[-1]).read_bytes() == before
+
+
+def test_importing_texts_of_another_language_warns(run, tmp_path, make_wav):
+    wav = make_wav("a.wav", 1.0)
+    (tmp_path / "clips.csv").write_text(f"path,text\n{wav},Привет\n")
+    for options, warned, text in (([], True, ""), (["--no-normalize"], False, "Привет")):
+        code, _, errors = run("data", "import", tmp_path / "clips.csv", *options, "--output", tmp_path / "m.jsonl")
+        assert (code, "lose letters that English does not have, the first is 'Привет'" in errors) == (0, warned)
+        assert json.loads((tmp_path / "m.jsonl").read_text())["text"] == text
 
 
 def test_options_without_effect_and_files_without_utterances_are_refused(run, files):

@@ -46,6 +46,18 @@ def test_files_of_one_name_are_named_by_their_folders_and_ids_have_no_spaces(tmp
     assert not manifest.bad
 
 
+def test_tables_may_have_semicolons_and_texts_with_quotation_marks(tmp_path, make_wav):
+    make_wav("a.wav")
+    make_wav("b.wav")
+    (tmp_path / "t.csv").write_bytes('\ufeffPath;Sentence\r\na.wav;"one; two"\r\nb.wav;three, four\r\n'.encode())
+    assert [u.text for u in import_corpus(tmp_path / "t.csv").utterances] == ["one; two", "three, four"]
+    texts = {'"Never, he said.': '"Never, he said.', '"""Yes"" is ""yes"""': '"Yes" is "yes"'}  # the second as pandas
+    for text, meant in texts.items():
+        (tmp_path / "t.tsv").write_text(f"path\tsentence\na.wav\t{text}\nb.wav\tplain\n")
+        found = import_corpus(tmp_path / "t.tsv")
+        assert [u.text for u in found.utterances] == [meant, "plain"]
+
+
 def test_kaldi_files_may_have_tabs(tmp_path, make_wav):
     make_wav("a.wav", 0.5)
     for name, value in (("wav.scp", "a.wav"), ("text", "so it\tis"), ("utt2spk", "anna")):

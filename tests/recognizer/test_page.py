@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from html.parser import HTMLParser
+from urllib.parse import quote, urljoin
 
 import numpy as np
 import pytest
@@ -64,9 +65,11 @@ def test_the_page_holds_words_times_confidence_and_the_audio(talk):
 
 
 def test_audio_that_is_not_there_or_large_is_named_only(tmp_path, talk, monkeypatch):
-    assert Page(Transcript('a "b" <c>.wav', 6.0, WORDS).to_html()).sources == ['a "b" <c>.wav']
+    name = 'a "b" <c> #3: 50%.wav'
+    (source,) = Page(Transcript(name, 6.0, WORDS).to_html()).sources
+    assert urljoin("file:///talks/page.html", source) == f"file:///talks/{quote(name)}"
     monkeypatch.setattr("asr.recognizer.page.MOST_BYTES", 100)
-    assert Page(Transcript(str(talk), 6.0, WORDS).to_html()).sources == ["my talk.wav"]
+    assert Page(Transcript(str(talk), 6.0, WORDS).to_html()).sources == ["my%20talk.wav"]
     assert Page(Transcript("a.wav", 0.0, ()).to_html()).words == []
 
 

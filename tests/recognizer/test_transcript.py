@@ -44,6 +44,7 @@ def test_nothing_said_is_legal_in_every_format():
     assert json.loads(FORMATS["json"](empty))["words"] == []
     assert json.loads(FORMATS["verbose_json"](empty))["segments"] == []
     assert "intervals: size = 1" in FORMATS["TextGrid"](empty)
+    assert "xmax = 0.0001" in Transcript("a.wav", 0.0, ()).to_textgrid()  # Praat refuses an empty interval
 
 
 READ = Transcript(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from asr.audio.live import read_microphone, read_pipe, short_blocks
 from asr.audio.source import open_audio
+from asr.cli.console import is_terminal
 from asr.cli.speech.output_names import STDIN
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.stream import StreamEvent, Utterance, event_values
@@ -53,7 +54,7 @@ class _Printer:
 
     def __init__(self, as_json: bool) -> None:
         self._json = as_json
-        self._draws = not as_json and sys.stderr.isatty()
+        self._draws = not as_json and is_terminal(sys.stderr)
 
     def show(self, events: Iterable[StreamEvent]) -> None:
         for event in events:
@@ -64,7 +65,8 @@ class _Printer:
                 click.echo(event.text)
             else:
                 self._draw(event.text)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
 
     def _draw(self, text: str) -> None:
         if self._draws:

@@ -16,7 +16,7 @@ import click
 from asr.audio.read import AUDIO_EXTENSIONS
 from asr.audio.source import is_url, url_refused
 from asr.callbacks import Progress as ProgressCallback
-from asr.cli.console import FilesProgress, note, warn
+from asr.cli.console import FilesProgress, is_terminal, note, warn
 from asr.cli.main import describe
 from asr.cli.option_groups import GroupedCommand
 from asr.cli.shared_options import device_option, quiet_option, threads_option
@@ -41,6 +41,7 @@ GROUPS = {
     "Streams": ("stream", "realtime", "rate", "microphone", "microphone_device"),
     "Running": ("listed", "device", "backend", "threads", "jobs", "shard", "engine", "quiet"),
 }
+NAMELESS = ("srt", "vtt", "tsv", "TextGrid", "html")  # formats in which nothing says where the next file begins
 
 
 @click.command(cls=GroupedCommand, groups=GROUPS)
@@ -188,9 +189,10 @@ def command(
                 if results is not None:
                     results.add(task.file, transcript.to_json())
                 elif not task.outputs:
-                    with bar.hidden() if sys.stdout.isatty() else nullcontext():
+                    with bar.hidden() if is_terminal(sys.stdout) else nullcontext():
                         for name in formats or ("txt",):
-                            _print(transcript, name, named=len(files) > 1, headed=len(formats) > 1)
+                            several = len(files) > 1
+                            _print(transcript, name, several, len(formats) > 1 or (several and name in NAMELESS))
             except _Done:
                 continue
             except BrokenPipeError:
