@@ -56,6 +56,16 @@ def test_importing_texts_of_another_language_warns(run, tmp_path, make_wav):
         assert json.loads((tmp_path / "m.jsonl").read_text())["text"] == text
 
 
+def test_train_warns_of_a_dev_set_that_is_trained_on(run, tmp_path, make_wav):
+    rows = [{"id": name, "audio_filepath": str(make_wav(f"{name}.wav", 0.3)), "text": "a"} for name in "abc"]
+    for name, chosen in (("train", rows[:2]), ("dev", rows[1:]), ("other", rows[2:])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({**row, "duration": 0.3}) + "\n" for row in chosen))
+    train = ["train", "--config", "small", "--set", "data.min_seconds=5", "--train", tmp_path / "train.jsonl"]
+    errors = run(*train, "--dev", tmp_path / "dev.jsonl", "--output", tmp_path / "m")[2]
+    assert "warning: 1 of 2 utterances of the dev set are trained on" in errors
+    assert "warning" not in run(*train, "--dev", tmp_path / "other.jsonl", "--output", tmp_path / "m")[2]
+
+
 def test_options_without_effect_and_files_without_utterances_are_refused(run, files):
     stored = ["--log-probs", files / "outputs.npz", "--tokens", files / "tokens.txt", "--greedy"]
     for option in ("--manifest", "--save-log-probs"):
