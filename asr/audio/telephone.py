@@ -33,6 +33,8 @@ def through_telephone(
     if not len(samples):
         return samples
     narrow = resample(samples, sample_rate, TELEPHONE_RATE)
+    if not len(narrow):  # of a sample or two
+        return samples
     passed = sosfilt(butter(4, band_hz, "bandpass", fs=TELEPHONE_RATE, output="sos"), narrow)
     decoded = _coded(passed.astype(np.float32), TELEPHONE_RATE, "WAV", codec)
     return fitted(resample(fitted(decoded, len(narrow)), TELEPHONE_RATE, sample_rate), len(samples))

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 10_000
-CHUNK = 500  # resamples drawn at once: bounds memory
+DRAWN_AT_ONCE = 4_000_000  # utterances, in all resamples of a chunk: bounds memory
+CHUNK = 500  # resamples of a chunk, at most
 MIN_GROUPS = 3  # with fewer speakers an interval over speakers is meaningless
 
 
@@ -59,8 +60,8 @@ def paired_test(first: Sequence[int], second: Sequence[int], lengths: Sequence[i
     observed = abs(difference.sum())
     nonzero = difference[difference != 0]
     reached = 0
-    for _ in range(RESAMPLES // CHUNK):
-        signs = random.integers(0, 2, (CHUNK, len(nonzero))) * 2 - 1
+    for size in _chunks(len(nonzero)):
+        signs = random.integers(0, 2, (size, len(nonzero))) * 2 - 1
         reached += int((np.abs(signs @ nonzero) >= observed - 1e-9).sum())
     return PairedTest(
         float(difference.sum()) / total,
@@ -69,6 +70,12 @@ def paired_test(first: Sequence[int], second: Sequence[int], lengths: Sequence[i
         int((difference < 0).sum()),
         int((difference > 0).sum()),
     )
+
+
+def _chunks(units: int) -> list[int]:
+    """How many resamples of so many units to draw at a time: `RESAMPLES` in all."""
+    size = min(CHUNK, max(1, DRAWN_AT_ONCE // max(1, units)))
+    return [min(size, RESAMPLES - start) for start in range(0, RESAMPLES, size)]
 
 
 def _grouped(errors: Sequence[int], lengths: Sequence[int], groups: Sequence[str] | None) -> NDArray[np.float64]:
@@ -86,7 +93,7 @@ def _resampled(sums: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     """The error rate of each bootstrap sample, (RESAMPLES,)."""
     random = np.random.default_rng(seed)
     rates = []
-    for _ in range(RESAMPLES // CHUNK):
-        draws = sums[random.integers(0, len(sums), (CHUNK, len(sums)))].sum(axis=1)
+    for size in _chunks(len(sums)):
+        draws = sums[random.integers(0, len(sums), (size, len(sums)))].sum(axis=1)
         rates.append(draws[:, 0] / np.maximum(draws[:, 1], 1))
     return np.concatenate(rates)

@@ -115,6 +115,10 @@ def test_opus_loses_more_at_lower_rates_and_keeps_the_length():
     assert lost[0] > lost[1] > lost[2] > 0
 
 
+def test_a_single_sample_goes_through_a_telephone():
+    assert np.array_equal(through_telephone(np.ones(1, np.float32), 48000), np.ones(1, np.float32))
+
+
 def test_opus_takes_any_sample_rate():
     times = np.arange(22050) / 22050
     tone = (0.3 * np.sin(2 * np.pi * 440 * times)).astype(np.float32)

@@ -213,6 +213,16 @@ def test_listed_words_that_cannot_be_said_are_left_out_of_the_language_model_too
     assert "qu1z!" not in load_ngram(package.lm_path).words
 
 
+def test_recordings_without_texts_are_nothing_to_measure_on(tmp_path, manifest):
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    manifest.write_text(
+        "".join(json.dumps({**row, "text": "" if place else None}) + "\n" for place, row in enumerate(rows))
+    )
+    (tmp_path / "words.txt").write_text("Tori\n")
+    with pytest.raises(ManifestError, match="has a text to measure on"):
+        adapt(DIGITS, tmp_path / "m", words=[tmp_path / "words.txt"], dev=manifest, note=_quiet)
+
+
 def test_recordings_are_spelled_as_lists_say(tmp_path):
     package = ModelPackage.open(DIGITS)
     said = Recordings(Manifest([Utterance("a", str(tmp_path / "a.wav"), 1.0, "tori one")], []), Manifest([], []))
@@ -232,6 +242,9 @@ def test_what_cannot_be_adapted_to_is_refused(tmp_path, run):
     ):
         with pytest.raises(error, match=message):
             adapt(DIGITS, tmp_path / "m", **options, note=_quiet)
+    (tmp_path / "none.txt").write_text("# names\n\n")
+    with pytest.raises(TextError, match="no word in the list"):
+        adapt(DIGITS, tmp_path / "m", words=[tmp_path / "none.txt"], note=_quiet)
     wrong = tmp_path / "wrong.txt"
     wrong.write_text("rex\tr! e\n")
     code, _, errors = run("adapt", "--model", "digits", "--words", wrong, "--output", tmp_path / "m")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
 import pytest
 
+from asr.score import statistics
 from asr.score.statistics import bootstrap_interval, paired_test
 
 
@@ -37,6 +39,17 @@ def test_the_interval_equals_the_normal_one_for_many_utterances():
     rate, spread = errors.mean() / 10, errors.std() / 10 / np.sqrt(2000)
     assert interval.low == pytest.approx(rate - 1.96 * spread, abs=0.1 * spread)
     assert interval.high == pytest.approx(rate + 1.96 * spread, abs=0.1 * spread)
+
+
+def test_memory_is_bounded_and_chunks_change_nothing(monkeypatch):
+    random = np.random.default_rng(4)
+    errors, other, lengths = (*random.integers(0, 5, (2, 40)).tolist(), [10] * 40)
+    whole = bootstrap_interval(errors, lengths), paired_test(errors, other, lengths)
+    tracemalloc.start()
+    monkeypatch.setattr(statistics, "DRAWN_AT_ONCE", 40 * 7)
+    assert (bootstrap_interval(errors, lengths), paired_test(errors, other, lengths)) == whole
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
 
 
 def test_speakers_who_differ_widen_the_interval():

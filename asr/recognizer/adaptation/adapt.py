@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asr.callbacks import Note
 from asr.data.manifest import Manifest, read_manifest, write_manifest
-from asr.errors import ConfigError
+from asr.errors import ConfigError, ManifestError
 from asr.lm.ngram.arpa import write_arpa
 from asr.model_package import ModelPackage
 from asr.recognizer.adaptation.language import Adapted, TuneLm, adapt_language
@@ -111,7 +111,7 @@ def _fine_tuned(
 
     where: device, and threads of the CPU.
     """
-    measured = read_manifest(dev, check_audio=True) if dev is not None else None
+    measured = _measured(dev) if dev is not None else None
     if audio is None:
         return measured, None
     from asr.recognizer.adaptation.acoustic import divide, fine_tune, said
@@ -121,6 +121,15 @@ def _fine_tuned(
     lexicon = language.lexicon if language is not None else None
     fine_tune(package, recordings, lexicon, folder / "trained", None, *where)
     return recordings.held_out, folder / "trained"
+
+
+def _measured(path: Path) -> Manifest:
+    """The utterances to measure on, those with texts. Raises ManifestError if there are none."""
+    manifest = read_manifest(path, check_audio=True)
+    usable = [utterance for utterance in manifest.utterances if (utterance.text or "").strip()]
+    if not usable:
+        raise ManifestError(f"no utterance of {path} has a text to measure on.")
+    return Manifest(usable, manifest.bad)
 
 
 def _scored(model: Path, manifest: Manifest, path: Path, threads: int, note: Note) -> SystemScore:

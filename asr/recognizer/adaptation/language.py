@@ -82,6 +82,8 @@ def adapt_language(
     speller = Speller(package.tokens, package.lexicon, package.letter_to_sound_path, note)
     own = read_arpa(package.lm_path) if package.lm_path is not None else None
     listed = _listed_words(word_lists, speller, frozenset(own.words if own is not None else ()))
+    if word_lists and not listed:
+        raise TextError(f"{', '.join(map(str, word_lists))}: there is no word in the list.")
     written = {name.lower(): name for name in listed}
     lines = [
         [written.get(word, word) for word in words]
