@@ -34,6 +34,11 @@ def test_decode_does_not_overwrite_what_it_reads(run, files, name):
     [
         ["decode", "--model", "digits", "--manifest", "m.jsonl", "--output", "m.jsonl"],
         ["tune", "--model", "digits", "--reference", "m.jsonl", "--lm", "none", "--output", "m.jsonl"],
+        ["align", "u1.wav", "text.txt", "--output", "text.txt"],
+        ["data", "import", "m.jsonl", "--output", "m.jsonl"],
+        ["data", "relabel", "m.jsonl", "text.txt", "--output", "text.txt"],
+        ["data", "split", "m.jsonl", "--output", "train.jsonl", "m.jsonl"],
+        ["transcribe", "--files-from", "text.txt", "u1.wav", "--resume", "--output", "m.jsonl", "m.jsonl"],
         ["tokens", "words", "text.txt", "--output", "text.txt"],
         ["tokens", "subwords", "text.txt", "--output", "text.txt"],
         ["tokens", "lexicon", "--words", "m.jsonl", "--dictionary", "text.txt", "--output", "text.txt"],
