@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -74,7 +75,11 @@ class Progress:
         since, before = self._first  # what an interrupted run had done says nothing about the speed of this one
         left = (now - since) * (total - done) / (done - before) if total > done > before else 0.0
         bar = "#" * round(share * 30)
-        sys.stderr.write(f"\r{self.label} [{bar:<30}] {share:4.0%} {_clock(left)} left {text}\x1b[K")
+        rest = f" [{bar:<30}] {share:4.0%} {_clock(left)} left {text}"
+        columns = _columns() - 1  # what is wider goes on in the next line, where no bar is removed
+        room = max(0, columns - len(rest))
+        label = self.label if len(self.label) <= room else self.label[: max(0, room - 1)] + "…"
+        sys.stderr.write(f"\r{(label + rest)[:columns]}\x1b[K")
         sys.stderr.flush()
 
     def close(self) -> None:
@@ -82,6 +87,14 @@ class Progress:
         if self._active and self._drawn:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def _columns() -> int:
+    """How wide the terminal of standard error is, in characters."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 class FilesProgress:

@@ -84,6 +84,8 @@ class ResultsFile:
         whole = data[: data.rfind(b"\n") + 1]
         self.done = set(files_of(whole, self._path))
         if len(whole) < len(data):
+            if not data.startswith(b"{", len(whole)):
+                raise DataError(f"{self._path} does not end in a result of a file; give another `output`.")
             os.truncate(self._path, len(whole))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from asr.cli.console import Progress
 from asr.cli.main import main
 from asr.cli.speech.output_names import AudioPath, output_names
 from asr.recognizer.recognizer import Recognizer
@@ -95,6 +96,18 @@ def test_several_files_have_one_bar_which_gives_way_to_what_is_printed(
     assert "c.wav" in message
     assert len(out.splitlines()) == 3
     assert "[" not in run(*command, "--quiet")[2]
+
+
+@pytest.mark.parametrize("columns", [20, 60, 200])
+def test_a_bar_is_no_wider_than_the_terminal(capsys, monkeypatch, columns):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("asr.cli.console._columns", lambda: columns)
+    bar = Progress("a lecture with a long name.mp4" * 3)
+    bar(1.0, 2.0, "text")
+    bar.close()
+    drawn = capsys.readouterr().err.split("\x1b[K")[0].removeprefix("\r")
+    assert len(drawn) <= columns - 1
+    assert columns == 20 or " 50% 0:00 left text" in drawn
 
 
 def test_closed_streams_do_no_harm(make_wav, tmp_path, tiny_model, monkeypatch):

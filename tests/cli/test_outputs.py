@@ -34,6 +34,11 @@ def test_decode_does_not_overwrite_what_it_reads(run, files, name):
     [
         ["decode", "--model", "digits", "--manifest", "m.jsonl", "--output", "m.jsonl"],
         ["tune", "--model", "digits", "--reference", "m.jsonl", "--lm", "none", "--output", "m.jsonl"],
+        ["align", "u1.wav", "text.txt", "--output", "text.txt"],
+        ["data", "import", "m.jsonl", "--output", "m.jsonl"],
+        ["data", "relabel", "m.jsonl", "text.txt", "--output", "text.txt"],
+        ["data", "split", "m.jsonl", "--output", "train.jsonl", "m.jsonl"],
+        ["transcribe", "--files-from", "text.txt", "u1.wav", "--resume", "--output", "m.jsonl", "m.jsonl"],
         ["tokens", "words", "text.txt", "--output", "text.txt"],
         ["tokens", "subwords", "text.txt", "--output", "text.txt"],
         ["tokens", "lexicon", "--words", "m.jsonl", "--dictionary", "text.txt", "--output", "text.txt"],
@@ -54,6 +59,16 @@ def test_importing_texts_of_another_language_warns(run, tmp_path, make_wav):
         code, _, errors = run("data", "import", tmp_path / "clips.csv", *options, "--output", tmp_path / "m.jsonl")
         assert (code, "lose letters that English does not have, the first is 'Привет'" in errors) == (0, warned)
         assert json.loads((tmp_path / "m.jsonl").read_text())["text"] == text
+
+
+def test_train_warns_of_a_dev_set_that_is_trained_on(run, tmp_path, make_wav):
+    rows = [{"id": name, "audio_filepath": str(make_wav(f"{name}.wav", 0.3)), "text": "a"} for name in "abc"]
+    for name, chosen in (("train", rows[:2]), ("dev", rows[1:]), ("other", rows[2:])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({**row, "duration": 0.3}) + "\n" for row in chosen))
+    train = ["train", "--config", "small", "--set", "data.min_seconds=5", "--train", tmp_path / "train.jsonl"]
+    errors = run(*train, "--dev", tmp_path / "dev.jsonl", "--output", tmp_path / "m")[2]
+    assert "warning: 1 of 2 utterances of the dev set are trained on" in errors
+    assert "warning" not in run(*train, "--dev", tmp_path / "other.jsonl", "--output", tmp_path / "m")[2]
 
 
 def test_options_without_effect_and_files_without_utterances_are_refused(run, files):

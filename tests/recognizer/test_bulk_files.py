@@ -165,6 +165,10 @@ def test_what_is_no_file_of_results_is_not_touched(tmp_path):
     with pytest.raises(DataError, match="line 1"):
         ResultsFile(path, resume=True)
     assert path.read_text() == "shopping list\n"
+    path.write_text("a list without a line end")
+    with pytest.raises(DataError, match="does not end in a result"):
+        ResultsFile(path, resume=True)
+    assert path.read_text() == "a list without a line end"
     path.unlink()
     with ResultsFile(path), pytest.raises(ConfigError, match="another process"):
         ResultsFile(path, resume=True)

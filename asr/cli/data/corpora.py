@@ -12,7 +12,7 @@ import click
 
 from asr.cli.console import Progress, list_bad, note, report, warn
 from asr.cli.data.derived import augment, join, sounds
-from asr.cli.shared_options import json_option, quiet_option
+from asr.cli.shared_options import check_output, json_option, quiet_option
 from asr.data.describe import describe
 from asr.data.download import ARCHIVES, download_corpus
 from asr.data.importers import import_corpus, keep_where
@@ -77,6 +77,7 @@ def import_command(
       asr data import an4 --where split=test --output test.jsonl
       asr data import validated.tsv --output voices.jsonl
     """
+    check_output(output, *sources)
     wanted = dict(_condition(text) for text in conditions)
     utterances, bad = [], []
     foreign: list[str] = []  # texts that lose letters
@@ -207,6 +208,8 @@ def split(manifest: Path, share: float, by: str, seed: int, output: tuple[Path, 
     """
     if output[0].resolve() == output[1].resolve():
         raise click.UsageError(f"--output needs two different names, not {output[0]} twice.")
+    for path in output:
+        check_output(path, manifest)
     result = read_manifest(manifest)
     parts = split_utterances(result.utterances, share, by, seed)
     for path, part in zip(output, parts, strict=True):
@@ -236,6 +239,7 @@ def relabel(manifest: Path, texts: Path, output: Path, least_confidence: float |
     Example: asr decode --model exp/5h --manifest more.jsonl --json > recognised.jsonl
              asr data relabel more.jsonl recognised.jsonl --least-confidence 0.8 --output pseudo.jsonl
     """
+    check_output(output, manifest, texts)
     result = read_manifest(manifest)
     relabelled = relabel_utterances(result, read_recognised(texts), least_confidence)
     write_manifest(output, relabelled)

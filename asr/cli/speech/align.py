@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from asr.cli.console import Progress, note, warn
-from asr.cli.shared_options import device_option, quiet_option, threads_option
+from asr.cli.shared_options import check_output, device_option, quiet_option, threads_option
 from asr.cli.speech.reading_options import subtitle_options
 from asr.cli.speech.search_options import MODEL_HELP, backend_option
 from asr.recognizer.aligner import Aligner
@@ -51,6 +51,7 @@ def command(
       asr align talk.mp3 talk.txt > talk.srt
       asr align talk.mp3 talk.txt --format ctm --output talk.ctm
     """
+    check_output(output, audio, text)
     named = None if output is None else format_of(output)
     if named and name and named != name:
         raise click.UsageError(f"--output {output} is {named} by its name and --format says {name}; leave one out.")

@@ -19,7 +19,7 @@ from asr.callbacks import Progress as ProgressCallback
 from asr.cli.console import FilesProgress, is_terminal, note, warn
 from asr.cli.main import describe
 from asr.cli.option_groups import GroupedCommand
-from asr.cli.shared_options import device_option, quiet_option, threads_option
+from asr.cli.shared_options import check_output, device_option, quiet_option, threads_option
 from asr.cli.speech.bulk_options import RAY, Bulk, bulk_options, run_on_ray
 from asr.cli.speech.live import follow_microphone, follow_path
 from asr.cli.speech.output_names import STDIN, AudioPath, journal_name, output_names
@@ -140,6 +140,7 @@ def command(
     if not files:
         return 1
     bulk.check_files(len(files) + len(missing))
+    check_output(bulk.output, bulk.listed, *(file.path for file in files))
     own = bulk.own([file.path for file in files])
     if bulk.engine == RAY:
         assert bulk.output is not None
