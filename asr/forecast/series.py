@@ -16,6 +16,7 @@ from asr.text.lines import read_csv
 
 Floats = NDArray[np.float64]
 
+LARGEST_VALUE = 1e100  # its square, and the square of its inverse, are numbers
 MISSING_CHOICES = ("error", "interpolate", "last")
 MISSING_SIGNS = {"", "na", "nan", "null", "none", "?", "-"}
 SEASONS = {
@@ -70,7 +71,8 @@ def read_series(
     target: column to forecast, None for the last one. time_col: column of times, None for none. inputs: further
     columns. missing: treatment of missing values: error, interpolate (in a straight line), or last (repeat the value
     before).
-    Raises DataError naming the row for text in a number column, infinite values, or times that are out of order.
+    Raises DataError naming the row for text in a number column, infinite values, or times that are out of order, and
+    for values whose squares are no numbers.
     """
     if missing not in MISSING_CHOICES:
         raise ConfigError(f"`missing` must be one of {', '.join(MISSING_CHOICES)}, not '{missing}'.")
@@ -79,6 +81,7 @@ def read_series(
     names = [target, *(name for name in inputs if name != target)]
     places = [_place(table, name) for name in names]
     values = np.array([[_number(table, row, place) for place in places] for row in range(len(table.rows))])
+    _check_sizes(values, names, table.source)
     notes: list[str] = []
     times: tuple[str, ...] = ()
     frequency = ""
@@ -128,6 +131,16 @@ def _number(table: _Table, row: int, place: int) -> float:
         where = f"{table.source} line {table.lines[row]}, column '{table.header[place]}'"
         raise DataError(f"{where}: '{text}' is not a finite number; correct it, or leave it empty as missing.")
     return value
+
+
+def _check_sizes(values: Floats, names: Sequence[str], source: str) -> None:
+    for name, column in zip(names, values.T, strict=True):
+        largest = np.abs(column[~np.isnan(column)]).max(initial=0.0)
+        if largest > LARGEST_VALUE or 0 < largest < 1 / LARGEST_VALUE:
+            raise DataError(
+                f"{source}, column '{name}': values of up to {largest:.1e} are too large or too small to "
+                "be squared; give them in another unit."
+            )
 
 
 def _fill(values: Floats, names: Sequence[str], missing: str, source: str, notes: list[str]) -> Floats:

@@ -170,6 +170,8 @@ def test_frequencies_are_found_and_times_continued(tmp_path, times, frequency, a
         ("t,v\n", "no rows"),
         ("t,v\n1,2\n2,many\n", "line 3, column 'v': 'many' is not a finite number"),
         ("t,v\n1,2\n2,inf\n", "not a finite number"),
+        ("t,v\n1,2\n2,-3e160\n", "column 'v': values of up to 3.0e\\+160 are too large"),
+        ("t,v\n1,2e-300\n2,0\n", "values of up to 2.0e-300 are too large or too small"),
         ("t,v\n1,2\n2,\n3,4\n", "1 values are missing, the first in data row 2"),
         ("t,v\n2,2\n1,3\n", "line 3: the time '1' comes after '2'"),
         ("t,v\nsoon,2\n1,3\n", "'soon' is not a time"),
