@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,12 @@ from asr.cli.shared_options import (
 )
 from asr.cli.tag import command as tag
 from asr.train.log import EpochLog
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asr.nlp.table import Table
 
 SHOWN_WORDS = 6  # of an explanation
 
@@ -185,6 +191,9 @@ def predict(
 @command.command("evaluate", short_help="Measure accuracy, macro F1 and calibration.")
 @table_options
 @models_option
+@click.option(
+    "--against", type=click.Path(path_type=Path), help="Folder of another model, to test the difference from it too."
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the confusion matrix as a picture (PNG).")
 @device_option
 @threads_option
@@ -192,11 +201,12 @@ def predict(
 @quiet_option
 def evaluate(
     file: Path, text_col: str, label_col: str, lines: bool, encoding: str, models: tuple[Path, ...],
-    plot: Path | None, device: str, threads: int, as_json: bool,
+    against: Path | None, plot: Path | None, device: str, threads: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure accuracy with its interval, macro F1 and calibration, and test the model against the baseline.
 
-    The baseline is logistic regression on tf-idf, fitted to the same texts; the test is paired (McNemar).
+    The baseline is logistic regression on tf-idf, fitted to the same texts; the test is paired (McNemar). --against
+    makes it between two models as well.
 
     \b
     Example: asr nlp evaluate test.csv --model model
@@ -217,6 +227,7 @@ def evaluate(
     plain = score_classes(actual, theirs, len(classifier.classes))
     p_value = mcnemar(theirs == actual, ours == actual)
     verdict = compare_with_baseline(classifier.description, score.accuracy - plain.accuracy, p_value)
+    other = None if against is None else _compared(against, table, ours == actual, device, threads)
     if plot is not None:
         _plot(plot, score.confusion, classifier.classes)
     if as_json:
@@ -225,7 +236,7 @@ def evaluate(
             "macro_f1": score.macro_f1, "calibration_error": score.calibration_error, "classes": classifier.classes,
             "confusion": score.confusion.tolist(), "baseline_accuracy": plain.accuracy,
             "baseline_macro_f1": plain.macro_f1, "p_value": p_value, "verdict": verdict,
-        }  # fmt: skip
+        } | ({} if other is None else {"against": other})  # fmt: skip
         click.echo(json.dumps(values))
         return
     click.echo(
@@ -234,6 +245,24 @@ def evaluate(
     )
     click.echo(f"tf-idf + logistic regression: accuracy {plain.accuracy:.2%}, macro F1 {plain.macro_f1:.2%}")
     click.echo(verdict)
+    if other is not None:
+        click.echo(f"{against}: accuracy {other['accuracy']:.2%}; {other['verdict']}")
+
+
+def _compared(folder: Path, table: Table, ours: NDArray[np.bool_], device: str, threads: int) -> dict[str, Any]:
+    """The accuracy of another model, and the test between it and the model that was right where `ours` is (texts,)."""
+    from asr.device import choose_device
+    from asr.nlp.baseline import compare_with_baseline
+    from asr.nlp.folder import load_classifier
+    from asr.score.classification import mcnemar
+
+    model = load_classifier(folder)
+    actual = model.numbers(table.labelled, table.source, table.rows)
+    with _threads(threads):
+        theirs = model.probabilities(table.texts, choose_device(device)).argmax(axis=1) == actual
+    p_value = mcnemar(theirs, ours)
+    verdict = compare_with_baseline("the model", float(ours.mean() - theirs.mean()), p_value, str(folder))
+    return {"accuracy": float(theirs.mean()), "p_value": p_value, "verdict": verdict}
 
 
 def _threads(count: int) -> AbstractContextManager[object]:

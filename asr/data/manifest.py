@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -178,3 +179,12 @@ def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
             audio = Path(utterance.audio_filepath).resolve()
             shown = audio.relative_to(folder) if audio.is_relative_to(folder) else audio
             file.write(replace(utterance, audio_filepath=str(shown)).to_json() + "\n")
+
+
+def shared_utterances(first: Manifest, second: Manifest) -> int:
+    """How many utterances of the second manifest are the same audio as one of the first."""
+    places = [
+        {(os.path.abspath(utterance.audio_filepath), utterance.offset): None for utterance in manifest.utterances}
+        for manifest in (first, second)
+    ]
+    return len(places[0].keys() & places[1].keys())

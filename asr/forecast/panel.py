@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,8 @@ class PanelResult:
 def read_m4(train: Path, test: Path | None, season: int, horizon: int = 0, cycle: int = 0) -> Panel:
     """The series of files like the M4 competition's: a header, then in each row an id and values, empty at the end.
 
-    Raises DataError naming the row of a cell that is not a number, and for ids that only one of the files has.
+    horizon: 0: the longest row of `test`. Raises DataError naming the row of a cell that is not a number or the series
+    of which `test` has too few values, and for ids that only one of the files has.
     """
     histories = _rows(train)
     follow = _rows(test) if test is not None else {}
@@ -80,7 +82,12 @@ def read_m4(train: Path, test: Path | None, season: int, horizon: int = 0, cycle
     if length < 1:
         raise ConfigError("without a test file, set `horizon` to the number of steps to forecast.")
     empty = np.empty(0)
-    after = [follow.get(name, empty) for name in histories]
+    after = [follow.get(name, empty)[:length] for name in histories]
+    short = [name for name, values in zip(histories, after, strict=True) if follow and len(values) < length]
+    if short:
+        raise DataError(
+            f"{test}: series {short[0]} has {len(follow[short[0]])} values, fewer than the {length} forecast."
+        )
     return Panel(list(histories), list(histories.values()), after, length, season, cycle)
 
 
@@ -171,7 +178,8 @@ def _judged(panel: Panel, by_method: dict[str, Floats]) -> list[PanelResult]:
         rows = list(zip(panel.actual, forecasts, panel.histories, strict=True))
         errors = [smape(after, row) for after, row, _ in rows]
         scaled = [mase(after, row, history, panel.season) for after, row, history in rows]
-        pairs[name] = float(np.mean(errors)), float(np.nanmean(scaled))
+        usable = [error for error in scaled if not math.isnan(error)]  # not those of constant series
+        pairs[name] = float(np.mean(errors)), float(np.mean(usable)) if usable else math.nan
     return [PanelResult(name, by_method[name], *pair, owa(*pair, *pairs["naive2"])) for name, pair in pairs.items()]
 
 

@@ -132,9 +132,10 @@ def log_loss(chances: NDArray[np.float32], numbers: NDArray[np.int64]) -> float:
     return float(-np.log(np.maximum(chances[np.arange(len(numbers)), numbers], LEAST_PROBABILITY)).mean())
 
 
-def compare_with_baseline(model: str, gain: float, p_value: float) -> str:
+def compare_with_baseline(
+    model: str, gain: float, p_value: float, baseline: str = "tf-idf + logistic regression"
+) -> str:
     """A sentence on a gain in accuracy of `model` over the baseline, given the p value of its test."""
-    baseline = "tf-idf + logistic regression"
     if gain > 0 and p_value < SIGNIFICANT:
         return f"{model} beats {baseline} by more than chance (p = {p_value:.4f})"
     how = "by more than chance" if gain > 0 else "at all"

@@ -44,7 +44,12 @@ def mase(actual: ArrayLike, forecast: ArrayLike, history: ArrayLike, season: int
 
 
 def owa(smape_value: float, mase_value: float, naive2_smape: float, naive2_mase: float) -> float:
-    """Overall weighted average of the M4 competition: the mean of sMAPE and MASE relative to those of Naive2."""
+    """Overall weighted average of the M4 competition: the mean of sMAPE and MASE relative to those of Naive2.
+
+    NaN where Naive2 makes no error.
+    """
+    if naive2_smape <= 0 or naive2_mase <= 0:
+        return math.nan
     return 0.5 * (smape_value / naive2_smape + mase_value / naive2_mase)
 
 

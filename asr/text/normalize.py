@@ -28,6 +28,11 @@ _DECIMAL = re.compile(r"\b(\d+(?:,\d{3})*)\.(\d+)")
 _ORDINAL = re.compile(r"\b(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b")
 _DECADE = re.compile(r"\b(\d{3}0)s\b")
 _INTEGER = re.compile(r"\d+(?:,\d{3})*")
+# Letters that Unicode does not take for letters with accents.
+_IN_PLAIN_LETTERS = str.maketrans(
+    {"æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe", "ß": "ss", "ø": "o", "Ø": "o", "ł": "l", "Ł": "l", "đ": "d", "Đ": "d",
+     "ð": "d", "Ð": "d", "þ": "th", "Þ": "th", "ı": "i"}
+)  # fmt: skip
 _APOSTROPHES = re.compile("[\u2018\u2019\u02bc`\u00b4]")
 _PLAIN = re.compile(r"[a-z' ]*")
 _DIGIT = re.compile(r"\d")
@@ -64,6 +69,11 @@ def normalize_english(text: str) -> str:
     if "'" in text:
         text = _unquoted(text)
     return " ".join(_TITLES.get(word, word) for word in text.split())
+
+
+def lost_letters(text: str) -> str:
+    """The letters that `normalize_english` leaves out of a text: those of other alphabets."""
+    return "".join(letter for letter in _plain_letters(text) if letter.isalpha() and not letter.isascii())
 
 
 def printed_words(text: str, words: Sequence[str]) -> list[str | None]:
@@ -106,7 +116,7 @@ def _plain_letters(text: str) -> str:
     """In lower case, accents off, one kind of apostrophe."""
     if text.isascii():
         return text.replace("`", "'").lower()
-    text = unicodedata.normalize("NFKD", _APOSTROPHES.sub("'", text))
+    text = unicodedata.normalize("NFKD", _APOSTROPHES.sub("'", text).translate(_IN_PLAIN_LETTERS))
     return "".join(character for character in text if not unicodedata.combining(character)).lower()
 
 

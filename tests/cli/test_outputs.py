@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,37 @@ def test_other_commands_do_not_either(run, files, monkeypatch, command):
     code, _, errors = run(*command)
     assert (code, "would overwrite what is read" in errors) == (2, True)
     assert (files / command[-1]).read_bytes() == before
+
+
+def test_importing_texts_of_another_language_warns(run, tmp_path, make_wav):
+    wav = make_wav("a.wav", 1.0)
+    (tmp_path / "clips.csv").write_text(f"path,text\n{wav},Привет\n")
+    for options, warned, text in (([], True, ""), (["--no-normalize"], False, "Привет")):
+        code, _, errors = run("data", "import", tmp_path / "clips.csv", *options, "--output", tmp_path / "m.jsonl")
+        assert (code, "lose letters that English does not have, the first is 'Привет'" in errors) == (0, warned)
+        assert json.loads((tmp_path / "m.jsonl").read_text())["text"] == text
+
+
+def test_train_warns_of_a_dev_set_that_is_trained_on(run, tmp_path, make_wav):
+    rows = [{"id": name, "audio_filepath": str(make_wav(f"{name}.wav", 0.3)), "text": "a"} for name in "abc"]
+    for name, chosen in (("train", rows[:2]), ("dev", rows[1:]), ("other", rows[2:])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({**row, "duration": 0.3}) + "\n" for row in chosen))
+    train = ["train", "--config", "small", "--set", "data.min_seconds=5", "--train", tmp_path / "train.jsonl"]
+    errors = run(*train, "--dev", tmp_path / "dev.jsonl", "--output", tmp_path / "m")[2]
+    assert "warning: 1 of 2 utterances of the dev set are trained on" in errors
+    assert "warning" not in run(*train, "--dev", tmp_path / "other.jsonl", "--output", tmp_path / "m")[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{}x", "cannot be read as JSON"), ('{"lm_weight": "x"}', "'lm_weight' must be a number, not 'x'"),
+     ('{"lm_wait": 1}', "did you mean 'lm_weight'?"), ("[1]", "must hold one JSON object")],
+)  # fmt: skip
+def test_pack_names_the_file_whose_settings_cannot_be_used(run, tmp_path, text, message):
+    (tmp_path / "tuned.json").write_text(text)
+    options = ["--decoding", tmp_path / "tuned.json", "--output", tmp_path / "m"]
+    code, _, errors = run("checkpoint", "pack", "digits", *options)
+    assert (code, "tuned.json" in errors, message in errors) == (2, True, True)
 
 
 def test_options_without_effect_and_files_without_utterances_are_refused(run, files):

@@ -6,7 +6,7 @@ import lzma
 
 import pytest
 
-from asr.data.manifest import Utterance, read_manifest, sentences, write_manifest
+from asr.data.manifest import Manifest, Utterance, read_manifest, sentences, shared_utterances, write_manifest
 from asr.errors import ManifestError, TextError
 from asr.score.text_files import format_texts, read_texts
 
@@ -24,6 +24,14 @@ def test_a_manifest_survives_writing_and_reading(tmp_path):
     assert read_manifest(tmp_path / "m.jsonl").utterances == utterances
     first = json.loads((tmp_path / "m.jsonl").read_text().splitlines()[0])
     assert first["audio_filepath"] == "x/a.wav"  # relative: the folder can be moved
+
+
+def test_utterances_of_two_manifests_are_the_same_where_audio_and_place_are(tmp_path):
+    first = Manifest([Utterance("a", "/x/a.wav", 1.0), Utterance("b", "/x/b.wav", 1.0, offset=2.0)], [])
+    second = Manifest(
+        [Utterance("c", "/x/y/../a.wav", 1.0), Utterance("b", "/x/b.wav", 1.0), Utterance("a", "/z/a.wav", 1.0)], []
+    )
+    assert (shared_utterances(first, second), shared_utterances(first, first)) == (1, 2)
 
 
 @pytest.mark.parametrize("name", ["talk 1", "talk\t1", "talk(1)", "talk\u00a01"])

@@ -307,6 +307,13 @@ def test_choices_without_effect_are_told(run, passengers, tmp_path):
     assert not run("forecast", "predict", *options, "--season", "20")[2]
 
 
+def test_a_forecast_without_an_interval_says_so(run, tmp_path):
+    (tmp_path / "s.csv").write_text("y\n1\n2\n4\n3\n5\n")
+    code, out, errors = run("forecast", "predict", tmp_path / "s.csv", "--horizon", "2", "--method", "drift")
+    assert (code, out.splitlines()[1]) == (0, "1,6.0,,")
+    assert "too short for drift to have past errors; the forecast has no interval" in errors
+
+
 @pytest.mark.parametrize("time", ["inf", "nan", "1e300", "-1e16", "0001-01-01T00:00:00+23:59", "9" * 400])
 def test_times_that_no_calendar_has_are_named_or_counted(tmp_path, time):
     (tmp_path / "s.csv").write_text(f"t,v\n1,1\n{time},2\n")

@@ -222,6 +222,10 @@ def test_competition_files_are_read_and_their_faults_named(tmp_path):
         test.write_text(text)
         with pytest.raises(DataError, match=message):
             read_m4(train, test, 1)
+    test.write_text("V1,V2,V3\nA,4,5\nB,6,\n")
+    with pytest.raises(DataError, match="series B has 1 values, fewer than the 2 forecast"):
+        read_m4(train, test, 1)
+    assert [after.tolist() for after in read_m4(train, test, 1, horizon=1).actual] == [[4], [6]]
     with pytest.raises(ConfigError, match="`horizon`"):
         read_m4(train, None, 1)
     with pytest.raises(DataError, match="not the table of M3"):
@@ -248,6 +252,11 @@ def test_the_commands_print_and_write_what_they_found(run, tmp_path):
     assert len(written) == 7
     assert float(written[1].split(",")[1]) == pytest.approx(evaluate(panel, ["theta"])[1].forecasts[0, 0], rel=1e-5)
     assert run("forecast", "many", train, "--horizon", 3, "--methods", "theta")[0] == 0  # nothing to judge by
+    for path, row in ((train, "A,5,5,5,5,5,5"), (test, "A,5,5")):
+        path.write_text(f"id,values\n{row}\n")
+    code, out, errors = run("forecast", "many", train, "--test", test, "--methods", "theta", "--json")
+    assert code == 0, errors
+    assert json.loads(out)["methods"]["theta"] == {"smape": 0.0, "mase": None, "owa": None}
     series = tmp_path / "table.csv"
     series.write_text("day,a,b\n" + "\n".join(f"{day},{a},{b}" for day, (a, b) in enumerate(_table(400))) + "\n")
     options = ("--time-col", "day", "--look-back", 24, "--horizon", 12, "--methods", "last-value,ridge", "--json")

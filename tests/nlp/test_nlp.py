@@ -174,6 +174,12 @@ def test_a_classifier_is_trained_evaluated_and_explains_itself_by_commands(run, 
     assert "does not beat tf-idf" in found["verdict"]  # the baseline gets these right as well
     assert run("nlp", "evaluate", reviews, "--model", tmp_path / "m", "--threads", "1", "--device", "cpu")[0] == 0
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    assert run("nlp", "train", reviews, "--output", tmp_path / "o", *TINY, "--keep", "tf-idf")[0] == 0
+    both = ("nlp", "evaluate", reviews, "--model", tmp_path / "m", "--against", tmp_path / "o")
+    other = json.loads(run(*both, "--json")[1])["against"]
+    assert other["accuracy"] == found["baseline_accuracy"]  # tf-idf alone is the baseline
+    assert other["p_value"] == found["p_value"]
+    assert f"the model does not beat {tmp_path / 'o'}" in run(*both)[1]
     code, out, _ = run("nlp", "predict", reviews, "--model", tmp_path / "m", "--explain", "--json")
     first = json.loads(out.splitlines()[1])
     assert first["label"] == "pos"

@@ -20,6 +20,7 @@ def test_errors_by_hand():
     assert errors.mase(ACTUAL, FORECAST, history, 2) == pytest.approx((4 / 3) / 2.5)
     assert math.isnan(errors.mase(ACTUAL, FORECAST, [3.0, 3.0, 3.0]))
     assert errors.owa(10, 1, 20, 4) == pytest.approx(0.375)
+    assert math.isnan(errors.owa(10, 1, 0, 4))
 
 
 def test_coverage_counts_values_within_their_interval():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.text.normalize import normalize_english
+from asr.text.normalize import lost_letters, normalize_english
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ from asr.text.normalize import normalize_english
         ("“Quoted ‘words’ here,” he said", "quoted words here he said"),
         ("Mr Hyde, Mrs Hyde", "mister hyde missus hyde"),
         ("naïve café 😀", "naive cafe"),
+        ("Encyclopædia, Œuvre, Straße, Søren, Łódź", "encyclopaedia oeuvre strasse soren lodz"),
         ("twenty-one", "twenty one"),
         ("123", "one hundred twenty three"),
         ("$123", "one hundred twenty three dollars"),
@@ -41,6 +42,11 @@ from asr.text.normalize import normalize_english
 )
 def test_text_becomes_plain_words(text, expected):
     assert normalize_english(text) == expected
+
+
+def test_letters_of_other_alphabets_are_told():
+    assert lost_letters("naïve Straße, Łódź 5 €!") == ""
+    assert lost_letters("Привет, мир") == "приветмир"
 
 
 @given(st.text(max_size=80))

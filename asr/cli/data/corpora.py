@@ -21,7 +21,7 @@ from asr.data.relabel import read_recognised
 from asr.data.relabel import relabel as relabel_utterances
 from asr.data.split import split_utterances
 from asr.errors import ConfigError, ManifestError
-from asr.text.normalize import normalize_english
+from asr.text.normalize import lost_letters, normalize_english
 from asr.utterance_id import check_ids
 
 
@@ -80,13 +80,17 @@ def import_command(
     check_output(output, *sources)
     wanted = dict(_condition(text) for text in conditions)
     utterances, bad = [], []
+    foreign: list[str] = []  # texts that lose letters
     for source in sources:
         progress = Progress(f"reading {source.name}")
         manifest = import_corpus(source, kind, progress)
         progress.close()
         bad += manifest.bad
         for utterance in (keep_where(manifest, wanted) if wanted else manifest).utterances:
-            text = normalize_english(utterance.text) if normalize and utterance.text is not None else utterance.text
+            text = utterance.text
+            if normalize and text is not None:
+                foreign += [text] if lost_letters(text) else []
+                text = normalize_english(text)
             utterances.append(replace(utterance, id=prefix + utterance.id, text=text))
     check_ids(utterance.id for utterance in utterances)  # with the prefix
     repeated = [name for name, number in Counter(utterance.id for utterance in utterances).items() if number > 1]
@@ -94,6 +98,11 @@ def import_command(
         raise ManifestError(f"two corpora have the id '{repeated[0]}'; import one of them with a `prefix`.")
     write_manifest(output, utterances)
     list_bad(bad)
+    if foreign:
+        warn(
+            f"warning: {len(foreign)} texts lose letters that English does not have, the first is "
+            f"'{foreign[0][:40]}'; give --no-normalize for other languages"
+        )
     without = sum(utterance.text is None for utterance in utterances)
     if 0 < without < len(utterances):  # a corpus may be without texts, to be recognised
         warn(f"note: {without} of {len(utterances)} utterances have no text")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,7 +147,7 @@ def many(
 
 def _figures(result: PanelResult) -> dict[str, float | None]:
     values = {"smape": result.smape, "mase": result.mase, "owa": result.owa}
-    return {name: None if value is None else round(value, 4) for name, value in values.items()}
+    return {name: None if value is None or math.isnan(value) else round(value, 4) for name, value in values.items()}
 
 
 def _write_lines(path: Path, lines: list[str]) -> None:

@@ -297,6 +297,8 @@ def predict(
     errors = None if model is None else stored_errors(values)
     if errors is None:
         errors = past_errors(forecaster, series.values, horizon, season)
+    if not len(errors):
+        note(f"{file}: the series is too short for {forecaster.name} to have past errors; the forecast has no interval")
     widths = interval_widths(errors, share)
     rows = [
         {

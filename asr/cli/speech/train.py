@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asr.cli.console import TrainingProgress, list_bad, note, report
+from asr.cli.console import TrainingProgress, list_bad, note, report, warn
 from asr.cli.shared_options import training_options
 from asr.config import from_dict, read_toml
-from asr.data.manifest import BadItem, Manifest, read_manifest
+from asr.data.manifest import BadItem, Manifest, read_manifest, shared_utterances
 from asr.shipped import available_configurations, configuration_path
 from asr.train.log import EpochLog
 
@@ -105,6 +105,11 @@ def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Pat
         _run(config, train, dev, output).train(resume)
         return
     train, dev = (_manifest(path) for path in (train_path, dev_path))
+    if shared := shared_utterances(train, dev):
+        warn(
+            f"warning: {shared} of {len(dev.utterances)} utterances of the dev set are trained on: "
+            "its errors say little of other recordings"
+        )
     run = _run(config, train, dev, output)
     list_bad(run.bad)
     list_bad(run.cramped, "with an infinite CTC loss at normal speed, not trained on")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.callbacks import Note
-from asr.data.manifest import Manifest, read_manifest, write_manifest
+from asr.data.manifest import Manifest, read_manifest, shared_utterances, write_manifest
 from asr.errors import ConfigError, ManifestError
 from asr.lm.ngram.arpa import write_arpa
 from asr.model_package import ModelPackage
@@ -117,6 +117,8 @@ def _fine_tuned(
     from asr.recognizer.adaptation.acoustic import divide, fine_tune, said
 
     recordings = divide(read_manifest(audio, check_audio=True), measured)
+    if shared := shared_utterances(recordings.train, recordings.held_out):
+        note(f"{shared} of {len(recordings.held_out.utterances)} recordings to measure on are trained on, too")
     said(recordings, note)
     lexicon = language.lexicon if language is not None else None
     fine_tune(package, recordings, lexicon, folder / "trained", None, *where)
