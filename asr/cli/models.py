@@ -202,6 +202,8 @@ def pack(
 
 def _settings(path: Path | None) -> dict[str, float]:
     """Settings of the search from a JSON file. Raises ConfigError."""
+    from asr.decode.build import check_settings, tuned_settings_names
+
     if path is None:
         return {}
     try:
@@ -210,4 +212,11 @@ def _settings(path: Path | None) -> dict[str, float]:
         raise ConfigError(f"{path} cannot be read as JSON ({error}).") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold one JSON object, as `asr tune --output` writes it.")
+    try:
+        check_settings(values, tuned_settings_names())
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ConfigError(f"{path}: the setting '{name}' must be a number, not {value!r}.")
     return values

@@ -144,6 +144,11 @@ def search_settings_names() -> Collection[str]:
     return [entry.name for entry in dataclasses.fields(BeamConfig)]
 
 
+def tuned_settings_names() -> Collection[str]:
+    """The names of the settings that a model may have been tuned to."""
+    return [*search_settings_names(), *(f"neural_{name}" for name in TUNED_WITH_NEURAL), "neural_share"]
+
+
 def check_settings(settings: Mapping[str, object], names: Collection[str]) -> None:
     """Raise ConfigError for a setting that is not among `names`, with the nearest that is."""
     for name in settings:
@@ -169,9 +174,8 @@ def _choose_path(chosen: str | Path | None, own: Path | None) -> Path | None:
 
 def _tuned_settings(package: ModelPackage, neural: bool) -> dict[str, float]:
     """The settings that a model was tuned to, those for a neural language model in their place if one is used."""
-    known = [*search_settings_names(), *(f"neural_{name}" for name in TUNED_WITH_NEURAL), "neural_share"]
     try:
-        check_settings(package.search, known)
+        check_settings(package.search, tuned_settings_names())
     except ConfigError as error:
         raise CheckpointError(f"{package.folder / 'config.json'}: {error}") from None
     tuned = dict(package.search)

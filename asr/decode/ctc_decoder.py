@@ -28,7 +28,7 @@ from asr.decode.ctc_labels import FLOOR, Labels, log_softmax, read_labels
 from asr.decode.decoder import Decoder, DecodingSession
 from asr.decode.hotwords import Hotwords, as_hotwords
 from asr.decode.hypothesis import Hypothesis
-from asr.decode.open_vocabulary import TokenDecoder, token_lexicon
+from asr.decode.open_vocabulary import TokenDecoder, in_case_of, token_lexicon
 from asr.decode.timed import Word, timed_words
 from asr.errors import ConfigError, TextError
 from asr.text.lexicon import Lexicon
@@ -211,10 +211,8 @@ class CtcDecoder:
                 }
                 searched = BeamDecoder(tokens, token_lexicon(tokens), None, BeamConfig().changed(chosen))
                 return TokenDecoder(searched).with_hotwords(options.hotwords)
-            words = {word for hotword in as_hotwords(options.hotwords) for word in hotword.phrase.split()}
-            unspelled = sorted(word for word in words if tokens.spell(word) is None)
-            if unspelled:
-                raise TextError(f"the hotword '{unspelled[0]}' cannot be spelled in the labels; is it in another case?")
+            favoured = [word for hotword in as_hotwords(options.hotwords) for word in hotword.phrase.split()]
+            words = {in_case_of(tokens, word) for word in favoured}
             free = {"unknown_score": 0.0, **options.settings}
             options = replace(options, lexicon=Lexicon.of_characters(sorted(words), tokens), settings=free)
         return open_decoder(tokens, options, note=note)

@@ -100,13 +100,15 @@ def _spelled(hotword: Hotword, tokens: Tokens) -> tuple[str, ...]:
         raise ConfigError("an n-gram of phones has no words to favour: give a lexicon.")
     if hotword.pronunciations:
         raise ConfigError(f"hotword '{hotword.phrase}': these tokens spell words, so it needs no pronunciation.")
-    words = []
-    for word in hotword.phrase.split():
-        form = next((form for form in (word, word.lower(), word.upper()) if tokens.spell(form)), None)
-        if form is None:
-            raise TextError(f"the hotword '{word}' cannot be spelled in the tokens; write it in their letters.")
-        words.append(form)
-    return tuple(words)
+    return tuple(in_case_of(tokens, word) for word in hotword.phrase.split())
+
+
+def in_case_of(tokens: Tokens, word: str) -> str:
+    """A hotword in the case in which the tokens can spell it. Raises TextError if they cannot."""
+    form = next((form for form in (word, word.lower(), word.upper()) if tokens.spell(form)), None)
+    if form is None:
+        raise TextError(f"the hotword '{word}' cannot be spelled in the tokens; write it in their letters.")
+    return form
 
 
 class TokenSession:

@@ -31,9 +31,10 @@ class SpokenWord(BaseModel):
 
 
 class SubtitleRequest(BaseModel):
-    """Words in the order in which they were spoken."""
+    """Words in the order in which they were spoken; the recording's length in seconds, 0 if it is not known."""
 
     words: Annotated[list[SpokenWord], Field(max_length=MAX_WORDS)]
+    duration: Seconds = 0.0
     response_format: Literal["json", "srt", "vtt"] = "json"
 
 
@@ -54,7 +55,7 @@ def subtitle_routes(service: Service) -> APIRouter:
     )
     async def subtitles(request: SubtitleRequest) -> Response:
         """Divide words into subtitles."""
-        transcript = Transcript("", 0.0, _words(request.words))
+        transcript = Transcript("", request.duration, _words(request.words))
         loop = asyncio.get_running_loop()
         if request.response_format == "json":
             cues = await loop.run_in_executor(service.text_thread, lambda: transcript.cues)

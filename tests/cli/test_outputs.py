@@ -71,6 +71,18 @@ def test_train_warns_of_a_dev_set_that_is_trained_on(run, tmp_path, make_wav):
     assert "warning" not in run(*train, "--dev", tmp_path / "other.jsonl", "--output", tmp_path / "m")[2]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{}x", "cannot be read as JSON"), ('{"lm_weight": "x"}', "'lm_weight' must be a number, not 'x'"),
+     ('{"lm_wait": 1}', "did you mean 'lm_weight'?"), ("[1]", "must hold one JSON object")],
+)  # fmt: skip
+def test_pack_names_the_file_whose_settings_cannot_be_used(run, tmp_path, text, message):
+    (tmp_path / "tuned.json").write_text(text)
+    options = ["--decoding", tmp_path / "tuned.json", "--output", tmp_path / "m"]
+    code, _, errors = run("checkpoint", "pack", "digits", *options)
+    assert (code, "tuned.json" in errors, message in errors) == (2, True, True)
+
+
 def test_options_without_effect_and_files_without_utterances_are_refused(run, files):
     stored = ["--log-probs", files / "outputs.npz", "--tokens", files / "tokens.txt", "--greedy"]
     for option in ("--manifest", "--save-log-probs"):

@@ -433,6 +433,18 @@ def test_subwords_take_hotwords_without_lexicon_and_language_model(seed):
     assert decoder.with_hotwords({}).decode(log_probs) == CtcDecoder(labels, input="log_probs").decode(log_probs)
 
 
+def test_hotwords_may_be_in_another_case_than_the_labels():
+    labels = ["", "|", "A", "B", "C", "D"]
+    logits = _spoken("BAD|CAB|", labels)
+    plain = CtcDecoder(labels).decode(logits)
+    decoder = CtcDecoder(labels, hotwords={"Cab": 2.0, "dab": 2.0})
+    assert (plain.text, decoder.decode(logits).text) == ("BAD CAB", "BAD Cab")
+    unlike = CtcDecoder(labels, hotwords={"Dab": 2.0}).decode(logits)
+    assert decoder.decode(logits).score == pytest.approx(unlike.score + 2.0, abs=0.01)
+    with pytest.raises(TextError, match="'zebra' cannot be spelled"):
+        CtcDecoder(labels, hotwords=["zebra"])
+
+
 def test_hotwords_need_labels_that_tell_words_apart():
     with pytest.raises(ConfigError, match="labels that tell words apart"):
         CtcDecoder(["", "a", "b"], hotwords=["ab"])

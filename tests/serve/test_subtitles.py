@@ -18,15 +18,18 @@ def ask(server, words, **more) -> httpx.Response:
 
 def test_subtitles_are_those_of_the_command_line(server):
     transcript = Transcript("", 24.0, tuple(WORDS))
-    cues = ask(server, SENT).json()["cues"]
+    cues = ask(server, SENT, duration=24.0).json()["cues"]
     assert [(cue["start"], cue["end"], cue["text"]) for cue in cues] == [
         (cue.start, cue.end, cue.text) for cue in transcript.cues
     ]
     assert len(cues) > 3
     for form, text in (("srt", transcript.to_srt()), ("vtt", transcript.to_vtt())):
-        answer = ask(server, SENT, response_format=form)
+        answer = ask(server, SENT, duration=24.0, response_format=form)
         assert answer.text == text
         assert form in answer.headers["content-type"].replace("subrip", "srt")
+    unknown = ask(server, SENT).json()["cues"]
+    assert [cue["text"] for cue in unknown] == [cue["text"] for cue in cues]
+    assert unknown[-1]["end"] > cues[-1]["end"] == 24.0
     assert ask(server, []).json() == {"cues": []}
 
 
