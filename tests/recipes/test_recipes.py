@@ -87,6 +87,8 @@ def test_a_recipes_configuration_is_legal(path):
     kind = LmRunConfig if path.name == "lm.toml" else OTHER_KINDS.get(path.parts[-3], AcousticRunConfig)
     if values.get("model", {}).get("kind") == GAUSSIAN:
         kind = GaussianRunConfig
+    if values.get("augment", {}).get("recorded_probability"):
+        values["augment"]["noise_folder"] = "noise"  # as run.sh gives it
     from_dict(kind, values)
 
 
