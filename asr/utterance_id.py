@@ -17,6 +17,12 @@ def default_id(audio: str | PurePath, offset: float = 0.0) -> str:
     return name if not offset else f"{name}-{round(offset * 1000):08d}"
 
 
+def id_and_rest(line: str) -> tuple[str, str]:
+    """The id that a line begins with, and what follows it after spaces or tabs; both empty for an empty line."""
+    name, *rest = line.split(None, 1) or [""]
+    return name, "".join(rest).strip()
+
+
 def check_ids(names: Iterable[str]) -> None:
     """Raise TextError for an id that a line of `ID text` or .trn could not give back."""
     for name in names:

@@ -100,10 +100,10 @@ _TRAINING = (
 
 def check_output(output: Path | None, *inputs: object) -> None:
     """Raise ConfigError where an output would overwrite a file that is read. inputs: paths; what is no file is none."""
+    if output is None or not output.is_file():
+        return
     for given in inputs:
-        if output is None or not isinstance(given, str | Path):
-            continue
-        if output.is_file() and Path(given).is_file() and output.samefile(given):
+        if isinstance(given, str | Path) and Path(given).is_file() and output.samefile(given):
             raise ConfigError(f"--output {output} would overwrite what is read; choose another name.")
 
 

@@ -13,7 +13,7 @@ from asr.data.manifest import BadItem, Manifest, Utterance, check_utterance, rea
 from asr.errors import AudioError, ManifestError, TextError
 from asr.text.lines import read_csv
 from asr.text_file import read_text
-from asr.utterance_id import check_ids, default_id
+from asr.utterance_id import check_ids, default_id, id_and_rest
 
 PATH_COLUMNS = ("audio_filepath", "path", "file", "filename", "audio", "wav", "wav_filename")
 TEXT_COLUMNS = ("text", "sentence", "transcript", "transcription")
@@ -101,7 +101,7 @@ def _librispeech(source: Path) -> Iterator[Candidate | BadItem]:
     for transcript in sorted(source.rglob("*.trans.txt")):
         audio = {path.stem: path for path in transcript.parent.iterdir() if path.suffix.lower() in AUDIO_EXTENSIONS}
         for number, line in enumerate(read_text(transcript, error=ManifestError).split("\n"), 1):
-            name, text = _key_and_value(line)
+            name, text = id_and_rest(line)
             where = f"{transcript} line {number}"
             if not name:
                 continue
@@ -259,14 +259,8 @@ def _kaldi_table(path: Path) -> list[tuple[str, str, str]]:
     rows = []
     for number, line in enumerate(read_text(path, error=ManifestError).split("\n"), 1):
         if line.strip():
-            rows.append((f"{path} line {number}", *_key_and_value(line)))
+            rows.append((f"{path} line {number}", *id_and_rest(line)))
     return rows
-
-
-def _key_and_value(line: str) -> tuple[str, str]:
-    """The first word of a line, and what follows it after spaces or tabs."""
-    key, *value = line.split(None, 1) or [""]
-    return key, "".join(value).strip()
 
 
 def _kaldi_audio(source: Path, where: str, value: str) -> Path | BadItem:

@@ -184,7 +184,7 @@ def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
 def shared_utterances(first: Manifest, second: Manifest) -> int:
     """How many utterances of the second manifest are the same audio as one of the first."""
     places = [
-        {(os.path.abspath(utterance.audio_filepath), utterance.offset): None for utterance in manifest.utterances}
+        {(os.path.abspath(utterance.audio_filepath), utterance.offset) for utterance in manifest.utterances}
         for manifest in (first, second)
     ]
-    return len(places[0].keys() & places[1].keys())
+    return len(places[0] & places[1])

@@ -9,7 +9,7 @@ from pathlib import Path
 from asr.errors import TextError
 from asr.json_text import parse_json
 from asr.unpacking import read_unpacked, unpacked_name
-from asr.utterance_id import check_ids, default_id
+from asr.utterance_id import check_ids, default_id, id_and_rest
 
 _TRN = re.compile(r"^(.*?)\s*\(([^()\s]+)\)\s*$")
 _LIBRISPEECH_ID = re.compile(r"^(\d+)-\d+-\d+$")
@@ -71,8 +71,7 @@ def _parse(path: Path, form: str, number: int, line: str) -> tuple[str, str | No
             return str(name), None if text is None else str(text), values.get("speaker")
         except (ValueError, KeyError, TypeError, AttributeError):
             raise TextError(f"{path} line {number} is not a line of a manifest: {line[:60]!r}.") from None
-    name, *text = line.split(None, 1)  # a space or a tab
-    return name, "".join(text), None
+    return *id_and_rest(line), None
 
 
 def format_texts(texts: dict[str, str], trn: bool) -> str:

@@ -9,6 +9,7 @@ import click
 
 from asr.cli.console import Progress, note, warn
 from asr.cli.shared_options import check_output, device_option, quiet_option, threads_option
+from asr.cli.speech.output_names import check_format
 from asr.cli.speech.reading_options import subtitle_options
 from asr.cli.speech.search_options import MODEL_HELP, backend_option
 from asr.recognizer.aligner import Aligner
@@ -53,8 +54,7 @@ def command(
     """
     check_output(output, audio, text)
     named = None if output is None else format_of(output)
-    if named and name and named != name:
-        raise click.UsageError(f"--output {output} is {named} by its name and --format says {name}; leave one out.")
+    check_format(output, named, [name] if name else [])
     name = name or named or "srt"
     content = read_text(text)
     aligner = Aligner.load(model, backend=backend, device=device, threads=threads, note=note)

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from asr.cli.console import note, warn
+from asr.cli.speech.output_names import check_format
 from asr.errors import TextError
 from asr.recognizer.ray_files import RayJob, transcribe_on_ray
 from asr.recognizer.recognizer import MIXED
@@ -56,12 +57,11 @@ class Bulk:
             raise click.UsageError("--output names one file, --output-dir a folder for several; leave one out.")
         if self.output is not None and self.engine == LOCAL and self.output.is_dir():
             raise click.UsageError(f"--output {self.output} is a folder; name a file, or use --output-dir.")
-        named, other = self.transcript_format, sorted(set(formats) - {self.transcript_format or "json"})
-        if self.output is not None and other:
+        check_format(self.output, self.transcript_format, formats)
+        other = sorted(set(formats) - {"json"})
+        if self.output is not None and self.transcript_format is None and other:
             raise click.UsageError(
-                f"--output {self.output} is {named} by its name and --format says {other[0]}; leave one out."
-                if named
-                else f"--output {self.output} takes JSON lines; for {other[0]} let its name end in .{other[0]}, or use "
+                f"--output {self.output} takes JSON lines; for {other[0]} let its name end in .{other[0]}, or use "
                 "--output-dir, or > FILE."
             )
         if self.engine == RAY and self.output is None:

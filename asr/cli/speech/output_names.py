@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import click
 
 STDIN = "-"
 LONGEST_STEM = 200  # bytes; file systems take 255 for a whole name
 STDIN_NAME = Path("stdin")
+
+
+def check_format(output: Path | None, named: str | None, asked: Iterable[str]) -> None:
+    """Raise a usage error where --format asks for another format than `named`, the one of --output's name."""
+    other = sorted(set(asked) - {named})
+    if named is not None and other:
+        raise click.UsageError(f"--output {output} is {named} by its name and --format says {other[0]}; leave one out.")
 
 
 class AudioPath(NamedTuple):

@@ -52,10 +52,13 @@ def _shots(path: Path) -> tuple[float, ...]:
     """The seconds in a file, in order. Raises ConfigError for a line that is no number."""
     seconds = []
     for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
         try:
-            seconds += [float(line)] if line.strip() else []
+            value = float(line)
         except ValueError:
-            seconds += [math.nan]
-        if not all(map(math.isfinite, seconds[-1:])):
+            value = math.nan
+        if not math.isfinite(value):
             raise ConfigError(f"{path} line {number} is no number of seconds: '{line}'.")
+        seconds.append(value)
     return tuple(sorted(seconds))
