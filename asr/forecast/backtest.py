@@ -1,4 +1,4 @@
-"""Judging forecasters: a fixed split, a rolling origin, intervals from past errors, a test against the best baseline.
+"""Judging forecasters: a fixed split, a rolling origin, what intervals held, a test against the best baseline.
 
 No method sees the values that it is judged on: it is fitted to the training part, and a forecast uses only the values
 before its origin.
@@ -6,7 +6,6 @@ before its origin.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,10 +29,6 @@ from asr.score.forecast_errors import (
 
 Floats = NDArray[np.float64]
 
-INTERVAL = 0.9  # nominal coverage of the intervals
-CALIBRATION_ORIGINS = 40  # past forecasts that the intervals are computed from, at most
-LEAST_ORIGINS = 3  # at least
-RANK_TOLERANCE = 1e-9  # (9 + 1) * 0.9 in floating point may be above 9
 SIGNIFICANT = 0.05
 SIMPLEST = ("last-value", "seasonal-naive")
 
@@ -90,6 +85,12 @@ def fixed_split(
     return rolling_origin(values, horizon, season, methods, 1, 1, note)
 
 
+def origin_places(length: int, horizon: int, origins: int, step: int = 1) -> list[int]:
+    """The numbers of values before so many origins, `step` apart, the last one `horizon` before the end."""
+    last = length - horizon
+    return [last - number * step for number in reversed(range(origins))]
+
+
 def rolling_origin(
     values: Floats,
     horizon: int,
@@ -106,10 +107,10 @@ def rolling_origin(
     result of a method that cannot be fitted has no forecasts, and a note with the reason.
     """
     check_length(values, horizon)
-    first = len(values) - horizon - (origins - 1) * step
+    places = origin_places(len(values), horizon, origins, step)
+    first = places[0]
     if first < 2:
         raise DataError(f"{origins} origins of {horizon} steps leave {max(0, first)} values to learn from; take fewer.")
-    places = [first + number * step for number in range(origins)]
     actual = np.stack([values[place : place + horizon, 0] for place in places])
     results = []
     for method in methods:
@@ -177,46 +178,8 @@ def _forecasts(result: Result, horizon: int) -> str:
     return f"{count} {'forecast' if count == 1 else 'forecasts'} of {horizon} {'step' if horizon == 1 else 'steps'}"
 
 
-def past_errors(method: Forecaster, values: Floats, horizon: int, season: int) -> Floats:
-    """The absolute errors (origins, horizon) of past forecasts, from origins in the second half of `values`.
-
-    They are those of a copy of the method that is fitted to the values before the first of these origins: errors of
-    values that a method was fitted to are too small. There are none, (0, horizon), if the series is too short.
-    """
-    least = max(2, len(values) // 2)
-    places = np.unique(np.linspace(least, len(values) - horizon, CALIBRATION_ORIGINS).astype(int))
-    places = places[(places >= least) & (places <= len(values) - horizon)]
-    if len(places) < LEAST_ORIGINS:
-        return np.zeros((0, horizon))
-    twin = copy.deepcopy(method)
-    try:
-        twin.fit(values[: places[0]].copy(), horizon, season)
-        rows = [np.abs(twin.forecast(values[:place]) - values[place : place + horizon, 0]) for place in places]
-    except DataError:
-        return np.zeros((0, horizon))
-    return np.stack(rows)
-
-
-def interval_widths(errors: Floats, share: float = INTERVAL) -> Floats:
-    """Half widths (horizon,) of intervals that hold `share` of the values, from past errors (origins, horizon).
-
-    Split conformal prediction, for each step by itself (Vovk et al. 2005; Stankeviciute et al. 2021): the k-th smallest
-    of n errors, k = ceil((n + 1) share). Where n is too small for that, k > n, the root mean square of the errors times
-    Student's quantile for n degrees of freedom, which is exact for normal errors of mean 0. NaN without errors.
-    """
-    count, horizon = errors.shape
-    if not count:
-        return np.full(horizon, math.nan)
-    rank = math.ceil((count + 1) * share - RANK_TOLERANCE)
-    if rank <= count:
-        return np.asarray(np.sort(errors, axis=0)[rank - 1])
-    from scipy.stats import t as student
-
-    return np.asarray(student.ppf((1 + share) / 2, count) * np.sqrt(np.square(errors).mean(axis=0)))
-
-
 def interval_coverage(result: Result, widths: Floats) -> float:
-    """The share of actual values within the intervals; NaN if these have no width."""
+    """The share of actual values within the intervals of half widths (origins, horizon); NaN if these have no width."""
     if np.isnan(widths).any():
         return math.nan
     return coverage(result.actual, result.forecasts - widths, result.forecasts + widths)

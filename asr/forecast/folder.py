@@ -6,27 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError
 from asr.forecast.choose import make
+from asr.forecast.intervals import PastErrors
 from asr.forecast.methods import Forecaster, TrainedForecaster
 from asr.forecast.series import Series
 from asr.model_folder import read_config, write_config
 
-Floats = NDArray[np.float64]
-
 TYPE = "forecaster"
-PAST_ERRORS = "past_errors"
+PAST_ERRORS = "scaled_errors"
 # Settings of the first edition with the only values that its commands gave them.
 RETIRED: tuple[tuple[str, Any], ...] = (("normalize", "last"), ("quantiles", []), ("loss", "mae"))
 
 
 def save_forecaster(
-    folder: Path, method: Forecaster, series: Series, horizon: int, season: int, errors: Floats | None = None
+    folder: Path, method: Forecaster, series: Series, horizon: int, season: int, errors: PastErrors | None = None
 ) -> None:  # fmt: skip
-    """Write a fitted method, one with weights with its past errors (origins, horizon) for intervals.
+    """Write a fitted method, one with weights with its past errors for intervals.
 
     A method without weights is stored by name and fitted again when it is used.
     """
@@ -41,7 +39,10 @@ def save_forecaster(
         write_tensors(folder / "model.safetensors", tensors)
         values |= {"network": to_dict(method.config), "numbers": numbers}
         if errors is not None:
-            values[PAST_ERRORS] = errors.tolist()
+            values[PAST_ERRORS] = {
+                "origins": errors.origins.tolist(), "errors": errors.scaled.tolist(), "half_life": errors.half_life,
+                "least_scale": errors.least_scale,
+            }  # fmt: skip
     write_config(folder, TYPE, values)
 
 
@@ -65,7 +66,10 @@ def load_forecaster(folder: Path) -> tuple[Forecaster, dict[str, Any]]:
     return forecaster, values
 
 
-def stored_errors(values: dict[str, Any]) -> Floats | None:
-    """The past errors (origins, horizon) of what `load_forecaster` returned; None if the folder has none."""
-    rows = values.get(PAST_ERRORS)
-    return None if rows is None else np.array(rows, np.float64).reshape(-1, values["horizon"])
+def stored_errors(values: dict[str, Any]) -> PastErrors | None:
+    """The past errors of what `load_forecaster` returned; None if the folder has none."""
+    stored = values.get(PAST_ERRORS)
+    if stored is None:
+        return None
+    rows = np.array(stored["errors"], np.float64).reshape(-1, values["horizon"])
+    return PastErrors(rows, np.array(stored["origins"], np.int64), stored["half_life"], stored["least_scale"])

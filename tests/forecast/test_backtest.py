@@ -12,13 +12,12 @@ import pytest
 from asr.errors import DataError
 from asr.forecast.backtest import (
     fixed_split,
-    interval_coverage,
-    interval_widths,
-    past_errors,
     rolling_origin,
     verdict,
 )
 from asr.forecast.choose import make
+from asr.forecast.folder import load_forecaster, stored_errors
+from asr.forecast.intervals import interval_widths
 from asr.forecast.series import future_times, read_series
 
 
@@ -66,58 +65,6 @@ def test_a_model_that_does_not_beat_the_last_value_is_told_so():
     wave = 5 * np.sin(np.arange(700) / 3)[:, None]
     results = rolling_origin(wave, 1, 1, make(["last-value", "ridge"], 1), origins=200)
     assert "beats last-value by more than chance" in verdict(results[1], [results[0]], 1).text
-
-
-@pytest.mark.parametrize(("count", "share"), [(9, 0.9), (40, 0.9), (40, 0.8), (19, 0.95), (5, 0.9), (3, 0.5)])
-def test_intervals_hold_their_share_of_normal_errors(count, share):
-    """Exact where errors are exchangeable: k / (n + 1) by rank, the share itself by Student's quantile."""
-    random = np.random.default_rng(7)
-    errors = np.abs(random.normal(size=(count, 20_000)))  # one column for each trial
-    held = (np.abs(random.normal(size=20_000)) <= interval_widths(errors, share)).mean()
-    rank = next((k for k in range(1, count + 1) if 100 * k >= round(100 * share) * (count + 1)), None)
-    expected = share if rank is None else rank / (count + 1)
-    assert held == pytest.approx(expected, abs=4 * np.sqrt(0.25 / 20_000))
-    if rank is not None:
-        assert np.array_equal(interval_widths(errors, share), np.sort(errors, axis=0)[rank - 1])
-
-
-def test_past_errors_are_of_values_that_the_method_was_not_fitted_to():
-    class Memory(Spy):
-        def forecast(self, history):
-            self.seen.append(len(history))
-            return np.full(self.horizon, float(self.learned))
-
-    values = np.arange(100.0)[:, None]
-    method = Memory(values)
-    method.fit(values, 5, 1)
-    errors = past_errors(method, values, 5, 1)
-    assert errors.shape == (40, 5)
-    assert errors[0].tolist() == [0, 1, 2, 3, 4], "a copy is fitted to the 50 values before the first origin"
-    assert errors[-1].tolist() == [45, 46, 47, 48, 49]
-    assert (method.learned, method.seen) == (100, []), "the method itself is left alone"
-    assert past_errors(method, values[:6], 3, 1).shape == (0, 3)
-
-
-@pytest.mark.parametrize("name", ["ridge", "nlinear", "dlinear"])
-def test_intervals_of_fitted_methods_hold_their_share(name):
-    """On 200 random walks. By errors of what it was fitted to, ridge held 74% in place of 80, 85% in place of 90."""
-    hits = {0.8: [], 0.9: []}
-    for seed in range(200):
-        values = np.cumsum(np.random.default_rng(seed).normal(size=(64, 1)), axis=0)
-        (method,) = make([name], 4)
-        method.fit(values[:60], 4, 1)
-        errors = past_errors(method, values[:60], 4, 1)
-        gaps = np.abs(method.forecast(values[:60]) - values[60:, 0])
-        for share, own in hits.items():
-            own.append((gaps <= interval_widths(errors, share)).mean())
-    for share, own in hits.items():
-        assert share <= np.mean(own) < share + 0.08
-
-
-def test_a_series_too_short_for_intervals_has_none():
-    assert np.isnan(interval_widths(np.zeros((0, 4)))).tolist() == [True] * 4
-    (result,) = fixed_split(np.arange(9.0)[:, None], 2, 1, make(["last-value"], 2))
-    assert np.isnan(interval_coverage(result, np.full(2, np.nan)))
 
 
 def test_a_method_fitted_again_chooses_its_window_again():
@@ -270,13 +217,14 @@ def test_recurrent_models_are_kept_as_folders(run, passengers, tmp_path):
     assert run("forecast", "fit", *passengers, "--method", "lstm", "--output", tmp_path / "m")[0] == 0
     first, second = (run("forecast", "predict", *passengers, "--model", tmp_path / "m", "--json")[1] for _ in range(2))
     assert first == second
-    errors = np.array(json.loads((tmp_path / "m" / "config.json").read_text())["past_errors"])
+    errors = stored_errors(load_forecaster(tmp_path / "m")[1])
+    scale = errors.scale(read_series(passengers[0], "passengers", "month").values)
     narrow = run("forecast", "predict", *passengers, "--model", tmp_path / "m", "--json", "--interval", "0.5")[1]
     for text, share in ((first, 0.9), (narrow, 0.5)):
         values = json.loads(text)
         assert values["interval"] == share
         widths = [(row["high"] - row["low"]) / 2 for row in values["forecast"]]
-        assert widths == pytest.approx(interval_widths(errors, share), rel=1e-6)
+        assert widths == pytest.approx(scale * interval_widths(errors, share), rel=1e-6)
     weights = tmp_path / "m" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:50])
     code, _, errors = run("forecast", "predict", *passengers, "--model", tmp_path / "m")

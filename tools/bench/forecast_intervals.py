@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import DataError
-from asr.forecast.backtest import interval_widths, past_errors
 from asr.forecast.choose import make
+from asr.forecast.intervals import interval_widths, past_errors
 from asr.forecast.panel import read_m3
 from asr.forecast.series import column_names, read_series
 
@@ -48,7 +48,8 @@ def measure(name: str, cuts: list[Cut], horizon: int, season: int) -> None:
             places = len(history) + np.arange(0, room + 1, max(1, room // ORIGINS))
             gaps = np.stack([np.abs(method.forecast(values[:p]) - values[p : p + horizon, 0]) for p in places])
             unit = np.abs(np.diff(history)).mean() or 1.0
-            widths = [interval_widths(errors, share) for share in SHARES]
+            scales = np.array([errors.scale(values[:p]) for p in places])[:, None]
+            widths = [scales * interval_widths(errors, share) for share in SHARES]
             rows.append([[(gaps <= width).mean() for width in widths], [width.mean() / unit for width in widths]])
         held, wide = np.array(rows)[:, 0].mean(axis=0), np.median(np.array(rows)[:, 1], axis=0)
         shown = "  ".join(

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import numpy as np
 from click.core import ParameterSource
+from numpy.typing import NDArray
 
 from asr.atomic_file import write_text
 from asr.cli.console import note, warn
@@ -30,21 +31,22 @@ from asr.errors import ConfigError
 from asr.forecast.automatic import NAME as AUTOMATIC
 from asr.forecast.automatic import AutomaticForecaster
 from asr.forecast.backtest import (
-    INTERVAL,
     Result,
     check_length,
     fixed_split,
     interval_coverage,
-    interval_widths,
-    past_errors,
+    origin_places,
     recommendation,
     rolling_origin,
     verdict,
 )
 from asr.forecast.choose import DEFAULT, RECURRENT, SIMPLE, make, names
 from asr.forecast.folder import load_forecaster, save_forecaster, stored_errors
+from asr.forecast.intervals import INTERVAL, PastErrors, interval_widths, past_errors
 from asr.forecast.methods import Forecaster, TrainedForecaster
 from asr.forecast.series import MISSING_CHOICES, Series, future_times, read_series
+
+Floats = NDArray[np.float64]
 
 METHODS_HELP = f"`all`, or methods with commas between them: {', '.join(names())}."
 
@@ -198,10 +200,11 @@ def backtest(
             series.values, horizon, season, chosen, origins, step, lambda name: note(f"{name} …"), refit_every
         )
     )
-    learned = series.values[: len(series) - horizon - (origins - 1) * step]
+    places = origin_places(len(series), horizon, origins, step)
+    learned = series.values[: places[0]]
     usable = {result.name for result in results}
     widths = {
-        method.name: interval_widths(past_errors(method, learned, horizon, season), share)
+        method.name: _origins_widths(past_errors(method, learned, horizon, season), series.values, places, share)
         for method in chosen
         if method.name in usable
     }
@@ -299,7 +302,7 @@ def predict(
         errors = past_errors(forecaster, series.values, horizon, season)
     if not len(errors):
         note(f"{file}: the series is too short for {forecaster.name} to have past errors; the forecast has no interval")
-    widths = interval_widths(errors, share)
+    widths = errors.scale(series.values) * interval_widths(errors, share)
     rows = [
         {
             "time": time,
@@ -325,6 +328,11 @@ def predict(
     return 0
 
 
+def _origins_widths(errors: PastErrors, values: Floats, places: Sequence[int], share: float) -> Floats:
+    """Half widths (origins, horizon) of the intervals at each origin."""
+    return np.array([errors.scale(values[:place]) for place in places])[:, None] * interval_widths(errors, share)
+
+
 def _choice(forecaster: Forecaster) -> dict[str, Any]:
     """What the automatic forecaster chose and why, which stderr shows too; nothing of others."""
     if not isinstance(forecaster, AutomaticForecaster):
@@ -346,8 +354,7 @@ def _returns(result: Result, series: Series, step: int, wanted: bool) -> dict[st
     if not wanted:
         return {}
     count, horizon = result.forecasts.shape
-    places = len(series) - horizon - step * np.arange(count)[::-1] - 1
-    last = series.target[places][:, None]
+    last = series.target[np.array(origin_places(len(series), horizon, count, step)) - 1][:, None]
     gaps = (result.forecasts - result.actual) / last
     return {"mae_returns": float(np.abs(gaps).mean()), "rmse_returns": float(np.sqrt(np.square(gaps).mean()))}
 
