@@ -139,7 +139,7 @@ def export(folder: Path, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--lexicon", help="Lexicon to use instead of the model's, or 'none'.")
-@click.option("--lm", help="ARPA language model to use (.arpa, .arpa.gz, .arpa.xz), or 'none'.")
+@click.option("--lm", help="N-gram model to use (.arpa or .ngrams; packed: .gz, .xz), or 'none'.")
 @click.option("--neural-lm", help="LSTM language model to use, as lstm/: a folder, 'shipped', or 'none'.")
 @click.option("--letter-to-sound", help="How words are pronounced that the lexicon lacks: a file, or 'none'.")
 @click.option(

@@ -44,7 +44,7 @@ class SearchOptions:
     """
 
     lexicon: Lexicon | str | Path | None = None
-    lm: str | Path | None = None  # an ARPA file (gzip welcome) or a KenLM binary
+    lm: str | Path | None = None  # an ARPA file, one in columns (.ngrams), or a KenLM binary
     neural_lm: str | Path | None = None  # folder of an LSTM language model
     neural_share: float | None = None  # of the neural model in the mixture, 0..1; None: as tuned, else a half
     rescore: int = 0  # let it score that many best hypotheses afterwards; 0: it takes part in the search

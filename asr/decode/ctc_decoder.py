@@ -101,10 +101,10 @@ class CtcDecoder:
         its name ('', '<blank>', '<pad>', '[PAD]', '_', …), else taken to be a column after the last label (NeMo);
         `blank` says otherwise, by name or column. Words end at ' ' or '|', or begin with '▁'; `boundary` says more.
 
-        lm: an ARPA file (gzip welcome). lexicon: a `lexicon.txt`, a `Lexicon`, or words to be spelled in the labels; by
-        default the words of `lm`. Without either, the best path is taken, and any word can be written. neural_lm: the
-        folder of an LSTM language model, mixed with the n-gram by `neural_share`; with `rescore` it scores that many
-        best hypotheses instead of joining the search. hotwords: phrases to favour, with boosts in nats or with the
+        lm: n-grams (`.arpa`, `.ngrams`). lexicon: a `lexicon.txt`, a `Lexicon`, or words to be spelled in the labels;
+        by default the words of `lm`. Without either, the best path is taken, and any word can be written. neural_lm:
+        the folder of an LSTM language model, mixed with the n-gram by `neural_share`; with `rescore` it scores that
+        many best hypotheses instead of joining the search. hotwords: phrases to favour, with boosts in nats or with the
         default one; with neither `lm` nor `lexicon` they may be any words that the labels spell, in characters or in
         subwords, of which each then counts as a word to `word_score`.
 

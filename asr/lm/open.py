@@ -1,4 +1,4 @@
-"""Opening language models of any kind: LSTM folders, ARPA files, KenLM binaries."""
+"""Opening language models of any kind: LSTM folders, n-grams in ARPA files or in columns, KenLM binaries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from asr.lm.word_model import VocabularyModel
 
 
 def load_word_model(path: str | Path, score_unknown: bool = False, quick: bool = False) -> VocabularyModel:
-    """An LSTM language model's folder, an ARPA file, or a KenLM binary. Raises TextError or CheckpointError.
+    """An LSTM language model's folder, a file of n-grams, or a KenLM binary. Raises TextError or CheckpointError.
 
     score_unknown: words outside the vocabulary get ln P(<unk>) instead of NaN, where the model has it. quick: let an
     LSTM whose weights are stored in 8 bits multiply in 8 bits, in a third of single precision's time.

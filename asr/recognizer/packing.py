@@ -15,6 +15,7 @@ from asr.decode.build import NONE, SearchOptions, open_decoder
 from asr.errors import AsrError, CheckpointError, ConfigError
 from asr.gmm.config import GAUSSIAN
 from asr.lm.lstm.folder import load_lm, save_lm
+from asr.lm.ngram.columns import SUFFIX as NGRAMS
 from asr.model_folder import BITS, SCALE, from_stored, read_arrays, read_config, to_stored, write_arrays, write_config
 from asr.model_package import CARD, GRAPH, LETTER_TO_SOUND, LEXICONS, TYPE, WEIGHTS, ModelPackage
 from asr.shipped import DETECTOR_NAME, NEURAL_LM_FOLDER, TAGGER_NAME
@@ -66,8 +67,8 @@ def _check(package: ModelPackage, new: Replacements, search: Mapping[str, float]
     if new.dtype is not None and new.dtype not in BITS:
         raise ConfigError(f"weights are stored as {', '.join(BITS)}, not as '{new.dtype}'.")
     lm = _path(new.lm, package.lm_path)
-    if lm is not None and lm.suffix not in (".arpa", *PACKED):
-        raise ConfigError(f"a model folder takes an ARPA file (.arpa, .arpa.gz, .arpa.xz), not {lm}.")
+    if lm is not None and lm.suffix not in (".arpa", NGRAMS, *PACKED):
+        raise ConfigError(f"a model folder takes n-grams as .arpa or {NGRAMS}, packed (.gz, .xz) or not, not {lm}.")
     neural = _path(new.neural_lm, package.neural_lm_path)
     lexicon = new.lexicon if new.lexicon is not None else package.lexicon
     known = ModelPackage(**{**package.__dict__, "search": search})

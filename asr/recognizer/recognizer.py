@@ -87,8 +87,8 @@ class Recognizer:
     ) -> Recognizer:
         """A recognizer for a model folder, a shipped model by name, or the default model.
 
-        lm: an ARPA file, "none", or None for the model's own. neural_lm: the folder of an LSTM language model,
-        "shipped", "none", or None for the model's own, which is left out where `lm` or `lexicon` is given. lexicon: its
+        lm: n-grams (`.arpa`, `.ngrams`), "none", or None for the model's own. neural_lm: the folder of an LSTM language
+        model, "shipped", "none", or None for the model's own, left out where `lm` or `lexicon` is given. lexicon: its
         file, "none", or None for the model's own. hotwords: phrases to favour. neural_share: of the neural model in the
         mixture. rescore: let the neural model score that many best hypotheses instead of joining the search. settings:
         of the search (`lm_weight`, `word_score`, `beam_size`, `threshold`, ...), over those the model was tuned to.

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import gzip
+import json
+import lzma
 
 import pytest
 
 from asr.lm.ngram.arpa import read_arpa
+from asr.lm.ngram.columns import MAGIC
+from asr.lm.ngram.files import read_ngrams
 
 BLOCKS = [
     "It was the best of the days that he had seen, and all of them knew it.",
@@ -58,3 +62,18 @@ def test_a_size_of_memory_that_is_none_is_named(run, tmp_path, size):
     code, _, stderr = run("lm", "ngram", tmp_path / "text", f"--memory={size}", "--output", tmp_path / "lm.arpa")
     assert code == 2
     assert f"'{size}' must be a size such as" in stderr
+
+
+def test_n_grams_are_written_in_columns_and_converted_to_arpa(run, tmp_path):
+    (tmp_path / "text.txt").write_text("a b c\nb c a\n" * 5)
+    columns, arpa = tmp_path / "lm.ngrams.xz", tmp_path / "lm.arpa"
+    assert run("lm", "ngram", tmp_path / "text.txt", "--order", 3, "--output", columns)[0] == 0
+    assert lzma.decompress(columns.read_bytes()).startswith(MAGIC)
+    code, stdout, _ = run("lm", "convert", columns, "--output", arpa, "--json")
+    assert code == 0
+    assert json.loads(stdout)["ngrams"] == [len(rows) for rows in read_arpa(arpa).grams]
+    assert sorted(read_ngrams(columns).words) == sorted(read_arpa(arpa).words)
+    code, _, stderr = run("lm", "convert", columns, "--output", columns)
+    assert (code, "is the model itself" in stderr) == (2, True)
+    code, _, stderr = run("lm", "convert", tmp_path, "--output", arpa)
+    assert (code, "only n-gram models" in stderr) == (2, True)

@@ -192,7 +192,7 @@ def test_listed_words_keep_their_case_and_their_boosts(tmp_path, text):
     assert score(lm, "Kneser") == pytest.approx(score(lm, "Ney"), abs=0.01)
     (tmp_path / "known.txt").write_text("One\t0.5\n")
     adapt(DIGITS, tmp_path / "known", words=[tmp_path / "known.txt"], note=_quiet)
-    known = load_ngram(tmp_path / "known" / "lm.arpa.gz")
+    known = load_ngram(tmp_path / "known" / "lm.ngrams.gz")
     gain = (score(known, "one") - score(known, "two")) - (score(own, "one") - score(own, "two"))
     assert gain == pytest.approx(0.5, abs=0.05)
     outcome = adapt(DIGITS, tmp_path / "both", words=[words], texts=[text], note=_quiet)  # whose word is Rex

@@ -13,6 +13,8 @@ import soundfile
 
 from asr import shipped
 from asr.lm.lstm.folder import save_lm
+from asr.lm.ngram.arpa import read_arpa
+from asr.lm.ngram.columns import write_columns
 from asr.npz import write_npz
 from asr.text.letter_to_sound import LetterToSound
 from asr.text.letter_to_sound_file import write_letter_to_sound
@@ -74,6 +76,15 @@ SERIES = "time,x,y\n" + "".join(f"2020-{month:02d},{month}.5,{month * 2}\n" for 
 TABLE = "text,label\n" + "".join(f'"a cab, bad {n}",{n % 2}\n' for n in range(5))
 TABLE_LINES = "".join(json.dumps({"text": f"a cab {n}", "label": n % 2}) + "\n" for n in range(4))
 HOTWORDS = "cab\nbad dab\t4\na bad\t2.5\ncab a bad\n"
+
+
+def ngrams() -> list[bytes]:
+    """The n-grams of `ARPA` in columns."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lm.arpa"
+        path.write_text(ARPA)
+        write_columns(path.with_suffix(".ngrams"), read_arpa(path))
+        return [path.with_suffix(".ngrams").read_bytes()]
 
 
 def sound(seconds: float = 0.3, rate: int = RATE) -> np.ndarray:

@@ -28,7 +28,7 @@ class CriterionConfig:
     consistency: float = 0.0
     # Of mwer: its search, and how many of the best hypotheses count.
     lexicon: str = ""  # of the search; empty: the one that spells the references
-    lm: str = ""  # an ARPA file; mwer needs it
+    lm: str = ""  # n-grams, `.arpa` or `.ngrams`; mwer needs it
     lm_weight: float = 1.0  # of its natural logs
     word_score: float = 0.0  # nats added for every word
     beam_size: int = 40  # hypotheses kept

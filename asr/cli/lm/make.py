@@ -9,6 +9,7 @@ import click
 
 from asr.cli.case_option import CASE
 from asr.cli.console import Steps, TrainingProgress, note, report
+from asr.cli.lm.convert import convert
 from asr.cli.lm.decimals_option import DECIMALS
 from asr.cli.lm.text import text
 from asr.cli.lm.use import interpolate, pack, sample, score
@@ -38,7 +39,7 @@ def command() -> None:
     "--output",
     required=True,
     type=click.Path(path_type=Path),
-    help="ARPA file to write (packed as .gz, .bz2 or .xz).",
+    help="File to write: ARPA, or .ngrams, which is smaller; packed as .gz, .bz2 or .xz.",
 )
 @click.option(
     "--vocab", type=click.Path(path_type=Path), help="Word list; other words become <unk>.  [default: all words]"
@@ -81,8 +82,8 @@ def ngram(
     \b
     Example: asr lm ngram text.txt.gz --order 3 --prune '0 0 1' --output lm.arpa.gz
     """
-    from asr.lm.ngram.arpa import write_arpa
     from asr.lm.ngram.disk_arrays import Workspace
+    from asr.lm.ngram.files import write_ngrams
     from asr.lm.ngram.kneser_ney import Corpus, estimate_on_disk
 
     try:
@@ -101,7 +102,7 @@ def ngram(
     model = estimate_on_disk(corpus, order, cutoffs, note, threshold, steps)
     steps.close()
     note("writing …")
-    write_arpa(output, model, decimals)
+    write_ngrams(output, model, decimals)
     counts, size = [len(grams) for grams in model.grams], output.stat().st_size
     text = f"{output}: {' / '.join(f'{count:,}' for count in counts)} n-grams, {size / 1e6:.1f} MB"
     report(text, as_json, output=output, ngrams=counts, bytes=size)
@@ -160,5 +161,5 @@ def _epoch_line(entry: EpochLog) -> str:
     return f"loss {entry.loss:.4f}{perplexity}, {entry.speed}"
 
 
-for other in (text, score, interpolate, sample, pack):
+for other in (text, score, interpolate, convert, sample, pack):
     command.add_command(other)

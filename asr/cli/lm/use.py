@@ -50,7 +50,7 @@ def score(
     model: Path, text: Path, others: tuple[str, ...], weights: str | None, per_word: bool, running: bool, cache: int,
     cache_dev: Path | None, as_json: bool, case: str,
 ) -> None:  # fmt: skip
-    """Print the perplexity of TEXT under MODEL: the folder of an LSTM, an ARPA file, or a KenLM binary.
+    """Print the perplexity of TEXT under MODEL: the folder of an LSTM, an n-gram model, or a KenLM binary.
 
     The end of every sentence counts as a word. Perplexity is printed both with and without unknown words.
 
@@ -85,7 +85,9 @@ def score(
 @click.option("--dev", type=click.Path(path_type=Path), help="Text to tune the weights on.")
 @click.option("--weights", help="Weights to use instead, such as 0.7,0.3.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="Merged n-gram model to write (.arpa; packed: .gz, .bz2, .xz)."
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Merged n-gram model to write (.arpa or .ngrams; packed: .gz, .bz2, .xz).",
 )
 @click.option(
     "--threshold",
@@ -157,13 +159,13 @@ def _write_merged(
     paths: tuple[Path, ...], weights: Floats, output: Path, threshold: float, texts: Sequence[Iterable[str]],
     decimals: int | None,
 ) -> None:  # fmt: skip
-    from asr.lm.ngram.arpa import read_arpa, write_arpa
+    from asr.lm.ngram.files import read_ngrams, write_ngrams
     from asr.lm.ngram.merging import merge
 
     if folders := [str(path) for path in paths if path.is_dir()]:
         raise ConfigError(f"--output merges n-gram models; {folders[0]} is a folder: use it in the search instead.")
-    merged = merge([read_arpa(path) for path in paths], weights.tolist(), threshold, texts)
-    write_arpa(output, merged, decimals)
+    merged = merge([read_ngrams(path) for path in paths], weights.tolist(), threshold, texts)
+    write_ngrams(output, merged, decimals)
     note(f"{output}: {' / '.join(f'{len(grams):,}' for grams in merged.grams)} n-grams")
 
 

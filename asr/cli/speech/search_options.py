@@ -27,7 +27,7 @@ beam_threshold_option = click.option(
 )
 
 _LANGUAGE = (
-    click.option("--lm", help="ARPA file or KenLM binary, or 'none'.  [default: the model's own]"),
+    click.option("--lm", help="N-grams (.arpa, .ngrams, or KenLM's binary), or 'none'.  [default: the model's own]"),
     click.option(
         "--neural-lm", metavar="FOLDER",
         help="LSTM language model: a folder, 'shipped', or 'none' (faster).  [default: the model's own, unless another"

@@ -53,7 +53,7 @@ class Plan:
 @click.option(
     "--lexicon", "lexicon_path", type=click.Path(path_type=Path), help="lexicon.txt.  [default: the model's own]"
 )
-@click.option("--lm", required=True, help="ARPA language model.")
+@click.option("--lm", required=True, help="N-gram model (.arpa or .ngrams).")
 @click.option(
     "--beam-size", default=50, show_default=True, type=click.IntRange(min=1), help="Number of hypotheses to keep."
 )

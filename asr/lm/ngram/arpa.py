@@ -84,11 +84,11 @@ def read_arpa(path: str | Path) -> ArpaModel:
         raise TextError(f"language model {path} does not exist; check the path.") from None
     except (UnicodeDecodeError, *DAMAGED) as error:
         raise TextError(f"language model {path} is damaged or cut short ({error}); copy it again.") from None
-    _check_values(path, model)
+    check_values(path, model)
     return model
 
 
-def _check_values(path: Path, model: ArpaModel) -> None:
+def check_values(path: Path, model: ArpaModel) -> None:
     """Raise TextError for numbers that are none, or that no language model has; raise those below `MISSING_LOG10`."""
     for order, values in enumerate(zip(model.log_probs, model.backoffs, strict=True), 1):
         for scores in values:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from asr._native import NgramTables, fill_ngrams
 from asr.cache_folder import Arrays, cached_arrays
 from asr.errors import TextError
-from asr.lm.ngram.arpa import LN10, MISSING_LOG10, ArpaModel, read_arpa
+from asr.lm.ngram.arpa import LN10, MISSING_LOG10, ArpaModel
+from asr.lm.ngram.files import read_ngrams
 from asr.text.word_list import FORMS as WORD_FORMS
 from asr.text.word_list import WordList
 
@@ -113,7 +114,7 @@ class NgramWordModel:
 
 
 def build_tables(model: ArpaModel, source: str = "") -> NgramModel:
-    """Hash tables of an ARPA model. Raises TextError for an order above 6."""
+    """Hash tables of an n-gram model. Raises TextError for an order above 6."""
     if model.order > MAX_ORDER:
         raise TextError(f"language model {source} has order {model.order}; at most {MAX_ORDER} is supported.")
     # At most two thirds full, so that lookups are short.
@@ -127,14 +128,14 @@ def build_tables(model: ArpaModel, source: str = "") -> NgramModel:
 
 
 def load_ngram(path: str | Path) -> NgramModel:
-    """Tables of an ARPA file (plain, .gz, .bz2, .xz), from an earlier run's cache where there is one (`table_cache`).
+    """Tables of an ARPA file or one in columns, from an earlier run's cache where there is one (`table_cache`).
 
-    Raises TextError for a file that is missing, damaged or no ARPA.
+    Raises TextError for a file that is missing, damaged or neither.
     """
     path = Path(path)
 
     def make() -> Arrays:
-        model = build_tables(read_arpa(path), str(path))
+        model = build_tables(read_ngrams(path), str(path))
         return model.arrays._asdict() | {"order": np.array([model.arrays.order])} | model.words.arrays
 
     arrays = cached_arrays(path, "language model", TABLES_VERSION, make, FORMS)

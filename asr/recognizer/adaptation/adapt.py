@@ -10,7 +10,7 @@ from pathlib import Path
 from asr.callbacks import Note
 from asr.data.manifest import Manifest, read_manifest, shared_utterances, write_manifest
 from asr.errors import ConfigError, ManifestError
-from asr.lm.ngram.arpa import write_arpa
+from asr.lm.ngram.files import write_ngrams
 from asr.model_package import ModelPackage
 from asr.recognizer.adaptation.language import Adapted, TuneLm, adapt_language
 from asr.recognizer.packing import Replacements, pack_model
@@ -18,7 +18,7 @@ from asr.score.report import SystemScore, compare, score_system
 from asr.score.statistics import PairedTest
 from asr.score.text_files import Texts
 
-LM = "lm.arpa.gz"
+LM = "lm.ngrams.gz"
 KEEP, TUNE = "keep", "tune"
 LSTM_CHOICES = (KEEP, TUNE)
 
@@ -93,7 +93,7 @@ def _changes(language: Adapted | None, folder: Path, note: Note) -> Replacements
         return Replacements()
     if language.lm is not None:
         note("writing the language model …")
-        write_arpa(folder / LM, language.lm, decimals=3)
+        write_ngrams(folder / LM, language.lm)
     share = language.neural_share
     return Replacements(
         lexicon=language.lexicon,

@@ -17,7 +17,8 @@ from asr.decode.hotwords import parts, read_hotwords
 from asr.decode.search.hotwords import check_boosts
 from asr.errors import TextError
 from asr.lm.mixture import mixture_log_probs, mixture_weights
-from asr.lm.ngram.arpa import ArpaModel, read_arpa
+from asr.lm.ngram.arpa import ArpaModel
+from asr.lm.ngram.files import read_ngrams
 from asr.lm.ngram.kneser_ney import Corpus, estimate
 from asr.lm.ngram.merging import merge
 from asr.lm.ngram.tables import NgramWordModel, build_tables
@@ -80,7 +81,7 @@ def adapt_language(
     if package.lexicon is None:
         raise TextError(f"{package.folder} has no lexicon, and only a model with one can learn words and texts.")
     speller = Speller(package.tokens, package.lexicon, package.letter_to_sound_path, note)
-    own = read_arpa(package.lm_path) if package.lm_path is not None else None
+    own = read_ngrams(package.lm_path) if package.lm_path is not None else None
     listed = _listed_words(word_lists, speller, frozenset(own.words if own is not None else ()))
     if word_lists and not listed:
         raise TextError(f"{', '.join(map(str, word_lists))}: there is no word in the list.")

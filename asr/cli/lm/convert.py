@@ -1,0 +1,45 @@
+"""`asr lm convert`: an n-gram model in another form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from asr.cli.console import note, report
+from asr.cli.lm.decimals_option import DECIMALS
+from asr.cli.shared_options import json_option, quiet_option
+from asr.errors import ConfigError
+
+
+@click.command("convert", short_help="Write an n-gram model in another form.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File to write: .arpa for other toolkits, or .ngrams, which is smaller; packed as .gz, .bz2 or .xz.",
+)
+@DECIMALS
+@json_option()
+@quiet_option
+def convert(model: Path, output: Path, decimals: int | None, as_json: bool) -> None:
+    """Write the n-gram model in MODEL, an ARPA file or one in columns (.ngrams), in the form that OUTPUT names.
+
+    \b
+    Examples: asr lm convert lm.arpa.gz --output lm.ngrams.xz
+              asr lm convert lm.ngrams.xz --output lm.arpa
+    """
+    from asr.lm.ngram.files import read_ngrams, write_ngrams
+
+    if model.is_dir():
+        raise ConfigError(f"{model} is a folder, of an LSTM it seems; only n-gram models have other forms.")
+    if output.exists() and model.exists() and output.samefile(model):
+        raise ConfigError(f"{output} is the model itself; name another file.")
+    note("reading …")
+    read = read_ngrams(model)
+    note("writing …")
+    write_ngrams(output, read, decimals)
+    counts, size = [len(grams) for grams in read.grams], output.stat().st_size
+    text = f"{output}: {' / '.join(f'{count:,}' for count in counts)} n-grams, {size / 1e6:.1f} MB"
+    report(text, as_json, output=output, ngrams=counts, bytes=size)
