@@ -21,6 +21,7 @@ from asr.errors import AudioError, ConfigError
 from asr.model_package import WEIGHTS
 from asr.nlp.tagging.tagger import Tagger
 from asr.recognizer.journal import Journal
+from asr.recognizer.origins import origin_of
 from asr.recognizer.reading import check_numbers, for_reading
 from asr.recognizer.segments import Passages, SegmentLogProbs
 from asr.recognizer.stream import Stream, StreamSettings
@@ -247,13 +248,13 @@ class Recognizer:
         if not isinstance(source, str | os.PathLike):
             raise ConfigError("a `journal` is for a recording that is a file, given by its path.")
         try:
-            entry = os.stat(source)
+            origin = origin_of(source)
         except OSError:
             raise AudioError(f"{os.fspath(source)} does not exist; check the path.") from None
         package = self.backend.package
         weights = os.stat(package.folder / WEIGHTS)
         return {
-            "file": [entry.st_size, entry.st_mtime_ns],
+            "file": origin,
             "model": [str(package.folder), weights.st_size, weights.st_mtime_ns],
             "vad": self.detector is not None,
             "search": repr((self._options, self.decoder.config)),

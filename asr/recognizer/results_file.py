@@ -19,21 +19,26 @@ FLUSH_SECONDS = 5.0  # between two flushes to disk, which a loss of power may co
 class ResultsFile:
     """Transcripts as JSON lines. Each is added by one write of a whole line; a torn last line is dropped.
 
-    `done` holds the files that have their line. What failed has none, so that it is tried again.
+    `done` holds the files that have their line. What failed has none, so that it is tried again. A pipe or a device,
+    such as /dev/stdout, takes the lines and holds none of before.
     """
 
     def __init__(self, path: str | Path, resume: bool = False) -> None:
-        """resume: go on with a file that is there, which otherwise is an error.
+        """resume: go on with a file that is there and holds something, which otherwise is an error.
 
         Raises ConfigError for a file that is there or is in use, DataError for one that holds other things.
         """
         self._path = Path(path)
         self.done: set[str] = set()
-        if not resume and self._path.exists():
+        self._kept = self._path.is_file() or not self._path.exists()
+        if not resume and self._path.is_file() and self._path.stat().st_size:
             raise ConfigError(f"{path} exists; go on with it by `resume`, or give another `output`.")
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         self._flushed = time.monotonic()
+        if not self._kept:
+            self._descriptor = os.open(self._path, os.O_WRONLY)
+            return
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             self._lock()
             self._read()
@@ -49,13 +54,14 @@ class ResultsFile:
         while data:
             data = data[os.write(self._descriptor, data) :]
         self.done.add(file)
-        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+        if self._kept and time.monotonic() - self._flushed > FLUSH_SECONDS:
             os.fsync(self._descriptor)
             self._flushed = time.monotonic()
 
     def close(self) -> None:
         """Flush to disk and close."""
-        os.fsync(self._descriptor)
+        if self._kept:
+            os.fsync(self._descriptor)
         os.close(self._descriptor)
 
     def __enter__(self) -> Self:

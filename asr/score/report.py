@@ -24,6 +24,7 @@ class SystemScore:
     over_utterances: Interval | None
     over_speakers: Interval | None
     missing: list[str]  # ids without a hypothesis, scored as empty
+    speakers: list[str] | None = None  # of each utterance; None unless all are known
 
     @property
     def sentence_errors(self) -> int:
@@ -72,14 +73,15 @@ def score_system(reference: Texts, hypothesis: Texts) -> SystemScore:
         bootstrap_interval(errors, lengths),
         bootstrap_interval(errors, lengths, speakers) if speakers else None,
         [name for name in ids if name not in hypothesis.texts],
+        speakers,
     )
 
 
 def compare(first: SystemScore, second: SystemScore) -> PairedTest:
-    """The paired test of two systems on the same references."""
+    """The paired test of two systems on the same references, over speakers where they are known."""
     lengths = [alignment.counts.reference_length for alignment in first.alignments]
     errors = [[alignment.counts.errors for alignment in system.alignments] for system in (first, second)]
-    return paired_test(errors[0], errors[1], lengths)
+    return paired_test(errors[0], errors[1], lengths, first.speakers)
 
 
 def to_json(score: SystemScore, worst: int = 5) -> dict[str, Any]:
@@ -131,8 +133,9 @@ def render(score: SystemScore, worst: int = 5) -> str:
 
 def render_test(test: PairedTest, first: str, second: str) -> str:
     """The paired test as a sentence; first and second: the names of the systems."""
+    over = "utterances" if test.speakers is None else f"{test.speakers} speakers"
     details = (
-        f"(p = {test.p_value:.4f}; 95% interval of the difference {test.interval.low:+.2%} to "
+        f"(p = {test.p_value:.4f} over {over}; 95% interval of the difference {test.interval.low:+.2%} to "
         f"{test.interval.high:+.2%}; "
         f"{test.better} utterances better, {test.worse} worse)"
     )

@@ -28,24 +28,30 @@ def cer(reference: Texts, hypothesis: Texts) -> float:
     return _rate(count([list(text.strip()) for text in references], [list(text.strip()) for text in hypotheses]))
 
 
-def compare(reference: Sequence[str], first: Sequence[str], second: Sequence[str]) -> PairedTest:
+def compare(
+    reference: Sequence[str], first: Sequence[str], second: Sequence[str], speakers: Sequence[str] | None = None
+) -> PairedTest:
     """Whether a second system's word error rate differs from the first's by more than chance.
 
     reference, first, second: texts of the same utterances in the same order. The result has the difference of the rates
     (negative: the second is better) with its 95% bootstrap interval, the two-sided p-value of a permutation test, and
-    in how many utterances either is better. Raises TextError where the numbers of texts differ or there are none.
+    in how many utterances either is better. speakers: who speaks each utterance; of six or more, interval and p-value
+    are over speakers, whose utterances are not independent. Raises TextError where the numbers of texts or speakers
+    differ or there are none.
     """
     if isinstance(reference, str) or isinstance(first, str) or isinstance(second, str):
         raise TextError("a paired test needs the texts of many utterances: give lists.")
     if not len(reference):
         raise TextError("there is no utterance to compare the systems on.")
+    if speakers is not None and len(speakers) != len(reference):
+        raise TextError(f"{len(reference)} references and {len(speakers)} speakers; give as many of each.")
     errors = []
     for texts in (first, second):
         _, hypotheses = _paired(reference, texts)
         errors.append(align([text.split() for text in reference], [text.split() for text in hypotheses]))
     lengths = [alignment.counts.reference_length for alignment in errors[0]]
     first_errors, second_errors = ([alignment.counts.errors for alignment in system] for system in errors)
-    return paired_test(first_errors, second_errors, lengths)
+    return paired_test(first_errors, second_errors, lengths, speakers)
 
 
 def _rate(counts: Counts) -> float:

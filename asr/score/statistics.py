@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES = 10_000
 DRAWN_AT_ONCE = 4_000_000  # utterances, in all resamples of a chunk: bounds memory
 CHUNK = 500  # resamples of a chunk, at most
 MIN_GROUPS = 3  # with fewer speakers an interval over speakers is meaningless
+MIN_TESTED = 6  # of fewer speakers no permutation has a p-value below 0.05: 2 of 2**5 are as extreme as any
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class PairedTest:
     p_value: float  # two-sided, of no difference
     better: int  # utterances where the second system makes fewer errors
     worse: int
+    speakers: int | None = None  # how many were drawn and permuted as wholes; None: utterances were
 
 
 def bootstrap_interval(
@@ -47,18 +49,29 @@ def bootstrap_interval(
     return Interval(*np.percentile(rates, [2.5, 97.5]).tolist())
 
 
-def paired_test(first: Sequence[int], second: Sequence[int], lengths: Sequence[int], seed: int = 0) -> PairedTest:
+def paired_test(
+    first: Sequence[int],
+    second: Sequence[int],
+    lengths: Sequence[int],
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+) -> PairedTest:
     """Comparison of two systems on the same utterances, from their errors and the reference lengths.
 
     The interval of the difference is by bootstrap; the p-value is that of a permutation test which swaps the systems'
-    errors on random utterances (Noreen 1989).
+    errors on random utterances (Noreen 1989). groups: the speaker of each utterance; whole speakers are then drawn and
+    swapped, since the utterances of one are not independent, unless there are fewer than `MIN_TESTED`.
     """
+    speakers = None if groups is None else len(set(groups))
+    if speakers is not None and speakers < MIN_TESTED:
+        groups = speakers = None
     difference = np.asarray(second, np.float64) - np.asarray(first, np.float64)
     total = max(1, int(np.sum(lengths)))
-    rates = _resampled(np.stack([difference, np.asarray(lengths, np.float64)], axis=1), seed)
+    sums = _grouped(difference, lengths, groups)
+    rates = _resampled(sums, seed)
     random = np.random.default_rng(seed + 1)
     observed = abs(difference.sum())
-    nonzero = difference[difference != 0]
+    nonzero = sums[sums[:, 0] != 0, 0]
     reached = 0
     for size in _chunks(len(nonzero)):
         signs = random.integers(0, 2, (size, len(nonzero))) * 2 - 1
@@ -69,6 +82,7 @@ def paired_test(first: Sequence[int], second: Sequence[int], lengths: Sequence[i
         (reached + 1) / (RESAMPLES + 1),
         int((difference < 0).sum()),
         int((difference > 0).sum()),
+        speakers,
     )
 
 
@@ -78,7 +92,7 @@ def _chunks(units: int) -> list[int]:
     return [min(size, RESAMPLES - start) for start in range(0, RESAMPLES, size)]
 
 
-def _grouped(errors: Sequence[int], lengths: Sequence[int], groups: Sequence[str] | None) -> NDArray[np.float64]:
+def _grouped(errors: ArrayLike, lengths: ArrayLike, groups: Sequence[str] | None) -> NDArray[np.float64]:
     """Errors and reference lengths of each utterance, or of each group: (units, 2)."""
     pairs = np.stack([np.asarray(errors, np.float64), np.asarray(lengths, np.float64)], axis=1)
     if groups is None:

@@ -68,10 +68,15 @@ def _parse(path: Path, form: str, number: int, line: str) -> tuple[str, str | No
             values = parse_json(line)
             name = values.get("id") or default_id(values["audio_filepath"], float(values.get("offset", 0.0)))
             text = values.get("text")
-            return str(name), None if text is None else str(text), values.get("speaker")
+            return str(name), None if text is None else str(text), _name_of(values.get("speaker"))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise TextError(f"{path} line {number} is not a line of a manifest: {line[:60]!r}.") from None
     return *id_and_rest(line), None
+
+
+def _name_of(speaker: object) -> str | None:
+    """A speaker's name, which other tools write as a number too."""
+    return str(speaker) if isinstance(speaker, str | int) else None
 
 
 def format_texts(texts: dict[str, str], trn: bool) -> str:

@@ -12,10 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from asr.cli.console import Progress
 from asr.cli.main import main
 from asr.cli.speech.output_names import AudioPath, output_names
+from asr.recognizer.origins import NAME as ORIGINS
+from asr.recognizer.origins import Origins, origin_of
 from asr.recognizer.recognizer import Recognizer
 
 ROOT = Path(__file__).parents[2]
@@ -154,6 +157,58 @@ def test_outputs_that_contradict_themselves_are_wrong_usage(run, make_wav, tmp_p
     assert not Path("x.srt").exists()
 
 
+@pytest.mark.parametrize("single", [False, True])
+def test_resume_takes_no_recording_for_another(run, make_wav, tmp_path, tiny_model, single):
+    first, second = tmp_path / "b" / "x.wav", tmp_path / "a" / "x.wav"
+    for path in (first, second):
+        path.parent.mkdir()
+    shutil.copy(make_wav("long.wav", 1.5), first)
+    shutil.copy(make_wav("short.wav", 1.0), second)
+    soundfile.write(tmp_path / "b" / "x.flac", soundfile.read(second)[0], 16000)
+    folder = tmp_path / "o"
+    output = folder / "x.tsv"
+
+    def made_of(path, *options):
+        """Whether a run wrote the output anew."""
+        output.write_text("kept")
+        os.utime(output, (2**32, 2**32))  # newer than all recordings
+        named = ("--output", output) if single else ("--format", "tsv", "--output-dir", folder)
+        assert run("transcribe", path, "--model", tiny_model, *named, *options)[0] == 0
+        return output.read_text() != "kept"
+
+    folder.mkdir()
+    assert made_of(first, "--resume")  # made by nobody knows what
+    assert not made_of(first, "--resume")
+    assert made_of(second, "--resume")  # of the same name
+    assert not made_of(second, "--resume")
+    assert made_of(tmp_path / "b" / "x.flac", "--resume")
+    assert made_of(first, "--resume")
+    assert made_of(second)
+    assert made_of(first, "--resume")
+    shutil.copy(second, first)  # another content, in the size of a second
+    assert made_of(first, "--resume")
+    assert not made_of(first, "--resume")
+
+
+def test_an_output_is_of_no_recording_while_it_is_replaced_and_torn_lines_count_for_nothing(tmp_path):
+    recording, output = tmp_path / "a.wav", tmp_path / "sub" / "a.txt"
+    output.parent.mkdir()
+    recording.touch()
+    output.touch()
+    origin = origin_of(recording)
+    Origins(tmp_path).add([output], origin)
+    assert Origins(tmp_path).are_of([output], origin)
+    assert not Origins(tmp_path).are_of([output, tmp_path / "sub" / "a.srt"], origin)
+    with (tmp_path / ORIGINS).open("a") as file:
+        file.write('{"output": "sub/a.t')
+    Origins(tmp_path).forget([output])
+    assert not Origins(tmp_path).are_of([output], origin)
+    Origins(tmp_path).add([output], origin)
+    assert Origins(tmp_path).are_of([output], origin)
+    output.unlink()
+    assert not Origins(tmp_path).are_of([output], origin)
+
+
 def test_paths_come_from_a_list(run, make_wav, tmp_path, tiny_model):
     names = [make_wav(name) for name in ("a b.wav", "caf\u00e9.wav", "c.wav")]
     (tmp_path / "list").write_text(f"\ufeff{names[0]}\r\n\n{names[1]}\n{tmp_path / 'none.wav'}", encoding="utf-8")
@@ -182,7 +237,7 @@ def test_names_of_any_bytes_and_lines_are_written(run, make_wav, tmp_path, tiny_
     assert sum(line.startswith(str(tmp_path)) for line in out.splitlines()) == 4  # one line for each text
     code, _, err = run("transcribe", *odd, path, "--model", tiny_model, *formats, "--output-dir", tmp_path / "o")
     assert code == 0, err
-    assert len(list((tmp_path / "o").iterdir())) == 12
+    assert len(list((tmp_path / "o").glob("[!.]*"))) == 12
     again = json.loads((tmp_path / "o" / os.fsdecode(b"\xff.json")).read_text())
     assert again["file"] == odd[0]
 

@@ -120,7 +120,7 @@ def test_folders_and_globs_are_taken_and_formats_written(run, make_wav, tmp_path
         "transcribe", tmp_path, "--model", tiny_model, "--output-dir", out_dir, "--format", "srt", "--format", "json"
     )
     assert (code, out) == (0, "")
-    assert sorted(path.name for path in out_dir.iterdir()) == ["one.json", "one.srt", "two.json", "two.srt"]
+    assert sorted(path.name for path in out_dir.glob("[!.]*")) == ["one.json", "one.srt", "two.json", "two.srt"]
     code, out, _ = run("transcribe", f"{tmp_path}/*.flac", "--model", tiny_model, "--format", "json")
     assert code == 0
     assert json.loads(out)["file"].endswith("two.flac")

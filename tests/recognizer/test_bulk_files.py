@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,20 @@ def test_what_is_no_file_of_results_is_not_touched(tmp_path):
     path.unlink()
     with ResultsFile(path), pytest.raises(ConfigError, match="another process"):
         ResultsFile(path, resume=True)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_pipe_and_an_empty_file_take_results(tmp_path, resume):
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit((tmp_path / "pipe").read_bytes)
+        with ResultsFile(tmp_path / "pipe", resume) as results:
+            results.add("a.wav", line("a.wav"))
+        assert read.result() == line("a.wav").encode()
+    (tmp_path / "empty").touch()  # as the shell makes it before `--output /dev/stdout > empty`
+    with ResultsFile(tmp_path / "empty", resume) as results:
+        results.add("a.wav", line("a.wav"))
+    assert (tmp_path / "empty").read_bytes() == line("a.wav").encode()
 
 
 def test_shards_divide_the_files_and_do_not_depend_on_the_others():

@@ -115,8 +115,29 @@ def test_the_paired_test_says_which_is_better():
     first, second = score_system(reference, hypothesis), score_system(reference, reference)
     test = compare(first, second)
     assert test.difference == pytest.approx(-first.words.rate)
-    assert test.p_value < 0.001
-    assert "better than a, by more than chance" in render_test(test, "a", "b")
+    assert test.p_value == pytest.approx(2 / 2**7, abs=0.01)  # better for all of seven speakers
+    assert "better than a, by more than chance (p = 0.0" in render_test(test, "a", "b")
+    assert "over 7 speakers; 95%" in render_test(test, "a", "b")
+    unnamed = compare(score_system(Texts(reference.texts), hypothesis), second)
+    assert "over utterances; 95%" in render_test(unnamed, "a", "b")
+
+
+def test_a_test_tells_over_what_it_is_and_why(run, tmp_path):
+    def written(name, speakers):
+        lines = [{"id": f"u{n}", "audio_filepath": "a.wav", "text": "one two", "speaker": speaker}
+                 for n, speaker in enumerate(speakers)]  # fmt: skip
+        (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+        for hypothesis, word in (("1.txt", "one"), ("2.txt", "one two")):
+            (tmp_path / hypothesis).write_text("".join(f"u{n} {word}\n" for n in range(len(speakers))))
+        return [tmp_path / name, tmp_path / "1.txt", tmp_path / "2.txt"]
+
+    code, out, err = run("score", *written("numbers.jsonl", [*range(8)] * 2))
+    assert (code, "over 8 speakers" in out, err) == (0, True, "")
+    code, out, err = run("score", *written("some.jsonl", ["a", "b", None] * 4))
+    assert (code, "over utterances" in out, "4 of 12 utterances have no speaker" in err) == (0, True, True)
+    code, out, err = run("score", *written("few.jsonl", ["a", "b", "c"] * 4), "--json")
+    assert json.loads(out)["test"]["over"] == "utterances"
+    assert "fewer than 6 speakers are too few" in err
 
 
 def test_reports_and_alignments_read_well():

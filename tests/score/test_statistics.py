@@ -72,6 +72,39 @@ def test_the_p_value_equals_that_of_all_permutations():
     assert (test.better, test.worse) == (5, 1)
 
 
+def test_speakers_are_swapped_and_drawn_as_wholes():
+    """Six speakers of two utterances each: 64 ways to swap them, 6**6 samples of them."""
+    first, second = [3, 1, 4, 1, 5, 2, 2, 3, 4, 4, 0, 2], [1, 2, 2, 2, 2, 1, 2, 1, 3, 3, 1, 2]
+    lengths, speakers = [10, 8, 12, 6, 9, 10, 7, 11, 10, 14, 5, 10], [name for name in "fbdace" for _ in range(2)]
+    moved = (np.array(second) - np.array(first)).reshape(6, 2).sum(axis=1)
+    words = np.array(lengths).reshape(6, 2).sum(axis=1)
+    sums = np.abs(np.array(list(product((-1, 1), repeat=6))) @ moved)
+    draws = np.array(list(product(range(6), repeat=6)))
+    rates = moved[draws].sum(axis=1) / words[draws].sum(axis=1)
+    test = paired_test(first, second, lengths, speakers)
+    assert test.p_value == pytest.approx(np.mean(sums >= abs(moved.sum())), abs=0.01)
+    low, less_low, less_high, high = np.percentile(rates, [2, 3, 97, 98])  # 10,000 samples are drawn, not all
+    assert low <= test.interval.low <= less_low
+    assert less_high <= test.interval.high <= high
+    assert (test.better, test.worse, test.speakers) == (7, 3, 6)
+    shuffled = np.random.default_rng(5).permutation(12)
+    same = paired_test(*(np.array(column)[shuffled].tolist() for column in (first, second, lengths, speakers)))
+    assert same.p_value == test.p_value
+
+
+def test_few_speakers_are_tested_by_utterance():
+    errors = [3, 1, 4, 1, 5, 2, 2, 3, 4, 4], [1, 2, 2, 2, 2, 1, 2, 1, 3, 3], [10] * 10
+    assert paired_test(*errors, [name for name in "abcde" for _ in range(2)]) == paired_test(*errors)
+
+
+def test_a_difference_that_few_speakers_make_is_no_significant_one():
+    """Of eight speakers one is much better understood by the second system, in all of 20 utterances."""
+    first, second = [3] * 20 + [2] * 140, [1] * 20 + [2] * 140
+    speakers = [name for name in "abcdefgh" for _ in range(20)]
+    assert paired_test(first, second, [10] * 160).p_value < 0.001
+    assert paired_test(first, second, [10] * 160, speakers).p_value > 0.9
+
+
 def test_equal_systems_do_not_differ():
     test = paired_test([1, 2, 3], [1, 2, 3], [10, 10, 10])
     assert (test.difference, test.p_value) == (0.0, 1.0)

@@ -107,7 +107,7 @@ def transcribing(folder: Path, kills: int, seed: int) -> list[str]:
     command = ["transcribe", *files, "--model", "digits", "--format", "json", "--format", "srt", "--output-dir"]
     whole = children.run([*command, folder / "whole"], log)
     assert whole.code == 0, whole.err
-    wanted = {path.name: path.read_bytes() for path in (folder / "whole").iterdir()}
+    wanted = {path.name: path.read_bytes() for path in (folder / "whole").glob("[!.]*")}
     dice, killed, wrong = random.Random(seed), 0, []
     while killed < kills:
         output = folder / "cut"

@@ -65,7 +65,7 @@ def full_disk(folder: Path, only: str = "") -> list[list[str]]:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
         good = children.run(command, log)
-        sizes = {path.relative_to(out): path.stat().st_size for path in out.rglob("*") if path.is_file()}
+        sizes = {path.relative_to(out): path.stat().st_size for path in out.rglob("[!.]*") if path.is_file()}
         if good.code != 0 or (not sizes and name != "align --output"):
             rows.append([name, "-", f"NOT RUN: exit code {good.code} {good.err[-150:]!r}"])
             continue

@@ -11,6 +11,7 @@ from asr.cli.console import warn
 from asr.cli.shared_options import json_option, quiet_option
 from asr.score.report import compare, render, render_alignment, render_test, score_system, to_json
 from asr.score.spellings import Spellings
+from asr.score.statistics import MIN_TESTED
 from asr.score.text_files import Texts, read_texts
 from asr.unpacking import unpacked_name
 
@@ -60,6 +61,8 @@ def command(
         _warn_about_case(wanted, found, path)
         systems.append(score_system(wanted, found))
     test = compare(systems[0], systems[1]) if second else None
+    if test is not None and test.speakers is None and wanted.speakers:
+        _note_why_not_over_speakers(wanted, reference)
     if as_json:
         values = to_json(systems[0], worst)
         if test is not None:
@@ -68,6 +71,7 @@ def command(
                 "difference": test.difference,
                 "interval": [test.interval.low, test.interval.high],
                 "p_value": test.p_value,
+                "over": "utterances" if test.speakers is None else "speakers",
             }
         click.echo(json.dumps(values))
         return
@@ -101,6 +105,16 @@ def _warn_about_ids(reference: Texts, path: Path) -> None:
     if unpacked_name(path).suffix not in (".trn", ".jsonl") and all(name.isalpha() for name in reference.texts):
         first = next(iter(reference.texts))
         warn(f"note: the first word of each line of {path} is its id, such as '{first}', and is not scored")
+
+
+def _note_why_not_over_speakers(wanted: Texts, reference: Path) -> None:
+    unnamed = len(wanted.texts) - len(wanted.speakers)
+    reason = (
+        f"{unnamed} of {len(wanted.texts)} utterances have no speaker"
+        if unnamed
+        else f"fewer than {MIN_TESTED} speakers are too few"
+    )
+    warn(f"note: the test is over utterances, not speakers: {reason} in {reference}")
 
 
 def _warn_about_case(reference: Texts, hypothesis: Texts, path: Path) -> None:

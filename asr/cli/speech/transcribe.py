@@ -28,6 +28,8 @@ from asr.cli.speech.search_options import MODEL_HELP, backend_option, language_o
 from asr.decode.build import SearchOptions
 from asr.errors import AsrError, AudioError, explain
 from asr.recognizer.bulk_files import BulkTranscriber, TranscribeItem, default_jobs
+from asr.recognizer.origins import NAME as ORIGINS
+from asr.recognizer.origins import Origins, origin_of
 from asr.recognizer.ray_files import RayJob
 from asr.recognizer.recognizer import CHANNELS, MIXED, Recognizer
 from asr.recognizer.results_file import ResultsFile
@@ -161,6 +163,7 @@ def command(
     if single is not None and bulk.output is not None:
         _make_folder(bulk.output.parent)
     results = None if bulk.output is None or single is not None else ResultsFile(bulk.output, resume)
+    origins = _origins(output_dir, None if single is None else bulk.output, resume)
     jobs = min(bulk.jobs or default_jobs(), len(files))
     threads = threads or (1 if jobs > 1 else 0)  # several files have a core each
     recognizer = Recognizer.from_options(
@@ -175,7 +178,7 @@ def command(
             outputs, beside = {single: bulk.output}, bulk.output
         journal = None if beside is None or file.path == STDIN else journal_name(beside)
         if file.path in own and not (results is not None and file.path in results.done):
-            tasks.append(_Task(len(tasks), file.path, partial, channels, outputs, journal, resume, style))
+            tasks.append(_Task(len(tasks), file.path, partial, channels, outputs, journal, resume, style, origins))
     failed = len(missing)
     jobs = min(jobs, len(tasks))
     label = Path(tasks[0].file).name if len(tasks) == 1 else "transcribing"
@@ -229,13 +232,13 @@ def _check_stream(
         raise click.UsageError("--stream goes neither with --channels separate nor with --resume.")
 
 
-def _is_done(path: Path, outputs: list[Path]) -> bool:
-    """Whether all outputs are there, newer than the audio."""
-    try:
-        made = min(output.stat().st_mtime_ns for output in outputs)
-        return made > path.stat().st_mtime_ns
-    except OSError:
-        return False
+def _origins(output_dir: Path | None, output: Path | None, resume: bool) -> Origins | None:
+    """Where it is kept of which recording each output is: in a folder of outputs always, beside one to go on with."""
+    if output_dir is not None:
+        return Origins(output_dir)
+    if output is None or not (resume or (output.parent / ORIGINS).exists()):
+        return None
+    return Origins(output.parent)
 
 
 def expand(paths: Sequence[str]) -> tuple[list[AudioPath], list[AsrError]]:
@@ -299,6 +302,7 @@ class _Task:
     journal: Path | None
     resume: bool
     style: SubtitleStyle
+    origins: Origins | None
 
 
 def _with_progress(bar: FilesProgress) -> TranscribeItem[_Task]:
@@ -319,7 +323,10 @@ def _with_progress(bar: FilesProgress) -> TranscribeItem[_Task]:
 
 def _transcribe(recognizer: Recognizer, task: _Task, progress: ProgressCallback) -> Transcript:
     """The task's transcript, its outputs written. Raises _Done where they are there already."""
-    if task.resume and task.outputs and _is_done(Path(task.file), list(task.outputs.values())):
+    known = task.origins is not None and task.file != STDIN and os.path.exists(task.file)
+    origin = origin_of(task.file) if known else None
+    outputs = list(task.outputs.values())
+    if task.resume and task.origins is not None and origin is not None and task.origins.are_of(outputs, origin):
         raise _Done
     if task.journal is not None and not task.resume:
         task.journal.unlink(missing_ok=True)
@@ -328,8 +335,12 @@ def _transcribe(recognizer: Recognizer, task: _Task, progress: ProgressCallback)
         source, name=name, partial=task.partial, channels=task.channels, journal=task.journal, progress=progress
     )
     transcript = replace(transcript, style=task.style)
+    if task.origins is not None:
+        task.origins.forget(outputs)
     for form, output in task.outputs.items():
         transcript.write(output, form)
+    if task.origins is not None and origin is not None:
+        task.origins.add(outputs, origin)
     if task.journal is not None:
         task.journal.unlink(missing_ok=True)
     return transcript
