@@ -24,7 +24,7 @@ import pytest
 from asr.audio import opus, pauses, segment
 from asr.backends.stream import STATISTICS_SECONDS
 from asr.decode import hotwords
-from asr.forecast.backtest import INTERVAL
+from asr.forecast.intervals import INTERVAL
 from asr.model_folder import SCALE
 from asr.recognizer import page as html_page
 from asr.recognizer.adaptation import acoustic, language
