@@ -179,30 +179,46 @@ def _write_merged(
     type=click.FloatRange(0.01, 10.0),
     help="Below 1: more probable words; above 1: more surprising ones.",
 )
+@click.option(
+    "--top-k",
+    default=0,
+    type=click.IntRange(0),
+    metavar="N",
+    help="Draw from the N most probable words.  [default: all]",
+)
+@click.option(
+    "--top-p",
+    default=1.0,
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="P",
+    help="Draw from the most probable words that have the probability P together.  [default: all]",
+)
 @click.option("--seed", default=1, show_default=True, help="Seed of the random choice.")
 @click.option(
     "--max-words", default=50, show_default=True, type=click.IntRange(1), help="Words after which a sentence is cut."
 )
 @json_option("Print a JSON object for each sentence.")
 @quiet_option
-def sample(model: Path, count: int, temperature: float, seed: int, max_words: int, as_json: bool) -> None:
+def sample(
+    model: Path, count: int, temperature: float, top_k: int, top_p: float, seed: int, max_words: int, as_json: bool
+) -> None:
     """Print sentences drawn from the LSTM language model in the folder MODEL.
 
+    The options apply in the order --temperature, --top-k, --top-p. --top-k 1 always takes the most probable word. A
+    model of characters or subwords draws those: N counts them, and P is of them.
+
     \b
-    Example: asr lm sample lstm/ --sentences 3 --temperature 0.8
+    Examples: asr lm sample lstm/ --sentences 3 --temperature 0.8
+              asr lm sample lstm/ --top-p 0.9
     """
     from asr.lm.lstm.folder import load_lm
-    from asr.lm.lstm.scorer import LstmScorer
-    from asr.text.lm_units import WORD_END
+    from asr.lm.lstm.sampling import Sampler, Sampling
 
     if model.is_file():
         raise ConfigError(f"{model} is not the folder of an LSTM language model; only those can be sampled.")
-    folder = load_lm(model)
-    scorer = LstmScorer(folder)
-    random = np.random.default_rng(seed)
+    sampler = Sampler(load_lm(model), Sampling(temperature, top_k, top_p, max_words), seed)
     for _ in range(count):
-        drawn = scorer.draw(random, temperature, max_words)
-        text = " ".join(drawn) if folder.units is None else "".join(drawn).replace(WORD_END, " ").strip()
+        text = sampler.draw()
         click.echo(json.dumps({"text": text}, ensure_ascii=False) if as_json else text)
 
 

@@ -112,23 +112,9 @@ class LstmScorer:
             found[rows] = score(unique, places, numbers[rows])
         return found, after
 
-    def draw(self, random: np.random.Generator, temperature: float = 1.0, max_words: int = 50) -> list[str]:
-        """A sentence drawn word by word; the unknown word is never drawn. temperature: divides the scores in nats."""
-        words: list[str] = []
-        state = self.start()
-        while len(words) < max_words:
-            self._complete([state])
-            scores = self._all_scores(state) / temperature
-            scores[UNKNOWN_ID] = -np.inf
-            index = int((scores + random.gumbel(size=len(scores))).argmax())
-            if index == END_ID:
-                break
-            words.append(self.words[index])
-            state = LstmState(state, index)
-        return words
-
-    def _all_scores(self, state: LstmState) -> NDArray[np.float64]:
+    def next_scores(self, state: LstmState) -> NDArray[np.float64]:
         """ln P of every word after a state (words,)."""
+        self._complete([state])
         assert state.head is not None
         head = (self._head_matrix.multiply(state.output[None])[0] + self._head_bias - state.head).astype(np.float64)
         parts = [head[: self._cutoffs[0]]]
