@@ -13,6 +13,14 @@ from asr.cli import console
 from asr.errors import ConfigError
 
 Command = Callable[..., Any]
+KNOWN_SUFFIXES = frozenset(
+    ".txt .trn .json .jsonl .srt .vtt .tsv .ctm .textgrid .html .csv .npy .npz .mat .h5 .pt .ark .scp .png .svg .pdf "
+    ".wav .flac .mp3 .gz .bz2 .xz .zip".split()
+)  # of formats of this program and its field, lower case
+
+seed_option = click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of the random choices."
+)
 
 
 def _be_quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -105,6 +113,17 @@ def check_output(output: Path | None, *inputs: object) -> None:
     for given in inputs:
         if isinstance(given, str | Path) and Path(given).is_file() and output.samefile(given):
             raise ConfigError(f"--output {output} would overwrite what is read; choose another name.")
+
+
+def check_suffix(output: Path | None, written: str, *suffixes: str) -> None:
+    """Raise ConfigError where an output is named as another format.
+
+    written: what the file will hold. suffixes: those that its name may have; unknown ones may be, too.
+    """
+    suffix = "" if output is None else output.suffix.lower()
+    if suffix in KNOWN_SUFFIXES and suffix not in suffixes:
+        raise ConfigError(f"--output {output} would hold {written}, not {suffix}; let its name end in "
+                          f"{' or '.join(suffixes)}.")  # fmt: skip
 
 
 def weights_of(text: str | None, count: int) -> list[float]:

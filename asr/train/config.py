@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from asr import device
-from asr.config import LARGEST, check_ranges
+from asr.config import LARGEST, check_ranges, to_dict
 from asr.errors import ConfigError
 from asr.train import processes
 
@@ -16,6 +17,8 @@ RANGES = (
     ("stop_epoch", 0, LARGEST), ("final_lr_share", 0, 1), ("weight_decay", 0, 100), ("average_after", 0, LARGEST),
     ("threads", 0, 1024), ("seed", 0, 2**31 - 1), ("checkpoint_seconds", 0, LARGEST), ("patience", 0, LARGEST),
 )  # fmt: skip
+# What a run may be continued with in another way: all else decides the weights of its steps.
+MAY_CHANGE = ("stop_epoch", "device", "threads", "checkpoint_seconds", "average", "validate_every", "patience")
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,10 @@ class TrainConfig:
             raise ConfigError(f"train.clip_norm must be above 0, not {self.clip_norm:g}.")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigError("train.betas must be two numbers from 0 to below 1.")
+
+    def of_steps(self) -> dict[str, Any]:
+        """The settings that a run must be continued with, as values of JSON."""
+        return {name: value for name, value in to_dict(self).items() if name not in MAY_CHANGE}
 
 
 def choose_device(name: str) -> torch.device:

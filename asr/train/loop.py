@@ -270,7 +270,7 @@ class Trainer:
         values = {
             "step": self.step, "epoch": self.epoch, "next_batch": self.next_batch, "sums": self._sums,
             "history": [validation.to_dict() for validation in self.history], "total": self.total,
-            "seed": self.config.seed,
+            "seed": self.config.seed, "settings": self.config.of_steps(),
         }  # fmt: skip
         if self.mean is not None:
             tensors |= {f"mean.{name}": value for name, value in self.mean.tensors.items()}
@@ -292,6 +292,7 @@ class Trainer:
                 f"{self.folder.parent} holds a training run; set `resume` to continue it, or choose another `output`."
             )
         tensors, values = state
+        self._check_settings(values.get("settings", {}))
         if values["seed"] != self.config.seed or values["total"] != self.total:
             raise CheckpointError(
                 f"{self.folder.parent} was trained with another seed, schedule or data; use the same configuration "
@@ -313,6 +314,16 @@ class Trainer:
         self._sums = values["sums"]
         if self.rank == 0:
             self._trim_log()
+
+    def _check_settings(self, saved: Mapping[str, object]) -> None:
+        """Raise CheckpointError if the run was begun with other settings, which would end in the weights of neither."""
+        now = self.config.of_steps()
+        for name, value in saved.items():
+            if name in now and now[name] != value:
+                raise CheckpointError(
+                    f"{self.folder.parent} was trained with train.{name} = {json.dumps(value)}, not "
+                    f"{json.dumps(now[name])}; use the same configuration to resume, or choose another `output`."
+                )
 
     def _trim_log(self) -> None:
         """Remove entries of epochs after the state, which are repeated, and a last line that was half written."""

@@ -95,3 +95,31 @@ def test_options_without_effect_and_files_without_utterances_are_refused(run, fi
     for option in ("--most", "--min-count"):
         assert run("tokens", "words", files / "text.txt", option, -1, "--output", files / "words.txt")[0] == 2
     assert run("score", files / "text.txt", files / "text.txt", "--worst", -1)[0] == 2
+
+
+@pytest.mark.parametrize("name", ["said.ctm", "said.JSON", "said.srt.gz", "said.jsonl", "said.npz"])
+def test_decode_writes_no_texts_under_the_name_of_another_format(run, files, name):
+    stored = ["--log-probs", files / "outputs.npz", "--tokens", files / "tokens.txt", "--greedy"]
+    code, _, errors = run("decode", *stored, "--output", files / name)
+    assert (code, "let its name end in .trn or .txt" in errors) == (2, True)
+    assert not (files / name).exists()
+    for possible in ("said.trn.gz", "said.hyp", "text"):
+        assert run("decode", *stored, "--output", files / possible)[0] == 0
+
+
+@pytest.mark.parametrize("name", ["f.csv", "f.npz", "f.txt", "f.npy.gz"])
+def test_features_writes_no_array_under_the_name_of_another_format(run, make_wav, tmp_path, name):
+    code, _, errors = run("features", make_wav("a.wav"), "--output", tmp_path / name)
+    assert (code, "would hold a NumPy array" in errors, "end in .npy" in errors) == (2, True, True)
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(
+    "command", [("augment", "m.jsonl"), ("join", "m.jsonl"), ("sounds",), ("split", "m.jsonl")], ids=lambda c: c[0]
+)
+def test_a_negative_seed_is_wrong_usage(run, files, monkeypatch, command):
+    monkeypatch.chdir(files)
+    outputs = ("a.jsonl", "b.jsonl") if command[0] == "split" else ("made",)
+    code, _, errors = run("data", *command, "--output", *outputs, "--seed", -1)
+    assert (code, "'--seed': -1 is not in the range" in errors) == (2, True)
+    assert not (files / outputs[0]).exists()

@@ -196,7 +196,7 @@ def stats(manifest: Path, as_json: bool) -> None:
     show_default=True,
     help="Keep all utterances of a speaker together, or divide by single utterances.",
 )
-@click.option("--seed", default=1, show_default=True, help="Seed of the random choice.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of the random choice.")
 @click.option("--output", nargs=2, required=True, type=click.Path(path_type=Path), help="The two manifests to write.")
 @json_option()
 @quiet_option

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from asr.cli.console import Progress, list_bad, report
-from asr.cli.shared_options import json_option, quiet_option
+from asr.cli.shared_options import json_option, quiet_option, seed_option
 from asr.config import from_dict, read_toml, with_overrides
 from asr.data.manifest import Manifest, read_manifest, write_manifest
 from asr.errors import ConfigError
@@ -35,7 +35,7 @@ def _section_options(section: str, example: str) -> Callable[[Callable[..., int]
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
 @_section_options("augment", "augment.telephone_probability=1")
-@click.option("--seed", default=1, show_default=True, help="Seed of the random choices.")
+@seed_option
 @json_option()
 @quiet_option
 def augment(
@@ -63,7 +63,7 @@ def augment(
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for manifest.jsonl and audio.")
 @_section_options("join", "join.share=1")
-@click.option("--seed", default=1, show_default=True, help="Seed of the random choices.")
+@seed_option
 @json_option()
 @quiet_option
 def join(
@@ -95,7 +95,7 @@ def join(
     help="Kind of sound: noise, swelling, hum, tone, music, clicks or silence; may be repeated.  [default: all]",
 )
 @click.option("--seconds", nargs=2, default=(2.0, 9.0), show_default=True, help="Shortest and longest length.")
-@click.option("--seed", default=1, show_default=True, help="Seed of the random choices.")
+@seed_option
 @json_option()
 @quiet_option
 def sounds(

@@ -13,7 +13,7 @@ from asr.atomic_file import write_atomically
 from asr.audio.read import read_audio
 from asr.cli.console import note, report
 from asr.cli.figures import new_figure, save_figure
-from asr.cli.shared_options import check_output, json_option, quiet_option
+from asr.cli.shared_options import check_output, check_suffix, json_option, quiet_option
 from asr.errors import AsrError
 
 
@@ -69,6 +69,7 @@ def command(
     from asr.audio.features import Features
 
     check_output(output, file)
+    check_suffix(output, "a NumPy array", ".npy")
     check_output(plot, file)
     config = FeatureConfig(
         kind=kind, convention=convention, num_mel_bins=mel_bins, num_ceps=ceps, high_freq=high_freq, deltas=deltas,

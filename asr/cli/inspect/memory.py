@@ -23,7 +23,7 @@ DISTANCES = (1, 2, 5, 10, 20, 50, 100)
 @click.option("--kinds", default="rnn,gru,lstm", show_default=True, help=KINDS_HELP)
 @click.option("--steps", default=101, show_default=True, type=click.IntRange(2), help="Number of steps to go back.")
 @click.option("--size", default=64, show_default=True, type=click.IntRange(1), help="Units of the layer.")
-@click.option("--seed", default=1, show_default=True, help="Seed of weights and sequences.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of weights and sequences.")
 @click.option("--output", type=click.Path(path_type=Path), help="Picture to write (.png).")
 @json_option()
 @quiet_option
@@ -59,7 +59,7 @@ def gradients(kinds: str, steps: int, size: int, seed: int, output: Path | None,
 @click.option("--units", default=1000, show_default=True, type=click.IntRange(1), help="Units of the reservoir.")
 @click.option("--ahead", default=84, show_default=True, type=click.IntRange(1), help="Steps to predict.")
 @click.option("--trials", default=50, show_default=True, type=click.IntRange(1), help="Places to predict from.")
-@click.option("--seed", default=1, show_default=True, help="Seed of the reservoir's weights.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of the reservoir's weights.")
 @json_option()
 @quiet_option
 def mackey_glass(units: int, ahead: int, trials: int, seed: int, as_json: bool) -> None:
@@ -93,7 +93,7 @@ def mackey_glass(units: int, ahead: int, trials: int, seed: int, as_json: bool) 
 @click.option("--size", default=64, show_default=True, type=click.IntRange(1), help="Units of the layer.")
 @click.option("--epochs", default=20, show_default=True, type=click.IntRange(1), help="Epochs of 100 batches of 32.")
 @click.option("--rate", default=2e-3, show_default=True, help="Peak learning rate.")
-@click.option("--seed", default=1, show_default=True, help="Seed of weights and sequences.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of weights and sequences.")
 @click.option("--output", type=click.Path(path_type=Path), help="Picture of the learning curves to write (.png).")
 @json_option("Print the learning curves as JSON.")
 @quiet_option

@@ -10,7 +10,14 @@ import click
 import numpy as np
 
 from asr.cli.console import Progress, list_bad, note, warn
-from asr.cli.shared_options import check_output, device_option, json_option, quiet_option, search_threads_option
+from asr.cli.shared_options import (
+    check_output,
+    check_suffix,
+    device_option,
+    json_option,
+    quiet_option,
+    search_threads_option,
+)
 from asr.cli.speech.search_options import MODEL_HELP, backend_option, search_options
 from asr.data.manifest import BadItem
 from asr.decode.build import SearchOptions, open_decoder
@@ -84,6 +91,7 @@ def command(
         )
     check_output(output, manifest, stored, tokens_path, search.lexicon, search.lm)
     check_output(save_log_probs, manifest)
+    check_suffix(output and unpacked_name(output), "texts by id", ".trn", ".txt")
     if stored is not None:
         emissions = _stored(stored, tokens_path, limit)
         frame_seconds = frame_seconds or emissions.seconds_per_frame
