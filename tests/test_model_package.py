@@ -54,7 +54,7 @@ def test_a_package_is_what_the_folder_says():
     assert package.features.num_mel_bins == 80
     assert package.search["beam_size"] == 1600
     assert "lm" not in package.search
-    assert package.lm_path == package.folder / "lm.arpa.xz"
+    assert package.lm_path == package.folder / "lm.ngrams.xz"
     assert package.neural_lm_path == package.folder / "lstm"
     assert package.card.startswith("---\nlanguage: en\n")
     for name in available_models():

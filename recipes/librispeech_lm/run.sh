@@ -114,15 +114,16 @@ if [ -n "$modern" ] && at 6 "modern English"; then
     unpacked "$work/books.txt.gz" | awk 'NR % 5 == 0' >> "$work/some-prose.txt"  # enough to count histories
   fi
   ngrams() { # OUTPUT THRESHOLD TEXTS
-    asr lm ngram "${@:3}" --order 3 --vocab "$vocab" --unseen --threshold "$2" --memory "$memory" --temporary "$work" --output "$1"
+    asr lm ngram "${@:3}" --order 3 --vocab "$vocab" --unseen --threshold "$2" --decimals 5 --memory "$memory" \
+      --temporary "$work" --output "$1"
   }
-  ngrams "$work/prose.arpa.gz" 1e-8 "${prose[@]}"
-  ngrams "$work/reviews.arpa.gz" 1e-9 "$work/reviews.txt.gz"
-  ngrams "$work/spoken.arpa.gz" 1e-9 "$work/spoken.txt"
-  asr lm interpolate "$work/prose.arpa.gz" "$work/reviews.arpa.gz" "$work/spoken.arpa.gz" --weights 0.75,0.15,0.1 \
-    --threshold 0.92e-7 --text "$work/some-prose.txt" --text "$work/reviews.txt.gz" --text "$work/spoken.txt" --decimals 2 \
-    --output "$work/mixed.arpa.xz"
-  asr lm score "$work/mixed.arpa.xz" "$heldout"
+  ngrams "$work/prose.ngrams" 6e-9 "${prose[@]}"
+  ngrams "$work/reviews.ngrams" 1e-9 "$work/reviews.txt.gz"
+  ngrams "$work/spoken.ngrams" 1e-9 "$work/spoken.txt"
+  asr lm interpolate "$work/prose.ngrams" "$work/reviews.ngrams" "$work/spoken.ngrams" --weights 0.75,0.15,0.1 \
+    --threshold 2e-8 --text "$work/some-prose.txt" --text "$work/reviews.txt.gz" --text "$work/spoken.txt" --decimals 1 \
+    --output "$work/mixed.ngrams.xz"
+  asr lm score "$work/mixed.ngrams.xz" "$heldout"
 
   # More than half of what the LSTM reads is prose, so that it does not forget it.
   unpacked "$text" | awk 'NR % 6 == 0' > "$work/some.txt"

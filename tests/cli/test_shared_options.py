@@ -20,7 +20,8 @@ WITHOUT = {
     "--json": {"transcribe": TEXT_OUT, "align": TEXT_OUT, "serve": "answers requests until it is stopped"},
     "--device": {
         "score": PLAIN, "tokens": PLAIN, "data": PLAIN, "nlp text": PLAIN, "checkpoint": PLAIN, "lm ngram": PLAIN,
-        "lm text": PLAIN, "lm pack": PLAIN, "lm score": OWN_CODE, "lm interpolate": OWN_CODE, "lm sample": OWN_CODE,
+        "lm text": PLAIN, "lm convert": PLAIN, "lm pack": PLAIN, "lm score": OWN_CODE, "lm interpolate": OWN_CODE,
+        "lm sample": OWN_CODE,
         "nlp tag apply": OWN_CODE, "nlp tag evaluate": OWN_CODE, "vad apply": OWN_CODE, "features": ONE_FILE,
         "inspect": ONE_FILE, "forecast": SMALL,
     },

@@ -76,11 +76,11 @@ SOURCES: dict[str, dict[str, list[float | tuple[str, str]]]] = {
         "Lexicon": [words("english/lexicon.txt.gz"), (SPEED, "Letter-to-sound, 1,500 words")],
         "Language models": [
             *((LM, "before it is 268.8 million words"), (LM, "With the 20.4 million words from")),
-            *(words("english/lstm/words.txt"), (LM, "at 0.92e-7 (ships)")),
+            *(words("english/lstm/words.txt"), (LM, "one decimal (ships)")),
             *((LM, "5.57 M words of film reviews"), (LM, "went through 15.8 M words")),
         ],
         "Command": [0, 8],  # stages
-        "Measured": [(WILD, "40 clips of dogs, the surest"), (WILD, "confidence 0.52 (`wide-3`")],
+        "Measured": [(WILD, "40 clips of dogs, the surest"), (WILD, "confidence 0.60 (with the 3-gram of 10")],
     },
     "english/lstm": {
         "What": [
