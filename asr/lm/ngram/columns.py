@@ -51,7 +51,7 @@ def is_in_columns(path: Path) -> bool:
 def write_columns(path: str | Path, model: StoredModel, decimals: int | None = None) -> None:
     """Write a model in columns, packed if the name ends in .gz, .bz2 or .xz; atomically. It is taken into memory.
 
-    decimals: of the log10 values. Raises TextError for a model that lists an n-gram without its beginning.
+    decimals: of the log10 values. Raises TextError for a model that lists an n-gram twice or without its beginning.
     """
     path = Path(path)
     decimals = DECIMALS if decimals is None else min(decimals, MAX_DECIMALS)
@@ -94,11 +94,10 @@ def _columns(path: Path, model: StoredModel, decimals: int) -> tuple[list[str], 
                 f"{path}: {(begins < 0).sum():,} of the model's {order}-grams begin with words that it does not list "
                 "as an n-gram, which only an ARPA file can hold; write one (.arpa.xz)."
             )
-        columns += [
-            np.bincount(begins, minlength=below),
-            _gaps(begins, last),
-            steps(model.log_probs[order - 1])[sequence],
-        ]
+        gaps = _gaps(begins, last)
+        if (gaps < 0).any():
+            raise TextError(f"{path}: the model lists a {order}-gram twice; estimate it again.")
+        columns += [np.bincount(begins, minlength=below), gaps, steps(model.log_probs[order - 1])[sequence]]
         if order < model.order:
             columns.append(steps(model.backoffs[order - 1])[sequence])
         known.append(begins * size + last)

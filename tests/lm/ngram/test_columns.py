@@ -100,6 +100,14 @@ def test_an_n_gram_without_its_beginning_is_refused_before_anything_is_written(t
     assert (tmp_path / "lm.ngrams").read_text() == "old"
 
 
+def test_an_n_gram_that_is_listed_twice_is_refused(tmp_path):
+    model = _random_model(3, 2)
+    twice = np.concatenate([model.grams[1], model.grams[1][:1]])
+    scores = [np.zeros(len(rows), np.float32) for rows in (model.words, twice)]
+    with pytest.raises(TextError, match="a 2-gram twice"):
+        write_columns(tmp_path / "lm.ngrams", ArpaModel(model.words, [model.grams[0], twice], scores, scores))
+
+
 def _changed(content: bytes, **values: object) -> bytes:
     """The file with other values in its header."""
     header, rest = content[len(MAGIC) :].split(b"\n", 1)
