@@ -31,7 +31,7 @@ def _by_lines(path, checked=False):
         with io.TextIOWrapper(arpa._open(path), encoding="utf-8") as file:
             model = arpa._parse(path, enumerate(file, 1))
         if checked:
-            arpa._check_values(path, model)
+            arpa.check_values(path, model)
         return model
     except TextError as error:
         return str(error)
