@@ -1,8 +1,9 @@
-"""`asr lm convert`: an n-gram model in another form."""
+"""`asr lm convert`: an n-gram model in another form; and how commands write such a model."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from asr.cli.console import note, report
 from asr.cli.lm.decimals_option import DECIMALS
 from asr.cli.shared_options import json_option, quiet_option
 from asr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from asr.lm.ngram.arpa import StoredModel
 
 
 @click.command("convert", short_help="Write an n-gram model in another form.")
@@ -30,16 +34,22 @@ def convert(model: Path, output: Path, decimals: int | None, as_json: bool) -> N
     Examples: asr lm convert lm.arpa.gz --output lm.ngrams.xz
               asr lm convert lm.ngrams.xz --output lm.arpa
     """
-    from asr.lm.ngram.files import read_ngrams, write_ngrams
+    from asr.lm.ngram.files import read_ngrams
 
     if model.is_dir():
         raise ConfigError(f"{model} is a folder, of an LSTM it seems; only n-gram models have other forms.")
     if output.exists() and model.exists() and output.samefile(model):
         raise ConfigError(f"{output} is the model itself; name another file.")
     note("reading …")
-    read = read_ngrams(model)
+    write_and_report(output, read_ngrams(model), decimals, as_json)
+
+
+def write_and_report(output: Path, model: StoredModel, decimals: int | None, as_json: bool) -> None:
+    """Write an n-gram model, and print how many n-grams and bytes it has."""
+    from asr.lm.ngram.files import write_ngrams
+
     note("writing …")
-    write_ngrams(output, read, decimals)
-    counts, size = [len(grams) for grams in read.grams], output.stat().st_size
+    write_ngrams(output, model, decimals)
+    counts, size = [len(grams) for grams in model.grams], output.stat().st_size
     text = f"{output}: {' / '.join(f'{count:,}' for count in counts)} n-grams, {size / 1e6:.1f} MB"
     report(text, as_json, output=output, ngrams=counts, bytes=size)

@@ -9,7 +9,7 @@ import click
 
 from asr.cli.case_option import CASE
 from asr.cli.console import Steps, TrainingProgress, note, report
-from asr.cli.lm.convert import convert
+from asr.cli.lm.convert import convert, write_and_report
 from asr.cli.lm.decimals_option import DECIMALS
 from asr.cli.lm.text import text
 from asr.cli.lm.use import interpolate, pack, sample, score
@@ -83,7 +83,6 @@ def ngram(
     Example: asr lm ngram text.txt.gz --order 3 --prune '0 0 1' --output lm.arpa.gz
     """
     from asr.lm.ngram.disk_arrays import Workspace
-    from asr.lm.ngram.files import write_ngrams
     from asr.lm.ngram.kneser_ney import Corpus, estimate_on_disk
 
     try:
@@ -101,11 +100,7 @@ def ngram(
     steps = Steps()
     model = estimate_on_disk(corpus, order, cutoffs, note, threshold, steps)
     steps.close()
-    note("writing …")
-    write_ngrams(output, model, decimals)
-    counts, size = [len(grams) for grams in model.grams], output.stat().st_size
-    text = f"{output}: {' / '.join(f'{count:,}' for count in counts)} n-grams, {size / 1e6:.1f} MB"
-    report(text, as_json, output=output, ngrams=counts, bytes=size)
+    write_and_report(output, model, decimals, as_json)
 
 
 def _bytes(size: str) -> int:

@@ -215,14 +215,15 @@ def _model(header: _Header, content: memoryview) -> ArpaModel:
         raise ValueError("columns are missing")
     columns = _Columns(content[header.word_bytes :], header.columns)
 
-    def scores(length: int, sequence: Numbers | slice = slice(None)) -> NDArray[np.float32]:
-        exact: Floats = columns.next(length)[sequence] * (-LN10 / 10**header.decimals)
+    def scores(steps: Numbers) -> NDArray[np.float32]:
+        exact: Floats = steps * (-LN10 / 10**header.decimals)
         return exact.astype(np.float32)
 
-    by_rank = _likeliest_first(_Columns(content[header.word_bytes :], header.columns).next(size))
+    steps = columns.next(size)
+    by_rank = _likeliest_first(steps)
     grams = [np.arange(size, dtype=np.int32).reshape(-1, 1)]
-    log_probs = [scores(size, by_rank)]
-    backoffs = [scores(size, by_rank) if order > 1 else np.zeros(size, np.float32)]
+    log_probs = [scores(steps[by_rank])]
+    backoffs = [scores(columns.next(size)[by_rank]) if order > 1 else np.zeros(size, np.float32)]
     for count in header.counts[1:]:
         followers = columns.next(len(grams[-1]))
         if followers.min(initial=0) < 0 or followers.sum() != count:
@@ -230,8 +231,8 @@ def _model(header: _Header, content: memoryview) -> ArpaModel:
         begins = np.repeat(np.arange(len(followers)), followers)
         last = _last_words(followers, columns.next(count), size)
         grams.append(np.column_stack([grams[-1][begins], last.astype(np.int32)]))
-        log_probs.append(scores(count))
-        backoffs.append(scores(count) if len(grams) < order else np.zeros(count, np.float32))
+        log_probs.append(scores(columns.next(count)))
+        backoffs.append(scores(columns.next(count)) if len(grams) < order else np.zeros(count, np.float32))
     columns.finish()
     return ArpaModel([words[index] for index in by_rank.tolist()], grams, log_probs, backoffs)
 
