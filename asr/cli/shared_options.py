@@ -106,6 +106,12 @@ _TRAINING = (
 )  # fmt: skip
 
 
+processes_option = click.option(
+    "--processes", "count", default=1, show_default=True, type=click.IntRange(1),
+    help="Processes that share out each step's batches (train.accumulate must be a multiple).",
+)  # fmt: skip
+
+
 def check_output(output: Path | None, *inputs: object) -> None:
     """Raise ConfigError where an output would overwrite a file that is read. inputs: paths; what is no file is none."""
     if output is None or not output.is_file():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,12 +14,15 @@ from asr.cli.lm.convert import convert, write_and_report
 from asr.cli.lm.decimals_option import DECIMALS
 from asr.cli.lm.text import text
 from asr.cli.lm.use import interpolate, pack, sample, score
-from asr.cli.shared_options import json_option, quiet_option, training_options
+from asr.cli.shared_options import json_option, processes_option, quiet_option, training_options
 from asr.data.manifest import sentences
 from asr.errors import ConfigError
 from asr.text.lines import read_lines
 from asr.text.normalize import CASES
 from asr.train.log import EpochLog
+
+if TYPE_CHECKING:
+    from asr.lm.lstm.run import LmRunConfig
 
 
 @click.group()
@@ -120,9 +124,10 @@ def _config_class() -> type:
 @command.command("train", short_help="Train an LSTM language model.")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--dev", required=True, type=click.Path(path_type=Path), help="Text for validation.")
+@processes_option
 @training_options(_config_class)
 def train(
-    texts: tuple[Path, ...], config_path: Path | None, dev: Path, output: Path, resume: bool,
+    texts: tuple[Path, ...], config_path: Path | None, dev: Path, output: Path, resume: bool, count: int,
     overrides: list[str], as_json: bool,
 ) -> None:  # fmt: skip
     """Train an LSTM language model on TEXTS.
@@ -135,11 +140,22 @@ def train(
     """
     from asr.config import configured
     from asr.lm.lstm.run import LmRun, LmRunConfig
-    from asr.train.checkpoint import saved_epoch
+    from asr.train.processes import helpers, rank
 
     config = configured(LmRunConfig, config_path, overrides)
+    with helpers(count):
+        if rank() > 0:  # the first process speaks for all
+            LmRun(config, list(texts), dev, output).train(resume)
+        else:
+            _train(config, list(texts), dev, output, resume, as_json)
+
+
+def _train(config: LmRunConfig, texts: list[Path], dev: Path, output: Path, resume: bool, as_json: bool) -> None:
+    from asr.lm.lstm.run import LmRun
+    from asr.train.checkpoint import saved_epoch
+
     note("reading the texts …")
-    run = LmRun(config, list(texts), dev, output)
+    run = LmRun(config, texts, dev, output)
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
     note(f"training {parameters / 1e6:.2f} M parameters on {run.trained_words:,} words; vocabulary {len(run.words):,}")
     if resume and (epoch := saved_epoch(output / "training" / "state")) is not None:

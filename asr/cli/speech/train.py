@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asr.cli.console import TrainingProgress, list_bad, note, report, warn
-from asr.cli.shared_options import training_options
+from asr.cli.shared_options import processes_option, training_options
 from asr.config import from_dict, read_toml
 from asr.data.manifest import BadItem, Manifest, read_manifest, shared_utterances
 from asr.shipped import available_configurations, configuration_path
@@ -29,14 +29,7 @@ def _config_class() -> type:
 @click.command()
 @click.option("--train", "train_path", required=True, type=click.Path(path_type=Path), help="Manifest to train on.")
 @click.option("--dev", "dev_path", required=True, type=click.Path(path_type=Path), help="Manifest to validate on.")
-@click.option(
-    "--processes",
-    "count",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Processes that share out each step's batches (train.accumulate must be a multiple).",
-)
+@processes_option
 @training_options(
     _config_class,
     click.option(

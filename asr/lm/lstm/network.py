@@ -17,6 +17,8 @@ from asr.nn import Recurrent
 from asr.nn.dropout import dropout
 from asr.nn.recurrent import State
 
+ROUND = 64  # words; a multiple of these suits the processor's tiles
+EMPTY = -1e4  # logit of a word that there is not
 END_ID, UNKNOWN_ID = 0, 1  # in every vocabulary; the end of a sentence is also the beginning of the next
 
 
@@ -39,18 +41,16 @@ class LstmLmConfig:
     output_dropout: float = -1.0  # of its output; below 0: like `dropout`
     embedding_dropout: float = 0.0  # of whole words, one mask for a batch
     weight_dropout: float = 0.0  # of recurrent weights, one mask for a batch
-    # In training the sum of the full softmax may be estimated without bias from the `frequent` first words and a sample
-    # of `samples` others, weighted to represent all the rest. 0: the sum over all words.
+    # In training the sum of the full softmax, or of the adaptive one's last cluster, may be estimated without bias from
+    # its `frequent` first words and a sample of `samples` others, weighted to represent all the rest. 0: all words.
     samples: int = 0
-    frequent: int = 2000  # words that `samples` always has beside it, the first of the vocabulary
+    frequent: int = 2000  # words that `samples` always has beside it, the first of the vocabulary or of the cluster
 
     def __post_init__(self) -> None:
         if any(left >= right for left, right in itertools.pairwise((UNKNOWN_ID + 1, *self.cutoffs))):
             raise ConfigError("model.cutoffs must be rising word ids above 2.")
         if self.tied and (self.cutoffs or self.input_words or self.embedding_size != self.hidden_size):
             raise ConfigError("model.tied needs a full softmax, all input words, and embedding_size = hidden_size.")
-        if self.samples and self.cutoffs:
-            raise ConfigError("model.samples is for a full softmax: leave model.cutoffs out.")
         if self.samples < 0 or self.frequent < 1:
             raise ConfigError("model.samples must be 0 or more and model.frequent at least 1.")
 
@@ -121,26 +121,61 @@ class LstmLanguageModel(nn.Module):
 
     def log_probs(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """ln P of each of `targets` (rows,), predicted by the same row of `hidden` (rows, hidden_size)."""
-        if self.config.cutoffs:
-            # Under autocast its parts are single precision on a GPU and bfloat16 on a CPU, and must be of one type.
-            scores: Tensor = self.adaptive(hidden.float() if hidden.is_cuda else hidden, targets).output
-            return scores
-        if self.training and 0 < self.config.samples < self.num_words - self.config.frequent:
-            return self._sampled_log_probs(hidden, targets)
-        return -nn.functional.cross_entropy(self.output(hidden), targets, reduction="none")
+        config = self.config
+        if not config.cutoffs:
+            if self._is_sampled(self.num_words):
+                return self._sampled_log_probs(hidden, targets, self.output.weight, self.output.bias)
+            return -nn.functional.cross_entropy(self.output(hidden), targets, reduction="none")
+        if self._is_sampled(self.num_words - config.cutoffs[-1]):
+            return self._clustered_log_probs(hidden, targets)
+        # Under autocast its parts are single precision on a GPU and bfloat16 on a CPU, and must be of one type.
+        scores: Tensor = self.adaptive(hidden.float() if hidden.is_cuda else hidden, targets).output
+        return scores
 
-    def _sampled_log_probs(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """`log_probs` with the softmax's sum estimated from frequent words, a sample, and the target."""
-        frequent, rest = self.config.frequent, self.num_words - self.config.frequent
+    def _is_sampled(self, words: int) -> bool:
+        """Whether the sum over a softmax of so many words is estimated from a sample."""
+        return self.training and 0 < self.config.samples < words - self.config.frequent
+
+    def _clustered_log_probs(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """`log_probs` of an adaptive softmax with the last cluster's sum estimated."""
+        starts = self.config.cutoffs
+        cluster = torch.bucketize(targets, torch.tensor(starts, device=targets.device), right=True)
+        in_head = torch.where(cluster > 0, starts[0] - 1 + cluster, targets)
+        scores = _log_probs(hidden, in_head, self.adaptive.head.weight)
+        for number, start in enumerate(starts, start=1):
+            rows = torch.nonzero(cluster == number)[:, 0]
+            reduced, words = self.adaptive.tail[number - 1].children()
+            narrow, within, weight = reduced(hidden[rows]), targets[rows] - start, words.get_parameter("weight")
+            estimate = number == len(starts)
+            own = self._sampled_log_probs(narrow, within, weight) if estimate else _log_probs(narrow, within, weight)
+            scores = scores.index_add(0, rows, own)
+        return scores
+
+    def _sampled_log_probs(self, hidden: Tensor, targets: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """ln P of `targets` by a softmax, its sum estimated from frequent words, a sample, and the target."""
+        frequent, rest = self.config.frequent, len(weight) - self.config.frequent
         drawn = frequent + torch.randperm(rest, device=hidden.device)[: self.config.samples]
         ids = torch.cat([torch.arange(frequent, device=hidden.device), drawn])
-        weight, bias = self.output.weight, self.output.bias
-        own = (hidden * nn.functional.embedding(targets, weight)).sum(dim=1) + bias[targets]
-        shift = bias[ids].clone()
+        own = (hidden * nn.functional.embedding(targets, weight)).sum(dim=1).float()
+        shift = own.new_zeros(len(ids))
+        if bias is not None:
+            own, shift = own + bias[targets], bias[ids].clone()
         shift[frequent:] += math.log(rest / len(drawn))
-        logits = torch.addmm(shift, hidden, nn.functional.embedding(ids, weight).t())
-        places = torch.full((self.num_words,), -1, device=hidden.device)
+        logits = (hidden @ nn.functional.embedding(ids, weight).t()).float() + shift
+        places = torch.full((len(weight),), -1, device=hidden.device)
         places[ids] = torch.arange(len(ids), device=hidden.device)
         rows = torch.nonzero(places[targets] >= 0)[:, 0]
         logits = logits.index_put((rows, places[targets[rows]]), logits.new_tensor(-math.inf))  # the target counts once
         return own - torch.logaddexp(own, logits.logsumexp(dim=1))
+
+
+def _log_probs(hidden: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
+    """ln P of `targets` by a full softmax of `weight` (words, size), in single precision.
+
+    The words are filled up to a round number, with which products in bfloat16 on a CPU take half as long.
+    """
+    missing = -len(weight) % ROUND
+    shift = weight.new_zeros(len(weight) + missing)
+    shift[len(weight) :] = EMPTY
+    logits = nn.functional.linear(hidden, nn.functional.pad(weight, (0, 0, 0, missing)), shift)
+    return -nn.functional.cross_entropy(logits.float(), targets, reduction="none")

@@ -21,6 +21,7 @@ from asr.text.normalize import CASES
 from asr.train.config import TrainConfig
 from asr.train.log import FinalLog, Report
 from asr.train.loop import Trainer
+from asr.train.processes import rank
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class LmRun:
     def train(self, resume: bool = False, report: Report | None = None) -> FinalLog:
         """Train, write the model folder, return the final figures."""
         final = Trainer(self.task, self.config.train, self.output, report, self.config).run(resume)
+        if rank() > 0:  # the first process writes for all
+            return final
         arrays = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
         save_lm(self.output, arrays, to_dict(self.config.model), self.words, units=self.units)
         return final

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 
 import kenlm
 import numpy as np
@@ -264,6 +266,22 @@ def test_training_starts_from_a_model_and_keeps_its_words(run, tmp_path):
     code, _, errors = run(*train, text, text, *still, "--set", "most_words=3", "--output", tmp_path / "third")
     assert code == 2
     assert "leave out vocabulary, most_words and units" in errors
+
+
+def test_two_processes_train_the_model_that_one_trains(tmp_path):
+    text, config = tmp_path / "text.txt", tmp_path / "c.toml"
+    text.write_text("the cat sat on the mat\na dog ate the mat\nthe dog\n" * 40)
+    config.write_text(CONFIG.replace("[train]", "[train]\naccumulate = 2\nthreads = 1"))
+    for count in ("1", "2"):
+        command = ["lm", "train", text, "--dev", text, "--config", config, "--output", tmp_path / count]
+        outcome = subprocess.run(
+            [sys.executable, "-m", "asr", *map(str, command), "--processes", count],
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert outcome.returncode == 0, outcome.stderr
+    one, two = (load_lm(tmp_path / count).arrays for count in ("1", "2"))
+    for name, array in one.items():
+        np.testing.assert_allclose(two[name], array, rtol=1e-3, atol=1e-4)
 
 
 def test_bad_texts_for_neural_models_are_named(run, tmp_path):

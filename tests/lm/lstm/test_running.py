@@ -85,27 +85,45 @@ def test_penalties_are_mean_squares_of_the_output_and_its_change():
     assert float(loss.detach()) == pytest.approx(float(expected * batch.inputs.shape[1] / 12), rel=1e-5)
 
 
-def test_a_sum_over_all_but_one_word_is_nearly_the_softmax_and_on_average_it_is():
-    model = _model(samples=33, frequent=6)
-    hidden, targets = torch.randn(50, 8), torch.arange(50) % len(WORDS)
+SOFTMAXES = {"full": ({}, 33), "clusters": ({"cutoffs": (6, 12), "cluster_shrink": 2.0}, len(WORDS) - 12 - 7)}
+
+
+@pytest.mark.parametrize("kind", SOFTMAXES)
+def test_a_sum_over_all_but_one_word_is_nearly_the_softmax_and_on_average_it_is(kind):
+    options, nearly_all = SOFTMAXES[kind]
+    model = _model(**options, samples=nearly_all, frequent=6)
+    hidden, targets = torch.randn(80, 8), torch.arange(80) % len(WORDS)
     exact = model.eval().log_probs(hidden, targets)
     close = model.train().log_probs(hidden, targets)
     assert close.tolist() == pytest.approx(exact.tolist(), abs=0.25)
-    few = _model(samples=8, frequent=6).train()
+    assert close.tolist() != exact.tolist()
+    few = _model(**options, samples=8, frequent=6).train()
     # ln of a mean of sums: the sum itself is estimated without bias (in expectation over the words drawn)
     draws = torch.stack([(exact.detach() - few.log_probs(hidden, targets).detach()).exp() for _ in range(3000)])
-    assert draws.mean(dim=0).tolist() == pytest.approx([1.0] * 50, abs=0.05)
+    assert draws.mean(dim=0).tolist() == pytest.approx([1.0] * 80, abs=0.05)
 
 
-def test_a_sampled_softmax_has_the_full_ones_gradient_when_it_draws_nearly_all():
-    model = _model(samples=33, frequent=6).train()
+def test_only_the_last_cluster_is_estimated():
+    options, nearly_all = SOFTMAXES["clusters"]
+    hidden, targets = torch.randn(12, 8), torch.arange(12)
+    exact = _model(**options).eval().log_probs(hidden, targets)
+    sampled = _model(**options, samples=nearly_all, frequent=1).train().log_probs(hidden, targets)
+    assert sampled.tolist() == pytest.approx(exact.tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", SOFTMAXES)
+def test_a_sampled_softmax_has_the_full_ones_gradient_when_it_draws_nearly_all(kind):
+    options, nearly_all = SOFTMAXES[kind]
+    model = _model(**options, samples=nearly_all, frequent=6).train()
     hidden, targets = torch.randn(400, 8), torch.randint(0, len(WORDS), (400,))
     grads = []
     for rows in (model.log_probs(hidden, targets), model.eval().log_probs(hidden, targets)):
         model.zero_grad()
         rows.mean().backward()
-        grads.append(model.output.weight.grad.clone())
-    assert torch.nn.functional.cosine_similarity(grads[0].flatten(), grads[1].flatten(), dim=0) > 0.98
+        grads.append([value.grad.clone().flatten() for value in model.parameters() if value.grad is not None])
+    assert len(grads[0]) == len(grads[1])
+    for sampled, whole in zip(*grads, strict=True):
+        assert torch.nn.functional.cosine_similarity(sampled, whole, dim=0) > 0.97
 
 
 def test_dropout_of_words_drops_whole_words():
@@ -251,8 +269,8 @@ def test_running_text_is_trained_and_scored_by_commands(run, tmp_path):
 
 
 def test_impossible_settings_are_named():
-    with pytest.raises(ConfigError, match="cutoffs"):
-        LstmLmConfig(samples=10, cutoffs=(5,))
+    with pytest.raises(ConfigError, match="samples"):
+        LstmLmConfig(samples=-1)
     with pytest.raises(ConfigError, match="streams"):
         TextConfig(streams=0)
     with pytest.raises(TextError, match="fewer words"):
