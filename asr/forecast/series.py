@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from asr.errors import ConfigError, DataError
 from asr.forecast.times import OPENING_DAY, day_kind, frequency_of, time_number, times_after, weekdays_of
-from asr.text.lines import read_csv
+from asr.text.lines import read_csv, surplus_fields
 
 Floats = NDArray[np.float64]
 
@@ -108,6 +108,8 @@ def _read(path: Path) -> _Table:
     for row, line in zip(rows, lines, strict=True):
         if len(row) < len(header):
             raise DataError(f"{path} line {line} has {len(row)} fields where the header has {len(header)}.")
+        if surplus := surplus_fields(row, len(header)):  # such as 1,234 for a thousand: 1 would be read
+            raise DataError(f"{path} line {line} has {surplus}")
     return _Table(header, rows, str(path), lines)
 
 

@@ -123,6 +123,7 @@ def test_frequencies_are_found_and_times_continued(tmp_path, times, frequency, a
         ("t,v\n2,2\n1,3\n", "line 3: the time '1' comes after '2'"),
         ("t,v\nsoon,2\n1,3\n", "'soon' is not a time"),
         ("t,v\n1\n", "line 2 has 1 fields"),
+        ("t,v\n1,2,\n2,1,234\n", "line 3 has 3 fields where the header has 2; does one hold the divider"),
         ("t,v,v\n1,2,3\n2,3,4\n", "has 2 columns named 'v'; rename all but one"),
     ],
 )
