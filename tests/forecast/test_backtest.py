@@ -233,6 +233,21 @@ def test_recurrent_models_are_kept_as_folders(run, passengers, tmp_path):
     assert "damaged" in errors
 
 
+def test_a_kept_method_keeps_its_season(run, tmp_path):
+    (tmp_path / "s.csv").write_text("y\n" + "".join(f"{n % 5}\n" for n in range(43)))
+    options = [tmp_path / "s.csv", "--horizon", "5"]
+    kept = [*options, "--model", tmp_path / "m", "--json"]
+    assert (
+        run("forecast", "fit", *options, "--method", "seasonal-naive", "--season", "5", "--output", tmp_path / "m")[0]
+        == 0
+    )
+    _, text, _ = run("forecast", "predict", *kept)
+    assert [row["forecast"] for row in json.loads(text)["forecast"]] == [3, 4, 0, 1, 2]
+    assert run("forecast", "predict", *kept, "--season", "5")[1] == text
+    code, _, errors = run("forecast", "predict", *kept, "--season", "7")
+    assert (code, "fitted with a season of 5 steps, not 7; leave --season out" in errors) == (2, True)
+
+
 def test_impossible_requests_are_one_sentence(run, passengers, tmp_path):
     (tmp_path / "one.csv").write_text("v\n1\n")
     (tmp_path / "flat.csv").write_text("v\n" + "5\n" * 50)

@@ -284,11 +284,15 @@ def predict(
     """
     if model is not None and click.get_current_context().get_parameter_source("method") == ParameterSource.COMMANDLINE:
         raise click.UsageError("--model holds its own method; leave out --method.")
+    wanted = season
     series, season = _read(file, target, time_col, inputs, missing, season, horizon)
     if model is None:
         forecaster = _make([method], horizon, inputs)[0]
     else:
         forecaster, values = load_forecaster(model)
+        season = values["season"]
+        if wanted not in (0, season):
+            raise ConfigError(f"{model} was fitted with a season of {season} steps, not {wanted}; leave `season` out.")
         if values["horizon"] != horizon:
             raise ConfigError(f"{model} was fitted for a horizon of {values['horizon']}, not {horizon}.")
         if values["columns"] != list(series.columns):
