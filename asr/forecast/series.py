@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import ConfigError, DataError
+from asr.forecast.known import Filled
 from asr.forecast.times import OPENING_DAY, day_kind, frequency_of, time_number, times_after, weekdays_of
 from asr.text.lines import read_csv, surplus_fields
 
@@ -34,6 +35,7 @@ class Series:
     times: tuple[str, ...] = ()
     frequency: str = ""
     notes: tuple[str, ...] = ()  # on gaps, duplicates and filled values
+    filled: Filled | None = None  # which values were missing, (time, columns)
 
     @property
     def target(self) -> Floats:
@@ -90,8 +92,9 @@ def read_series(
         times = tuple(row[column].strip() for row in table.rows)
         keep, frequency = _check_times(table, times, time_col, notes)
         values, times = values[keep], tuple(np.array(times)[keep].tolist())
+    filled = np.isnan(values)
     values = _fill(values, names, missing, table.source, notes)
-    return Series(values, tuple(names), times, frequency, tuple(notes))
+    return Series(values, tuple(names), times, frequency, tuple(notes), filled)
 
 
 def column_names(path: str | Path, time_col: str | None = None) -> list[str]:
