@@ -11,7 +11,7 @@ from asr.audio.read import AUDIO_EXTENSIONS
 from asr.callbacks import Progress
 from asr.data.manifest import BadItem, Manifest, Utterance, check_utterance, read_manifest
 from asr.errors import AudioError, ManifestError, TextError
-from asr.text.lines import read_csv
+from asr.text.lines import read_csv, surplus_fields
 from asr.text_file import read_text
 from asr.utterance_id import check_ids, default_id, id_and_rest
 
@@ -171,6 +171,9 @@ def _csv(source: Path) -> Iterator[Candidate | BadItem]:
     found: list[tuple[str, Utterance]] = []
     for line, row in rows:
         where = f"{source} line {line}"
+        if surplus := surplus_fields(row, len(header)):  # of a text with commas: only its beginning would be taken
+            yield BadItem(where, surplus)
+            continue
         value = (_cell(row, path_column) or "").strip()
         if not value:
             yield BadItem(where, f"the column '{header[path_column]}' is empty")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from asr.callbacks import Note
 from asr.errors import AsrError, DataError
+from asr.forecast.known import Filled, actual_at, history_at
 from asr.forecast.methods import Forecaster
 from asr.score.forecast_errors import (
     DieboldMariano,
@@ -35,7 +36,10 @@ SIMPLEST = ("last-value", "seasonal-naive")
 
 @dataclass(frozen=True)
 class Result:
-    """The forecasts of one method (origins, horizon), the actual values, and its errors."""
+    """The forecasts of one method (origins, horizon), the actual values, and its errors.
+
+    Actual values that were missing are NaN, and no part of the errors.
+    """
 
     name: str
     forecasts: Floats
@@ -55,7 +59,9 @@ class Verdict:
 
 
 def errors_of(forecasts: Floats, actual: Floats, history: Floats, season: int) -> dict[str, float]:
-    """All point errors by name; MASE is scaled by `history`."""
+    """All point errors by name, of the actual values that are not NaN; MASE is scaled by `history`."""
+    known = ~np.isnan(actual)
+    forecasts, actual = forecasts[known], actual[known]
     return {
         "mae": mae(actual, forecasts),
         "mse": mse(actual, forecasts),
@@ -78,11 +84,15 @@ def check_length(values: Floats, horizon: int) -> None:
 
 
 def fixed_split(
-    values: Floats, horizon: int, season: int, methods: Sequence[Forecaster], note: Note | None = None
-) -> list[Result]:
-    """The results of fitting to all but the last `horizon` steps. values: (time, columns), the target first."""
+    values: Floats, horizon: int, season: int, methods: Sequence[Forecaster], note: Note | None = None,
+    filled: Filled | None = None,
+) -> list[Result]:  # fmt: skip
+    """The results of fitting to all but the last `horizon` steps. values: (time, columns), the target first.
+
+    filled: as for `rolling_origin`.
+    """
     check_length(values, horizon)
-    return rolling_origin(values, horizon, season, methods, 1, 1, note)
+    return rolling_origin(values, horizon, season, methods, 1, 1, note, filled=filled)
 
 
 def origin_places(length: int, horizon: int, origins: int, step: int = 1) -> list[int]:
@@ -100,18 +110,23 @@ def rolling_origin(
     step: int = 1,
     note: Note | None = None,
     refit_every: int = 0,
+    filled: Filled | None = None,
 ) -> list[Result]:
     """The results of forecasting from `origins` points, `step` apart, the last one `horizon` before the end.
 
     Methods are fitted to the values before the first origin, and again every `refit_every` origins (0: never). The
-    result of a method that cannot be fitted has no forecasts, and a note with the reason.
+    result of a method that cannot be fitted has no forecasts, and a note with the reason. filled: which values (time,
+    columns) were missing: at the end of a history they repeat the last one, and no forecast is judged by them. Raises
+    DataError if all that is to be forecast was missing.
     """
     check_length(values, horizon)
     places = origin_places(len(values), horizon, origins, step)
     first = places[0]
     if first < 2:
         raise DataError(f"{origins} origins of {horizon} steps leave {max(0, first)} values to learn from; take fewer.")
-    actual = np.stack([values[place : place + horizon, 0] for place in places])
+    actual = np.stack([actual_at(values, place, horizon, filled) for place in places])
+    if np.isnan(actual).all():
+        raise DataError("all values that are to be forecast are missing; there is nothing to judge by.")
     results = []
     for method in methods:
         if note is not None:
@@ -119,7 +134,7 @@ def rolling_origin(
         rows = []
         try:
             for number, place in enumerate(places):
-                history = values[:place].copy()  # a view would let a method read the values that it is to forecast
+                history = history_at(values, place, filled)  # a view would let a method read what it is to forecast
                 if number == 0 or (refit_every and number % refit_every == 0):
                     method.fit(history, horizon, season)
                 rows.append(method.forecast(history))
@@ -139,7 +154,8 @@ def verdict(result: Result, baselines: Sequence[Result], horizon: int) -> Verdic
     best = min(baselines, key=lambda other: other.errors["mse"])
     gain = 1 - result.errors["mse"] / best.errors["mse"] if best.errors["mse"] > 0 else 0.0
     how = f"squared error {abs(gain):.1%} {'below' if gain > 0 else 'above'} that of {best.name}"
-    losses = [np.square(other.forecasts - other.actual).mean(axis=1) for other in (best, result)]
+    judged = ~np.isnan(result.actual).all(axis=1)
+    losses = [np.nanmean(np.square(other.forecasts - other.actual)[judged], axis=1) for other in (best, result)]
     try:
         test = diebold_mariano(losses[0], losses[1], horizon)
     except ValueError:
@@ -182,4 +198,6 @@ def interval_coverage(result: Result, widths: Floats) -> float:
     """The share of actual values within the intervals of half widths (origins, horizon); NaN if these have no width."""
     if np.isnan(widths).any():
         return math.nan
-    return coverage(result.actual, result.forecasts - widths, result.forecasts + widths)
+    known = ~np.isnan(result.actual)
+    actual, forecasts, widths = result.actual[known], result.forecasts[known], widths[known]
+    return coverage(actual, forecasts - widths, forecasts + widths)

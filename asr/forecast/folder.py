@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError
@@ -40,10 +42,15 @@ def save_forecaster(
         values |= {"network": to_dict(method.config), "numbers": numbers}
         if errors is not None:
             values[PAST_ERRORS] = {
-                "origins": errors.origins.tolist(), "errors": errors.scaled.tolist(), "half_life": errors.half_life,
-                "least_scale": errors.least_scale,
+                "origins": errors.origins.tolist(), "errors": _without_nan(errors.scaled),
+                "half_life": errors.half_life, "least_scale": errors.least_scale,
             }  # fmt: skip
     write_config(folder, TYPE, values)
+
+
+def _without_nan(rows: NDArray[np.float64]) -> list[list[float | None]]:
+    """The values as JSON has them, None for NaN."""
+    return [[None if math.isnan(value) else value for value in row] for row in rows.tolist()]
 
 
 def load_forecaster(folder: Path) -> tuple[Forecaster, dict[str, Any]]:
@@ -71,5 +78,5 @@ def stored_errors(values: dict[str, Any]) -> PastErrors | None:
     stored = values.get(PAST_ERRORS)
     if stored is None:
         return None
-    rows = np.array(stored["errors"], np.float64).reshape(-1, values["horizon"])
+    rows = np.array(stored["errors"], np.float64).reshape(-1, values["horizon"])  # None becomes NaN
     return PastErrors(rows, np.array(stored["origins"], np.int64), stored["half_life"], stored["least_scale"])

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import DataError
+from asr.forecast.known import Filled, actual_at, history_at
 from asr.forecast.methods import Forecaster
 
 Floats = NDArray[np.float64]
@@ -33,7 +34,10 @@ RANK_TOLERANCE = 1e-9  # (9 + 1) * 0.9 in floating point may be above 9
 
 @dataclass(frozen=True)
 class PastErrors:
-    """Absolute errors of past forecasts relative to the scale at their origins (origins, horizon), and the origins."""
+    """Absolute errors of past forecasts relative to the scale at their origins (origins, horizon), and the origins.
+
+    They are NaN where the actual value was missing.
+    """
 
     scaled: Floats
     origins: NDArray[np.int64]  # (origins,): the number of values before each
@@ -55,11 +59,14 @@ def mean_change(values: Floats, half_life: float) -> float:
     return float(weights @ changes / weights.sum()) if len(changes) else 0.0
 
 
-def past_errors(method: Forecaster, values: Floats, horizon: int, season: int) -> PastErrors:
+def past_errors(
+    method: Forecaster, values: Floats, horizon: int, season: int, filled: Filled | None = None
+) -> PastErrors:
     """The errors of past forecasts, from origins in the second half of `values` (time, columns).
 
     They are those of a copy of the method that is fitted to the values before the first of these origins: errors of
-    values that a method was fitted to are too small. There are none if the series is too short.
+    values that a method was fitted to are too small. There are none if the series is too short. filled: which values
+    (time, columns) were missing, as for `rolling_origin`.
     """
     half_life = max(LEAST_HALF_LIFE, HALF_LIFE * len(values))
     none = PastErrors(np.zeros((0, horizon)), np.zeros(0, np.int64), half_life, 0.0)
@@ -70,11 +77,13 @@ def past_errors(method: Forecaster, values: Floats, horizon: int, season: int) -
         return none
     twin = copy.deepcopy(method)
     try:
-        twin.fit(values[: places[0]].copy(), horizon, season)
-        rows = [np.abs(twin.forecast(values[:place]) - values[place : place + horizon, 0]) for place in places]
+        histories = [history_at(values, place, filled) for place in places.tolist()]
+        twin.fit(histories[0], horizon, season)
+        pairs = zip(histories, places.tolist(), strict=True)
+        rows = [np.abs(twin.forecast(past) - actual_at(values, place, horizon, filled)) for past, place in pairs]
     except DataError:
         return none
-    scales = np.array([mean_change(values[:place], half_life) for place in places])
+    scales = np.array([mean_change(past, half_life) for past in histories])
     scales = np.maximum(scales, LEAST_SCALE * mean_change(values, half_life))
     return PastErrors(
         np.stack(rows) / np.where(scales > 0, scales, 1.0)[:, None], places, half_life, float(np.median(scales))
@@ -89,20 +98,22 @@ def interval_widths(errors: PastErrors, share: float = INTERVAL) -> Floats:
     that, k > n, it is the root mean square of the errors times Student's quantile for m degrees of freedom, which is
     exact for independent normal errors of mean 0. NaN without errors.
     """
-    count, horizon = errors.scaled.shape
-    if not count:
-        return np.full(horizon, math.nan)
-    effective = effective_counts(errors)
-    ranks = np.ceil(count * (effective + 1) / effective * share - RANK_TOLERANCE).astype(int)
-    ordered = np.sort(errors.scaled, axis=0)
-    widths = ordered[np.minimum(ranks, count) - 1, np.arange(horizon)]
-    few = ranks > count
+    horizon = errors.scaled.shape[1]
+    counts = (~np.isnan(errors.scaled)).sum(axis=0)
+    widths: Floats = np.full(horizon, math.nan)
+    if not counts.any():
+        return widths
+    effective = np.maximum(effective_counts(errors), 1.0)
+    ranks = np.ceil(counts * (effective + 1) / effective * share - RANK_TOLERANCE).astype(int)
+    ordered = np.sort(errors.scaled, axis=0)  # NaN comes last
+    found = ordered[np.minimum(ranks, counts) - 1, np.arange(horizon)]
+    few = ranks > counts
     if few.any():
         from scipy.stats import t as student
 
-        root = np.sqrt(np.square(errors.scaled).mean(axis=0))
-        widths[few] = (student.ppf((1 + share) / 2, effective) * root)[few]
-    return np.asarray(widths)
+        found[few] = (student.ppf((1 + share) / 2, effective) * np.sqrt(_mean_squares(errors)))[few]
+    widths[counts > 0] = found[counts > 0]
+    return widths
 
 
 def effective_counts(errors: PastErrors) -> Floats:
@@ -112,14 +123,22 @@ def effective_counts(errors: PastErrors) -> Floats:
     correlation of two errors. Errors s steps ahead are moving averages of the s last surprises (Hansen & Hodrick 1980);
     a weight's square is what the step adds to the mean square: weights 1, 1, … of a random walk, 1, 0, … of noise.
     """
-    count, horizon = errors.scaled.shape
-    squares = np.maximum.accumulate(np.square(errors.scaled).mean(axis=0))
+    horizon = errors.scaled.shape[1]
+    known = ~np.isnan(errors.scaled)
+    squares = np.maximum.accumulate(_mean_squares(errors))
     weights = np.sqrt(np.diff(squares, prepend=0.0))
     lags = np.abs(errors.origins[:, None] - errors.origins)
-    found = np.full(horizon, float(count))
+    found: Floats = known.sum(axis=0).astype(np.float64)
     for step in range(1, horizon + 1):
-        if squares[step - 1] > 0:
+        count, here = found[step - 1], known[:, step - 1]
+        if count and squares[step - 1] > 0:
             shared = np.correlate(weights[:step], weights[:step], "full")[step - 1 :] / squares[step - 1]
-            correlations = np.append(shared, 0.0)[np.minimum(lags, step)]
+            correlations = np.append(shared, 0.0)[np.minimum(lags[np.ix_(here, here)], step)]
             found[step - 1] = count**2 / np.square(correlations).sum()
     return found
+
+
+def _mean_squares(errors: PastErrors) -> Floats:
+    """The mean squared errors of each step (horizon,), 0 where none is known."""
+    counts = (~np.isnan(errors.scaled)).sum(axis=0)
+    return np.asarray(np.nansum(np.square(errors.scaled), axis=0) / np.maximum(counts, 1))

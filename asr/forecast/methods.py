@@ -174,13 +174,14 @@ class StatsforecastModel:
         self.name, self._model = name, model
         self._fitted: Any = None
         self._horizon = 1
+        self._start = 0  # of what it was fitted to
 
     def fit(self, history: Floats, horizon: int, season: int) -> None:
         models = require("forecast", "statsforecast.models", "the models of statsforecast")
-        self._horizon = horizon
+        self._horizon, self._start = horizon, max(0, len(history) - MOST_HISTORY)
         length = season if len(history) >= 3 * season and season <= LONGEST_SEASON else 1
         with self._refusal():
-            self._fitted = getattr(models, self._model)(season_length=length).fit(self._last(history))
+            self._fitted = getattr(models, self._model)(season_length=length).fit(self._known(history))
 
     def fitted_forecast(self) -> Floats:
         """The forecast after the history that it was fitted to; faster than `forecast`."""
@@ -191,20 +192,20 @@ class StatsforecastModel:
     def forecast(self, history: Floats) -> Floats:
         assert self._fitted is not None
         with self._refusal():
-            return np.asarray(self._fitted.forward(y=self._last(history), h=self._horizon)["mean"], np.float64)
+            return np.asarray(self._fitted.forward(y=self._known(history), h=self._horizon)["mean"], np.float64)
 
     @contextmanager
     def _refusal(self) -> Iterator[None]:
-        """Raises DataError for what statsforecast raises at a history that is too short for it, of many classes."""
+        """Raises DataError for what statsforecast raises at a history that is too short for it."""
         try:
             yield
-        except (ArithmeticError, LookupError, NotImplementedError, ValueError) as error:
+        except Exception as error:  # of many classes, `Exception` itself among them
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             raise DataError(f"{self.name} cannot be fitted to this history ({reason}); it may be too short.") from error
 
-    @staticmethod
-    def _last(history: Floats) -> Floats:
-        return np.ascontiguousarray(history[-MOST_HISTORY:, 0])
+    def _known(self, history: Floats) -> Floats:
+        """The target from where the model was fitted: ETS's level, trend and season to begin with are of that place."""
+        return np.ascontiguousarray(history[self._start :, 0])
 
 
 BASELINES: dict[str, Callable[[], Forecaster]] = {

@@ -42,8 +42,13 @@ class Panel:
         return self.cycle or self.season
 
     def held_out(self) -> Panel:
-        """A panel for choosing methods: the last `horizon` values of the histories in place of what follows them."""
+        """A panel for choosing methods: the last `horizon` values of the histories in place of what follows them.
+
+        Series too short for that are left out. Raises DataError if all are.
+        """
         long = [place for place, history in enumerate(self.histories) if len(history) > self.horizon + 2]
+        if not long:
+            raise DataError(f"all series are too short to hold {self.horizon} values out and learn from the others.")
         return Panel(
             [self.ids[place] for place in long],
             [self.histories[place][: -self.horizon] for place in long],
@@ -118,11 +123,13 @@ def read_m3(path: Path, period: str) -> Panel:
 
 
 def _rows(path: Path) -> dict[str, Floats]:
-    series = {}
+    series: dict[str, Floats] = {}
     for number, row in enumerate(_table(path)[1:], 2):
         cells = row[1:]
         while cells and not cells[-1].strip():
             cells.pop()
+        if row[0] in series:
+            raise DataError(f"{path} line {number}: the series {row[0]} is repeated; give each an id of its own.")
         series[row[0]] = _numbers(cells, f"{path} line {number}")
     if not series:
         raise DataError(f"{path} has no series below its header.")
@@ -188,21 +195,24 @@ def _one_by_one(name: str, panel: Panel, note: Note | None) -> Floats:
     if name not in BASELINES and name not in STATSFORECAST:
         raise ConfigError(f"unknown method '{name}'; known: {', '.join(METHODS)}.")
     season = panel.season if name in NAIVE else panel.model_season
-    rows = []
+    rows, replaced = [], 0
     for number, history in enumerate(panel.histories, 1):
         method = StatsforecastModel(name, STATSFORECAST[name]) if name in STATSFORECAST else BASELINES[name]()
         columns = history[:, None]
         try:
             row = _forecast(method, columns, panel.horizon, season)
-        except (ArithmeticError, ValueError, IndexError, RuntimeError):
+        except (ArithmeticError, ValueError, IndexError, RuntimeError, DataError):
             row = np.full(panel.horizon, np.nan)
         if not np.isfinite(row).all():
             naive = BASELINES["naive2"]()
             naive.fit(columns, panel.horizon, panel.season)
             row = naive.forecast(columns)
+            replaced += 1
         rows.append(row)
         if note is not None and number % 100 == 0:
             note(f"{name}: {number} of {len(panel.histories)}")
+    if note is not None and replaced:
+        note(f"{name} cannot be fitted to {replaced} of {len(rows)} series; naive2 forecasts them")
     return np.stack(rows)
 
 

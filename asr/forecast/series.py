@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import ConfigError, DataError
+from asr.forecast.known import Filled
 from asr.forecast.times import OPENING_DAY, day_kind, frequency_of, time_number, times_after, weekdays_of
-from asr.text.lines import read_csv
+from asr.text.lines import read_csv, surplus_fields
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +35,7 @@ class Series:
     times: tuple[str, ...] = ()
     frequency: str = ""
     notes: tuple[str, ...] = ()  # on gaps, duplicates and filled values
+    filled: Filled | None = None  # which values were missing, (time, columns)
 
     @property
     def target(self) -> Floats:
@@ -90,8 +92,9 @@ def read_series(
         times = tuple(row[column].strip() for row in table.rows)
         keep, frequency = _check_times(table, times, time_col, notes)
         values, times = values[keep], tuple(np.array(times)[keep].tolist())
+    filled = np.isnan(values)
     values = _fill(values, names, missing, table.source, notes)
-    return Series(values, tuple(names), times, frequency, tuple(notes))
+    return Series(values, tuple(names), times, frequency, tuple(notes), filled)
 
 
 def column_names(path: str | Path, time_col: str | None = None) -> list[str]:
@@ -108,6 +111,8 @@ def _read(path: Path) -> _Table:
     for row, line in zip(rows, lines, strict=True):
         if len(row) < len(header):
             raise DataError(f"{path} line {line} has {len(row)} fields where the header has {len(header)}.")
+        if surplus := surplus_fields(row, len(header)):  # such as 1,234 for a thousand: 1 would be read
+            raise DataError(f"{path} line {line} has {surplus}")
     return _Table(header, rows, str(path), lines)
 
 

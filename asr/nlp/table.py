@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from asr.errors import DataError
 from asr.json_text import parse_json
-from asr.text.lines import read_lines
+from asr.text.lines import read_lines, surplus_fields
 from asr.unpacking import unpacked_name
 
 MAX_FIELD = 1 << 27  # characters of one text
@@ -86,15 +87,18 @@ def _cell(path: Path, number: int, row: dict[str, Any], column: str, parameter: 
 def _csv_rows(path: Path, separator: str, encoding: str) -> Iterator[dict[str, Any]]:
     csv.field_size_limit(MAX_FIELD)
     plain = separator == "\t"  # tab-separated corpora do not quote
-    reader = csv.DictReader(
+    reader = csv.reader(
         (line + "\n" for line in read_lines(path, encoding)),
         delimiter=separator,
         quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL,
-        restkey="(more)",
     )
+    rows = (row for row in reader if row)
     try:
-        for row in reader:
-            yield {str(name).strip(): value for name, value in row.items()}
+        header = [name.strip() for name in next(rows, [])]
+        for row in rows:
+            if surplus := surplus_fields(row, len(header)):  # of a text with commas: only its beginning would be read
+                raise DataError(f"{path} line {reader.line_num} has {surplus}")
+            yield dict(zip_longest(header, row[: len(header)]))
     except csv.Error as error:
         raise DataError(f"{path} line {reader.line_num} is not CSV: {error}.") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -79,6 +79,16 @@ def read_csv(
         raise DataError(f"{path} is not {name} (byte {error.start}); save it again as CSV in UTF-8.") from None
     except (*DAMAGED, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV ({error}).") from None
+
+
+def surplus_fields(row: Sequence[str], columns: int) -> str:
+    """Why a row with more fields than its table has columns cannot be used, in words; empty if it has not.
+
+    Empty fields at the end, which spreadsheets write, are no fault.
+    """
+    if not any(cell.strip() for cell in row[columns:]):
+        return ""
+    return f"{len(row)} fields where the header has {columns}; does one hold the divider, without quotation marks?"
 
 
 @contextmanager

@@ -58,6 +58,15 @@ def test_tables_may_have_semicolons_and_texts_with_quotation_marks(tmp_path, mak
         assert [u.text for u in found.utterances] == [meant, "plain"]
 
 
+def test_a_text_with_commas_and_without_quotation_marks_is_not_cut(tmp_path, make_wav):
+    make_wav("a.wav")
+    make_wav("b.wav")
+    (tmp_path / "t.csv").write_text("path,text\na.wav,well, I never\nb.wav,yes,\n")
+    manifest = import_corpus(tmp_path / "t.csv")
+    assert [u.text for u in manifest.utterances] == ["yes"]
+    assert str(manifest.bad[0]).startswith(f"{tmp_path / 't.csv'} line 2: 3 fields where the header has 2")
+
+
 def test_kaldi_files_may_have_tabs(tmp_path, make_wav):
     make_wav("a.wav", 0.5)
     for name, value in (("wav.scp", "a.wav"), ("text", "so it\tis"), ("utt2spk", "anna")):

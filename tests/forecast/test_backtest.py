@@ -17,7 +17,8 @@ from asr.forecast.backtest import (
 )
 from asr.forecast.choose import make
 from asr.forecast.folder import load_forecaster, stored_errors
-from asr.forecast.intervals import interval_widths
+from asr.forecast.intervals import PastErrors, interval_widths
+from asr.forecast.known import history_at
 from asr.forecast.series import future_times, read_series
 
 
@@ -123,6 +124,7 @@ def test_frequencies_are_found_and_times_continued(tmp_path, times, frequency, a
         ("t,v\n2,2\n1,3\n", "line 3: the time '1' comes after '2'"),
         ("t,v\nsoon,2\n1,3\n", "'soon' is not a time"),
         ("t,v\n1\n", "line 2 has 1 fields"),
+        ("t,v\n1,2,\n2,1,234\n", "line 3 has 3 fields where the header has 2; does one hold the divider"),
         ("t,v,v\n1,2,3\n2,3,4\n", "has 2 columns named 'v'; rename all but one"),
     ],
 )
@@ -232,6 +234,21 @@ def test_recurrent_models_are_kept_as_folders(run, passengers, tmp_path):
     assert "damaged" in errors
 
 
+def test_a_kept_method_keeps_its_season(run, tmp_path):
+    (tmp_path / "s.csv").write_text("y\n" + "".join(f"{n % 5}\n" for n in range(43)))
+    options = [tmp_path / "s.csv", "--horizon", "5"]
+    kept = [*options, "--model", tmp_path / "m", "--json"]
+    assert (
+        run("forecast", "fit", *options, "--method", "seasonal-naive", "--season", "5", "--output", tmp_path / "m")[0]
+        == 0
+    )
+    _, text, _ = run("forecast", "predict", *kept)
+    assert [row["forecast"] for row in json.loads(text)["forecast"]] == [3, 4, 0, 1, 2]
+    assert run("forecast", "predict", *kept, "--season", "5")[1] == text
+    code, _, errors = run("forecast", "predict", *kept, "--season", "7")
+    assert (code, "fitted with a season of 5 steps, not 7; leave --season out" in errors) == (2, True)
+
+
 def test_impossible_requests_are_one_sentence(run, passengers, tmp_path):
     (tmp_path / "one.csv").write_text("v\n1\n")
     (tmp_path / "flat.csv").write_text("v\n" + "5\n" * 50)
@@ -339,3 +356,54 @@ def test_a_history_too_short_for_a_method_leaves_the_others(run, tmp_path, lengt
     assert "ets is left out" in errors or "ets" in json.loads(out)["methods"]
     code, _, errors = run("forecast", "predict", *options, "--method", "ets")
     assert code == 0 or "too short" in errors
+
+
+@pytest.mark.parametrize("missing", ["interpolate", "last"])
+def test_a_history_is_what_a_file_that_ends_there_says(tmp_path, missing):
+    random = np.random.default_rng(3)
+    cells = [[f"{value:.3f}" if random.random() < 0.5 else "" for value in row] for row in random.normal(size=(60, 2))]
+    cells[0] = ["1", "2"]
+    path = tmp_path / "s.csv"
+
+    def read(count):
+        path.write_text("v,x,w\n" + "".join(",".join([*row, "0"]) + "\n" for row in cells[:count]))
+        return read_series(path, "v", None, ["x"], missing)
+
+    whole = read(60)
+    for place in range(1, 61):
+        assert np.array_equal(history_at(whole.values, place, whole.filled), read(place).values), place
+
+
+@pytest.mark.parametrize("missing", ["interpolate", "last"])
+def test_filled_values_neither_tell_of_later_ones_nor_judge(run, tmp_path, missing):
+    random = np.random.default_rng(0)
+    walk = np.cumsum(random.normal(size=300))
+    known = random.random(300) < 0.5
+    known[0] = True
+    path = tmp_path / "s.csv"
+    rows = [f"{value:.6f},0\n" if here else ",0\n" for value, here in zip(walk, known, strict=True)]
+    path.write_text("".join(["v,w\n", *rows]))
+    squares = []
+    for place in range(300 - 101, 300):
+        for step in (0, 1):
+            if place + 1 < 300 and known[place + step]:
+                squares.append((walk[place + step] - walk[np.flatnonzero(known[:place])[-1]]) ** 2)
+    options = [path, "--target", "v", "--horizon", "2", "--missing", missing, "--origins", "100", "--methods", "drift"]
+    code, out, errors = run("forecast", "backtest", *options, "--json", "--interval", "0.8")
+    assert (code, "values to forecast are missing" in errors) == (0, True)
+    judged = json.loads(out)["methods"]["last-value"]
+    assert judged["mse"] == pytest.approx(np.mean(squares), rel=1e-5)
+    assert 0.7 < judged["coverage"] < 0.9
+
+
+def test_missing_errors_count_as_those_that_were_never_made():
+    random = np.random.default_rng(1)
+    scaled, origins = np.abs(random.normal(size=(30, 3))), np.arange(30)
+    some = random.random(30) < 0.6
+    few = interval_widths(PastErrors(scaled[some], origins[some], 8.0, 0.0), 0.8)
+    assert (
+        interval_widths(PastErrors(np.where(some[:, None], scaled, np.nan), origins, 8.0, 0.0), 0.8).tolist()
+        == few.tolist()
+    )
+    scaled[:, 1] = np.nan
+    assert np.isnan(interval_widths(PastErrors(scaled, origins, 8.0, 0.0), 0.8)).tolist() == [False, True, False]

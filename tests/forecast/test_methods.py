@@ -58,6 +58,17 @@ def test_theta_is_statsforecasts_standard_theta():
     assert methods.theta(values, 12, 1) == pytest.approx(expected, rel=2e-3)
 
 
+def test_ets_keeps_its_season_where_a_long_history_grows(monkeypatch):
+    pytest.importorskip("statsforecast.models", reason="needs the extra 'forecast'")
+    monkeypatch.setattr(methods, "MOST_HISTORY", 60)
+    values = _seasonal(120, noise=0.05)
+    ets = methods.BASELINES["ets"]()
+    ets.fit(values[:70], SEASON, SEASON)
+    for origin in range(70, 100):  # of which only those a season apart began in phase
+        gaps = ets.forecast(values[:origin]) - values[origin : origin + SEASON, 0]
+        assert np.abs(gaps).mean() < 0.15, origin
+
+
 def test_seasonal_factors_are_those_of_the_signal():
     factors = np.array([0.5, 1.5, 1.2, 0.8])
     history = np.tile(factors, 20) * 7

@@ -211,6 +211,29 @@ def test_held_out_ends_are_taken_from_the_histories():
         assert np.array_equal(np.concatenate([history, actual]), before)
 
 
+def test_series_too_short_to_hold_values_out_are_told(run, tmp_path):
+    (tmp_path / "m.csv").write_text("id,values\nA,1,2,3,4,5,6\nB,1,2,3\n")
+    options = ["forecast", "many", tmp_path / "m.csv", "--horizon", "2", "--methods", "theta", "--held-out"]
+    code, out, errors = run(*options)
+    assert (code, out.splitlines()[0]) == (0, "1 series, horizon 2, season 1")
+    assert "1 of 2 series are too short to hold 2 values out; left out" in errors
+    code, _, errors = run(*options, "--held-out")
+    assert (code, "all series are too short to hold 2 values out" in errors) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["ets", "ces", "dotm"])
+def test_series_that_a_model_refuses_are_forecast_by_naive2_and_told(name):
+    pytest.importorskip("statsforecast.models", reason="needs the extra 'forecast'")
+    long = 50 + np.cumsum(np.random.default_rng(0).normal(size=30))
+    short = [np.array([3.0, 4.0]), np.array([3.0, 4.0, 4.5, 5.0])]
+    notes: list[str] = []
+    found = evaluate(Panel(["A", "B", "C"], [*short, long], [np.ones(2)] * 3, 2, 1), [name], note=notes.append)
+    assert found[1].forecasts[0].tolist() == [4, 4]
+    replaced = [line for line in notes if line.startswith(f"{name} cannot be fitted to ")]
+    assert len(replaced) == 1
+    assert replaced[0].endswith("of 3 series; naive2 forecasts them")
+
+
 def test_competition_files_are_read_and_their_faults_named(tmp_path):
     train, test = tmp_path / "train.csv.gz", tmp_path / "test.csv"
     train.write_bytes(gzip.compress(b'"V1","V2","V3","V4"\n"A","1","2","3"\n"B","4","5",\n'))
@@ -226,6 +249,9 @@ def test_competition_files_are_read_and_their_faults_named(tmp_path):
     with pytest.raises(DataError, match="series B has 1 values, fewer than the 2 forecast"):
         read_m4(train, test, 1)
     assert [after.tolist() for after in read_m4(train, test, 1, horizon=1).actual] == [[4], [6]]
+    test.write_text("V1,V2,V3\nA,4,5\nB,6,7\nA,1,2\n")
+    with pytest.raises(DataError, match="line 4: the series A is repeated"):
+        read_m4(train, test, 1)
     with pytest.raises(ConfigError, match="`horizon`"):
         read_m4(train, None, 1)
     with pytest.raises(DataError, match="not the table of M3"):

@@ -42,6 +42,8 @@ def test_tables_of_all_kinds_are_read(tmp_path):
         ("a.jsonl", b'{"text": "x", "label": 1}\nnonsense\n', DataError, "line 2 is not a JSON object"),
         ("a.csv", b"text,label\nx,1\ny, \n", DataError, "row 2 has an empty label"),
         ("a.csv", b"text,label\nx\n", DataError, "row 1 has nothing in the column 'label'"),
+        ("a.csv", b"label,text\n1,x\n0,I liked it, really\n", DataError, "line 3 has 3 fields where the header has 2"),
+        ("a.tsv", b"text\tlabel\nx\t1\t\ny\tz\t1\n", DataError, "line 3 has 3 fields where the header has 2"),
         ("a.jsonl", b'{"text": null, "label": 1}\n', DataError, "row 1 has nothing in the column 'text'"),
         ("a.csv", "text,label\ncafé,1\n".encode("latin-1"), TextError, "line 2 is not UTF-8"),
     ],

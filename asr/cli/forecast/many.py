@@ -124,7 +124,10 @@ def many(
         raise ConfigError("M3's table has its own test parts and horizons: leave --test and --horizon out.")
     panel = read_m3(train, period) if period else read_m4(train, test, season, horizon, cycle)
     for _ in range(held_out):
-        panel = panel.held_out()
+        shorter = panel.held_out()
+        if left_out := len(panel.ids) - len(shorter.ids):
+            note(f"{left_out} of {len(panel.ids)} series are too short to hold {panel.horizon} values out; left out")
+        panel = shorter
     chosen = [name for name in methods.replace(",", " ").split() if name]
     results = evaluate(panel, chosen, seed, note)
     if output is not None:

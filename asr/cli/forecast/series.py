@@ -43,6 +43,7 @@ from asr.forecast.backtest import (
 from asr.forecast.choose import DEFAULT, RECURRENT, SIMPLE, make, names
 from asr.forecast.folder import load_forecaster, save_forecaster, stored_errors
 from asr.forecast.intervals import INTERVAL, PastErrors, interval_widths, past_errors
+from asr.forecast.known import history_at
 from asr.forecast.methods import Forecaster, TrainedForecaster
 from asr.forecast.series import MISSING_CHOICES, Series, future_times, read_series
 
@@ -151,7 +152,7 @@ def compare(
     """
     series, season = _read(file, target, time_col, inputs, missing, season, horizon)
     chosen = _make([*SIMPLE[:2], *_chosen(methods)], horizon, inputs)
-    results = fixed_split(series.values, horizon, season, chosen, lambda name: note(f"{name} …"))
+    results = fixed_split(series.values, horizon, season, chosen, lambda name: note(f"{name} …"), series.filled)
     usable = _usable(results)
     if output is not None:
         write_forecasts(output, list(series.times[-horizon:]) or future_times(series, horizon), usable)
@@ -197,17 +198,26 @@ def backtest(
     chosen = _make([*SIMPLE[:2], *_chosen(methods)], horizon, inputs)
     results = _usable(
         rolling_origin(
-            series.values, horizon, season, chosen, origins, step, lambda name: note(f"{name} …"), refit_every
+            series.values,
+            horizon,
+            season,
+            chosen,
+            origins,
+            step,
+            lambda name: note(f"{name} …"),
+            refit_every,
+            series.filled,
         )
     )
     places = origin_places(len(series), horizon, origins, step)
-    learned = series.values[: places[0]]
+    learned = history_at(series.values, places[0], series.filled)
     usable = {result.name for result in results}
-    widths = {
-        method.name: _origins_widths(past_errors(method, learned, horizon, season), series.values, places, share)
+    past = {
+        method.name: past_errors(method, learned, horizon, season, series.filled)
         for method in chosen
         if method.name in usable
     }
+    widths = {name: _origins_widths(errors, series, places, share) for name, errors in past.items()}
     covered = {result.name: interval_coverage(result, widths[result.name]) for result in results}
     if output is not None:
         write_origins(output, results)
@@ -254,7 +264,7 @@ def fit(
     forecaster = _make([method], horizon, inputs)[0]
     forecaster.fit(series.values, horizon, season)
     trained = isinstance(forecaster, TrainedForecaster)
-    errors = past_errors(forecaster, series.values, horizon, season) if trained else None
+    errors = past_errors(forecaster, series.values, horizon, season, series.filled) if trained else None
     save_forecaster(output, forecaster, series, horizon, season, errors)
     chosen = _choice(forecaster)
     if as_json:
@@ -284,11 +294,15 @@ def predict(
     """
     if model is not None and click.get_current_context().get_parameter_source("method") == ParameterSource.COMMANDLINE:
         raise click.UsageError("--model holds its own method; leave out --method.")
+    wanted = season
     series, season = _read(file, target, time_col, inputs, missing, season, horizon)
     if model is None:
         forecaster = _make([method], horizon, inputs)[0]
     else:
         forecaster, values = load_forecaster(model)
+        season = values["season"]
+        if wanted not in (0, season):
+            raise ConfigError(f"{model} was fitted with a season of {season} steps, not {wanted}; leave `season` out.")
         if values["horizon"] != horizon:
             raise ConfigError(f"{model} was fitted for a horizon of {values['horizon']}, not {horizon}.")
         if values["columns"] != list(series.columns):
@@ -299,10 +313,10 @@ def predict(
     forecast = forecaster.forecast(series.values)
     errors = None if model is None else stored_errors(values)
     if errors is None:
-        errors = past_errors(forecaster, series.values, horizon, season)
-    if not len(errors):
-        note(f"{file}: the series is too short for {forecaster.name} to have past errors; the forecast has no interval")
+        errors = past_errors(forecaster, series.values, horizon, season, series.filled)
     widths = errors.scale(series.values) * interval_widths(errors, share)
+    if np.isnan(widths).all():
+        note(f"{file}: the series is too short for {forecaster.name} to have past errors; the forecast has no interval")
     rows = [
         {
             "time": time,
@@ -328,9 +342,10 @@ def predict(
     return 0
 
 
-def _origins_widths(errors: PastErrors, values: Floats, places: Sequence[int], share: float) -> Floats:
+def _origins_widths(errors: PastErrors, series: Series, places: Sequence[int], share: float) -> Floats:
     """Half widths (origins, horizon) of the intervals at each origin."""
-    return np.array([errors.scale(values[:place]) for place in places])[:, None] * interval_widths(errors, share)
+    scales = [errors.scale(history_at(series.values, place, series.filled)) for place in places]
+    return np.array(scales)[:, None] * interval_widths(errors, share)
 
 
 def _choice(forecaster: Forecaster) -> dict[str, Any]:
@@ -343,6 +358,10 @@ def _choice(forecaster: Forecaster) -> dict[str, Any]:
 
 
 def _usable(results: list[Result]) -> list[Result]:
+    """The results of methods that could be fitted; the others are named, and how many values judge none."""
+    actual = results[0].actual
+    if missing := int(np.isnan(actual).sum()):
+        note(f"{missing} of {actual.size} values to forecast are missing; forecasts are judged by the others")
     for result in results:
         if result.note:
             warn(f"{result.name} is left out: {result.note}")
@@ -354,9 +373,10 @@ def _returns(result: Result, series: Series, step: int, wanted: bool) -> dict[st
     if not wanted:
         return {}
     count, horizon = result.forecasts.shape
-    last = series.target[np.array(origin_places(len(series), horizon, count, step)) - 1][:, None]
+    places = origin_places(len(series), horizon, count, step)
+    last = np.array([history_at(series.values, place, series.filled)[-1, 0] for place in places])[:, None]
     gaps = (result.forecasts - result.actual) / last
-    return {"mae_returns": float(np.abs(gaps).mean()), "rmse_returns": float(np.sqrt(np.square(gaps).mean()))}
+    return {"mae_returns": float(np.nanmean(np.abs(gaps))), "rmse_returns": float(np.sqrt(np.nanmean(np.square(gaps))))}
 
 
 command.add_command(windows)
