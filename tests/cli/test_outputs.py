@@ -52,6 +52,36 @@ def test_other_commands_do_not_either(run, files, monkeypatch, command):
     assert (files / command[-1]).read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (["decode", "--manifest", "m.jsonl", "--lm", "gone.arpa"], "gone.arpa"),
+        (["decode", "--manifest", "m.jsonl", "--lm", "none", "--lexicon", "gone.txt"], "gone.txt"),
+        (["tune", "--reference", "m.jsonl", "--lm", "gone.arpa"], "gone.arpa"),
+        (["tune", "--reference", "m.jsonl", "--lm", "lm.arpa", "--neural-lm", "gone"], "gone"),
+        (["evaluate", "--data", ".", "--sets", "dev-clean", "--lm", "gone.arpa"], "gone.arpa"),
+    ],
+)
+def test_what_cannot_be_used_is_named_before_the_network_runs(run, files, monkeypatch, command, named):
+    """It was named after hours of it."""
+    monkeypatch.chdir(files)
+    (files / "text.txt").write_text("zero one two three four five six seven eight nine oh\n")
+    assert run("lm", "ngram", "text.txt", "--output", "lm.arpa")[0] == 0
+    (files / "m.jsonl").write_text('{"id": "u1", "audio_filepath": "u1.wav", "duration": 1.0, "text": "one"}\n')
+    for module in ("decode", "tune", "evaluate"):
+        monkeypatch.setattr(f"asr.cli.speech.{module}.compute_log_probs", lambda *_, **__: pytest.fail("it ran"))
+    monkeypatch.setattr("asr.cli.speech.evaluate.download_corpus", lambda *_: pytest.fail("it ran"))
+    code, _, errors = run(*command, "--model", "digits")
+    assert code in (1, 2)
+    assert named in errors
+
+
+@pytest.mark.parametrize("beams", ["10,x", "0", "10,-1", "2.5"])
+def test_beam_sizes_that_are_none_are_wrong_usage(run, files, beams):
+    code, _, errors = run("tune", "--model", "digits", "--reference", files / "m.jsonl", "--lm", "x", "--beams", beams)
+    assert (code, f"'{beams}' must be beam sizes" in errors) == (2, True)
+
+
 def test_importing_texts_of_another_language_warns(run, tmp_path, make_wav):
     wav = make_wav("a.wav", 1.0)
     (tmp_path / "clips.csv").write_text(f"path,text\n{wav},Привет\n")

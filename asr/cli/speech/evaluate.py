@@ -17,11 +17,14 @@ from asr.data.download import ARCHIVES, download_corpus
 from asr.data.importers import import_corpus
 from asr.data.manifest import write_manifest
 from asr.decode.build import SearchOptions, open_decoder
+from asr.decode.decoder import Decoder
 from asr.errors import ConfigError, ManifestError
+from asr.model_package import ModelPackage
 from asr.recognizer.bulk import compute_log_probs, decode_all
 from asr.score.report import SystemScore, score_system
 from asr.score.statistics import Interval
 from asr.score.text_files import Texts, format_texts, read_texts
+from asr.shipped import model_folder
 from asr.text.normalize import normalize_english
 
 SETS = sorted(name for name, archive in ARCHIVES.items() if archive.folder.startswith("LibriSpeech/"))
@@ -77,10 +80,12 @@ def command(
     names = [name.strip() for name in sets.split(",") if name.strip()]
     if not names:
         raise ConfigError("`sets` names no set; give names such as test-clean,test-other.")
-    folders = {name: _folder(data, name, download) for name in names}  # all of them, before any hour is spent
+    # All parts and sets, before any hour is spent.
+    decoder = open_decoder(ModelPackage.open(model_folder(model)), search, note=note)
+    folders = {name: _folder(data, name, download) for name in names}
     results = []
     for name, folder in folders.items():
-        result = _evaluate(name, folder, output or data, model, search, (device, backend, threads, limit))
+        result = _evaluate(name, folder, output or data, model, decoder, (device, backend, threads, limit))
         results.append(result)
         if as_json:
             click.echo(json.dumps(_as_json(result)))
@@ -106,7 +111,7 @@ def _folder(data: Path, name: str, download: bool) -> Path:
 
 
 def _evaluate(
-    name: str, folder: Path, output: Path, model: str, search: SearchOptions, run: tuple[str, str, int, int]
+    name: str, folder: Path, output: Path, model: str, decoder: Decoder, run: tuple[str, str, int, int]
 ) -> SetResult:
     """Decode one set and score it. run: device, backend, threads, and how many utterances at most."""
     device, backend, threads, limit = run
@@ -121,7 +126,6 @@ def _evaluate(
     computed = compute_log_probs(model, manifest, device=device, backend=backend, threads=threads, progress=progress)
     progress.close()
     progress = Progress(f"{name}: searching")
-    decoder = open_decoder(computed.backend.package, search, note=note)
     best, _ = decode_all(decoder, computed.arrays, threads or 1, progress)
     progress.close()
     wall = time.monotonic() - started
