@@ -42,6 +42,15 @@ def test_decode_does_not_overwrite_what_it_reads(run, files, name):
         ["tokens", "words", "text.txt", "--output", "text.txt"],
         ["tokens", "subwords", "text.txt", "--output", "text.txt"],
         ["tokens", "lexicon", "--words", "m.jsonl", "--dictionary", "text.txt", "--output", "text.txt"],
+        ["tune", "--model", "digits", "--reference", "m.jsonl", "--lm", "text.txt", "--output", "text.txt"],
+        ["lm", "ngram", "text.txt", "--output", "text.txt"],
+        ["lm", "ngram", "m.jsonl", "--vocab", "text.txt", "--output", "text.txt"],
+        ["lm", "interpolate", "text.txt", "lexicon.txt", "--weights", "1,1", "--output", "text.txt"],
+        ["lm", "interpolate", "lexicon.txt", "--dev", "text.txt", "--output", "text.txt"],
+        ["lm", "text", "text.txt", "--output", "text.txt"],
+        ["lm", "text", "m.jsonl", "--apart", "text.txt", "--output", "new.txt", "--printed", "text.txt"],
+        ["nlp", "text", "text.txt", "--lines", "--output", "text.txt"],
+        ["nlp", "predict", "text.txt", "--lines", "--model", "none", "--output", "text.txt"],
     ],
 )
 def test_other_commands_do_not_either(run, files, monkeypatch, command):
@@ -50,6 +59,19 @@ def test_other_commands_do_not_either(run, files, monkeypatch, command):
     code, _, errors = run(*command)
     assert (code, "would overwrite what is read" in errors) == (2, True)
     assert (files / command[-1]).read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["augment", "join"])
+def test_a_corpus_is_not_made_in_the_folder_that_it_is_made_of(run, tmp_path, make_wav, command):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    manifest = folder / "manifest.jsonl"
+    manifest.write_text(json.dumps({"id": "u", "audio_filepath": str(make_wav("a.wav")), "duration": 0.5}) + "\n")
+    before = manifest.read_bytes()
+    code, _, errors = run("data", command, manifest, "--output", folder)
+    assert (code, "would overwrite what is read" in errors) == (2, True)
+    assert manifest.read_bytes() == before
+    assert not (folder / "audio").exists()
 
 
 @pytest.mark.parametrize(
