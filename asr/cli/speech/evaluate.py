@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import click
@@ -39,6 +40,7 @@ class SetResult:
     seconds: float  # of audio
     wall: float
     bad: int
+    hypotheses: Path
 
     @property
     def interval(self) -> Interval | None:
@@ -70,7 +72,8 @@ def command(
     """Word error rates of a model on official LibriSpeech sets, with 95% intervals.
 
     Sets that are not below DATA/LibriSpeech are downloaded from openslr.org, verified and unpacked there. The manifest
-    and the hypotheses of each set are kept: `asr score` compares them with those of another model.
+    and the hypotheses of each set are kept, as SET.jsonl and MODEL.SET.trn (or MODEL.SET.2.trn, …, where there are
+    others): `asr score` compares them with those of another model or search.
 
     \b
     Examples:
@@ -129,8 +132,10 @@ def _evaluate(
     best, _ = decode_all(decoder, computed.arrays, threads or 1, progress)
     progress.close()
     wall = time.monotonic() - started
-    hypotheses = output / f"{Path(model).name}.{name}.trn"
-    write_atomically(hypotheses, format_texts({key: found.text for key, found in best.items()}, trn=True).encode())
+    text = format_texts({key: found.text for key, found in best.items()}, trn=True).encode()
+    hypotheses = _name_for(output, f"{Path(model).name}.{name}", text)
+    write_atomically(hypotheses, text)
+    note(f"{name}: hypotheses in {hypotheses}")
     bad = [*imported.bad, *computed.bad]
     list_bad(bad, "of the set not scored")
     wanted = read_texts(manifest)
@@ -140,7 +145,13 @@ def _evaluate(
         wanted.unknown,
     )
     score = score_system(readable, read_texts(hypotheses))
-    return SetResult(name, score, sum(utterance.duration for utterance in chosen), wall, len(bad))
+    return SetResult(name, score, sum(utterance.duration for utterance in chosen), wall, len(bad), hypotheses)
+
+
+def _name_for(folder: Path, stem: str, content: bytes) -> Path:
+    """A .trn file for hypotheses: those of another search, or of another model of the same name, stay as they are."""
+    names = (f"{stem}.trn" if number == 1 else f"{stem}.{number}.trn" for number in count(1))
+    return next(path for path in map(folder.joinpath, names) if not path.exists() or path.read_bytes() == content)
 
 
 def _table(results: list[SetResult]) -> str:
@@ -174,4 +185,5 @@ def _as_json(result: SetResult) -> dict[str, object]:
         "unreadable": result.bad,
         "audio_seconds": round(result.seconds, 3),
         "wall_seconds": round(result.wall, 3),
+        "hypotheses": str(result.hypotheses),
     }
