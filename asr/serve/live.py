@@ -217,8 +217,8 @@ class OwnProtocol(_Connection):
                         raise RequestError(400, 'after the start come samples, or {"type": "stop"}.', "invalid", "type")
                     break
                 await self._tell(await self._push(message))
-        except _EndError:
-            await self._tell(await self._finish())  # the server stops: what was heard is not lost
+        except (_EndError, RequestError):
+            await self._tell(await self._finish())  # whatever ends the stream: what was heard is not lost
             raise
         await self._tell(await self._finish())
         await self._send({"type": "done", "seconds": round(self._samples / self._rate, 3)})
@@ -242,10 +242,11 @@ class VoskProtocol(_Connection):
             wait = self._service.settings.stream_idle_seconds
             if isinstance(message, str):
                 values = _object(message)
-                if "eof" in values:
-                    break
                 if isinstance(values.get("config"), dict) and self._stream is None:
                     config = values["config"]
+                self._admit(config.get("key"))  # who has no key keeps no place
+                if "eof" in values:
+                    break
                 continue
             if self._stream is None:
                 await self._begin(config)

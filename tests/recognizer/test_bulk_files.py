@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -156,6 +157,28 @@ def test_a_torn_line_is_dropped_and_whole_ones_are_kept(tmp_path):
             results.add("a.wav", line("a.wav"))
             results.add("b\udcff.wav", json.dumps({"file": "b\udcff.wav"}, ensure_ascii=False) + "\n")
         assert path.read_bytes() == whole
+
+
+def test_a_full_disk_leaves_no_part_of_a_line_before_the_next_one(tmp_path, monkeypatch):
+    path, write = tmp_path / "r.jsonl", os.write
+    room = [len(line("a")) + 5]
+
+    def into_room(descriptor: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = write(descriptor, data[: room[0]])
+        room[0] -= written
+        return written
+
+    monkeypatch.setattr(os, "write", into_room)
+    with ResultsFile(path) as results:
+        results.add("a", line("a"))
+        with pytest.raises(OSError, match=r"r\.jsonl"):
+            results.add("b", line("b"))
+        room[0] = 1000  # somebody has made room
+        results.add("c", line("c"))
+        results.add("b", line("b"))
+    assert path.read_text() == line("a") + line("c") + line("b")
 
 
 def test_what_is_no_file_of_results_is_not_touched(tmp_path):

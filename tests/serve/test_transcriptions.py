@@ -331,6 +331,36 @@ def test_what_runs_ends_and_what_waits_gets_503_when_the_server_stops(english, e
         assert first.result().json()["text"] == expected.text
 
 
+def test_what_runs_for_too_long_when_the_server_stops_is_given_up(english):
+    from tests.serve.conftest import running
+
+    slow = Slow(english.backend)
+    with running(Recognizer(slow, english.decoder), stop_seconds=0.1) as server, ThreadPoolExecutor(2) as pool:
+        answer, events = pool.submit(post, server), pool.submit(post, server, stream="true")
+        wait_until(lambda: server.service.admitted == 2 and slow.calls)
+        server.service.stop()
+        time.sleep(0.3)
+        slow.go.set()
+        assert (answer.result().status_code, error_of(answer.result())["code"]) == (503, "stopping")
+        last = json.loads(events.result().text.split("data: ")[-1])  # the answer, or what comes after the first words
+        assert last["error"]["code"] == "stopping"
+
+
+def test_a_client_of_a_stream_that_goes_away_before_the_first_words_ends_its_work(english):
+    from tests.serve.conftest import running
+
+    slow = Slow(english.backend)
+    with running(Recognizer(slow, english.decoder), workers=1) as server, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(post, server)
+        wait_until(lambda: slow.calls == 1)
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(server.url + PATH, files={"file": SPEECH.read_bytes()}, data={"stream": "true"}, timeout=0.3)
+        wait_until(lambda: server.service.admitted == 1)  # while the first one still computes
+        slow.go.set()
+        assert first.result().status_code == 200
+        assert slow.calls == 1
+
+
 def test_a_client_that_goes_away_ends_its_work(english):
     from tests.serve.conftest import running
 
