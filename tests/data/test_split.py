@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.data.manifest import Utterance
@@ -18,6 +18,7 @@ def _utterances(speakers: list[int]) -> list[Utterance]:
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=2, max_size=40), st.floats(0.05, 0.95), st.integers(0, 3))
 def test_no_speaker_is_in_both_parts_and_no_utterance_is_lost(speakers, share, seed):
     utterances = _utterances(speakers)
