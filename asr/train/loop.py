@@ -166,7 +166,8 @@ class Trainer:
             return
         weights = self._best_guess()
         write_tensors(self._weights_path(self.epoch), weights)
-        self._weights_path(self.epoch - self.config.average).unlink(missing_ok=True)
+        for epoch in range(1, self._first_averaged):  # several, where the run went on with a smaller `average`
+            self._weights_path(epoch).unlink(missing_ok=True)
         if self.epoch % self.config.validate_every == 0 or self.epoch == self._last_epoch:
             entry = replace(entry, figures=self._validate_with(weights))
             self.history.append(Validation(self.epoch, entry.figures))
@@ -251,12 +252,17 @@ class Trainer:
 
     def _average_epochs(self) -> FinalLog | None:
         """Put the average of the last epochs' weights in the model and validate it; None if there is one epoch only."""
-        paths = [path for path in map(self._weights_path, range(1, self.epoch + 1)) if path.exists()]
+        epochs = range(self._first_averaged, self.epoch + 1)
+        paths = [path for path in map(self._weights_path, epochs) if path.exists()]
         if len(paths) < 2:
             return None
         self.model.load_state_dict(average_tensors([read_tensors(path) for path in paths]))
         first = self.epoch - len(paths) + 1
         return FinalLog(self.step, f"average of epochs {first}-{self.epoch}", self._validate())
+
+    @property
+    def _first_averaged(self) -> int:
+        return max(1, self.epoch - self.config.average + 1)
 
     def _weights_path(self, epoch: int) -> Path:
         return self.folder / "epochs" / f"epoch-{epoch:04d}.safetensors"
