@@ -16,7 +16,7 @@ from asr.atomic_file import write_atomically
 from asr.cli.case_option import CASE
 from asr.cli.console import Progress, note, report
 from asr.cli.lm.decimals_option import DECIMALS
-from asr.cli.shared_options import json_option, quiet_option, weights_of
+from asr.cli.shared_options import check_output, json_option, quiet_option, weights_of
 from asr.data.manifest import sentences
 from asr.errors import ConfigError, TextError
 from asr.score.perplexity import TextScore, render, score_text
@@ -135,6 +135,7 @@ def interpolate(
         raise click.UsageError("--threshold and --decimals are of the merged model: name its file with --output.")
     if missing := [text for text in texts if not text.is_file()]:
         raise TextError(f"{missing[0]} does not exist; check the path.")
+    check_output(output, *models, *texts, dev)
     result: dict[str, Any] = {}
     figures = None
     if dev is not None:
