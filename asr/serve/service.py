@@ -17,7 +17,7 @@ from asr.recognizer.bulk_files import default_jobs
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import Transcript
 from asr.serve.metrics import Counter, Gauge, Histogram, Metric
-from asr.serve.replies import RequestError
+from asr.serve.replies import RequestError, no_room
 from asr.serve.settings import ServerSettings
 from asr.serve.work_queue import StoppingError, Turns, WorkQueue
 from asr.text.normalize import normalize_english
@@ -167,6 +167,8 @@ class Service:
                     transcript = recognizer.transcribe(file, name=name, progress=check, on_words=on_words)
                 except AudioError as error:
                     raise RequestError(400, _for_clients(error, name), "invalid_audio", "file") from None
+                except OSError as error:
+                    raise no_room(error) from None
             self.work.observe(time.monotonic() - started)
             self.audio.add(transcript.duration)
             return transcript, left_out

@@ -271,6 +271,21 @@ def test_shards_of_the_command_are_all_files(tiny_model, wavs, run):
     assert sorted(files) == wavs
 
 
+def test_a_worker_of_ray_goes_on_after_any_error_of_a_file(tiny_model, wavs, tmp_path, monkeypatch):
+    worker = ShardWorker(RayJob(model=str(tiny_model), search=SearchOptions(), output=tmp_path))
+    transcribe = worker._recognizer.transcribe
+
+    def broken(file, **options):
+        if file == wavs[0]:
+            raise OSError(errno.EIO, "Input/output error")
+        return transcribe(file, **options)
+
+    monkeypatch.setattr(worker._recognizer, "transcribe", broken)
+    outcome = worker({"name": "x", "files": wavs[:2]})
+    assert (outcome["done"], outcome["errors"]) == (1, [f"{wavs[0]}: Input/output error."])
+    assert json.loads((tmp_path / "part-x.jsonl").read_text())["file"] == wavs[1]
+
+
 class _Killed(ShardWorker):
     """A worker that is killed at its first work on some shards: before their results are written, or after."""
 

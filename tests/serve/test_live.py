@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import threading
@@ -13,6 +14,7 @@ import soxr
 
 pytest.importorskip("websockets", reason="needs the extra serve")
 
+from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -217,6 +219,22 @@ def test_a_silent_client_is_sent_away(start):
         socket.send(bytes(8000))
         assert "partial" in json.loads(socket.recv(timeout=30))
         assert json.loads(socket.recv(timeout=30))["error"]["code"] == "timeout"
+
+
+def test_a_client_that_does_not_read_loses_its_place(start, speech, monkeypatch):
+    data, rate = speech
+
+    async def nowhere_to_write(self, text):
+        await asyncio.Event().wait()
+
+    with start(stream_idle_seconds=0.5) as server:
+        with connect(server.url.replace("http", "ws") + "/v1/audio/stream") as socket:
+            socket.send(json.dumps({"type": "start", "rate": rate}))
+            assert json.loads(socket.recv())["type"] == "ready"
+            monkeypatch.setattr(WebSocket, "send_text", nowhere_to_write)
+            socket.send(data)
+            assert rest_of(socket) == []
+        assert server.service.streams == 0
 
 
 def test_what_was_said_is_sent_before_a_client_is_sent_away(start, speech, expected):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import socket
@@ -185,6 +186,23 @@ def test_hostile_uploads_are_refused_and_leave_nothing(server, name):
     assert "/tmp/" not in message
     assert f"{Path.home()}/" not in message
     assert leftovers() <= before
+    assert post(server).status_code == 200
+
+
+@pytest.mark.parametrize("place", [(tempfile.SpooledTemporaryFile, "write"), (shutil, "copyfileobj")])
+def test_a_full_disk_is_the_servers_fault_and_said_in_its_log(server, monkeypatch, caplog, place):
+    """In the form's temporary file, and in that of the audio."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(*place, full)
+    answer = post(server)
+    assert (answer.status_code, error_of(answer)["code"]) == (503, "no_room")
+    assert "retry-after" in answer.headers
+    assert "No space left on device" in caplog.text
+    assert "device" not in answer.text
+    monkeypatch.undo()
     assert post(server).status_code == 200
 
 
