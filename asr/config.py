@@ -15,6 +15,7 @@ from asr.text_file import read_text
 T = TypeVar("T")
 
 LARGEST = 1e15  # of any number in a configuration
+_MAY_CHANGE = "may change"
 
 
 def from_dict(cls: type[T], values: dict[str, Any], where: str = "") -> T:
@@ -92,6 +93,29 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
+
+
+def may_change(default: T) -> T:
+    """A field with a default, of a dataclass, that a training run may be continued with in another way.
+
+    All other settings decide what its steps make of the weights.
+    """
+    return dataclasses.field(default=default, metadata={_MAY_CHANGE: True})
+
+
+def lasting_settings(config: Any, where: str = "") -> dict[str, Any]:
+    """The settings that a training run must be continued with, by their whole keys, as values of JSON.
+
+    where: prefix of the keys, `train.`.
+    """
+    settings: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        name, value = f"{where}{field.name}", getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            settings |= lasting_settings(value, f"{name}.")
+        elif _MAY_CHANGE not in field.metadata:
+            settings[name] = _plain(value)
+    return settings
 
 
 def merge(values: dict[str, Any], changes: dict[str, Any]) -> None:

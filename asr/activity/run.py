@@ -13,6 +13,7 @@ from asr.activity.detector import save_detector
 from asr.activity.network import ActivityNetwork
 from asr.activity.task import SPOKEN, ActivityTask, ExampleConfig
 from asr.audio.augment import AugmentConfig
+from asr.config import may_change
 from asr.data.manifest import Utterance
 from asr.errors import DataError
 from asr.train.config import TrainConfig
@@ -42,8 +43,8 @@ class ActivityRunConfig:
     augment: AugmentConfig = field(default_factory=_default_augmentation)
     dev_kinds: tuple[str, ...] = ()  # of noise, for the validation examples; empty: those of `augment`
     train: TrainConfig = field(default_factory=_default_training)
-    cache_hours: float = 10.0  # of audio held in memory
-    bits: int = 8  # of the stored weights: 8, 16 or 32
+    cache_hours: float = may_change(10.0)  # of audio held in memory
+    bits: int = may_change(8)  # of the stored weights: 8, 16 or 32
 
 
 def train_detector(

@@ -14,6 +14,7 @@ from asr.atomic_file import write_atomically, write_text
 from asr.cli.console import TrainingProgress, note, report
 from asr.cli.figures import new_figure, save_figure
 from asr.cli.shared_options import (
+    check_output,
     device_option,
     json_option,
     quiet_option,
@@ -143,6 +144,7 @@ def text(file: Path, text_col: str, label_col: str, lines: bool, encoding: str, 
     from asr.nlp.table import read_table
     from asr.nlp.words import words_of
 
+    check_output(output, file)
     table = read_table(file, text_col, label_col if lines else None, lines, encoding)
     write_text(output, "".join(f"{' '.join(words_of(text))}\n" for text in table.texts))
     report(f"{output}: {len(table)} texts", as_json, output=output, texts=len(table))
@@ -170,6 +172,7 @@ def predict(
     from asr.nlp.folder import load_ensemble
     from asr.nlp.table import read_table
 
+    check_output(output, file)
     classifier = load_ensemble(models)
     table = read_table(file, text_col, label_col if lines else None, lines, encoding)
     with _threads(threads):

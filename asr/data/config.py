@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr.config import LARGEST, check_ranges
+from asr.config import LARGEST, check_ranges, may_change
 from asr.errors import ConfigError
 
 RANGES = (
@@ -20,7 +20,7 @@ class DataConfig:
     min_fill: float = 0.95  # least share of a batch that is speech
     min_seconds: float = 0.1  # shorter utterances are named and left out
     max_seconds: float = 35.0  # longer utterances are named and left out
-    cache_hours: float = 12.0  # of decoded audio in memory (115 MB an hour)
+    cache_hours: float = may_change(12.0)  # of decoded audio in memory (115 MB an hour)
     sorted_epochs: int = 1  # first epochs that go from short to long (a curriculum)
 
     def __post_init__(self) -> None:

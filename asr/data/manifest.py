@@ -161,11 +161,26 @@ def check_utterance(utterance: Utterance) -> Utterance:
 
 
 def sentences(path: str | Path) -> Iterator[str]:
-    """The texts of a manifest's utterances, or the lines of a text file (plain or compressed), one at a time."""
+    """The texts of a manifest's lines, or the lines of a text file (plain or compressed), one at a time.
+
+    Nothing but `text` is read of a manifest; where it is absent the text is empty. Raises ManifestError, with its
+    number, for a line that is no JSON object or whose text is none.
+    """
     path = Path(path)
-    if unpacked_name(path).suffix == ".jsonl":
-        return (utterance.text or "" for utterance in read_manifest(path).utterances)
-    return read_lines(path)
+    return _texts(path) if unpacked_name(path).suffix == ".jsonl" else read_lines(path)
+
+
+def _texts(path: Path) -> Iterator[str]:
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            text = parse_json(line).get("text") or ""
+        except (ValueError, AttributeError):
+            raise ManifestError(f"{path} line {number} is not a line of a manifest: {line[:60]!r}.") from None
+        if not isinstance(text, str) or _SURROGATE.search(text):
+            raise ManifestError(f"{path} line {number}: the key 'text' is {str(text)[:60]!r}, not text.")
+        yield text
 
 
 def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:

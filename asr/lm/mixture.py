@@ -11,9 +11,14 @@ STEPS, CLOSE_ENOUGH = 200, 1e-7
 
 
 def mixture_log_probs(log_probs: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """ln P (words,) of a mixture, for natural logs `log_probs` (models, words) and `weights` (models,)."""
+    """ln P (words,) of a mixture, for natural logs `log_probs` (models, words) and `weights` (models,).
+
+    A model that has none for a word (NaN) adds nothing to its probability; NaN where no model has one.
+    """
+    known = ~np.isnan(log_probs)
     with np.errstate(divide="ignore"):
-        return np.asarray(np.logaddexp.reduce(log_probs + np.log(weights)[:, None], axis=0))
+        parts = np.where(known, log_probs, -np.inf) + np.log(weights)[:, None]
+    return np.where(known.any(axis=0), np.logaddexp.reduce(parts, axis=0), np.nan)
 
 
 def mixture_weights(log_probs: NDArray[np.float64]) -> NDArray[np.float64]:

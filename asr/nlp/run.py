@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from asr.config import may_change
 from asr.errors import ConfigError, DataError
 from asr.nlp.baseline import Baseline, log_loss
 from asr.nlp.fine_tuning import from_language_model
@@ -52,7 +53,7 @@ class ClassifierRunConfig:
     fine_tune: FineTuneConfig = field(default_factory=FineTuneConfig)
     # What the model answers with: lstm, tf-idf, both (a mixture), or best: what has the least log loss on the
     # validation texts.
-    keep: str = BEST
+    keep: str = may_change(BEST)
 
     def __post_init__(self) -> None:
         if self.language_model and self.vectors:
@@ -131,7 +132,7 @@ def train_classifier(
         model, [encoded[row] for row in rows], numbers[rows], dev_texts, dev_numbers, config.batches,
         config.train.seed, fine_tune=config.fine_tune if config.language_model else None,
     )  # fmt: skip
-    final = Trainer(task, config.train, output, report).run(resume)
+    final = Trainer(task, config.train, output, report, config).run(resume)
     errors = _choose_share(classifier, plain_texts, dev_numbers, SHARES[config.keep])
     save_classifier(output, classifier)
     return TrainedClassifier(final, classifier.description, classifier.baseline_share, errors)

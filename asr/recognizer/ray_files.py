@@ -11,7 +11,7 @@ from typing import Any
 
 from asr.atomic_file import write_text
 from asr.decode.build import SearchOptions
-from asr.errors import AudioError
+from asr.errors import explain
 from asr.extras import require
 from asr.recognizer.bulk_files import BulkTranscriber
 from asr.recognizer.recognizer import Recognizer
@@ -59,14 +59,15 @@ class ShardWorker:
         lines, errors = [], []
         partial = self._job.partial
         with BulkTranscriber(self._recognizer, 1) as bulk:
-            for _, result in bulk.each(
+            for file, result in bulk.each(
                 [str(file) for file in row["files"]],
                 lambda recognizer, file, progress: recognizer.transcribe(file, partial=partial, progress=progress),
             ):
                 try:
                     lines.append(result.result().to_json())
-                except AudioError as error:
-                    errors.append(str(error))
+                except Exception as error:  # whatever it is: the other files are done
+                    message = explain(error)
+                    errors.append(message if file in message else f"{file}: {message}")
         if lines:
             write_text(self._job.output / PART.format(row["name"]), "".join(lines))
         return {"done": len(lines), "errors": errors, "worker": os.getpid()}

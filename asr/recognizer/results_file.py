@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from asr.atomic_file import naming
 from asr.errors import ConfigError, DataError
 from asr.json_text import parse_json
 
@@ -47,12 +48,23 @@ class ResultsFile:
             raise
 
     def add(self, file: str, line: str) -> None:
-        """Add the line of a file. A second one for the same file is ignored."""
+        """Add the line of a file. A second one for the same file is ignored.
+
+        Raises OSError naming the results where they cannot be written; a part of the line is then taken back, since
+        the next one may find room.
+        """
         if file in self.done:
             return
         data = line.encode(errors="backslashreplace")  # as JSON escapes what is in no Unicode text
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+        before = os.fstat(self._descriptor).st_size
+        try:
+            with naming(self._path):
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
+        except OSError:
+            if self._kept:
+                os.ftruncate(self._descriptor, before)
+            raise
         self.done.add(file)
         if self._kept and time.monotonic() - self._flushed > FLUSH_SECONDS:
             os.fsync(self._descriptor)

@@ -19,7 +19,7 @@ from asr.recognizer.recognizer import Recognizer
 from asr.serve import metrics
 from asr.serve.guard import Guard
 from asr.serve.live import live_routes
-from asr.serve.replies import RequestError
+from asr.serve.replies import RequestError, no_room
 from asr.serve.service import Service
 from asr.serve.settings import ServerSettings
 from asr.serve.subtitles import subtitle_routes
@@ -109,7 +109,9 @@ def _add_error_forms(app: FastAPI) -> None:
         return JSONResponse(RequestError(400, text, "invalid_value", name).body(), 400)
 
     @app.exception_handler(HTTPException)
-    async def failed(_: Request, error: HTTPException) -> Response:
+    async def failed(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, OSError):  # FastAPI takes a full disk for an error of the form
+            return await refused(request, no_room(error.__cause__))
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
         body = RequestError(error.status_code, str(error.detail), code).body()
         return JSONResponse(body, error.status_code, error.headers)

@@ -34,12 +34,17 @@ RATES = (4000, 192_000)  # Hz
 START_SECONDS = 10.0  # in which the first message must come
 LONGEST_MESSAGE = 120.0  # seconds of sound: Opus holds hours in a mebibyte
 FORMATS = ("s16le", "ogg", "opus")
+CLOSE_SECONDS = 10.0  # in which the last message must find room on the way to the client
 POLL_SECONDS = 0.25  # between two looks at whether the server stops
 NORMAL, GOING_AWAY, POLICY = 1000, 1001, 1008  # codes of closing (RFC 6455, 7.4.1)
 
 
 class _EndError(Exception):
-    """The stream ends: the client has gone, or the server stops."""
+    """The stream ends since the server stops."""
+
+
+class _GoneError(Exception):
+    """The client has gone, or does not read what it is sent: there is nobody to tell anything."""
 
 
 def live_routes(service: Service) -> APIRouter:
@@ -72,6 +77,8 @@ async def _serve(socket: WebSocket, service: Service, protocol: type[OwnProtocol
         await _close(socket, {"type": "error", **error.body()}, POLICY)
     except _EndError:
         await _close(socket, None, GOING_AWAY)
+    except _GoneError:
+        pass
     finally:
         service.streams -= 1
 
@@ -80,11 +87,12 @@ async def _close(socket: WebSocket, last: Mapping[str, Any] | None, code: int) -
     if socket.client_state != WebSocketState.CONNECTED or socket.application_state != WebSocketState.CONNECTED:
         return
     try:
-        if last is not None:
-            await socket.send_text(json.dumps(last))
-        await socket.close(code)
-    except (RuntimeError, WebSocketDisconnect):
-        return  # the client was faster
+        async with asyncio.timeout(CLOSE_SECONDS):
+            if last is not None:
+                await socket.send_text(json.dumps(last))
+            await socket.close(code)
+    except (RuntimeError, WebSocketDisconnect, TimeoutError):
+        return  # the client was faster, or does not read
 
 
 class _Connection:
@@ -100,7 +108,7 @@ class _Connection:
         self._samples = 0
 
     async def _receive(self, seconds: float) -> str | bytes:
-        """The next message. Raises _EndError where the client goes or the server stops, RequestError for silence."""
+        """The next message. Raises _GoneError, _EndError where the server stops, RequestError for silence."""
         deadline = time.monotonic() + seconds
         if self._pending is None:
             self._pending = asyncio.ensure_future(self._socket.receive())
@@ -111,7 +119,7 @@ class _Connection:
                 raise RequestError(408, f"no message came for {seconds:g} s.", "timeout")
         message, self._pending = self._pending.result(), None
         if message["type"] == "websocket.disconnect":
-            raise _EndError
+            raise _GoneError
         data = message.get("bytes")
         return data if data is not None else str(message.get("text") or "")
 
@@ -193,9 +201,10 @@ class _Connection:
 
     async def _send(self, values: Mapping[str, Any]) -> None:
         try:
-            await self._socket.send_text(json.dumps(values, ensure_ascii=False))
-        except (RuntimeError, WebSocketDisconnect):
-            raise _EndError from None  # the client has gone
+            async with asyncio.timeout(self._service.settings.stream_idle_seconds):
+                await self._socket.send_text(json.dumps(values, ensure_ascii=False))
+        except (RuntimeError, WebSocketDisconnect, TimeoutError):
+            raise _GoneError from None
 
 
 class OwnProtocol(_Connection):
@@ -217,8 +226,8 @@ class OwnProtocol(_Connection):
                         raise RequestError(400, 'after the start come samples, or {"type": "stop"}.', "invalid", "type")
                     break
                 await self._tell(await self._push(message))
-        except _EndError:
-            await self._tell(await self._finish())  # the server stops: what was heard is not lost
+        except (_EndError, RequestError):
+            await self._tell(await self._finish())  # whatever ends the stream: what was heard is not lost
             raise
         await self._tell(await self._finish())
         await self._send({"type": "done", "seconds": round(self._samples / self._rate, 3)})
@@ -242,10 +251,11 @@ class VoskProtocol(_Connection):
             wait = self._service.settings.stream_idle_seconds
             if isinstance(message, str):
                 values = _object(message)
-                if "eof" in values:
-                    break
                 if isinstance(values.get("config"), dict) and self._stream is None:
                     config = values["config"]
+                self._admit(config.get("key"))  # who has no key keeps no place
+                if "eof" in values:
+                    break
                 continue
             if self._stream is None:
                 await self._begin(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 from asr.decode.timed import word_values
 from asr.recognizer.transcript import Transcript
 
+LOG = logging.getLogger("uvicorn.error")  # which the server prints
 RESPONSE_FORMATS = ("json", "text", "verbose_json", "srt", "vtt")
 MEDIA_TYPES = {
     "text": "text/plain; charset=utf-8", "srt": "application/x-subrip; charset=utf-8", "vtt": "text/vtt; charset=utf-8",
@@ -22,7 +24,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     for code, text in {
         400: "The request or its audio cannot be used.", 401: "No valid API key.", 403: "Another site's page.",
         404: "No such model.", 408: "The upload took too long.", 413: "Too large or too long.",
-        429: "Busy: try again after the seconds of Retry-After.", 503: "Stopping, or out of time.",
+        429: "Busy: try again after the seconds of Retry-After.", 503: "Stopping, out of time or of room for uploads.",
     }.items()
 }  # fmt: skip
 
@@ -42,6 +44,14 @@ class RequestError(HTTPException):
         if self.status == 429:
             kind = "rate_limit_error"
         return {"error": {"message": self.detail, "type": kind, "param": self.param, "code": self.code}}
+
+
+def no_room(cause: OSError) -> RequestError:
+    """The error of an upload that could not be stored; the server's log says why, which is not for clients."""
+    LOG.error("an upload could not be stored: %s", cause)
+    return RequestError(
+        503, "the server has no room for uploads; try again later.", "no_room", headers={"Retry-After": "60"}
+    )
 
 
 def render(transcript: Transcript, form: str, language: str, granularities: Collection[str] = ()) -> str:

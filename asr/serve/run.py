@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from types import FrameType
 
@@ -14,6 +15,7 @@ from asr.callbacks import Note
 from asr.serve.service import Service
 
 STREAM_SECONDS = 5.0  # for the last words of live streams, before their connections are closed
+ANSWER_SECONDS = 10  # for what was given up to be answered, before its connection is closed
 MAX_MESSAGE = 1024 * 1024  # bytes of a WebSocket message
 
 
@@ -67,5 +69,5 @@ def configuration(app: FastAPI) -> uvicorn.Config:
         ws_max_size=MAX_MESSAGE,
         ws_per_message_deflate=False,  # samples hardly get smaller
         ws_ping_interval=None,  # the answer to a ping waits behind samples that were sent faster than they are read
-        timeout_graceful_shutdown=int(settings.stop_seconds) or None,
+        timeout_graceful_shutdown=math.ceil(settings.stop_seconds) + ANSWER_SECONDS,
     )

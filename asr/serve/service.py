@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -16,7 +17,7 @@ from asr.recognizer.bulk_files import default_jobs
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import Transcript
 from asr.serve.metrics import Counter, Gauge, Histogram, Metric
-from asr.serve.replies import RequestError
+from asr.serve.replies import RequestError, no_room
 from asr.serve.settings import ServerSettings
 from asr.serve.work_queue import StoppingError, Turns, WorkQueue
 from asr.text.normalize import normalize_english
@@ -58,6 +59,7 @@ class Service:
         self.admitted = 0  # requests with work that were not answered yet
         self.streams = 0  # live ones
         self.stopping = False
+        self._stop_by = math.inf  # when what still runs is given up
         self.requests = Counter("asr_requests_total", "Requests answered, by path and status.")
         self.seconds = Histogram("asr_request_seconds", "Time from a request with audio to its answer.", SECONDS_BOUNDS)
         self.work = Histogram("asr_work_seconds", "Time that a recording took once it was begun.", SECONDS_BOUNDS)
@@ -84,7 +86,11 @@ class Service:
         return max(1, min(60, round(ahead * max(0.1, self.work.mean) / 2)))
 
     def stop(self) -> None:
-        """Turn away what waits and what comes; what runs ends. Safe in a signal handler's place: it does not wait."""
+        """Turn away what waits and what comes; what runs gets `stop_seconds`.
+
+        Safe in a signal handler's place: it does not wait.
+        """
+        self._stop_by = min(self._stop_by, time.monotonic() + self.settings.stop_seconds)
         self.stopping = True
         threading.Thread(target=self._queue.stop, daemon=True).start()  # its lock may be held by the stopped thread
 
@@ -145,6 +151,8 @@ class Service:
             self._turns.pass_on()
             if abandoned.is_set():
                 raise AbandonedError
+            if time.monotonic() > self._stop_by:
+                raise StoppingError
             if done > self.settings.max_audio_seconds:
                 raise too_long(self.settings)
 
@@ -159,6 +167,8 @@ class Service:
                     transcript = recognizer.transcribe(file, name=name, progress=check, on_words=on_words)
                 except AudioError as error:
                     raise RequestError(400, _for_clients(error, name), "invalid_audio", "file") from None
+                except OSError as error:
+                    raise no_room(error) from None
             self.work.observe(time.monotonic() - started)
             self.audio.add(transcript.duration)
             return transcript, left_out

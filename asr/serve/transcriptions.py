@@ -112,18 +112,25 @@ async def _result(
 ) -> Outcome:
     """The outcome of the work. It is abandoned where the client goes away or the time is over; raises RequestError."""
     work = asyncio.wrap_future(future)
-    gone = asyncio.ensure_future(_disconnect(request))
     try:
-        waiting: set[asyncio.Future[Any]] = {work, gone}
-        await asyncio.wait(waiting, timeout=settings.request_seconds, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            seconds = f"{settings.request_seconds:g}"
-            raise RequestError(503, f"the transcript was not ready within {seconds} s.", "timeout")
+        await _arrival(work, request, settings)
         return await _settled(work)
     finally:
         abandoned.set()
-        gone.cancel()
         work.cancel()
+
+
+async def _arrival(wanted: asyncio.Future[Any], request: Request, settings: ServerSettings) -> None:
+    """Wait until something is there. Raises RequestError where the client goes away before, or the time is over."""
+    gone = asyncio.ensure_future(_disconnect(request))
+    try:
+        waiting: set[asyncio.Future[Any]] = {wanted, gone}
+        await asyncio.wait(waiting, timeout=settings.request_seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+    if not wanted.done():
+        seconds = f"{settings.request_seconds:g}"
+        raise RequestError(503, f"the transcript was not ready within {seconds} s.", "timeout")
 
 
 async def _settled(work: Awaitable[Outcome]) -> Outcome:
@@ -150,16 +157,16 @@ async def _events(
 
     future = service.transcribe(file.file, name, prompt, abandoned, tell)
     future.add_done_callback(lambda _: tell(None))
+    begun = asyncio.ensure_future(arrived.get())
     try:
-        async with asyncio.timeout(service.settings.request_seconds):
-            first = await arrived.get()
+        await _arrival(begun, request, service.settings)
+        first = begun.result()
         if first is None:
             await _settled(asyncio.wrap_future(future))  # raises where the work failed
-    except TimeoutError:
-        abandoned.set()
-        raise RequestError(503, "the first words were not ready in time.", "timeout") from None
     except BaseException:
         abandoned.set()
+        begun.cancel()
+        future.cancel()
         raise
 
     async def events() -> AsyncIterator[str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from asr import device
-from asr.config import LARGEST, check_ranges, to_dict
+from asr.config import LARGEST, check_ranges, may_change
 from asr.errors import ConfigError
 from asr.train import processes
 
@@ -17,8 +16,6 @@ RANGES = (
     ("stop_epoch", 0, LARGEST), ("final_lr_share", 0, 1), ("weight_decay", 0, 100), ("average_after", 0, LARGEST),
     ("threads", 0, 1024), ("seed", 0, 2**31 - 1), ("checkpoint_seconds", 0, LARGEST), ("patience", 0, LARGEST),
 )  # fmt: skip
-# What a run may be continued with in another way: all else decides the weights of its steps.
-MAY_CHANGE = ("stop_epoch", "device", "threads", "checkpoint_seconds", "average", "validate_every", "patience")
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class TrainConfig:
     """How to train; `recipes/*/conf` has examples."""
 
     epochs: int = 20  # of the schedule, times that all utterances are read
-    stop_epoch: int = 0  # stop after this epoch of the schedule; 0: train all epochs
+    stop_epoch: int = may_change(0)  # stop after this epoch of the schedule; 0: train all epochs
     peak_lr: float = 2e-3  # the highest learning rate, after the warm-up
     final_lr_share: float = 0.02  # of the peak, at the end of the cosine
     warmup_share: float = 0.1  # of all steps, linear
@@ -43,13 +40,13 @@ class TrainConfig:
     # LSTMs) or in TF32 (torch's own). It is slower; by how much has not been measured. ASR_KERNELS=off turns off only
     # the kernels.
     exact: bool = False
-    device: str = "auto"  # auto, cpu, cuda
-    threads: int = 0  # of each process; 0: the machine's cores divided by the processes
+    device: str = may_change("auto")  # auto, cpu, cuda
+    threads: int = may_change(0)  # of each process; 0: the machine's cores divided by the processes
     seed: int = 1  # of all that is drawn: first weights, order, augmentation, dropout
-    checkpoint_seconds: float = 120.0  # between saved training states
-    average: int = 5  # number of last epochs whose weights are averaged at the end; 1: none
-    validate_every: int = 1  # epochs
-    patience: int = 0  # validations without improvement before stopping; 0: never stop early
+    checkpoint_seconds: float = may_change(120.0)  # between saved training states
+    average: int = may_change(5)  # number of last epochs whose weights are averaged at the end; 1: none
+    validate_every: int = may_change(1)  # epochs
+    patience: int = may_change(0)  # validations without improvement before stopping; 0: never stop early
 
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16"):
@@ -67,10 +64,6 @@ class TrainConfig:
             raise ConfigError(f"train.clip_norm must be above 0, not {self.clip_norm:g}.")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigError("train.betas must be two numbers from 0 to below 1.")
-
-    def of_steps(self) -> dict[str, Any]:
-        """The settings that a run must be continued with, as values of JSON."""
-        return {name: value for name, value in to_dict(self).items() if name not in MAY_CHANGE}
 
 
 def choose_device(name: str) -> torch.device:

@@ -27,7 +27,6 @@ from torch import Tensor, nn
 
 from asr.allocator import keep_freed_memory
 from asr.atomic_file import write_text
-from asr.config import to_dict
 from asr.errors import CheckpointError, ConfigError
 from asr.json_text import parse_json
 from asr.nn.kernels import exact_arithmetic
@@ -44,6 +43,7 @@ from asr.train.checkpoint import (
 from asr.train.config import TrainConfig, choose_device, learning_rate
 from asr.train.log import EpochLog, FinalLog, Report, Speed, StepLog, Validation
 from asr.train.optimizer import make_optimizer
+from asr.train.run_settings import RunSettings
 from asr.train.steps import Share, Steps
 from asr.train.task import Carrying, Task
 
@@ -54,13 +54,13 @@ class Trainer:
     def __init__(
         self, task: Task, config: TrainConfig, folder: Path, report: Report | None = None, whole: object = None
     ) -> None:
-        """whole: the configuration of the run, a dataclass, for `training/config.json`.
+        """whole: the configuration of the run, a dataclass with `config` as its `train`, for `training/config.json`.
 
         Raises ConfigError for a device that is not there, or processes that the batches of a step do not suit."""
         self.task, self.config = task, config
         self.folder = folder / "training"
         self.report = report or (lambda _: None)
-        self._whole = whole
+        self._settings = RunSettings(self.folder / "config.json", config, whole)
         self.device = choose_device(config.device)
         self.rank = processes.rank()
         if config.accumulate % processes.count():
@@ -94,8 +94,8 @@ class Trainer:
         """
         processes.join(self.device)
         self._start(resume)
-        if self.rank == 0 and self._whole is not None:
-            write_text(self.folder / "config.json", json.dumps(to_dict(self._whole), indent=2) + "\n")
+        if self.rank == 0:
+            self._settings.write()
         processes.same_start(self.model)
         with (
             exact_arithmetic(self.config.exact),
@@ -166,7 +166,8 @@ class Trainer:
             return
         weights = self._best_guess()
         write_tensors(self._weights_path(self.epoch), weights)
-        self._weights_path(self.epoch - self.config.average).unlink(missing_ok=True)
+        for epoch in range(1, self._first_averaged):  # several, where the run went on with a smaller `average`
+            self._weights_path(epoch).unlink(missing_ok=True)
         if self.epoch % self.config.validate_every == 0 or self.epoch == self._last_epoch:
             entry = replace(entry, figures=self._validate_with(weights))
             self.history.append(Validation(self.epoch, entry.figures))
@@ -251,12 +252,17 @@ class Trainer:
 
     def _average_epochs(self) -> FinalLog | None:
         """Put the average of the last epochs' weights in the model and validate it; None if there is one epoch only."""
-        paths = [path for path in map(self._weights_path, range(1, self.epoch + 1)) if path.exists()]
+        epochs = range(self._first_averaged, self.epoch + 1)
+        paths = [path for path in map(self._weights_path, epochs) if path.exists()]
         if len(paths) < 2:
             return None
         self.model.load_state_dict(average_tensors([read_tensors(path) for path in paths]))
         first = self.epoch - len(paths) + 1
         return FinalLog(self.step, f"average of epochs {first}-{self.epoch}", self._validate())
+
+    @property
+    def _first_averaged(self) -> int:
+        return max(1, self.epoch - self.config.average + 1)
 
     def _weights_path(self, epoch: int) -> Path:
         return self.folder / "epochs" / f"epoch-{epoch:04d}.safetensors"
@@ -270,7 +276,7 @@ class Trainer:
         values = {
             "step": self.step, "epoch": self.epoch, "next_batch": self.next_batch, "sums": self._sums,
             "history": [validation.to_dict() for validation in self.history], "total": self.total,
-            "seed": self.config.seed, "settings": self.config.of_steps(),
+            "seed": self.config.seed,
         }  # fmt: skip
         if self.mean is not None:
             tensors |= {f"mean.{name}": value for name, value in self.mean.tensors.items()}
@@ -292,7 +298,7 @@ class Trainer:
                 f"{self.folder.parent} holds a training run; set `resume` to continue it, or choose another `output`."
             )
         tensors, values = state
-        self._check_settings(values.get("settings", {}))
+        self._settings.check(self.folder.parent)
         if values["seed"] != self.config.seed or values["total"] != self.total:
             raise CheckpointError(
                 f"{self.folder.parent} was trained with another seed, schedule or data; use the same configuration "
@@ -314,16 +320,6 @@ class Trainer:
         self._sums = values["sums"]
         if self.rank == 0:
             self._trim_log()
-
-    def _check_settings(self, saved: Mapping[str, object]) -> None:
-        """Raise CheckpointError if the run was begun with other settings, which would end in the weights of neither."""
-        now = self.config.of_steps()
-        for name, value in saved.items():
-            if name in now and now[name] != value:
-                raise CheckpointError(
-                    f"{self.folder.parent} was trained with train.{name} = {json.dumps(value)}, not "
-                    f"{json.dumps(now[name])}; use the same configuration to resume, or choose another `output`."
-                )
 
     def _trim_log(self) -> None:
         """Remove entries of epochs after the state, which are repeated, and a last line that was half written."""

@@ -7,7 +7,7 @@
 # too large to ship, is for the best figures in ../mini_librispeech/RESULTS.md.
 # With --books some 250 million words more are fetched from three repositories of Project Gutenberg's books; FOLDER/more holds
 # the lists of those to leave out. Stage 2 then estimates from all of it, and stage 5 goes on with the LSTM of stage 3
-# through the books, a day on one core; it may be stopped, and --stage 5 goes on where it was.
+# through the books, six hours of two cores; it may be stopped, and --stage 5 goes on where it was.
 # With --modern stage 6 makes what ships: the n-grams mixed with those of film reviews and of Common Voice's transcripts
 # (FOLDER/text/imdb, FOLDER/commonvoice-part), and the LSTM (of stage 3, or --lstm FOLDER) trained on through these and as much
 # prose, an hour of one core.
@@ -93,7 +93,7 @@ if at 4 "perplexity on books of their own"; then
 fi
 if [ -n "$books" ] && at 5 "LSTM of stage 3 on through the books"; then
   asr lm train "$work/books.txt.gz" --dev "$work/dev.txt" --config conf/lstm-books.toml --set init="$work/lstm" \
-    --output "$work/lstm-books" --resume
+    --processes 2 --output "$work/lstm-books" --resume
   asr lm pack "$work/lstm-books" --output "$work/lstm-books-8bit" --card conf/card.md
   asr lm score "$work/lstm-books-8bit" "$heldout"
 fi

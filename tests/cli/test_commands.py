@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import itertools
 import json
@@ -24,6 +25,7 @@ from asr.acoustic.config import AcousticConfig
 from asr.acoustic.network import AcousticModel
 from asr.acoustic.run import AcousticRun, AcousticRunConfig
 from asr.cli.main import COMMANDS
+from asr.cli.speech.transcribe import expand
 from asr.data.manifest import read_manifest
 from asr.errors import TextError
 from asr.lm.ngram.arpa import read_arpa
@@ -143,6 +145,25 @@ def test_folders_and_globs_are_taken_and_formats_written(run, make_wav, tmp_path
     code, _, err = run("transcribe", tmp_path / "nothing", "--model", tiny_model)
     assert code == 1
     assert "holds no audio file" in err
+
+
+def test_a_sub_folder_that_cannot_be_read_is_named_and_the_rest_is_taken(make_wav, tmp_path, monkeypatch):
+    make_wav("one.wav", 1.0)
+    (tmp_path / "locked").mkdir()
+    listing = os.scandir
+
+    def scandir(folder):
+        if Path(folder).name == "locked":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return listing(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # the tests may run as a user who can read everything
+    files, errors = expand([str(tmp_path)])
+    assert [file.path for file in files] == [str(tmp_path / "one.wav")]
+    assert [str(error) for error in errors] == [
+        f"the folder {tmp_path / 'locked'} cannot be read (Permission denied); check its permissions."
+    ]
+    assert [len(each) for each in expand([str(tmp_path / "locked")])] == [0, 1]
 
 
 def test_an_output_folder_that_cannot_be_written_is_named(run, make_wav, tmp_path, tiny_model):
@@ -375,7 +396,9 @@ def test_a_training_command_killed_in_an_epoch_resumes_to_the_same_weights_bit_f
     code, _, err = run(*train, tmp_path / "cut")
     assert code == 1
     assert "--resume" in err
-    code, _, err = run(*train, tmp_path / "cut", "--resume")
+    code, _, err = run(*train, tmp_path / "cut", "--resume", "--set", "model.dropout=0.5")
+    assert (code, "trained with model.dropout = 0.2, not 0.5; use the same" in err) == (1, True), err
+    code, _, err = run(*train, tmp_path / "cut", "--resume", "--set", "data.cache_hours=0")
     assert (code, "going on in epoch 2" in err) == (0, True), err
     whole, cut = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(whole[name], cut[name]) for name in whole)

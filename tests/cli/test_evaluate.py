@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -37,6 +38,21 @@ def test_evaluate_equals_import_decode_and_score(run, corpora, tiny_model, tmp_p
     code, out, _ = run("evaluate", "--data", corpora, "--sets", "dev-clean", "--model", tiny_model)
     assert code == 0
     assert f"{scored['wer']:.2%}" in out
+
+
+def test_hypotheses_of_another_search_are_kept(run, corpora, tiny_model):
+    def hypotheses(*options):
+        arguments = ["--data", corpora, "--sets", "dev-clean", "--model", tiny_model, "--json", *options]
+        return Path(json.loads(run("evaluate", *arguments)[1])["hypotheses"])
+
+    first = hypotheses()
+    assert first == corpora / f"{tiny_model.name}.dev-clean.trn"
+    assert hypotheses() == first  # the same once more
+    first.write_text("other (11-1-0000)\n")  # as of another model of the same name
+    second = hypotheses()
+    assert second == corpora / f"{tiny_model.name}.dev-clean.2.trn"
+    assert first.read_text() == "other (11-1-0000)\n"
+    assert run("score", corpora / "dev-clean.jsonl", first, second)[0] == 0
 
 
 def test_an_unreadable_utterance_is_named_and_not_scored(run, corpora, tiny_model):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,10 @@ import soundfile
 
 from asr.audio.read import read_audio
 from asr.cli import console
+from asr.cli.speech import live
+from asr.decode.timed import Word
 from asr.recognizer.recognizer import Recognizer
+from asr.recognizer.stream import Utterance
 from tests.conftest import speech_like
 
 SPEECH = Path(__file__).parents[1] / "speech" / "hello.flac"
@@ -100,6 +106,54 @@ def test_channels_apart_are_marked_in_json(run, tmp_path, tiny_model):
     )
     assert code == 0
     assert {word.get("channel") for word in json.loads(out)["words"]} <= {1, 2}
+
+
+class Interrupted:
+    """A recognizer and its stream, in which a signal comes at the work on the second block."""
+
+    def __init__(self) -> None:
+        self.pushed = 0
+
+    def stream(self, rate):
+        return self
+
+    def push(self, block):
+        self.pushed += 1
+        if self.pushed == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return [Utterance((Word(f"word{self.pushed}", 0.0, 1.0, 1.0),), 0.0, 1.0)]
+
+    def finish(self):
+        return [Utterance((Word("last", 1.0, 2.0, 1.0),), 1.0, 2.0)]
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C means what it does on a terminal, also where the tests run as a background job of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_what_is_in_work_when_the_user_interrupts_a_stream_is_done_to_its_end(capsys):
+    live._follow(Interrupted(), 16000, [np.zeros(10)] * 5, False)
+    assert capsys.readouterr().out.split() == ["word1", "word2", "last"]
+
+    def silent():
+        yield np.zeros(10)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)  # nothing is said
+
+    started = Interrupted()
+    live._follow(started, 16000, silent(), False)
+    assert capsys.readouterr().out.split() == ["word1", "last"]
+    assert started.pushed == 1
+
+    started.finish = lambda: os.kill(os.getpid(), signal.SIGINT) or []
+    with pytest.raises(KeyboardInterrupt):  # a second time
+        live._follow(started, 16000, silent(), False)
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
 
 class Killed(Exception):

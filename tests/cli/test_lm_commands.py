@@ -3,7 +3,9 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import math
 
+import numpy as np
 import pytest
 
 from asr.lm.ngram.arpa import read_arpa
@@ -74,6 +76,28 @@ def test_n_grams_are_written_in_columns_and_converted_to_arpa(run, tmp_path):
     assert json.loads(stdout)["ngrams"] == [len(rows) for rows in read_arpa(arpa).grams]
     assert sorted(read_ngrams(columns).words) == sorted(read_arpa(arpa).words)
     code, _, stderr = run("lm", "convert", columns, "--output", columns)
-    assert (code, "is the model itself" in stderr) == (2, True)
+    assert (code, "would overwrite what is read" in stderr) == (2, True)
     code, _, stderr = run("lm", "convert", tmp_path, "--output", arpa)
     assert (code, "only n-gram models" in stderr) == (2, True)
+
+
+def _unigrams(path, words):
+    """A model of single words without <unk>: the log10 of probabilities by word."""
+    lines = [f"{value}\t{word}" for word, value in {"<s>": -99, **words}.items()]
+    path.write_text("\n".join(["\\data\\", f"ngram 1={len(lines)}", "", "\\1-grams:", *lines, "", "\\end\\", ""]))
+
+
+def test_a_word_that_one_model_of_a_mixture_lacks_has_its_share_of_the_others(run, tmp_path):
+    _unigrams(tmp_path / "a.arpa", {"</s>": math.log10(0.4), "the": math.log10(0.6)})
+    _unigrams(tmp_path / "b.arpa", {"</s>": math.log10(0.5), "lady": math.log10(0.5)})
+    (tmp_path / "text").write_text("the lady\nzebra\n")
+    asked = ["lm", "score", tmp_path / "a.arpa", tmp_path / "text", "--with", tmp_path / "b.arpa", "--weights", ".8,.2"]
+    code, out, errors = run(*asked, "--words", "--json")
+    assert code == 0, errors
+    shown = json.loads(out)
+    chances = [0.8 * 0.6, 0.2 * 0.5, 0.8 * 0.4 + 0.2 * 0.5]
+    logs = [pytest.approx(math.log(chance), abs=1e-4) for chance in chances]
+    assert [word for word, _ in shown["scores"]] == ["the", "lady", "</s>", "zebra", "</s>"]
+    assert [score for _, score in shown["scores"]] == [*logs, None, logs[-1]]
+    assert shown["perplexity"] == pytest.approx(math.exp(-np.log([*chances, 0.42]).mean()), abs=0.01)
+    assert run(*asked, "--words")[1].split()[:4] == ["-0.7340", "the", "-2.3026", "lady"]

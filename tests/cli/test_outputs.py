@@ -42,6 +42,15 @@ def test_decode_does_not_overwrite_what_it_reads(run, files, name):
         ["tokens", "words", "text.txt", "--output", "text.txt"],
         ["tokens", "subwords", "text.txt", "--output", "text.txt"],
         ["tokens", "lexicon", "--words", "m.jsonl", "--dictionary", "text.txt", "--output", "text.txt"],
+        ["tune", "--model", "digits", "--reference", "m.jsonl", "--lm", "text.txt", "--output", "text.txt"],
+        ["lm", "ngram", "text.txt", "--output", "text.txt"],
+        ["lm", "ngram", "m.jsonl", "--vocab", "text.txt", "--output", "text.txt"],
+        ["lm", "interpolate", "text.txt", "lexicon.txt", "--weights", "1,1", "--output", "text.txt"],
+        ["lm", "interpolate", "lexicon.txt", "--dev", "text.txt", "--output", "text.txt"],
+        ["lm", "text", "text.txt", "--output", "text.txt"],
+        ["lm", "text", "m.jsonl", "--apart", "text.txt", "--output", "new.txt", "--printed", "text.txt"],
+        ["nlp", "text", "text.txt", "--lines", "--output", "text.txt"],
+        ["nlp", "predict", "text.txt", "--lines", "--model", "none", "--output", "text.txt"],
     ],
 )
 def test_other_commands_do_not_either(run, files, monkeypatch, command):
@@ -50,6 +59,49 @@ def test_other_commands_do_not_either(run, files, monkeypatch, command):
     code, _, errors = run(*command)
     assert (code, "would overwrite what is read" in errors) == (2, True)
     assert (files / command[-1]).read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["augment", "join"])
+def test_a_corpus_is_not_made_in_the_folder_that_it_is_made_of(run, tmp_path, make_wav, command):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    manifest = folder / "manifest.jsonl"
+    manifest.write_text(json.dumps({"id": "u", "audio_filepath": str(make_wav("a.wav")), "duration": 0.5}) + "\n")
+    before = manifest.read_bytes()
+    code, _, errors = run("data", command, manifest, "--output", folder)
+    assert (code, "would overwrite what is read" in errors) == (2, True)
+    assert manifest.read_bytes() == before
+    assert not (folder / "audio").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (["decode", "--manifest", "m.jsonl", "--lm", "gone.arpa"], "gone.arpa"),
+        (["decode", "--manifest", "m.jsonl", "--lm", "none", "--lexicon", "gone.txt"], "gone.txt"),
+        (["tune", "--reference", "m.jsonl", "--lm", "gone.arpa"], "gone.arpa"),
+        (["tune", "--reference", "m.jsonl", "--lm", "lm.arpa", "--neural-lm", "gone"], "gone"),
+        (["evaluate", "--data", ".", "--sets", "dev-clean", "--lm", "gone.arpa"], "gone.arpa"),
+    ],
+)
+def test_what_cannot_be_used_is_named_before_the_network_runs(run, files, monkeypatch, command, named):
+    """It was named after hours of it."""
+    monkeypatch.chdir(files)
+    (files / "text.txt").write_text("zero one two three four five six seven eight nine oh\n")
+    assert run("lm", "ngram", "text.txt", "--output", "lm.arpa")[0] == 0
+    (files / "m.jsonl").write_text('{"id": "u1", "audio_filepath": "u1.wav", "duration": 1.0, "text": "one"}\n')
+    for module in ("decode", "tune", "evaluate"):
+        monkeypatch.setattr(f"asr.cli.speech.{module}.compute_log_probs", lambda *_, **__: pytest.fail("it ran"))
+    monkeypatch.setattr("asr.cli.speech.evaluate.download_corpus", lambda *_: pytest.fail("it ran"))
+    code, _, errors = run(*command, "--model", "digits")
+    assert code in (1, 2)
+    assert named in errors
+
+
+@pytest.mark.parametrize("beams", ["10,x", "0", "10,-1", "2.5"])
+def test_beam_sizes_that_are_none_are_wrong_usage(run, files, beams):
+    code, _, errors = run("tune", "--model", "digits", "--reference", files / "m.jsonl", "--lm", "x", "--beams", beams)
+    assert (code, f"'{beams}' must be beam sizes" in errors) == (2, True)
 
 
 def test_importing_texts_of_another_language_warns(run, tmp_path, make_wav):

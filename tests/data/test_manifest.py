@@ -135,6 +135,24 @@ def test_any_exception_of_an_item_is_listed_with_its_class(tmp_path, make_wav, m
     assert manifest.bad[0].reason == "ArithmeticError: it went wrong"
 
 
+def test_every_text_of_a_manifest_is_read_whatever_its_audio_is(tmp_path):
+    path = tmp_path / "m.jsonl"
+    lines = [
+        {"id": "a", "audio_filepath": "a.wav", "text": "one two"},
+        {"id": "a", "audio_filepath": "b.wav", "text": "three"},
+        {"text": "four"}, {"audio_filepath": "c.wav"}, {"duration": -1, "text": "five\u2028six"},
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + "\n")
+    assert list(sentences(path)) == ["one two", "three", "four", "", "five\u2028six"]
+    for line, reason in (("{", "not a line of a manifest"), ("[1]", "not a line"), ('{"text": 7}', "'7', not text")):
+        path.write_text('{"text": "one"}\n' + line)
+        with pytest.raises(ManifestError, match=f"line 2.*{reason}"):
+            list(sentences(path))
+    path.write_text('{"text": "\\ud800"}')
+    with pytest.raises(ManifestError, match="not text"):
+        list(sentences(path))
+
+
 @pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\u0085", "\x0c", "\x1c"])
 def test_a_text_may_hold_what_unicode_calls_the_end_of_a_line(tmp_path, mark):
     path = tmp_path / "m.jsonl"

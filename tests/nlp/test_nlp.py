@@ -188,6 +188,10 @@ def test_a_classifier_is_trained_evaluated_and_explains_itself_by_commands(run, 
     assert max(first["words"], key=lambda pair: pair[1])[0] in ("fine", "great", "lovely")
     assert run("nlp", "predict", reviews, "--model", tmp_path / "m", "--output", tmp_path / "p.txt")[0] == 0
     assert set((tmp_path / "p.txt").read_text().split()) == {"pos", "neg"}
+    code, _, errors = run(
+        "nlp", "train", reviews, "--output", tmp_path / "m", *TINY, "--resume", "--set", "batches.texts=3"
+    )
+    assert (code, "batches.texts = 32, not 3" in errors) == (1, True), errors
 
 
 @pytest.fixture

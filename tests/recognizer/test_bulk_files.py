@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -158,6 +159,28 @@ def test_a_torn_line_is_dropped_and_whole_ones_are_kept(tmp_path):
         assert path.read_bytes() == whole
 
 
+def test_a_full_disk_leaves_no_part_of_a_line_before_the_next_one(tmp_path, monkeypatch):
+    path, write = tmp_path / "r.jsonl", os.write
+    room = [len(line("a")) + 5]
+
+    def into_room(descriptor: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = write(descriptor, data[: room[0]])
+        room[0] -= written
+        return written
+
+    monkeypatch.setattr(os, "write", into_room)
+    with ResultsFile(path) as results:
+        results.add("a", line("a"))
+        with pytest.raises(OSError, match=r"r\.jsonl"):
+            results.add("b", line("b"))
+        room[0] = 1000  # somebody has made room
+        results.add("c", line("c"))
+        results.add("b", line("b"))
+    assert path.read_text() == line("a") + line("c") + line("b")
+
+
 def test_what_is_no_file_of_results_is_not_touched(tmp_path):
     path = tmp_path / "results.jsonl"
     path.write_text("shopping list\n")
@@ -246,6 +269,21 @@ def test_shards_of_the_command_are_all_files(tiny_model, wavs, run):
     ]
     files = [json.loads(text)["file"] for some in texts for text in some.splitlines()]
     assert sorted(files) == wavs
+
+
+def test_a_worker_of_ray_goes_on_after_any_error_of_a_file(tiny_model, wavs, tmp_path, monkeypatch):
+    worker = ShardWorker(RayJob(model=str(tiny_model), search=SearchOptions(), output=tmp_path))
+    transcribe = worker._recognizer.transcribe
+
+    def broken(file, **options):
+        if file == wavs[0]:
+            raise OSError(errno.EIO, "Input/output error")
+        return transcribe(file, **options)
+
+    monkeypatch.setattr(worker._recognizer, "transcribe", broken)
+    outcome = worker({"name": "x", "files": wavs[:2]})
+    assert (outcome["done"], outcome["errors"]) == (1, [f"{wavs[0]}: Input/output error."])
+    assert json.loads((tmp_path / "part-x.jsonl").read_text())["file"] == wavs[1]
 
 
 class _Killed(ShardWorker):

@@ -158,7 +158,7 @@ def test_a_long_file_goes_on_where_it_was_interrupted_to_the_same_words(recogniz
         recognizer.transcribe(long_file, journal=journal, progress=_interrupt)
     before = len(recognizer.decoder.passages)
     with journal.open("a") as file:
-        file.write('{"channel": 0, "stop": 99')  # a line that a kill has torn
+        file.write('\n{"channel": 0, "stop": 99')  # a line that a kill has torn
     assert recognizer.transcribe(long_file, journal=journal) == whole
     again = len(recognizer.decoder.passages) - before
     assert 10 < before < 30
@@ -203,21 +203,55 @@ def test_what_is_silent_does_not_depend_on_where_a_file_goes_on(long_file):
         ]
 
 
-def test_a_journal_of_something_else_or_a_damaged_one_is_replaced(recognizer, long_file, tmp_path):
+def test_a_journal_of_something_else_or_a_damaged_one_is_passed_over(recognizer, long_file, tmp_path):
     whole = recognizer.transcribe(long_file)
     journal = tmp_path / "journal"
     with pytest.raises(Interrupted):
         recognizer.transcribe(long_file, journal=journal, progress=_interrupt)
     held = journal.read_text()
-    for other in (held.replace("settings", "others"), held.replace('"words"', '"wards"'), "", "{}\n"):
+    made_up = json.loads(held.splitlines()[1]) | {"words": [["made up", 0.0, 1.0, 1.0]]}
+    recognizer.decoder.config = "other settings"
+    for other in (json.dumps(made_up), held.replace('"words"', '"wards"'), "", "{}\n", "[1]\n\xff"):
         journal.write_text(other)
         assert recognizer.transcribe(long_file, journal=journal) == whole
-    entry = json.loads(held.splitlines()[1])
-    entry["words"] = [["made up", 0.0, 1.0, 1.0]]
-    journal.write_text(held.splitlines()[0] + "\n" + json.dumps(entry) + "\n")
+    recognizer.decoder.config = "settings"
+    journal.write_text(json.dumps(made_up))
     assert recognizer.transcribe(long_file, journal=journal).words[0].word == "made up"  # a whole one is believed
     with pytest.raises(ConfigError, match="given by its path"):
         recognizer.transcribe(np.zeros(10), rate=RATE, journal=journal)
+
+
+def test_two_processes_with_one_journal_neither_double_nor_lose_words(tmp_path):
+    """One goes on with what the other has written, or begins anew, and both are killed; a third has other settings."""
+
+    def add(journal, *numbers):
+        for number in numbers:
+            journal.add([Word(f"w{number}", number, number + 1.0, 0.9)], 100 * (number + 1))
+
+    def found():
+        journal = Journal(path, {"of": "x"})
+        return [word.word for word in journal.words()], journal.stop()
+
+    path = tmp_path / "j"
+    first, other = Journal(path, {"of": "x"}), Journal(path, {"of": "y"})
+    add(first, 0, 1)
+    add(other, 0, 1)
+    second = Journal(path, {"of": "x"})
+    add(first, 2)
+    add(second, 2, 3)
+    with path.open("a") as file:
+        file.write('\n{"of": "to')  # torn by a kill, while others go on
+    add(first, 3, 4)
+    add(other, 2)
+    assert found() == (["w0", "w1", "w2", "w3", "w4"], 500)
+
+    path.unlink()  # as a run without `resume` does
+    third = Journal(path, {"of": "x"})
+    add(third, 0)
+    add(first, 5)
+    assert found() == (["w0"], 100)
+    add(third, 1)
+    assert found() == (["w0", "w1"], 200)
 
 
 def test_a_journal_keeps_channels_apart(tmp_path):

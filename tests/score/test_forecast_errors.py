@@ -37,14 +37,33 @@ def test_the_test_of_equal_accuracy_at_one_step_is_a_paired_t_test():
     assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
 
 
-def test_correlated_losses_of_long_horizons_do_not_pass_for_evidence():
+@pytest.mark.parametrize(("count", "horizon"), [(12, 3), (20, 6), (20, 10), (40, 12), (200, 8)])
+def test_correlated_losses_of_long_horizons_do_not_pass_for_evidence(count, horizon):
     random = np.random.default_rng(4)
-    wrong = {1: 0, 8: 0}
-    for _ in range(300):
-        gaps = np.convolve(random.normal(size=207), np.ones(8), "valid")
-        for horizon in wrong:
-            wrong[horizon] += errors.diebold_mariano(np.zeros(200), gaps, horizon).p_value < 0.05
-    assert wrong[1] > 100  # as if independent
-    assert wrong[8] < 45
+    wrong = 0
+    for _ in range(1500):
+        gaps = np.convolve(random.normal(size=count + horizon - 1), np.ones(horizon), "valid")
+        wrong += errors.diebold_mariano(np.zeros(count), gaps, horizon).p_value < 0.05
+    assert 0.03 < wrong / 1500 < 0.085  # as if independent it is 0.2 to 0.5
     with pytest.raises(ValueError, match="too few"):
         errors.diebold_mariano([1.0, 2.0], [1.0, 2.0])
+
+
+def test_the_test_at_several_steps_is_that_of_the_lowest_frequencies():
+    from scipy.stats import t as student
+
+    gaps = np.random.default_rng(5).normal(0.4, 1.0, 25).cumsum()
+    time = np.arange(25) + 0.5
+    waves = [math.sqrt(2 / 25) * (np.cos(math.pi * number * time / 25) @ gaps) for number in (1, 2, 3)]
+    statistic = 5 * gaps.mean() / math.sqrt(np.square(waves).mean())
+    found = errors.diebold_mariano(np.zeros(25), gaps, 5)  # 0.6 * 25 / 5 frequencies
+    assert found.statistic == pytest.approx(statistic)
+    assert found.p_value == pytest.approx(2 * student.sf(abs(statistic), 3))
+
+
+@pytest.mark.parametrize("horizon", [1, 4])
+def test_a_difference_that_is_always_the_same_is_no_chance(horizon):
+    losses = np.full(20, 2.0)
+    assert errors.diebold_mariano(losses, losses, horizon).p_value == 1
+    found = errors.diebold_mariano(losses, losses - 1, horizon)
+    assert (found.difference, found.statistic, found.p_value) == (-1, -math.inf, 0)

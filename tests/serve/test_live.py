@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import threading
@@ -13,6 +14,7 @@ import soxr
 
 pytest.importorskip("websockets", reason="needs the extra serve")
 
+from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -203,11 +205,52 @@ def test_a_key_comes_in_the_header_or_in_the_first_message(start, speech):
             assert json.loads(socket.recv(timeout=30))["error"]["code"] == "invalid_api_key"
 
 
+def test_a_client_of_vosk_without_a_key_is_refused_at_its_first_message(start):
+    with start(api_keys=(KEY,)) as server:
+        for messages in (['{"config": {"words": true}}'], ["{}"], ['{"eof": 1}']):
+            with connect(server.url.replace("http", "ws") + "/vosk") as socket:
+                for message in messages:
+                    socket.send(message)
+                assert json.loads(socket.recv(timeout=30))["error"]["code"] == "invalid_api_key"
+
+
 def test_a_silent_client_is_sent_away(start):
     with start(stream_idle_seconds=0.3) as server, connect(server.url.replace("http", "ws") + "/vosk") as socket:
         socket.send(bytes(8000))
         assert "partial" in json.loads(socket.recv(timeout=30))
         assert json.loads(socket.recv(timeout=30))["error"]["code"] == "timeout"
+
+
+def test_a_client_that_does_not_read_loses_its_place(start, speech, monkeypatch):
+    data, rate = speech
+
+    async def nowhere_to_write(self, text):
+        await asyncio.Event().wait()
+
+    with start(stream_idle_seconds=0.5) as server:
+        with connect(server.url.replace("http", "ws") + "/v1/audio/stream") as socket:
+            socket.send(json.dumps({"type": "start", "rate": rate}))
+            assert json.loads(socket.recv())["type"] == "ready"
+            monkeypatch.setattr(WebSocket, "send_text", nowhere_to_write)
+            socket.send(data)
+            assert rest_of(socket) == []
+        assert server.service.streams == 0
+
+
+def test_what_was_said_is_sent_before_a_client_is_sent_away(start, speech, expected):
+    data, rate = speech
+    half = len(data) // 4 * 2
+    for last in ([], [json.dumps({"type": "nonsense"})]):
+        with (
+            start(stream_idle_seconds=60.0 if last else 2.0) as server,
+            connect(server.url.replace("http", "ws") + "/v1/audio/stream") as socket,
+        ):
+            socket.send(json.dumps({"type": "start", "rate": rate}))
+            for message in [data[: half - 2 * rate], *last]:  # without the silence that would end the utterance
+                socket.send(message)
+            *_, words, error = rest_of(socket)
+            assert words["text"] == expected[0]
+            assert error["error"]["code"] == ("invalid" if last else "timeout")
 
 
 def test_what_was_said_is_sent_when_the_server_stops(start, speech, expected):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import socket
@@ -188,6 +189,23 @@ def test_hostile_uploads_are_refused_and_leave_nothing(server, name):
     assert post(server).status_code == 200
 
 
+@pytest.mark.parametrize("place", [(tempfile.SpooledTemporaryFile, "write"), (shutil, "copyfileobj")])
+def test_a_full_disk_is_the_servers_fault_and_said_in_its_log(server, monkeypatch, caplog, place):
+    """In the form's temporary file, and in that of the audio."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(*place, full)
+    answer = post(server)
+    assert (answer.status_code, error_of(answer)["code"]) == (503, "no_room")
+    assert "retry-after" in answer.headers
+    assert "No space left on device" in caplog.text
+    assert "device" not in answer.text
+    monkeypatch.undo()
+    assert post(server).status_code == 200
+
+
 def test_a_file_beyond_the_limits_is_refused(start, english):
     with start(max_bytes=250_000, max_audio_seconds=10.0) as server:
         large = post(server, bytes(600_000))
@@ -329,6 +347,36 @@ def test_what_runs_ends_and_what_waits_gets_503_when_the_server_stops(english, e
         assert httpx.get(server.url + "/healthz").status_code == 200
         slow.go.set()
         assert first.result().json()["text"] == expected.text
+
+
+def test_what_runs_for_too_long_when_the_server_stops_is_given_up(english):
+    from tests.serve.conftest import running
+
+    slow = Slow(english.backend)
+    with running(Recognizer(slow, english.decoder), stop_seconds=0.1) as server, ThreadPoolExecutor(2) as pool:
+        answer, events = pool.submit(post, server), pool.submit(post, server, stream="true")
+        wait_until(lambda: server.service.admitted == 2 and slow.calls)
+        server.service.stop()
+        time.sleep(0.3)
+        slow.go.set()
+        assert (answer.result().status_code, error_of(answer.result())["code"]) == (503, "stopping")
+        last = json.loads(events.result().text.split("data: ")[-1])  # the answer, or what comes after the first words
+        assert last["error"]["code"] == "stopping"
+
+
+def test_a_client_of_a_stream_that_goes_away_before_the_first_words_ends_its_work(english):
+    from tests.serve.conftest import running
+
+    slow = Slow(english.backend)
+    with running(Recognizer(slow, english.decoder), workers=1) as server, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(post, server)
+        wait_until(lambda: slow.calls == 1)
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(server.url + PATH, files={"file": SPEECH.read_bytes()}, data={"stream": "true"}, timeout=0.3)
+        wait_until(lambda: server.service.admitted == 1)  # while the first one still computes
+        slow.go.set()
+        assert first.result().status_code == 200
+        assert slow.calls == 1
 
 
 def test_a_client_that_goes_away_ends_its_work(english):

@@ -109,6 +109,19 @@ def test_a_run_does_not_go_on_with_other_settings(tmp_path, change, named):
     Trainer(LineTask(), replace(CONFIG, **other), tmp_path).run(resume=True)
 
 
+@pytest.mark.parametrize("average", [1, 2])
+def test_a_run_that_goes_on_with_a_smaller_average_averages_no_older_epochs(tmp_path, average):
+    whole = Trainer(LineTask(), replace(CONFIG, average=average), tmp_path / "whole")
+    Trainer(LineTask(), replace(CONFIG, average=4, stop_epoch=3), tmp_path / "cut").run()
+    resumed = Trainer(LineTask(), replace(CONFIG, average=average), tmp_path / "cut")
+    assert resumed.run(resume=True) == whole.run()
+    assert all(torch.equal(a, b) for a, b in zip(_weights(whole), _weights(resumed), strict=True))
+    kept = [sorted(path.name for path in (tmp_path / name).glob("training/epochs/*")) for name in ("cut", "whole")]
+    assert kept[0] == kept[1]
+    finished = Trainer(LineTask(), replace(CONFIG, average=1), tmp_path / "whole")
+    assert "average" not in finished.run(resume=True).weights
+
+
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_an_epoch_is_logged_once_though_the_run_is_killed_between_log_and_state(tmp_path, monkeypatch, epoch):
     """The state of the epoch's last step is there, and the epoch's line in the log; the epoch ends once more."""

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from asr.cli.console import Progress, list_bad, report
-from asr.cli.shared_options import json_option, quiet_option, seed_option
+from asr.cli.shared_options import check_output, json_option, quiet_option, seed_option
 from asr.config import from_dict, read_toml, with_overrides
 from asr.data.manifest import Manifest, read_manifest, write_manifest
 from asr.errors import ConfigError
@@ -127,6 +127,7 @@ def _section(path: Path | None, overrides: tuple[str, ...], name: str) -> dict[s
 
 
 def _derived(manifest: Path, output: Path, as_json: bool, make: Callable[[Manifest, Progress], Manifest]) -> int:
+    check_output(output / "manifest.jsonl", manifest)
     progress = Progress("writing audio")
     made = make(read_manifest(manifest, check_audio=True), progress)
     progress.close()

@@ -9,7 +9,7 @@ import click
 
 from asr.cli.console import note, report
 from asr.cli.lm.decimals_option import DECIMALS
-from asr.cli.shared_options import json_option, quiet_option
+from asr.cli.shared_options import check_output, json_option, quiet_option
 from asr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def convert(model: Path, output: Path, decimals: int | None, as_json: bool) -> N
 
     if model.is_dir():
         raise ConfigError(f"{model} is a folder, of an LSTM it seems; only n-gram models have other forms.")
-    if output.exists() and model.exists() and output.samefile(model):
-        raise ConfigError(f"{output} is the model itself; name another file.")
+    check_output(output, model)
     note("reading …")
     write_and_report(output, read_ngrams(model), decimals, as_json)
 

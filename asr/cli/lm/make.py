@@ -14,7 +14,7 @@ from asr.cli.lm.convert import convert, write_and_report
 from asr.cli.lm.decimals_option import DECIMALS
 from asr.cli.lm.text import text
 from asr.cli.lm.use import interpolate, pack, sample, score
-from asr.cli.shared_options import json_option, processes_option, quiet_option, training_options
+from asr.cli.shared_options import check_output, json_option, processes_option, quiet_option, training_options
 from asr.data.manifest import sentences
 from asr.errors import ConfigError
 from asr.text.lines import read_lines
@@ -93,6 +93,7 @@ def ngram(
         cutoffs = [int(field) for field in prune.replace(",", " ").split()]
     except ValueError:
         raise ConfigError(f"--prune '{prune}' must be whole numbers, one for each order, such as '0 1 2'.") from None
+    check_output(output, *texts, vocab)
     change = CASES[case]
     if unseen and vocab is None:
         raise ConfigError("--unseen needs the word list of --vocab.")

@@ -11,7 +11,7 @@ import click
 
 from asr.cli.case_option import CASE
 from asr.cli.console import Progress, note, report
-from asr.cli.shared_options import json_option, quiet_option
+from asr.cli.shared_options import check_output, json_option, quiet_option
 from asr.data.books import Collector, Tally, find_books, read_books, without_listed
 from asr.data.manifest import sentences
 from asr.text.lines import line_writer, read_lines
@@ -58,6 +58,8 @@ def text(
     \b
     Example: asr lm text books --apart heldout.txt --output prose.txt.gz
     """
+    for path in (output, printed):
+        check_output(path, *sources, *lists, *apart, *known)
     change = CASES[case]
     listed = [line for path in lists for line in read_lines(path)]
     books, left_out = without_listed(find_books(sources), listed)

@@ -16,7 +16,7 @@ from asr.atomic_file import write_atomically
 from asr.cli.case_option import CASE
 from asr.cli.console import Progress, note, report
 from asr.cli.lm.decimals_option import DECIMALS
-from asr.cli.shared_options import json_option, quiet_option, weights_of
+from asr.cli.shared_options import check_output, json_option, quiet_option, weights_of
 from asr.data.manifest import sentences
 from asr.errors import ConfigError, TextError
 from asr.score.perplexity import TextScore, render, score_text
@@ -31,7 +31,7 @@ Bools = NDArray[np.bool_]
 @click.argument("text", type=click.Path(path_type=Path))
 @click.option("--with", "others", multiple=True, metavar="MODEL", help="Mix with this model; may be repeated.")
 @click.option("--weights", metavar="W1,W2,...", help="Weights of MODEL and of each --with.  [default: equal]")
-@click.option("--words", "per_word", is_flag=True, help="Print the ln P of each word.")
+@click.option("--words", "per_word", is_flag=True, help="Print the ln P of each word, with --json as `scores`.")
 @click.option("--running", is_flag=True, help="Score each line after all lines before it (LSTM only).")
 @click.option(
     "--cache",
@@ -70,13 +70,14 @@ def score(
         shares = np.array(weights_of(weights, len(paths)))
         words, known, log_probs = _log_probs(paths, text, case)
         mixed, cached = mixture_log_probs(log_probs, shares), {}
-    if per_word:
-        for word, value in zip(words, mixed.tolist(), strict=True):
-            click.echo(f"{value:.4f}\t{word}")
     figures = _score(words, known, mixed)
+    pairs = list(zip(words, mixed.tolist(), strict=True)) if per_word else []
     if as_json:
-        click.echo(json.dumps(asdict(figures) | cached))
-    elif not per_word:
+        scores = [[word, round(value, 4) if np.isfinite(value) else None] for word, value in pairs]
+        click.echo(json.dumps(asdict(figures) | cached | ({"scores": scores} if per_word else {})))
+    elif per_word:
+        click.echo("".join(f"{value:.4f}\t{word}\n" for word, value in pairs), nl=False)
+    else:
         click.echo(render(figures))
 
 
@@ -134,6 +135,7 @@ def interpolate(
         raise click.UsageError("--threshold and --decimals are of the merged model: name its file with --output.")
     if missing := [text for text in texts if not text.is_file()]:
         raise TextError(f"{missing[0]} does not exist; check the path.")
+    check_output(output, *models, *texts, dev)
     result: dict[str, Any] = {}
     figures = None
     if dev is not None:

@@ -27,6 +27,7 @@ from asr.errors import ConfigError
 from asr.model_package import ModelPackage
 from asr.recognizer.bulk import LogProbs, compute_log_probs, decode_all, read_log_probs, write_log_probs
 from asr.score.text_files import format_texts
+from asr.shipped import model_folder
 from asr.text.lines import line_writer
 from asr.text.tokens import Tokens
 from asr.unpacking import unpacked_name
@@ -40,7 +41,6 @@ class Emissions:
     """Log-probabilities with what is known about them."""
 
     arrays: LogProbs
-    model: ModelPackage | Tokens
     seconds_per_frame: float | None
     bad: list[BadItem]
 
@@ -92,19 +92,22 @@ def command(
     check_output(output, manifest, stored, tokens_path, search.lexicon, search.lm)
     check_output(save_log_probs, manifest)
     check_suffix(output and unpacked_name(output), "texts by id", ".trn", ".txt")
+    # Before the network runs, perhaps for hours: files that cannot be used are named now.
+    decoder = open_decoder(_emitter(model, manifest, tokens_path), search, note=note)
     if stored is not None:
-        emissions = _stored(stored, tokens_path, limit)
+        log_probs = read_log_probs(stored, limit)
+        emissions = Emissions(log_probs.arrays, log_probs.seconds_per_frame, [])
         frame_seconds = frame_seconds or emissions.seconds_per_frame
         if frame_seconds is None and as_json:
             warn(f"{stored} does not say how long a frame is: {FRAME_SECONDS:g} s is assumed for word times; "
                  "give --frame-seconds")  # fmt: skip
     else:
+        assert manifest is not None
         emissions = _computed(model, manifest, limit, device, backend, threads)
         if save_log_probs is not None:
             write_log_probs(save_log_probs, emissions.arrays, emissions.seconds_per_frame)
     if output is not None or not as_json:
         check_ids(emissions.arrays)  # before the search, and not when its texts are to be written
-    decoder = open_decoder(emissions.model, search, note=note)
     progress = Progress("searching")
     best, seconds = decode_all(decoder, emissions.arrays, threads or 1, progress)
     progress.close()
@@ -122,24 +125,24 @@ def command(
     return 1 if emissions.bad else 0
 
 
-def _stored(path: Path, tokens: Path | None, limit: int) -> Emissions:
-    if tokens is None:
-        raise ConfigError("--log-probs needs --tokens, the file that names its columns.")
-    log_probs = read_log_probs(path, limit)
-    return Emissions(log_probs.arrays, Tokens.read(tokens), log_probs.seconds_per_frame, [])
-
-
-def _computed(
-    model: str | None, manifest: Path | None, limit: int, device: str, backend: str, threads: int
-) -> Emissions:
+def _emitter(model: str | None, manifest: Path | None, tokens: Path | None) -> ModelPackage | Tokens:
+    """The model, or the tokens, that the log-probs are of."""
+    if model is None:
+        if tokens is None:
+            raise ConfigError("--log-probs needs --tokens, the file that names its columns.")
+        return Tokens.read(tokens)
     if manifest is None:
         raise ConfigError("--model needs --manifest, the utterances to decode.")
+    return ModelPackage.open(model_folder(model))
+
+
+def _computed(model: str | None, manifest: Path, limit: int, device: str, backend: str, threads: int) -> Emissions:
     progress = Progress("acoustic model")
     computed = compute_log_probs(
         model, manifest, device=device, backend=backend, threads=threads, limit=limit, progress=progress
     )
     progress.close()
-    return Emissions(computed.arrays, computed.backend.package, computed.backend.seconds_per_frame, computed.bad)
+    return Emissions(computed.arrays, computed.backend.seconds_per_frame, computed.bad)
 
 
 def _print_json(best: dict[str, Hypothesis], log_probs: LogProbs, seconds: float, frame: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import click
@@ -17,11 +18,14 @@ from asr.data.download import ARCHIVES, download_corpus
 from asr.data.importers import import_corpus
 from asr.data.manifest import write_manifest
 from asr.decode.build import SearchOptions, open_decoder
+from asr.decode.decoder import Decoder
 from asr.errors import ConfigError, ManifestError
+from asr.model_package import ModelPackage
 from asr.recognizer.bulk import compute_log_probs, decode_all
 from asr.score.report import SystemScore, score_system
 from asr.score.statistics import Interval
 from asr.score.text_files import Texts, format_texts, read_texts
+from asr.shipped import model_folder
 from asr.text.normalize import normalize_english
 
 SETS = sorted(name for name, archive in ARCHIVES.items() if archive.folder.startswith("LibriSpeech/"))
@@ -36,6 +40,7 @@ class SetResult:
     seconds: float  # of audio
     wall: float
     bad: int
+    hypotheses: Path
 
     @property
     def interval(self) -> Interval | None:
@@ -67,7 +72,8 @@ def command(
     """Word error rates of a model on official LibriSpeech sets, with 95% intervals.
 
     Sets that are not below DATA/LibriSpeech are downloaded from openslr.org, verified and unpacked there. The manifest
-    and the hypotheses of each set are kept: `asr score` compares them with those of another model.
+    and the hypotheses of each set are kept, as SET.jsonl and MODEL.SET.trn (or MODEL.SET.2.trn, …, where there are
+    others): `asr score` compares them with those of another model or search.
 
     \b
     Examples:
@@ -77,10 +83,12 @@ def command(
     names = [name.strip() for name in sets.split(",") if name.strip()]
     if not names:
         raise ConfigError("`sets` names no set; give names such as test-clean,test-other.")
-    folders = {name: _folder(data, name, download) for name in names}  # all of them, before any hour is spent
+    # All parts and sets, before any hour is spent.
+    decoder = open_decoder(ModelPackage.open(model_folder(model)), search, note=note)
+    folders = {name: _folder(data, name, download) for name in names}
     results = []
     for name, folder in folders.items():
-        result = _evaluate(name, folder, output or data, model, search, (device, backend, threads, limit))
+        result = _evaluate(name, folder, output or data, model, decoder, (device, backend, threads, limit))
         results.append(result)
         if as_json:
             click.echo(json.dumps(_as_json(result)))
@@ -106,7 +114,7 @@ def _folder(data: Path, name: str, download: bool) -> Path:
 
 
 def _evaluate(
-    name: str, folder: Path, output: Path, model: str, search: SearchOptions, run: tuple[str, str, int, int]
+    name: str, folder: Path, output: Path, model: str, decoder: Decoder, run: tuple[str, str, int, int]
 ) -> SetResult:
     """Decode one set and score it. run: device, backend, threads, and how many utterances at most."""
     device, backend, threads, limit = run
@@ -121,12 +129,13 @@ def _evaluate(
     computed = compute_log_probs(model, manifest, device=device, backend=backend, threads=threads, progress=progress)
     progress.close()
     progress = Progress(f"{name}: searching")
-    decoder = open_decoder(computed.backend.package, search, note=note)
     best, _ = decode_all(decoder, computed.arrays, threads or 1, progress)
     progress.close()
     wall = time.monotonic() - started
-    hypotheses = output / f"{Path(model).name}.{name}.trn"
-    write_atomically(hypotheses, format_texts({key: found.text for key, found in best.items()}, trn=True).encode())
+    text = format_texts({key: found.text for key, found in best.items()}, trn=True).encode()
+    hypotheses = _name_for(output, f"{Path(model).name}.{name}", text)
+    write_atomically(hypotheses, text)
+    note(f"{name}: hypotheses in {hypotheses}")
     bad = [*imported.bad, *computed.bad]
     list_bad(bad, "of the set not scored")
     wanted = read_texts(manifest)
@@ -136,7 +145,13 @@ def _evaluate(
         wanted.unknown,
     )
     score = score_system(readable, read_texts(hypotheses))
-    return SetResult(name, score, sum(utterance.duration for utterance in chosen), wall, len(bad))
+    return SetResult(name, score, sum(utterance.duration for utterance in chosen), wall, len(bad), hypotheses)
+
+
+def _name_for(folder: Path, stem: str, content: bytes) -> Path:
+    """A .trn file for hypotheses: those of another search, or of another model of the same name, stay as they are."""
+    names = (f"{stem}.trn" if number == 1 else f"{stem}.{number}.trn" for number in count(1))
+    return next(path for path in map(folder.joinpath, names) if not path.exists() or path.read_bytes() == content)
 
 
 def _table(results: list[SetResult]) -> str:
@@ -170,4 +185,5 @@ def _as_json(result: SetResult) -> dict[str, object]:
         "unreadable": result.bad,
         "audio_seconds": round(result.seconds, 3),
         "wall_seconds": round(result.wall, 3),
+        "hypotheses": str(result.hypotheses),
     }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from types import FrameType
+from typing import Any, Self
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
-from asr.audio.live import read_microphone, read_pipe, short_blocks
+from asr.audio.live import Block, read_microphone, read_pipe, short_blocks
 from asr.audio.source import open_audio
 from asr.cli.console import is_terminal
 from asr.cli.speech.output_names import STDIN
@@ -38,15 +40,59 @@ def follow_path(
         _follow(recognizer, at, short_blocks(audio.blocks, at, real_time), as_json)
 
 
-def _follow(recognizer: Recognizer, rate: int, blocks: Iterable[NDArray[np.generic]], as_json: bool) -> None:
+def _follow(recognizer: Recognizer, rate: int, blocks: Iterable[Block], as_json: bool) -> None:
     stream = recognizer.stream(rate)
     printer = _Printer(as_json)
-    try:
-        for block in blocks:
+    with _Interrupts() as interrupts:
+        for block in interrupts.until_told(blocks):
             printer.show(stream.push(block))
-    except KeyboardInterrupt:  # the user has said what there was to say
-        pass
-    printer.show(stream.finish())
+        printer.show(stream.finish())
+
+
+class _Interrupts:
+    """Ctrl-C or SIGTERM ends the waiting for sound: the user has said what there was to say.
+
+    Work on what was heard goes on to its end, since an utterance that is given up half-way is lost. A second signal
+    ends that, too.
+    """
+
+    def __init__(self) -> None:
+        self._told = self._waiting = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        with suppress(ValueError):  # not in the main thread
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) != signal.SIG_IGN:  # as in the background jobs of shells
+                    self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+    def until_told(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """The blocks, until a signal comes."""
+        iterator = iter(blocks)
+        while True:
+            self._waiting = True
+            try:
+                block = None if self._told else next(iterator, None)
+            except KeyboardInterrupt:
+                self._told, block = True, None
+            finally:
+                self._waiting = False
+            if block is None:
+                return
+            yield block
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if not self._waiting and not self._told:
+            self._told = True
+        elif callable(before := self._before.get(number)):
+            before(number, frame)  # raises KeyboardInterrupt
+        else:
+            raise KeyboardInterrupt
 
 
 class _Printer:

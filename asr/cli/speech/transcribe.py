@@ -254,8 +254,9 @@ def expand(paths: Sequence[str]) -> tuple[list[AudioPath], list[AsrError]]:
             errors.append(url_refused(path))
         elif os.path.isdir(path):
             root = path
-            named = sorted(str(entry) for entry in Path(path).rglob("*") if _is_audio(entry))
-            if not named:
+            named, unread = _audio_below(path)
+            errors += unread
+            if not named and not unread:
                 errors.append(
                     AudioError(f"{path} holds no audio file; known are {' '.join(sorted(AUDIO_EXTENSIONS))}.")
                 )
@@ -267,6 +268,17 @@ def expand(paths: Sequence[str]) -> tuple[list[AudioPath], list[AsrError]]:
             named = [path]
         files += [AudioPath(name, root) for name in named]
     return list({file.path: file for file in reversed(files)}.values())[::-1], errors
+
+
+def _audio_below(folder: str) -> tuple[list[str], list[AsrError]]:
+    """The audio files in a folder and its sub-folders, sorted; and an error for each of these that cannot be listed."""
+    unread: list[OSError] = []
+    entries = (Path(parent, name) for parent, _, names in os.walk(folder, onerror=unread.append) for name in names)
+    named = sorted(str(entry) for entry in entries if _is_audio(entry))
+    return named, [
+        AudioError(f"the folder {error.filename} cannot be read ({error.strerror}); check its permissions.")
+        for error in unread
+    ]
 
 
 def _is_audio(entry: Path) -> bool:

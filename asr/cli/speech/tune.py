@@ -23,7 +23,7 @@ from asr.recognizer.bulk import LogProbs, compute_log_probs, read_log_probs
 from asr.recognizer.tuning.tuner import Trial, Tuner, Tuning
 from asr.score.report import compare, render, render_test
 from asr.score.text_files import Texts, read_texts
-from asr.shipped import neural_lm_path
+from asr.shipped import model_folder, neural_lm_path
 from asr.text.tokens import Tokens
 
 RESCORED = 100  # hypotheses of each utterance
@@ -41,6 +41,16 @@ class Plan:
     final: Settings  # of the search that will be used
     final_neural: Settings  # of the search that will be used with the neural model
     neural_lm: Path | str | None
+
+
+def _beam_sizes(_context: click.Context, _option: click.Parameter, text: str) -> list[int]:
+    try:
+        sizes = [int(size) for size in text.split(",") if size.strip()]
+    except ValueError:
+        raise click.BadParameter(f"'{text}' must be beam sizes such as 10,50,200") from None
+    if min(sizes, default=1) < 1:
+        raise click.BadParameter(f"'{text}' must be beam sizes above 0")
+    return sizes
 
 
 @click.command()
@@ -62,7 +72,14 @@ class Plan:
 @search_threads_option
 @click.option("--limit", default=0, type=click.IntRange(min=0), help="Only the first N utterances by id.")
 @device_option
-@click.option("--beams", default="10,25,50,100,200", show_default=True, help="Beam sizes to try with the best weights.")
+@click.option(
+    "--beams",
+    default="10,25,50,100,200",
+    show_default=True,
+    metavar="SIZE,...",
+    callback=_beam_sizes,
+    help="Beam sizes to try with the best weights.",
+)
 @click.option(
     "--neural-lm", default=NONE, show_default=True, help="LSTM language model: a folder, 'shipped' or 'none'."
 )
@@ -81,7 +98,7 @@ class Plan:
 def command(
     reference: Path, stored: Path | None, tokens_path: Path | None, model: str | None,
     lexicon_path: Path | None, lm: str, beam_size: int, beam_threshold: float | None, trials: int, threads: int,
-    limit: int, device: str, beams: str, neural_lm: str, final_beam: dict[str, float] | None,
+    limit: int, device: str, beams: list[int], neural_lm: str, final_beam: dict[str, float] | None,
     final_neural_beam: dict[str, float] | None, output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Find the search weights with the lowest word error rate on a dev set; the acoustic model runs once.
@@ -95,16 +112,17 @@ def command(
     \b
     Example: asr tune --model exp/model --reference dev.jsonl --lm lm.arpa.gz --output tuned.json
     """
-    check_output(output, reference, stored, tokens_path)
-    log_probs, emitter = _emissions(stored, tokens_path, model, reference, limit, device, threads)
+    check_output(output, reference, stored, tokens_path, lexicon_path, lm)
+    emitter = _emitter(stored, tokens_path, model)
     search = {name: value for name, value in (("beam_size", beam_size), ("threshold", beam_threshold)) if value}
     options = SearchOptions(lexicon=lexicon_path, lm=lm, neural_lm=NONE, settings=search, tuned=False)
     decoder = open_decoder(emitter, options, note=note)
     texts = read_texts(reference)
     _warn_about_words(decoder, texts)
     final = final_beam or {}
-    sizes = [int(size) for size in beams.split(",") if size]
-    plan = Plan(trials, sizes, search, final, final_neural_beam or final, neural_lm_path(neural_lm))
+    plan = Plan(trials, beams, search, final, final_neural_beam or final, neural_lm_path(neural_lm))
+    # Only now, as it may take hours: files that cannot be used are named before.
+    log_probs = _log_probs(stored, model, reference, limit, device, threads)
     best = _tune(Tuner(decoder, log_probs, texts, threads or 1, _show), plan, note if as_json else click.echo)
     if as_json:
         click.echo(json.dumps(best))
@@ -112,27 +130,27 @@ def command(
         write_atomically(output, (json.dumps(best) + "\n").encode())
 
 
-def _emissions(
-    stored: Path | None,
-    tokens: Path | None,
-    model: str | None,
-    reference: Path,
-    limit: int,
-    device: str,
-    threads: int,
-) -> tuple[LogProbs, ModelPackage | Tokens]:
-    """Log-probabilities, and the model or the tokens that they are of."""
+def _emitter(stored: Path | None, tokens: Path | None, model: str | None) -> ModelPackage | Tokens:
+    """The model, or the tokens, that the log-probabilities are of."""
     if (stored is None) == (model is None):
         raise ConfigError("give either --log-probs with --tokens, or --model with a manifest as --reference.")
+    if model is not None:
+        return ModelPackage.open(model_folder(model))
+    if tokens is None:
+        raise ConfigError("--log-probs needs --tokens, the file that names its columns.")
+    return Tokens.read(tokens)
+
+
+def _log_probs(
+    stored: Path | None, model: str | None, reference: Path, limit: int, device: str, threads: int
+) -> LogProbs:
     if stored is not None:
-        if tokens is None:
-            raise ConfigError("--log-probs needs --tokens, the file that names its columns.")
-        return read_log_probs(stored, limit).arrays, Tokens.read(tokens)
+        return read_log_probs(stored, limit).arrays
     progress = Progress("acoustic model")
     computed = compute_log_probs(model, reference, device=device, threads=threads, limit=limit, progress=progress)
     progress.close()
     list_bad(computed.bad)
-    return computed.arrays, computed.backend.package
+    return computed.arrays
 
 
 def _warn_about_words(decoder: Decoder, texts: Texts) -> None:

@@ -6,6 +6,7 @@ import io
 import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -75,17 +76,24 @@ class ArpaModel:
 def read_arpa(path: str | Path) -> ArpaModel:
     """Read an ARPA file. Raises TextError with the line for a file that is damaged, cut short, or not ARPA."""
     path = Path(path)
-    try:
+    with reading(path):
         model = _read_plain(path)
         if model is None:
             with io.TextIOWrapper(_open(path), encoding="utf-8") as file:
                 model = _parse(path, enumerate(file, 1))
-    except FileNotFoundError:
-        raise TextError(f"language model {path} does not exist; check the path.") from None
-    except (UnicodeDecodeError, *DAMAGED) as error:
-        raise TextError(f"language model {path} is damaged or cut short ({error}); copy it again.") from None
     check_values(path, model)
     return model
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Let errors of the block that reads a model's file, or finds it damaged, be TextErrors that name it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise TextError(f"language model {path} does not exist; check the path.") from None
+    except (ValueError, *DAMAGED) as error:
+        raise TextError(f"language model {path} is damaged or cut short ({error}); copy it again.") from None
 
 
 def check_values(path: Path, model: ArpaModel) -> None:

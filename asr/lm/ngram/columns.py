@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from asr.atomic_file import replacing
 from asr.errors import TextError
 from asr.json_text import parse_json
-from asr.lm.ngram.arpa import LN10, ArpaModel, Rows, StoredModel, check_values
+from asr.lm.ngram.arpa import LN10, ArpaModel, Rows, StoredModel, check_values, reading
 from asr.unpacking import DAMAGED, open_unpacked, packed
 
 MAGIC = b"asr n-grams 1\n"
@@ -144,16 +144,12 @@ def read_columns(path: str | Path) -> ArpaModel:
     Raises TextError for a file that is missing, damaged, cut short, or says what no model does.
     """
     path = Path(path)
-    try:
+    with reading(path):
         with open_unpacked(path, by_content=True) as file:
             if file.read(len(MAGIC)) != MAGIC:
                 raise ValueError("it does not begin as n-grams in columns do")
             header, content = file.readline(LONGEST_HEADER), file.read()
         model = _model(_Header(header), memoryview(content))
-    except FileNotFoundError:
-        raise TextError(f"language model {path} does not exist; check the path.") from None
-    except (ValueError, *DAMAGED) as error:
-        raise TextError(f"language model {path} is damaged or cut short ({error}); copy it again.") from None
     check_values(path, model)
     return model
 

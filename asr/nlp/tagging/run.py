@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from asr.config import may_change
 from asr.errors import ConfigError
 from asr.model_folder import from_stored
 from asr.nlp.tagging.config import FIRST_WORD_ID, TaggerConfig
@@ -37,7 +38,7 @@ class TaggerRunConfig:
     train: TrainConfig = field(default_factory=_default_training)
     most_words: int = 16_000  # in the vocabulary
     min_count: int = 3  # least count of a word in the vocabulary
-    bits: int = 8  # of the stored weights: 8, 16 or 32
+    bits: int = may_change(8)  # of the stored weights: 8, 16 or 32
     init: str = ""  # folder of a tagger to start from; its words, sizes and labels are used
 
 
