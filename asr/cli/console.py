@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 if TYPE_CHECKING:
     from asr.data.manifest import BadItem
+    from asr.train.config import TrainConfig
     from asr.train.log import EpochLog, FinalLog, StepLog
 
 REDRAW_SECONDS = 0.2
@@ -39,6 +41,15 @@ def note(text: str) -> None:
     """Print a line on stderr, unless --quiet is given: what is being done, and what was made."""
     if not _quiet:
         click.echo(text, err=True)
+
+
+def note_resumed(output: Path, config: TrainConfig) -> None:
+    """Say where the training run in a folder goes on, if there is one."""
+    from asr.train.checkpoint import saved_epoch
+
+    epoch, last = saved_epoch(output / "training" / "state"), min(config.stop_epoch or config.epochs, config.epochs)
+    if epoch is not None:
+        note(f"going on in epoch {epoch}" if epoch <= last else f"all {last} epochs are trained; nothing is left to do")
 
 
 def warn(text: str) -> None:

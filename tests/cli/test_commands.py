@@ -400,6 +400,8 @@ def test_a_training_command_killed_in_an_epoch_resumes_to_the_same_weights_bit_f
     assert (code, "trained with model.dropout = 0.2, not 0.5; use the same" in err) == (1, True), err
     code, _, err = run(*train, tmp_path / "cut", "--resume", "--set", "data.cache_hours=0")
     assert (code, "going on in epoch 2" in err) == (0, True), err
+    code, _, err = run(*train, tmp_path / "cut", "--resume")
+    assert (code, "epochs are trained; nothing is left to do" in err) == (0, True), err
     whole, cut = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from asr.cli.case_option import CASE
-from asr.cli.console import Steps, TrainingProgress, note, report
+from asr.cli.console import Steps, TrainingProgress, note, note_resumed, report
 from asr.cli.lm.convert import convert, write_and_report
 from asr.cli.lm.decimals_option import DECIMALS
 from asr.cli.lm.text import text
@@ -153,14 +153,13 @@ def train(
 
 def _train(config: LmRunConfig, texts: list[Path], dev: Path, output: Path, resume: bool, as_json: bool) -> None:
     from asr.lm.lstm.run import LmRun
-    from asr.train.checkpoint import saved_epoch
 
     note("reading the texts …")
     run = LmRun(config, texts, dev, output)
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
     note(f"training {parameters / 1e6:.2f} M parameters on {run.trained_words:,} words; vocabulary {len(run.words):,}")
-    if resume and (epoch := saved_epoch(output / "training" / "state")) is not None:
-        note(f"going on in epoch {epoch}")
+    if resume:
+        note_resumed(output, config.train)
     progress = TrainingProgress(_epoch_line)
     final = run.train(resume, progress)
     progress.close()

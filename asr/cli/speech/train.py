@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asr.cli.console import TrainingProgress, list_bad, note, report, warn
+from asr.cli.console import TrainingProgress, list_bad, note, note_resumed, report, warn
 from asr.cli.shared_options import processes_option, training_options
 from asr.config import from_dict, read_toml
 from asr.data.manifest import BadItem, Manifest, read_manifest, shared_utterances
@@ -89,7 +89,6 @@ def _run(
 
 
 def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Path, resume: bool, as_json: bool) -> None:
-    from asr.train.checkpoint import saved_epoch
     from asr.train.processes import rank
 
     config = _configuration(values)
@@ -109,8 +108,8 @@ def _train(values: dict[str, Any], train_path: Path, dev_path: Path, output: Pat
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
     hours = sum(utterance.duration for utterance in run.trained_on) / 3600
     note(f"training {parameters / 1e6:.2f} M parameters on {len(run.trained_on)} utterances, {hours:.2f} h")
-    if resume and (epoch := saved_epoch(output / "training" / "state")) is not None:
-        note(f"going on in epoch {epoch}")
+    if resume:
+        note_resumed(output, config.train)
     reporter = TrainingProgress(_epoch_line)
     final = run.train(resume, reporter)
     reporter.close()
