@@ -364,7 +364,8 @@ def test_what_runs_for_too_long_when_the_server_stops_is_given_up(english):
         assert last["error"]["code"] == "stopping"
 
 
-def test_a_client_of_a_stream_that_goes_away_before_the_first_words_ends_its_work(english):
+@pytest.mark.parametrize("form", [{}, {"stream": "true"}])  # of a stream: before its first words
+def test_a_client_that_goes_away_ends_its_work(english, form):
     from tests.serve.conftest import running
 
     slow = Slow(english.backend)
@@ -372,23 +373,8 @@ def test_a_client_of_a_stream_that_goes_away_before_the_first_words_ends_its_wor
         first = pool.submit(post, server)
         wait_until(lambda: slow.calls == 1)
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(server.url + PATH, files={"file": SPEECH.read_bytes()}, data={"stream": "true"}, timeout=0.3)
+            httpx.post(server.url + PATH, files={"file": SPEECH.read_bytes()}, data=form, timeout=0.3)
         wait_until(lambda: server.service.admitted == 1)  # while the first one still computes
-        slow.go.set()
-        assert first.result().status_code == 200
-        assert slow.calls == 1
-
-
-def test_a_client_that_goes_away_ends_its_work(english):
-    from tests.serve.conftest import running
-
-    slow = Slow(english.backend)
-    with running(Recognizer(slow, english.decoder), workers=1) as server, ThreadPoolExecutor(1) as pool:
-        first = pool.submit(post, server)
-        wait_until(lambda: slow.calls == 1)
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(server.url + PATH, files={"file": SPEECH.read_bytes()}, timeout=0.3)
-        wait_until(lambda: server.service.admitted == 1)
         slow.go.set()
         assert first.result().status_code == 200
         assert slow.calls == 1

@@ -18,18 +18,15 @@ from asr.cli.shared_options import (
     quiet_option,
     search_threads_option,
 )
-from asr.cli.speech.search_options import MODEL_HELP, backend_option, search_options
+from asr.cli.speech.search_options import MODEL_HELP, backend_option, open_emitter, search_options
 from asr.data.manifest import BadItem
 from asr.decode.build import SearchOptions, open_decoder
 from asr.decode.hypothesis import Hypothesis
 from asr.decode.timed import timed_words
 from asr.errors import ConfigError
-from asr.model_package import ModelPackage
 from asr.recognizer.bulk import LogProbs, compute_log_probs, decode_all, read_log_probs, write_log_probs
 from asr.score.text_files import format_texts
-from asr.shipped import model_folder
 from asr.text.lines import line_writer
-from asr.text.tokens import Tokens
 from asr.unpacking import unpacked_name
 from asr.utterance_id import check_ids
 
@@ -92,8 +89,10 @@ def command(
     check_output(output, manifest, stored, tokens_path, search.lexicon, search.lm)
     check_output(save_log_probs, manifest)
     check_suffix(output and unpacked_name(output), "texts by id", ".trn", ".txt")
+    if model is not None and manifest is None:
+        raise ConfigError("--model needs --manifest, the utterances to decode.")
     # Before the network runs, perhaps for hours: files that cannot be used are named now.
-    decoder = open_decoder(_emitter(model, manifest, tokens_path), search, note=note)
+    decoder = open_decoder(open_emitter(model, tokens_path), search, note=note)
     if stored is not None:
         log_probs = read_log_probs(stored, limit)
         emissions = Emissions(log_probs.arrays, log_probs.seconds_per_frame, [])
@@ -123,17 +122,6 @@ def command(
         click.echo(format_texts(texts, False), nl=False)
     list_bad(emissions.bad)
     return 1 if emissions.bad else 0
-
-
-def _emitter(model: str | None, manifest: Path | None, tokens: Path | None) -> ModelPackage | Tokens:
-    """The model, or the tokens, that the log-probs are of."""
-    if model is None:
-        if tokens is None:
-            raise ConfigError("--log-probs needs --tokens, the file that names its columns.")
-        return Tokens.read(tokens)
-    if manifest is None:
-        raise ConfigError("--model needs --manifest, the utterances to decode.")
-    return ModelPackage.open(model_folder(model))
 
 
 def _computed(model: str | None, manifest: Path, limit: int, device: str, backend: str, threads: int) -> Emissions:

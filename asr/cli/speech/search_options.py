@@ -12,7 +12,10 @@ import click
 from asr.backends.open import BACKENDS
 from asr.decode.build import AUTO, NONE, SearchOptions
 from asr.decode.hotwords import HOTWORD_BOOST, NEW_WORD_BOOST, as_hotwords, parse_hotword, read_hotwords
-from asr.shipped import neural_lm_path
+from asr.errors import ConfigError
+from asr.model_package import ModelPackage
+from asr.shipped import model_folder, neural_lm_path
+from asr.text.tokens import Tokens
 
 backend_option = click.option(
     "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
@@ -136,3 +139,12 @@ class BeamWidth(click.ParamType[dict[str, float]]):
         if min(settings.values()) <= 0:
             self.fail(f"'{value}' must be above 0", param, ctx)
         return settings
+
+
+def open_emitter(model: str | None, tokens: Path | None) -> ModelPackage | Tokens:
+    """What log-probabilities are of: a model, by folder or name, or where none is given the tokens of their columns."""
+    if model is not None:
+        return ModelPackage.open(model_folder(model))
+    if tokens is None:
+        raise ConfigError("--log-probs needs --tokens, the file that names its columns.")
+    return Tokens.read(tokens)

@@ -12,19 +12,17 @@ from asr.atomic_file import write_atomically
 from asr.callbacks import Note
 from asr.cli.console import Progress, list_bad, note, warn
 from asr.cli.shared_options import check_output, device_option, json_option, quiet_option, search_threads_option
-from asr.cli.speech.search_options import MODEL_HELP, BeamWidth, beam_threshold_option
+from asr.cli.speech.search_options import MODEL_HELP, BeamWidth, beam_threshold_option, open_emitter
 from asr.decode.build import NONE, SearchOptions, open_decoder, open_neural_lm
 from asr.decode.decoder import Decoder
 from asr.decode.fusion import Fusion
 from asr.decode.preflight import reference_findings
 from asr.errors import ConfigError
-from asr.model_package import ModelPackage
 from asr.recognizer.bulk import LogProbs, compute_log_probs, read_log_probs
 from asr.recognizer.tuning.tuner import Trial, Tuner, Tuning
 from asr.score.report import compare, render, render_test
 from asr.score.text_files import Texts, read_texts
-from asr.shipped import model_folder, neural_lm_path
-from asr.text.tokens import Tokens
+from asr.shipped import neural_lm_path
 
 RESCORED = 100  # hypotheses of each utterance
 
@@ -113,7 +111,9 @@ def command(
     Example: asr tune --model exp/model --reference dev.jsonl --lm lm.arpa.gz --output tuned.json
     """
     check_output(output, reference, stored, tokens_path, lexicon_path, lm)
-    emitter = _emitter(stored, tokens_path, model)
+    if (stored is None) == (model is None):
+        raise ConfigError("give either --log-probs with --tokens, or --model with a manifest as --reference.")
+    emitter = open_emitter(model, tokens_path)
     search = {name: value for name, value in (("beam_size", beam_size), ("threshold", beam_threshold)) if value}
     options = SearchOptions(lexicon=lexicon_path, lm=lm, neural_lm=NONE, settings=search, tuned=False)
     decoder = open_decoder(emitter, options, note=note)
@@ -128,17 +128,6 @@ def command(
         click.echo(json.dumps(best))
     if output is not None:
         write_atomically(output, (json.dumps(best) + "\n").encode())
-
-
-def _emitter(stored: Path | None, tokens: Path | None, model: str | None) -> ModelPackage | Tokens:
-    """The model, or the tokens, that the log-probabilities are of."""
-    if (stored is None) == (model is None):
-        raise ConfigError("give either --log-probs with --tokens, or --model with a manifest as --reference.")
-    if model is not None:
-        return ModelPackage.open(model_folder(model))
-    if tokens is None:
-        raise ConfigError("--log-probs needs --tokens, the file that names its columns.")
-    return Tokens.read(tokens)
 
 
 def _log_probs(
