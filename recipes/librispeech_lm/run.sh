@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Language models of English prose: Kneser-Ney n-grams and an LSTM, compared word by word on books of their own.
 #   ./run.sh --data FOLDER [--books yes] [--large yes] [--text TEXT] [--heldout TEXT] [--vocab LIST] [--memory 4G]
-#            [--modern yes] [--work exp] [--stage 0] [--stop-stage 6]
+#            [--modern yes] [--work exp] [--stage 0] [--stop-stage 7]
 # TEXT is prose, a sentence a line, LIST the words to know (by default FOLDER/text/prose/train.txt.bz2 and heldout.txt.gz,
 # FOLDER/text/lexicon/librispeech-vocab.txt.gz). Every 400th sentence of the text is kept for validation. The large LSTM,
 # too large to ship, is for the best figures in ../mini_librispeech/RESULTS.md.
 # With --books some 250 million words more are fetched from three repositories of Project Gutenberg's books; FOLDER/more holds
 # the lists of those to leave out. Stage 2 then estimates from all of it, and stage 5 goes on with the LSTM of stage 3
 # through the books, six hours of two cores; it may be stopped, and --stage 5 goes on where it was.
-# With --modern stage 6 makes what ships: the n-grams mixed with those of film reviews and of Common Voice's transcripts
+# With --modern stage 6 makes the n-grams that ship, mixed with those of film reviews and of Common Voice's transcripts
 # (FOLDER/text/imdb, FOLDER/commonvoice-part), and the LSTM (of stage 3, or --lstm FOLDER) trained on through these and as much
-# prose, an hour of one core.
+# prose, an hour of one core. With both stage 7 goes on with it through a quarter of the books, two hours of two cores.
 
 books= modern= lstm= text= heldout= vocab= large= memory=4G
 cd "$(dirname "$0")"; . ../stages.sh
@@ -135,4 +135,18 @@ if [ -n "$modern" ] && at 6 "modern English"; then
   asr checkpoint average "${lstm:-$work/lstm}" "$work/lstm-modern" --weights 0.35,0.65 --output "$work/lstm-mean"
   asr lm pack "$work/lstm-mean" --output "$work/lstm-modern-8bit" --card conf/card.md
   asr lm score "$work/lstm-modern-8bit" "$heldout"
+fi
+if [ -n "$books" ] && [ -n "$modern" ] && at 7 "the LSTM of stage 6 further through the books"; then
+  if [ ! -e "$work/further.txt" ]; then
+    awk 'NR % 2 == 1' "$work/prose.txt" > "$work/further.part"
+    unpacked "$work/books.txt.gz" | awk 'NR % 4 == 0' >> "$work/further.part"
+    unpacked "$work/reviews.txt.gz" >> "$work/further.part"
+    for _ in 1 2 3 4 5 6; do cat "$work/spoken.txt"; done >> "$work/further.part"
+    mv "$work/further.part" "$work/further.txt"
+  fi
+  asr lm train "$work/further.txt" --dev "$work/dev.txt" --config conf/lstm-books.toml --set init="$work/lstm-mean" \
+    --set text.parts=12 --set train.epochs=12 --set train.peak_lr=0.0008 --processes 2 --output "$work/lstm-further" --resume
+  asr checkpoint average "$work/lstm-mean" "$work/lstm-further" --weights 0.3,0.7 --output "$work/lstm-further-mean"
+  asr lm pack "$work/lstm-further-mean" --output "$work/lstm-further-8bit" --card conf/card.md
+  asr lm score "$work/lstm-further-8bit" "$heldout"
 fi

@@ -78,6 +78,7 @@ SOURCES: dict[str, dict[str, list[float | tuple[str, str]]]] = {
             *((LM, "before it is 268.8 million words"), (LM, "With the 20.4 million words from")),
             *(words("english/lstm/words.txt"), (LM, "one decimal (ships)")),
             *((LM, "5.57 M words of film reviews"), (LM, "went through 15.8 M words")),
+            (LM, "In all 55 M words"),
         ],
         "Command": [0, 8],  # stages
         "Measured": [(WILD, "40 clips of dogs, the surest"), (WILD, "confidence 0.60 (with the 3-gram of 10")],
@@ -89,10 +90,10 @@ SOURCES: dict[str, dict[str, list[float | tuple[str, str]]]] = {
         ],
         "Trained on": [
             *((LM, "of public-domain prose to train on"), (LM, "went through 15.8 M words")),
-            (LM, "0.35 and 0.65 (ships)"),
+            *((LM, "0.35 and 0.65 (shipped before)"), (LM, "In all 55 M words"), (LM, "0.7 and 0.3 (ships)")),
             2.0,  # of a licence's name
         ],
-        "Measured": [(LM, "0.35 and 0.65 (ships)"), (LM, "| LSTM of prose, shipped before")],
+        "Measured": [(LM, "0.7 and 0.3 (ships)")],
     },
     "english/marks": {
         "What": of_network("english/marks"),
