@@ -12,6 +12,7 @@ from typing import Self
 
 from asr.atomic_file import naming
 from asr.errors import ConfigError, DataError
+from asr.file_lock import lock
 from asr.json_text import parse_json
 
 FLUSH_SECONDS = 5.0  # between two flushes to disk, which a loss of power may cost
@@ -41,7 +42,7 @@ class ResultsFile:
             return
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            self._lock()
+            lock(self._descriptor, f"another process writes {self._path}; wait, or give another `output`.")
             self._read()
         except BaseException:
             os.close(self._descriptor)
@@ -83,19 +84,6 @@ class ResultsFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _lock(self) -> None:
-        """Keep other processes away; where the system cannot, the user must."""
-        try:
-            import fcntl
-        except ImportError:
-            return
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"another process writes {self._path}; wait, or give another `output`.") from None
-        except OSError:
-            return
 
     def _read(self) -> None:
         data = self._path.read_bytes()

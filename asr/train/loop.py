@@ -17,7 +17,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from asr.allocator import keep_freed_memory
 from asr.atomic_file import write_text
 from asr.errors import CheckpointError, ConfigError
+from asr.file_lock import locked
 from asr.json_text import parse_json
 from asr.nn.kernels import exact_arithmetic
 from asr.train import processes
@@ -90,8 +91,19 @@ class Trainer:
         """Train to the end and leave the best weights in the model; returns which they are, with their figures.
 
         Of several processes only the first one returns figures. Raises CheckpointError when the folder holds another
-        run and `resume` is false, or a damaged state.
+        run and `resume` is false, or a damaged state; ConfigError while another process trains there.
         """
+        with self._alone():
+            return self._run(resume)
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Keeps other runs out of the folder: two would take turns to overwrite each other's state."""
+        if self.rank > 0:
+            return nullcontext()
+        busy = f"another process trains in {self.folder.parent}; wait for its end, or choose another `output`."
+        return locked(self.folder / "lock", busy)
+
+    def _run(self, resume: bool) -> FinalLog:
         processes.join(self.device)
         self._start(resume)
         if self.rank == 0:

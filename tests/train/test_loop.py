@@ -239,6 +239,23 @@ def test_kill_9_at_any_moment_leaves_a_state_that_resumes_to_the_same_weights(tm
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
 
 
+def test_a_second_run_in_the_folder_is_refused_and_does_the_first_no_harm(tmp_path):
+    alone = Trainer(LineTask(), CONFIG, tmp_path / "alone")
+    alone.run()
+    refused = []
+
+    def start_another(entry):
+        with pytest.raises(ConfigError, match=r"another process trains in .*both"):
+            Trainer(LineTask(), CONFIG, tmp_path / "both").run(resume=True)
+        refused.append(entry)
+
+    first = Trainer(LineTask(), CONFIG, tmp_path / "both", start_another)
+    first.run()
+    assert refused
+    assert all(torch.equal(a, b) for a, b in zip(_weights(alone), _weights(first), strict=True))
+    Trainer(LineTask(), CONFIG, tmp_path / "both").run(resume=True)  # once the first has ended
+
+
 def test_another_run_is_not_overwritten_and_other_settings_do_not_resume(tmp_path):
     Trainer(LineTask(), CONFIG, tmp_path).run()
     with pytest.raises(CheckpointError, match="`resume`"):
