@@ -47,7 +47,7 @@ def note_resumed(output: Path, config: TrainConfig) -> None:
     """Say where the training run in a folder goes on, if there is one."""
     from asr.train.checkpoint import saved_epoch
 
-    epoch, last = saved_epoch(output / "training" / "state"), min(config.stop_epoch or config.epochs, config.epochs)
+    epoch, last = saved_epoch(output / "training" / "state"), config.last_epoch
     if epoch is not None:
         note(f"going on in epoch {epoch}" if epoch <= last else f"all {last} epochs are trained; nothing is left to do")
 

@@ -65,6 +65,11 @@ class TrainConfig:
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigError("train.betas must be two numbers from 0 to below 1.")
 
+    @property
+    def last_epoch(self) -> int:
+        """The epoch, from 1, after which training stops."""
+        return min(self.stop_epoch or self.epochs, self.epochs)
+
 
 def choose_device(name: str) -> torch.device:
     """The device of that name; `auto` is this process's GPU where there is one. Raises ConfigError."""

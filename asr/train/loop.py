@@ -111,9 +111,9 @@ class Trainer:
         processes.same_start(self.model)
         with (
             exact_arithmetic(self.config.exact),
-            closing(self.steps.shares(self.epoch, self.next_batch, self._last_epoch)) as shares,
+            closing(self.steps.shares(self.epoch, self.next_batch, self.config.last_epoch)) as shares,
         ):
-            while self.epoch < self._last_epoch and not self._out_of_patience():
+            while self.epoch < self.config.last_epoch and not self._out_of_patience():
                 self._run_epoch(shares)
             return self._finish()
 
@@ -127,10 +127,6 @@ class Trainer:
                 self._save()
                 saved_at = time.monotonic()
         self._end_epoch()
-
-    @property
-    def _last_epoch(self) -> int:
-        return min(self.config.stop_epoch or self.config.epochs, self.config.epochs)
 
     def _train_step(self, share: Share) -> None:
         started = time.monotonic()
@@ -180,7 +176,7 @@ class Trainer:
         write_tensors(self._weights_path(self.epoch), weights)
         for epoch in range(1, self._first_averaged):  # several, where the run went on with a smaller `average`
             self._weights_path(epoch).unlink(missing_ok=True)
-        if self.epoch % self.config.validate_every == 0 or self.epoch == self._last_epoch:
+        if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.last_epoch:
             entry = replace(entry, figures=self._validate_with(weights))
             self.history.append(Validation(self.epoch, entry.figures))
             if self._metrics()[-1] <= min(self._metrics()):
