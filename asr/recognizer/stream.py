@@ -67,7 +67,7 @@ class StreamSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.show_after <= self.fix_after:
             raise ConfigError("`show_after` must be 0 s or more and at most `fix_after`.")
-        if self.end_silence <= 0:
+        if not self.end_silence > 0:  # as NaN is not, either
             raise ConfigError("`end_silence` must be longer than 0 s.")
 
 
