@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -111,6 +112,13 @@ def test_importing_texts_of_another_language_warns(run, tmp_path, make_wav):
         code, _, errors = run("data", "import", tmp_path / "clips.csv", *options, "--output", tmp_path / "m.jsonl")
         assert (code, "lose letters that English does not have, the first is 'Привет'" in errors) == (0, warned)
         assert json.loads((tmp_path / "m.jsonl").read_text())["text"] == text
+
+
+def test_importing_joins_letters_with_their_accents(run, tmp_path, make_wav):
+    wav = make_wav("a.wav", 1.0)
+    (tmp_path / "clips.csv").write_text(f"path,text\n{wav},{unicodedata.normalize('NFD', 'Über été')}\n")
+    assert run("data", "import", tmp_path / "clips.csv", "--no-normalize", "--output", tmp_path / "m.jsonl")[0] == 0
+    assert json.loads((tmp_path / "m.jsonl").read_text())["text"] == "Über été"
 
 
 def test_train_warns_of_a_dev_set_that_is_trained_on(run, tmp_path, make_wav):
