@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import unicodedata
 
 import numpy as np
 import pytest
+
+from asr.shipped import model_folder
 
 
 @pytest.fixture
@@ -60,6 +63,22 @@ def test_other_commands_do_not_either(run, files, monkeypatch, command):
     code, _, errors = run(*command)
     assert (code, "would overwrite what is read" in errors) == (2, True)
     assert (files / command[-1]).read_bytes() == before
+
+
+def test_the_folders_of_models_are_not_overwritten_by_what_is_made_of_them(run, tmp_path, tiny_model):
+    acoustic = tmp_path / "acoustic"
+    shutil.copytree(tiny_model, acoustic)
+    lm = tmp_path / "lm"
+    shutil.copytree(model_folder("english") / "lstm", lm)
+    (tmp_path / "link").symlink_to(acoustic)
+    for command, folder in (
+        (("checkpoint", "average", tiny_model, acoustic, "--output", tmp_path / "link"), acoustic),
+        (("lm", "pack", lm, "--output", lm), lm),
+    ):
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        code, _, errors = run(*command)
+        assert (code, "would overwrite what is read" in errors) == (2, True)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize("command", ["augment", "join"])
