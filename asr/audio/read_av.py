@@ -20,6 +20,7 @@ from asr.extras import install_command
 MISSING_SECONDS, MISSING_SHARE = 1.0, 0.02  # that what a container promises may be longer than what it holds
 GAP_SECONDS = 0.2  # that sound may be later than the samples before it reach: containers tell jittering times
 MICROSECONDS = 1e6  # a second in a container's own times
+WITHOUT_LENGTH = frozenset(["aac", "loas"])  # streams of AAC, whose length ffmpeg guesses from their first bytes
 TAGGED_DURATION = re.compile(r"(\d{1,5}):(\d\d):(\d\d(?:\.\d+)?)")
 
 Samples = NDArray[np.float32]
@@ -65,9 +66,10 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def av_info(path: Path) -> tuple[float, int, int]:
-    """Duration in seconds (0 where the container does not say), sample rate in Hz and channels. Raises AudioError."""
+    """Duration in seconds (0 where nothing says it), sample rate in Hz and channels. Raises AudioError."""
     with _opened(path) as (container, stream):
-        return _own_end(container, stream) or (container.duration or 0) / MICROSECONDS, stream.rate, stream.channels
+        seconds = _own_end(container, stream) or _end(container) or _measured(container, stream)
+        return seconds, stream.rate, stream.channels
 
 
 def _begin(container: Any) -> float:
@@ -75,17 +77,30 @@ def _begin(container: Any) -> float:
     return (container.start_time or 0) / MICROSECONDS
 
 
+def _end(container: Any) -> float:
+    """When the whole ends, in seconds after its beginning; 0 where the container does not say, or only guesses."""
+    guessed = container.format.name in WITHOUT_LENGTH
+    return 0.0 if guessed else max(0.0, (container.duration or 0) / MICROSECONDS)
+
+
+def _measured(container: Any, stream: Any) -> float:
+    """The seconds of a file that does not say them, by reading its packets; none is decoded."""
+    return float(sum((packet.duration or 0) * packet.time_base for packet in container.demux(stream) if packet.size))
+
+
 def _own_end(container: Any, stream: Any) -> float:
     """When the sound ends on a player's clock, in seconds; 0 where the container does not say it of the sound alone.
 
     Matroska and WebM have it as a tag, or tell only when the whole ends: the picture may go on.
     """
+    if container.format.name in WITHOUT_LENGTH:
+        return 0.0
     if stream.duration is not None and stream.time_base:
         return max(0.0, float(((stream.start_time or 0) + stream.duration) * stream.time_base) - _begin(container))
     tag = TAGGED_DURATION.fullmatch(stream.metadata.get("DURATION", ""))
     if tag is not None:
         return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
-    return 0.0 if len(container.streams) > 1 else max(0.0, (container.duration or 0) / MICROSECONDS)
+    return 0.0 if len(container.streams) > 1 else _end(container)
 
 
 class _Sound:
@@ -125,10 +140,11 @@ class _Sound:
 
     def _silence_until(self, time: float | None, like: Samples) -> Iterator[Samples]:
         """Silence up to `time`, in pieces of a second at most; none beyond the end that the container states."""
-        end = (self._container.duration or 0) / MICROSECONDS
-        if time is None or time > end + GAP_SECONDS or time - self.position / self.rate <= GAP_SECONDS:
+        if time is None or time > _end(self._container) + GAP_SECONDS:
             return
         missing = round(time * self.rate) - self.position
+        if missing <= GAP_SECONDS * self.rate:
+            return
         self.position += missing
         for start in range(0, missing, self.rate):
             yield np.zeros((min(self.rate, missing - start), *like.shape[1:]), np.float32)
@@ -171,7 +187,7 @@ def av_blocks(
             raise AudioError(f"{path}: offset {offset} s is past its end at {seconds:.2f} s; correct the manifest.")
         promised, reached = _own_end(container, stream), seconds
         if not promised:
-            promised, reached = (container.duration or 0) / MICROSECONDS, max(seconds, sound.others_end)
+            promised, reached = _end(container), max(seconds, sound.others_end)
         wanted = promised if end is None else min(end, promised)
         if not partial and wanted - reached > max(MISSING_SECONDS, MISSING_SHARE * wanted):
             raise AudioError(

@@ -96,3 +96,21 @@ def test_the_sound_of_a_container_may_end_where_only_the_whole_has_a_length(tmp_
     path.write_bytes(cut)
     with pytest.raises(AudioError, match="ends early"):
         read_audio(path)
+
+
+@pytest.mark.parametrize("loud_first", [True, False])
+def test_a_stream_of_aac_is_as_long_as_its_frames(tmp_path, loud_first):
+    """Its length is written nowhere; a guess from its first bytes is far off where these are louder or quieter."""
+    parts = [speech_like(2.0, RATE), np.zeros(20 * RATE, np.float32)]
+    samples = np.concatenate(parts if loud_first else parts[::-1])
+    path = tmp_path / "a.aac"
+    with av.open(str(path), "w", format="adts") as container:
+        sound = container.add_stream("aac", rate=RATE)
+        sound.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.sample_rate = RATE
+        for packet in [*sound.encode(frame), *sound.encode(None)]:
+            container.mux(packet)
+    assert audio_info(path).duration == pytest.approx(22.0, abs=0.1)
+    assert len(read_audio(path)) == pytest.approx(22 * 16000, abs=1600)
+    assert len(read_audio(path, 15.0, 5.0)) == pytest.approx(5 * 16000, abs=3)
