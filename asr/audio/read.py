@@ -22,10 +22,15 @@ from asr.errors import AudioError
 
 SAMPLE_RATE = 16000
 BLOCK_SECONDS = 30.0
-AV_EXTENSIONS = frozenset([".m4a", ".mp4", ".webm", ".mkv", ".aac", ".mov", ".wma"])
-SOUNDFILE_EXTENSIONS = frozenset(
-    [".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64", ".sph"]
-)
+# Names of recordings in folders. Not .ts, which is a program's text more often.
+AV_EXTENSIONS = frozenset([
+    ".3gp", ".aac", ".ac3", ".amr", ".avi", ".flv", ".m2ts", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4",
+    ".mpeg", ".mpg", ".mts", ".ogv", ".spx", ".webm", ".wma", ".wmv",
+])  # fmt: skip
+SOUNDFILE_EXTENSIONS = frozenset([
+    ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".sph", ".w64",
+    ".wav",
+])  # fmt: skip
 AUDIO_EXTENSIONS = SOUNDFILE_EXTENSIONS | AV_EXTENSIONS
 Samples = NDArray[np.float32]
 

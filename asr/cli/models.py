@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from asr.cli.console import note, report
-from asr.cli.shared_options import json_option, quiet_option, weights_of
+from asr.cli.shared_options import check_output, json_option, quiet_option, weights_of
 from asr.errors import CheckpointError, ConfigError
 from asr.json_text import parse_json
 from asr.shipped import model_folder, neural_lm_path
@@ -68,6 +68,7 @@ def average(folders: tuple[Path, ...], weights: str | None, output: Path, as_jso
 
     shares = weights_of(weights, len(folders))
     paths = [model_folder(folder) for folder in folders]
+    check_output(output, *paths)
     if read_config(paths[0]).get("type") == TYPE:
         _average_language_models(paths, shares, output)
     else:

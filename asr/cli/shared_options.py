@@ -113,11 +113,11 @@ processes_option = click.option(
 
 
 def check_output(output: Path | None, *inputs: object) -> None:
-    """Raise ConfigError where an output would overwrite a file that is read. inputs: paths; what is no file is none."""
-    if output is None or not output.is_file():
+    """Raise ConfigError where an output would overwrite a file or folder that is read. inputs: paths of these."""
+    if output is None or not (output.is_file() or output.is_dir()):
         return
     for given in inputs:
-        if isinstance(given, str | Path) and Path(given).is_file() and output.samefile(given):
+        if isinstance(given, str | Path) and Path(given).exists() and output.samefile(given):
             raise ConfigError(f"--output {output} would overwrite what is read; choose another name.")
 
 

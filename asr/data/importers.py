@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 
-from asr.audio.read import AUDIO_EXTENSIONS
+from asr.audio.read import AUDIO_EXTENSIONS, audio_info
 from asr.callbacks import Progress
 from asr.data.manifest import BadItem, Manifest, Utterance, check_utterance, read_manifest
 from asr.errors import AudioError, ManifestError, TextError
@@ -20,8 +22,18 @@ PATH_COLUMNS = ("audio_filepath", "path", "file", "filename", "audio", "wav", "w
 TEXT_COLUMNS = ("text", "sentence", "transcript", "transcription")
 SPEAKER_COLUMNS = ("speaker", "client_id", "speaker_id")
 ID_COLUMNS = ("id", "utterance_id")
+# Where a passage of a file begins, where it ends, and how long it is, in seconds.
+PASSAGE_COLUMNS = (("offset", "start", "start_time", "begin"), ("end", "end_time", "stop"), ("duration", "length"))
 DIVIDERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-KALDI_PIPE_TOOLS = ("flac", "sox", "cat", "sph2pipe", "ffmpeg")
+# Commands of wav.scp that read a file, and how their words begin that take a part of it, a channel or another speed.
+KALDI_PIPE_TOOLS = {
+    "cat": (),
+    "ffmpeg": ("-af", "-filter", "-itsoffset", "-lavfi", "-map", "-ss", "-t", "-to"),
+    "flac": ("--cue", "--skip", "--until"),
+    "sox": ("delay", "pad", "pitch", "remix", "repeat", "reverse", "silence", "speed", "splice", "stretch", "tempo",
+            "trim", "vad"),
+    "sph2pipe": ("-c", "-s", "-t"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -156,13 +168,16 @@ def _sounds(source: Path) -> Iterator[Candidate | BadItem]:
 
 
 def _csv(source: Path) -> Iterator[Candidate | BadItem]:
-    """A table with a header line, whose columns have the names that Common Voice and DeepSpeech use."""
+    """A table with a header line, whose columns have the names that Common Voice and DeepSpeech use.
+
+    Its rows are passages of their files where it says when these begin and end.
+    """
     divider, rows = _table(source)
     first = next(rows, (0, []))[1]
     header = [name.strip().lower() for name in first]
-    path_column, text_column, speaker_column, id_column = (
+    path_column, text_column, speaker_column, id_column, *passage_columns = (
         next((header.index(name) for name in names if name in header), None)
-        for names in (PATH_COLUMNS, TEXT_COLUMNS, SPEAKER_COLUMNS, ID_COLUMNS)
+        for names in (PATH_COLUMNS, TEXT_COLUMNS, SPEAKER_COLUMNS, ID_COLUMNS, *PASSAGE_COLUMNS)
     )
     if path_column is None:
         raise ManifestError(
@@ -183,11 +198,16 @@ def _csv(source: Path) -> Iterator[Candidate | BadItem]:
         if not audio.exists() and (source.parent / "clips" / value).exists():
             audio = source.parent / "clips" / value  # Common Voice keeps its audio there
         name, text, speaker = (_cell(row, column) for column in (id_column, text_column, speaker_column))
-        found.append((where, Utterance(name or "", str(audio), 0.0, text or None, speaker or None)))
-    repeated = Counter(Path(item.audio_filepath).stem for _, item in found if not item.id)
+        passage = _passage(*(_cell(row, column) for column in passage_columns))
+        if isinstance(passage, str):
+            yield BadItem(where, passage)
+            continue
+        start, length = passage
+        found.append((where, Utterance(name or "", str(audio), length, text or None, speaker or None, start)))
+    repeated = Counter(Path(audio).stem for audio in {item.audio_filepath for _, item in found if not item.id})
     for where, item in found:
         if not item.id:
-            item = replace(item, id=_id_of_file(Path(item.audio_filepath), source.parent, repeated))
+            item = replace(item, id=_id_of_file(Path(item.audio_filepath), source.parent, repeated, item.offset))
         yield Candidate(where, item)
 
 
@@ -214,12 +234,40 @@ def _unquoted(cell: str) -> str:
     return inside.replace('""', '"') if quoted else cell
 
 
-def _id_of_file(audio: Path, folder: Path, repeated: Counter[str]) -> str:
-    """The id of a file that has none: its name, after its folders where other files have the same name."""
+def _passage(start: str | None, end: str | None, length: str | None) -> tuple[float, float] | str:
+    """Where in its file a row's passage begins, and its length, 0 for all that follows; or what is wrong with it.
+
+    The whole file, (0, 0), unless the table has a beginning and either an end or a length.
+    """
+    if start is None or (end is None and length is None):
+        return 0.0, 0.0
+    try:
+        begin = _seconds(start)
+        size = _seconds(length) if end is None else _seconds(end) - begin
+    except ValueError:
+        return f"the passage from '{start}' to '{length if end is None else end}' is not told in seconds"
+    if begin < 0 or size <= 0:
+        return f"the passage from {start} s has no length"
+    return begin, size
+
+
+def _seconds(cell: str | None) -> float:
+    """A number with a decimal point or comma. Raises ValueError for others."""
+    value = float((cell or "").strip().replace(",", "."))
+    if not isfinite(value):
+        raise ValueError(cell)
+    return value
+
+
+def _id_of_file(audio: Path, folder: Path, repeated: Counter[str], offset: float) -> str:
+    """The id of a file that has none: its name, after its folders where other files have the same name.
+
+    Of a passage its beginning is part of it.
+    """
     if repeated[audio.stem] < 2:
-        return default_id(audio)
+        return default_id(audio, offset)
     parts = audio.relative_to(folder).parts if audio.is_relative_to(folder) else audio.parts[-2:]
-    return default_id("-".join(parts))
+    return default_id("-".join(parts), offset)
 
 
 def _cell(row: list[str], column: int | None) -> str | None:
@@ -274,11 +322,28 @@ def _kaldi_audio(source: Path, where: str, value: str) -> Path | BadItem:
     if not value.endswith("|"):
         path = Path(value)
         return path if path.is_absolute() or path.exists() else source / value
-    words = value.rstrip("| ").split()
-    files = [word for word in words if Path(word).suffix.lower() in AUDIO_EXTENSIONS]
-    if words and Path(words[0]).name in KALDI_PIPE_TOOLS and len(files) == 1:
-        return Path(files[0])
-    return BadItem(where, f"the command '{value}' is not run; write the path of the file instead")
+    try:
+        commands = [shlex.split(command) for command in value.rstrip("| ").split("|")]
+    except ValueError:  # a quotation mark that is not closed
+        commands = []
+    names = [Path(command[0]).name if command else "" for command in commands]
+    files = [word for command in commands for word in command if Path(word).suffix.lower() in AUDIO_EXTENSIONS]
+    if not commands or len(files) != 1 or not all(name in KALDI_PIPE_TOOLS for name in names):
+        return BadItem(where, f"the command '{value}' is not run; write the path of the file instead")
+    for name, command in zip(names, commands, strict=True):
+        changes = [word for word in command[1:] if word not in files and word.startswith(KALDI_PIPE_TOOLS[name])]
+        if changes and not (name == "sph2pipe" and changes == ["-c"] and _channels(files[0]) == 1):
+            return BadItem(where, f"'{changes[0]}' in the command '{value}' takes another sound than the file's; store "
+                                  "that in a file and write its path instead")  # fmt: skip
+    return Path(files[0])
+
+
+def _channels(audio: str) -> int:
+    """The channels of a file, 1 where it cannot be read, which is found out later."""
+    try:
+        return audio_info(audio, measure=False).channels
+    except AudioError:
+        return 1
 
 
 def keep_where(manifest: Manifest, conditions: dict[str, str]) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +59,8 @@ def score_system(reference: Texts, hypothesis: Texts) -> SystemScore:
             f"{len(extra)} hypotheses have no reference, first '{extra[0]}'; are both files of the same set?"
         )
     ids = sorted(reference.texts)
-    references = [reference.texts[name] for name in ids]
-    hypotheses = [hypothesis.texts.get(name, "") for name in ids]
+    references = [_composed(reference.texts[name]) for name in ids]
+    hypotheses = [_composed(hypothesis.texts.get(name, "")) for name in ids]
     alignments = align([text.split() for text in references], [text.split() for text in hypotheses])
     characters = align([list(text) for text in references], [list(text) for text in hypotheses])
     errors = [alignment.counts.errors for alignment in alignments]
@@ -75,6 +76,11 @@ def score_system(reference: Texts, hypothesis: Texts) -> SystemScore:
         [name for name in ids if name not in hypothesis.texts],
         speakers,
     )
+
+
+def _composed(text: str) -> str:
+    """A text whose letters and accents are single characters where Unicode has them: programs write either."""
+    return unicodedata.normalize("NFC", text)
 
 
 def compare(first: SystemScore, second: SystemScore) -> PairedTest:

@@ -14,10 +14,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 
 from asr.recognizer.recognizer import Recognizer
 from asr.serve import metrics
-from asr.serve.guard import Guard
+from asr.serve.guard import TRANSCRIPTIONS, Guard, client_gone
 from asr.serve.live import live_routes
 from asr.serve.replies import RequestError, no_room
 from asr.serve.service import Service
@@ -99,17 +100,21 @@ def _add_error_forms(app: FastAPI) -> None:
         return JSONResponse(error.body(), error.status, error.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         names = [str(part) for part in first["loc"][1:]]
         name = names[0] if names else None
         text = f"{name or 'the request'}: {first['msg']}"
         if name is None and first["type"] == "model_attributes_type":
             text = "the body must be an object of JSON, sent with the header `Content-Type: application/json`."
+        if name == "file" and request.url.path == TRANSCRIPTIONS:
+            text = "the recording must be sent as a file, in the field `file` of a form (multipart/form-data)."
         return JSONResponse(RequestError(400, text, "invalid_value", name).body(), 400)
 
     @app.exception_handler(HTTPException)
     async def failed(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, ClientDisconnect):  # amid its upload
+            return await refused(request, client_gone())
         if isinstance(error.__cause__, OSError):  # FastAPI takes a full disk for an error of the form
             return await refused(request, no_room(error.__cause__))
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")

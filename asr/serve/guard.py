@@ -20,6 +20,7 @@ OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})
 COUNTED_PATHS = OPEN_PATHS | {TRANSCRIPTIONS, SUBTITLES, "/v1/models", "/metrics"}
 MAX_TEXT_BYTES = 8 * 1024 * 1024  # of a request without audio
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+CLIENT_GONE = 499  # as nginx logs it; HTTP has no status for what is not answered
 DRAIN_SECONDS = 2.0  # for which the rest of a refused upload is read: a client that is cut off does not see why
 DRAIN_BYTES = 32 * 1024 * 1024
 
@@ -41,6 +42,8 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         service, path = self._service, str(scope["path"])
+        if scope["method"] == "HEAD":  # as monitors ask: what GET would say, of which uvicorn leaves out the body
+            scope = {**scope, "method": "GET"}
         is_audio = path == TRANSCRIPTIONS and scope["method"] == "POST"
         is_work = is_audio or (path == SUBTITLES and scope["method"] == "POST")
         status = 500
@@ -158,6 +161,11 @@ def too_large(largest: int) -> RequestError:
     return RequestError(
         413, f"the request is larger than this server's {limit:.3g} MB; divide it.", "too_large", "file"
     )
+
+
+def client_gone() -> RequestError:
+    """The error of a request whose client went away: nobody reads it, and the metrics tell it from the server's own."""
+    return RequestError(CLIENT_GONE, "the client went away before the answer.", "client_gone")
 
 
 def stopping() -> RequestError:

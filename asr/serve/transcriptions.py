@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from asr.decode.timed import Word, word_values
 from asr.recognizer.reading import text_of
 from asr.recognizer.transcript import Transcript
-from asr.serve.guard import TRANSCRIPTIONS, stopping
+from asr.serve.guard import TRANSCRIPTIONS, client_gone, stopping
 from asr.serve.replies import ERRORS, LANGUAGES, MEDIA_TYPES, RequestError, event, render
 from asr.serve.service import Service
 from asr.serve.settings import ALIASES, ServerSettings
@@ -128,6 +128,8 @@ async def _arrival(wanted: asyncio.Future[Any], request: Request, settings: Serv
         await asyncio.wait(waiting, timeout=settings.request_seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         gone.cancel()
+    if not wanted.done() and gone.done():
+        raise client_gone()
     if not wanted.done():
         seconds = f"{settings.request_seconds:g}"
         raise RequestError(503, f"the transcript was not ready within {seconds} s.", "timeout")

@@ -147,6 +147,12 @@ def test_folders_and_globs_are_taken_and_formats_written(run, make_wav, tmp_path
     assert "holds no audio file" in err
 
 
+def test_recordings_of_telephones_and_cameras_in_a_folder_are_taken(tmp_path):
+    for name in ("a.AMR", "b.3gp", "c.avi", "d.m4b", "e.mpg", "f.mka", "notes.txt", "script.ts"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [Path(file.path).name[0] for file in expand([str(tmp_path)])[0]] == list("abcdef")
+
+
 def test_a_sub_folder_that_cannot_be_read_is_named_and_the_rest_is_taken(make_wav, tmp_path, monkeypatch):
     make_wav("one.wav", 1.0)
     (tmp_path / "locked").mkdir()

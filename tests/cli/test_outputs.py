@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+import unicodedata
 
 import numpy as np
 import pytest
+
+from asr.shipped import model_folder
 
 
 @pytest.fixture
@@ -61,6 +65,22 @@ def test_other_commands_do_not_either(run, files, monkeypatch, command):
     assert (files / command[-1]).read_bytes() == before
 
 
+def test_the_folders_of_models_are_not_overwritten_by_what_is_made_of_them(run, tmp_path, tiny_model):
+    acoustic = tmp_path / "acoustic"
+    shutil.copytree(tiny_model, acoustic)
+    lm = tmp_path / "lm"
+    shutil.copytree(model_folder("english") / "lstm", lm)
+    (tmp_path / "link").symlink_to(acoustic)
+    for command, folder in (
+        (("checkpoint", "average", tiny_model, acoustic, "--output", tmp_path / "link"), acoustic),
+        (("lm", "pack", lm, "--output", lm), lm),
+    ):
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        code, _, errors = run(*command)
+        assert (code, "would overwrite what is read" in errors) == (2, True)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 @pytest.mark.parametrize("command", ["augment", "join"])
 def test_a_corpus_is_not_made_in_the_folder_that_it_is_made_of(run, tmp_path, make_wav, command):
     folder = tmp_path / "corpus"
@@ -111,6 +131,13 @@ def test_importing_texts_of_another_language_warns(run, tmp_path, make_wav):
         code, _, errors = run("data", "import", tmp_path / "clips.csv", *options, "--output", tmp_path / "m.jsonl")
         assert (code, "lose letters that English does not have, the first is 'Привет'" in errors) == (0, warned)
         assert json.loads((tmp_path / "m.jsonl").read_text())["text"] == text
+
+
+def test_importing_joins_letters_with_their_accents(run, tmp_path, make_wav):
+    wav = make_wav("a.wav", 1.0)
+    (tmp_path / "clips.csv").write_text(f"path,text\n{wav},{unicodedata.normalize('NFD', 'Über été')}\n")
+    assert run("data", "import", tmp_path / "clips.csv", "--no-normalize", "--output", tmp_path / "m.jsonl")[0] == 0
+    assert json.loads((tmp_path / "m.jsonl").read_text())["text"] == "Über été"
 
 
 def test_train_warns_of_a_dev_set_that_is_trained_on(run, tmp_path, make_wav):

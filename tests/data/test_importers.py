@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
+import soundfile
 
 from asr.data.importers import import_corpus, keep_where
 from asr.errors import ManifestError
@@ -90,6 +92,32 @@ def test_tables_find_their_columns_by_name(tmp_path, make_wav):
         import_corpus(tmp_path / "t.csv")
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["path,start,end,text", "a.wav,0.25,1,one", "a.wav,1.5,2.25,two", "a.wav,3.5,4,late", "a.wav,1,1,none"],
+        ["path;offset;duration;text", "a.wav;0,25;0,75;one", "a.wav;1,5;0,75;two", "a.wav;3,5;1;late", "a.wav;x;1;no"],
+    ],
+)
+def test_rows_of_a_table_may_be_passages_of_a_file(tmp_path, make_wav, rows):
+    make_wav("a.wav", 3.0)
+    (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
+    manifest = import_corpus(tmp_path / "t.csv")
+    assert [(u.id, u.offset, u.duration, u.text) for u in manifest.utterances] == [
+        ("a-00000250", 0.25, 0.75, "one"),
+        ("a-00001500", 1.5, 0.75, "two"),
+    ]
+    assert ["line 5" in item.where for item in manifest.bad] == [True, False]
+    assert "passage" in manifest.bad[0].reason
+    assert "past the end" in manifest.bad[1].reason
+
+
+def test_a_table_with_a_length_alone_names_whole_files(tmp_path, make_wav):
+    make_wav("a.wav", 1.0)
+    (tmp_path / "t.csv").write_text("path,duration,text\na.wav,1000 ms,one\n")
+    assert [(u.id, u.offset, u.duration) for u in import_corpus(tmp_path / "t.csv").utterances] == [("a", 0.0, 1.0)]
+
+
 def test_kaldi_folders_with_segments_and_harmless_pipes(tmp_path, make_wav):
     path = make_wav("a.flac", 3.0)
     folder = tmp_path / "data"
@@ -109,6 +137,47 @@ def test_kaldi_folders_with_segments_and_harmless_pipes(tmp_path, make_wav):
     assert "is not run" in manifest.bad[0].reason
     assert "not in wav.scp" in manifest.bad[1].reason
     assert [item.reason for item in manifest.bad[2:]] == ["start and end are not numbers of seconds"] * 5
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sph2pipe -f wav -p -c 2 {two} |",
+        "sph2pipe -f wav -p -t 1:2 {one} |",
+        "sox {one} -t wav - speed 0.9 |",
+        "sox {one} -t wav - trim 10 5 |",
+        "flac -c -d -s --skip=0:01 {one} |",
+        "ffmpeg -i {one} -ss 1 -f wav - |",
+        "sph2pipe -f wav -p {one} | sox -t wav - -t wav - tempo 1.1 |",
+        "sph2pipe -f wav -p {one} | curl -T - http://x |",
+    ],
+)
+def test_a_command_that_makes_another_sound_of_its_file_is_no_path(tmp_path, make_wav, command):
+    one, two = make_wav("a.wav", 1.0), tmp_path / "b.wav"
+    soundfile.write(two, np.zeros((16000, 2)), 16000)
+    (tmp_path / "wav.scp").write_text(f"good {one}\nrec {command.format(one=one, two=two)}\n")
+    manifest = import_corpus(tmp_path)
+    assert [u.id for u in manifest.utterances] == ["good"]
+    assert "instead" in manifest.bad[0].reason
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sph2pipe -f wav -p -c 1 {one} |",
+        "sph2pipe -f wav -p {one} | sox -t wav - -r 16000 -c 1 -t wav - |",
+        "sox --vol 1.6 {one} -t wav - rate 16k |",
+        "ffmpeg -i '{one}' -ar 16000 -ac 1 -f wav - |",
+    ],
+)
+def test_a_command_that_only_reads_its_file_is_its_path(tmp_path, make_wav, command):
+    folder = tmp_path / "t"  # whose name is no option
+    folder.mkdir()
+    one = make_wav("t/speed.wav", 1.0)
+    (tmp_path / "wav.scp").write_text(f"rec {command.format(one=one)}\n")
+    manifest = import_corpus(tmp_path)
+    assert [(u.id, u.duration) for u in manifest.utterances] == [("rec", 1.0)]
+    assert not manifest.bad
 
 
 def test_nemo_manifests_get_ids_and_can_be_narrowed(tmp_path, make_wav):

@@ -46,6 +46,12 @@ def test_what_is_no_hotword_is_refused(text, tmp_path):
         read_hotwords(tmp_path / "h.txt")
 
 
+@pytest.mark.parametrize("given", [("caf\udce9",), {"\ud800": 3.0}, {"a b\udfff": None}])
+def test_half_characters_and_bytes_of_another_encoding_are_refused(given):
+    with pytest.raises(TextError, match="UTF-8"):
+        as_hotwords(given)
+
+
 def test_a_file_and_repeated_phrases_are_joined(tmp_path):
     (tmp_path / "h.txt").write_text("# names\n\nKneser\t\tk n\nKneser\t5\tk ey\nNey\n")
     assert as_hotwords(read_hotwords(tmp_path / "h.txt")) == (

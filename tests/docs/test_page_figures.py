@@ -34,6 +34,7 @@ from asr.recognizer.stream import StreamSettings
 from asr.recognizer.subtitle_rules import RULES
 from asr.recognizer.subtitles import DEFAULT_STYLE
 from asr.score.text_files import read_texts
+from asr.serve.guard import CLIENT_GONE
 from asr.serve.live import GOING_AWAY, NORMAL, POLICY, RATE, RATES, VOSK_RATE
 from asr.serve.run import MAX_MESSAGE
 from asr.serve.settings import ServerSettings
@@ -139,6 +140,7 @@ FROM_CODE: dict[str, dict[str, list[float]]] = {
         "keep up with the": [SERVER.max_streams],
         "what waits gets": [503],
         "says 503": [503],
+        "requests by their status": [CLIENT_GONE],
         "characters or more, in the variable": [16],
         "most 50,000 words in order": [MAX_WORDS],
         **{f"| {status} |": [status] for status in (400, 401, 403, 404)},

@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import subprocess
+import unicodedata
 
 import jiwer
 import pytest
@@ -179,3 +180,15 @@ def test_bad_text_files_are_named(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(TextError, match=message):
         read_texts(tmp_path / name)
+
+
+def test_letters_with_their_accents_apart_are_equal_to_joined_ones():
+    texts = {"a": "l'été niño", "b": "straße über việt"}
+    apart = {name: unicodedata.normalize("NFD", text) for name, text in texts.items()}
+    assert apart != texts
+    for one, other in ((texts, apart), (apart, texts)):
+        score = score_system(Texts(one), Texts(other))
+        assert (score.words.errors, score.characters.errors) == (0, 0)
+        assert score.characters.reference_length == len("".join(texts.values()))
+    wrong = score_system(Texts({"a": "été"}), Texts({"a": "etè"}))
+    assert (wrong.words.errors, wrong.characters.errors) == (1, 2)

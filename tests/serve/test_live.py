@@ -174,6 +174,12 @@ def test_a_wrong_message_is_answered_with_the_reason(server, messages, word):
         assert socket.protocol.close_code == 1008
 
 
+def test_a_hotword_that_is_no_text_is_left_out(server):
+    with connect(server.url.replace("http", "ws") + "/v1/audio/stream") as socket:
+        socket.send('{"type": "start", "hotwords": ["\\ud800", "morning"]}')
+        assert json.loads(socket.recv()) == {"type": "ready", "rate": 16000, "hotwords_left_out": 1}
+
+
 def test_pages_of_other_sites_and_too_many_streams_are_refused(start):
     with start(max_streams=1) as server:
         url = server.url.replace("http", "ws") + "/v1/audio/stream"

@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -378,6 +379,41 @@ def test_a_client_that_goes_away_ends_its_work(english, form):
         slow.go.set()
         assert first.result().status_code == 200
         assert slow.calls == 1
+        counts = server.service.requests
+        wait_until(lambda: counts.value(path=PATH, status="499") == 1)
+        assert counts.value(path=PATH, status="503") == 0
+
+
+def test_an_upload_that_breaks_off_is_counted_as_the_clients(start):
+    with start() as server:
+        host, port = urlsplit(server.url).hostname, urlsplit(server.url).port
+        with socket.create_connection((host, port)) as connection:
+            connection.sendall(
+                f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n".encode()
+                + b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+                + b'Content-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF'
+            )
+            wait_until(lambda: server.service.admitted == 1)
+        wait_until(lambda: server.service.requests.value(path=PATH, status="499") == 1)
+        assert server.service.admitted == 0
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/models"])
+def test_monitors_may_ask_for_the_head_alone(server, path):
+    head, whole = httpx.head(server.url + path), httpx.get(server.url + path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == whole.headers["content-type"]
+    assert head.headers["content-length"] == whole.headers["content-length"] == str(len(whole.content))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"content": b"RIFF"}, {"json": {"file": "a.wav"}}, {"data": {"file": "a.wav"}}, {"files": {"f": b"RIFF"}}],
+)
+def test_a_recording_that_is_no_file_of_a_form_is_told_how_to_be_sent(server, content):
+    error = error_of(httpx.post(server.url + PATH, **content))
+    assert error["param"] == "file"
+    assert "in the field `file` of a form" in error["message"]
 
 
 def test_requests_share_batches(english):

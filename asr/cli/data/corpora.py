@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -55,8 +56,9 @@ for derived in (augment, join, sounds):
     help="Import only items with this value of a key, such as split=test; may be repeated.",
 )
 @click.option(
-    "--normalize/--no-normalize", default=True, show_default=True, help="Change texts to plain lower-case words."
-)
+    "--normalize/--no-normalize", default=True, show_default=True,
+    help="Change texts to plain lower-case words; otherwise letters are only joined with their accents (NFC).",
+)  # fmt: skip
 @click.option("--prefix", default="", help="Text to put before every id, to keep the ids of corpora apart.")
 @json_option()
 @quiet_option
@@ -68,8 +70,9 @@ def import_command(
 
     A CSV or TSV file needs a header line; commas, semicolons or tabs divide its columns. The audio column is
     audio_filepath, path, file, filename, audio, wav or wav_filename; the others are text, sentence, transcript or
-    transcription; speaker, client_id or speaker_id; id or utterance_id. Items that cannot be used are listed with the
-    reason.
+    transcription; speaker, client_id or speaker_id; id or utterance_id. Rows are passages of files where a column
+    offset, start, start_time or begin, and one of end, end_time or stop, or duration or length, hold seconds. Items
+    that cannot be used are listed with the reason.
 
     \b
     Examples:
@@ -91,6 +94,8 @@ def import_command(
             if normalize and text is not None:
                 foreign += [text] if lost_letters(text) else []
                 text = normalize_english(text)
+            elif text is not None:
+                text = unicodedata.normalize("NFC", text)  # one letter is one token, however programs write accents
             utterances.append(replace(utterance, id=prefix + utterance.id, text=text))
     check_ids(utterance.id for utterance in utterances)  # with the prefix
     repeated = [name for name, number in Counter(utterance.id for utterance in utterances).items() if number > 1]

@@ -241,6 +241,7 @@ def pack(folder: Path, output: Path, bits: str, card: Path | None, as_json: bool
     """
     from asr.lm.lstm.folder import load_lm, save_lm
 
+    check_output(output, folder)
     model = load_lm(folder)
     save_lm(output, model.arrays, model.config, model.words, int(bits), model.units)
     if card is not None:
