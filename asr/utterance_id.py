@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
+from typing import Any
 
 from asr.errors import TextError
 
@@ -15,6 +16,14 @@ def default_id(audio: str | PurePath, offset: float = 0.0) -> str:
     """The file's name without its suffix, white space and brackets as _; then the offset in ms, if it has one."""
     name = _NOT_IN_AN_ID.sub("_", PurePath(audio).stem)
     return name if not offset else f"{name}-{round(offset * 1000):08d}"
+
+
+def id_in(values: Mapping[str, Any]) -> str:
+    """The id of a manifest's line: as it is given, in a text or a number such as 0, else the default one."""
+    given = values.get("id")
+    if given is not None and given != "":
+        return str(given)
+    return default_id(values["audio_filepath"], float(values.get("offset", 0.0)))
 
 
 def id_and_rest(line: str) -> tuple[str, str]:

@@ -46,8 +46,9 @@ def load_audio(
     """Mono samples (time,) at `sample_rate` Hz, as float32 in -1..1.
 
     rate: of samples that are passed in, in Hz. partial: take what can be read of a file that ends early. Raises
-    AudioError for what cannot be read.
+    AudioError for what cannot be read, ConfigError for an impossible rate.
     """
+    sample_rate = checked_rate("sample_rate", sample_rate)
     with open_audio(source, rate=rate, sample_rate=sample_rate, partial=partial) as audio:
         blocks = list(audio.blocks)
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
@@ -115,6 +116,8 @@ def _located(
         _refuse_rate(rate)
         if is_url(os.fspath(source)):
             raise url_refused(os.fspath(source))
+        if not os.fspath(source):  # of which `Path` would make the folder "."
+            raise AudioError("an empty path names no audio file.")
         path = Path(source)
         if is_stream(path):
             with spooled(path, name or str(source), waiting) as copy:
@@ -141,6 +144,7 @@ def _opened(
     if not isinstance(place, Path):
         samples = to_mono(place, rate, name, channel)
         assert rate is not None
+        rate = int(rate)  # a duration of NumPy's float32 could not be written as JSON
         return OpenAudio(name, len(samples) / rate, _blocks(resample(samples, rate, sample_rate), sample_rate))
     with _named(place, name):
         duration = audio_info(place, measure=False).duration
@@ -158,7 +162,12 @@ def _named(path: Path, name: str) -> Iterator[None]:
     try:
         yield
     except AudioError as error:
-        raise AudioError(str(error).replace(str(path), name)) from None
+        text, shown = str(error), str(path)
+        if text.startswith(shown):
+            text = name + text.removeprefix(shown)
+        elif path.is_absolute():  # a relative one may be as short as a word of the sentence
+            text = text.replace(shown, name)
+        raise AudioError(text) from None
 
 
 def _refuse_rate(rate: int | None) -> None:
@@ -189,12 +198,12 @@ def to_mono(values: NDArray[np.generic], rate: int | None, name: str, channel: i
         raise AudioError(f"{name} is neither a path, bytes, an open file nor an array of samples.")
     if rate is None:
         raise ConfigError("samples need their sample rate in Hz: give `rate`.")
-    if not isinstance(rate, numbers.Real) or not math.isfinite(rate) or rate != int(rate) or rate <= 0:
-        raise ConfigError(f"`rate` must be a whole number of Hz above 0, not {rate!r}.")
+    checked_rate("rate", rate)
     if values.ndim not in (1, 2) or (values.ndim == 2 and not 0 < values.shape[1] <= MAX_CHANNELS):
         raise AudioError(f"{name} has the shape {values.shape}; samples must be (time,) or (time, channels).")
     if values.dtype.kind == "f":
-        samples = values.astype(np.float32)
+        with np.errstate(over="ignore"):  # what is infinite then is said to be so
+            samples = values.astype(np.float32)
         if not np.isfinite(samples).all():
             raise AudioError(f"{name} holds NaN or infinite samples.")
         if np.abs(samples).max(initial=0.0) > LOUDEST:
@@ -206,6 +215,13 @@ def to_mono(values: NDArray[np.generic], rate: int | None, name: str, channel: i
         middle = full if values.dtype.kind == "u" else 0.0
         samples = ((values.astype(np.float64) - middle) / full).astype(np.float32)
     return one_channel(samples, channel, name)
+
+
+def checked_rate(name: str, rate: float) -> int:
+    """A sample rate as a number of Hz. Raises ConfigError for an impossible one; name: as the caller knows it."""
+    if not isinstance(rate, numbers.Real) or not math.isfinite(rate) or rate != int(rate) or rate <= 0:
+        raise ConfigError(f"`{name}` must be a whole number of Hz above 0, not {rate!r}.")
+    return int(rate)
 
 
 def _blocks(samples: Samples, sample_rate: int) -> Iterator[Samples]:

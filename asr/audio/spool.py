@@ -33,7 +33,7 @@ def is_stream(path: Path) -> bool:
 def spooled(content: bytes | Path | BinaryIO, name: str, waiting: Waiting = lambda: None) -> Iterator[Path]:
     """A temporary file with some content: bytes, or what comes from an open file or from the pipe at a path.
 
-    Raises AudioError for an open file that gives no bytes. name: of the source, for messages.
+    Raises AudioError for an open file that gives no bytes, or is closed. name: of the source, for messages.
     """
     with temporary_folder() as folder:
         path = folder / "audio"
@@ -44,9 +44,11 @@ def spooled(content: bytes | Path | BinaryIO, name: str, waiting: Waiting = lamb
                 with _open_pipe(content) as pipe:
                     _copy(pipe, file, waiting)
             else:
+                if getattr(content, "closed", False):
+                    raise AudioError(f"{name} is a file that has been closed; open it again.")
                 try:
                     _copy(content, file, waiting)
-                except TypeError:
+                except (TypeError, UnicodeDecodeError, io.UnsupportedOperation):  # text, or open for writing alone
                     raise AudioError(f"{name} gives no bytes when read; open it in binary mode ('rb').") from None
         yield path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 from pathlib import Path
 
 from asr.backends.base import Backend
@@ -23,9 +24,9 @@ def open_backend(folder: str | Path, *, backend: str = "auto", device: str = "au
     """
     if backend not in BACKENDS:
         raise ConfigError(f"unknown backend '{backend}'; use {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}.")
-    if threads < 0:
+    if not isinstance(threads, Integral) or threads < 0:
         raise ConfigError(f"`threads` must be 0 (all cores) or more, not {threads}.")
-    threads = min(threads, os.cpu_count() or 1)
+    threads = min(int(threads), os.cpu_count() or 1)
     on_cpu = device in ("auto", "cpu")
     if backend == "onnx" and not on_cpu:
         raise ConfigError(f"the onnx backend runs on the CPU, not on '{device}'; use the torch backend.")

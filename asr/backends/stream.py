@@ -9,6 +9,7 @@ offline.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ class Chunks:
     right: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.piece <= 0 or min(self.left, self.right) < 0:
+        if not (0 < self.piece < math.inf and 0 <= self.left < math.inf and 0 <= self.right < math.inf):
             raise ConfigError("a stream's piece must be longer than 0 s, its contexts 0 s or more.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections import Counter
 from collections.abc import Iterator
@@ -297,7 +298,9 @@ def _kaldi(source: Path) -> Iterator[Candidate | BadItem]:
             try:
                 start, end = (float(fields[1]), float(fields[2])) if len(fields) >= 3 else (0.0, 0.0)
             except ValueError:
-                yield BadItem(where, "start and end are not numbers")
+                start = end = math.nan
+            if not 0 <= start < math.inf or math.isnan(end):
+                yield BadItem(where, "start and end are not numbers of seconds")
                 continue
             length = end - start if end > start else 0.0  # Kaldi writes -1 for "to the end"
             yield Candidate(where, Utterance(name, str(recording), length, texts.get(name), speakers.get(name), start))

@@ -17,7 +17,7 @@ from asr.errors import ManifestError, explain
 from asr.json_text import parse_json
 from asr.text.lines import read_lines
 from asr.unpacking import read_unpacked, unpacked_name
-from asr.utterance_id import check_ids, default_id
+from asr.utterance_id import check_ids, id_in
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 DURATION_TOLERANCE = 0.5  # seconds by which offset plus duration may exceed the file: sources round or pad; it is cut
@@ -130,7 +130,7 @@ def _parse(line: str, folder: Path, number: int) -> Utterance:
     if _SURROGATE.search("".join(str(values.get(key)) for key in ("id", "text", "speaker"))):
         raise ManifestError("a text holds half of a surrogate pair, which is no character")
     audio = Path(values["audio_filepath"])
-    name = str(values.get("id") or default_id(audio, float(values.get("offset", 0.0))))
+    name = id_in(values)
     check_ids([name])
     known = {"id", "audio_filepath", "duration", "text", "speaker", "offset"}
     return Utterance(

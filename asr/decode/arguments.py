@@ -25,6 +25,9 @@ def checked_hotwords(hotwords: Hotwords | None) -> tuple[Hotword, ...]:
     for phrase in hotwords:
         if not isinstance(phrase, str) and (isinstance(hotwords, Mapping) or not isinstance(phrase, Hotword)):
             raise ConfigError(f"a hotword must be a text, not {phrase!r}.")
+        boost = phrase.boost if isinstance(phrase, Hotword) else None
+        if boost is not None and not _is_number(boost):
+            raise ConfigError(f"the boost of a hotword must be a number of nats, not {boost!r}.")
     return as_hotwords(hotwords)
 
 

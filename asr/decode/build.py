@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 
 from asr.callbacks import Note
@@ -55,8 +56,13 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         check_settings(self.settings, search_settings_names())
-        if self.neural_share is not None and not 0 <= self.neural_share <= 1:
-            raise ConfigError(f"`neural_share` must lie in 0..1, not {self.neural_share}.")
+        for name in ("lexicon", "lm", "neural_lm"):
+            chosen = getattr(self, name)
+            if not (chosen is None or isinstance(chosen, str | Path | Lexicon)):
+                raise ConfigError(f"`{name}` must be a path, not {chosen!r:.60}.")
+        share = self.neural_share
+        if share is not None and not (isinstance(share, Real) and 0 <= share <= 1):
+            raise ConfigError(f"`neural_share` must lie in 0..1, not {share}.")
         check_whole("rescore", self.rescore, 0)
 
 
@@ -241,6 +247,10 @@ def spelled_words(words: Iterable[str], tokens: Tokens, source: str, note: Note 
     if not tokens.spells_words:
         raise TextError("these tokens are phones: a lexicon must say how words are spelled in them.")
     wanted = list(dict.fromkeys(words))
+    for word in wanted:
+        if not isinstance(word, str):
+            raise TextError(f"a word of {source} is no text, but {word!r:.60}.")
+    wanted = [word for word in wanted if word.strip()]  # the last line of a list is often empty
     lexicon = Lexicon.of_characters(wanted, tokens)
     if not len(lexicon):
         raise TextError(f"no word of {source} can be spelled in the tokens; is it in another case?")

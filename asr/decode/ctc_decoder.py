@@ -123,7 +123,7 @@ class CtcDecoder:
         if frame_seconds is not None and not (isinstance(frame_seconds, Real) and 0 < frame_seconds < math.inf):
             raise ConfigError(f"`frame_seconds` must be a number above 0, not {frame_seconds!r}.")
         self._labels = read_labels(labels, blank, boundary)
-        self._input, self._frame = input, 1.0 if frame_seconds is None else frame_seconds
+        self._input, self._frame = input, 1.0 if frame_seconds is None else float(frame_seconds)
         settings = checked_settings(settings)
         named = {"lm_weight": lm_weight, "word_score": word_score, "beam_size": beam_size}
         self._options = SearchOptions(

@@ -8,8 +8,9 @@ before what does not).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,21 +89,24 @@ def _listed(labels: Labels) -> list[str]:
     """Labels in the order of their columns."""
     if isinstance(labels, str):
         raise TextError("the labels are one string; give them as a list, or as a dictionary of labels and columns.")
+    if isinstance(labels, Set) or not isinstance(labels, Iterable):  # a set has no order
+        raise TextError("the labels must be a list of texts, or a dictionary of texts and columns.")
     names = list(labels)
     if not names or not all(isinstance(name, str) for name in names):
         raise TextError("the labels must be a list of texts, or a dictionary of texts and columns.")
     if not isinstance(labels, Mapping):
         return names
-    names = sorted(labels, key=lambda name: labels[name])
-    if [labels[name] for name in names] != list(range(len(names))):
+    columns = {column: name for name, column in labels.items()}
+    names = [columns[place] for place in range(len(labels)) if place in columns]
+    if len(names) < len(labels):
         raise TextError("the columns of the labels are not 0, 1, 2, … each once; is it the whole vocabulary?")
     return names
 
 
 def _place_of_blank(names: list[str], blank: str | int | None) -> int:
     """The blank's column; one past the last label where the labels leave it out."""
-    if isinstance(blank, int):
-        place = blank + len(names) if blank < 0 else blank
+    if isinstance(blank, Integral) and not isinstance(blank, bool):
+        place = int(blank) + len(names) if blank < 0 else int(blank)
         if not 0 <= place <= len(names):
             raise ConfigError(f"`blank` is column {blank}, and there are {len(names)} labels.")
         return place

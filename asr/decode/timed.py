@@ -42,9 +42,9 @@ def word_values(word: Word) -> dict[str, Any]:
     """A word as values of JSON: `word`, `start`, `end`, `confidence`, and `channel` and `display` where it has them."""
     values = {
         "word": word.word,
-        "start": round(word.start, 3),
-        "end": round(word.end, 3),
-        "confidence": round(word.confidence, 4),
+        "start": round(float(word.start), 3),  # words that a program makes may have NumPy's numbers
+        "end": round(float(word.end), 3),
+        "confidence": round(float(word.confidence), 4),
         "channel": word.channel,
         "display": word.display,
     }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from asr.errors import ConfigError, DataError
 from asr.forecast.known import Filled
-from asr.forecast.times import OPENING_DAY, day_kind, frequency_of, time_number, times_after, weekdays_of
+from asr.forecast.times import OPENING_DAY, day_kind, digits_of, frequency_of, time_number, times_after, weekdays_of
 from asr.text.lines import read_csv, surplus_fields
 
 Floats = NDArray[np.float64]
@@ -191,7 +191,7 @@ def _check_times(table: _Table, times: Sequence[str], column: str, notes: list[s
     if not len(steps):
         return keep, ""
     usual = float(np.median(steps))
-    frequency = frequency_of(times[0], usual, len(steps) > 2 and (steps == usual).all())
+    frequency = frequency_of(times[0], usual, len(steps) > 2 and (steps == usual).all(), digits_of(times))
     jumps = steps > 1.5 * usual
     if frequency == "day" and jumps.any():
         frequency, jumps = day_kind([times[int(row)] for row in keep], jumps)

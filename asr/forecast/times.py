@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,13 @@ _STEPS = {
     "day": _DAY,
     "week": 7 * _DAY,
 }  # seconds
-_YEAR_MONTH = re.compile(r"^(\d{4})-(\d{1,2})$")
+_YEAR_MONTH = re.compile(r"^(\d{4})-(0?[1-9]|1[0-2])$")
 _COMPACT = re.compile(r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$")  # a date, not a number
+_WEEK = re.compile(r"^\d{4}(-?)W\d\d(-?\d)?$")
+_CLOCK = re.compile(r"^\d{4}(-?)\d\d-?\d\d(.)\d\d(:?\d\d(:?\d\d([.,]\d+)?)?)?(Z|[+-]\d\d(:?\d\d)?)?$")
 _TOLERANCE = 0.02  # relative deviation of a step from that of a frequency
+_SPECS = ("hours", "minutes", "seconds", "milliseconds", "microseconds")  # of `time.isoformat`
+_YEAR_PARTS = {"year": 1, "quarter": 4, "month": 12}
 
 
 def time_number(text: str) -> float:
@@ -61,8 +65,11 @@ def _months(match: re.Match[str]) -> int:
     return 12 * int(match[1]) + int(match[2]) - 1
 
 
-def frequency_of(example: str, step: float, even: bool) -> str:
-    """The name of a step. even: all steps are equal, and so many that months of the calendar would not be."""
+def frequency_of(example: str, step: float, even: bool, digits: int = 0) -> str:
+    """The name of a step. even: all steps are equal, and so many that months of the calendar would not be.
+
+    digits: after the point, of times that are numbers: months of 1949.08, 1949.17, 1949.25 have steps of 0.08 and 0.09.
+    """
     if _YEAR_MONTH.match(example):
         return {1: "month", 3: "quarter", 12: "year"}.get(round(step), "")
     start = _plain_number(example)
@@ -75,10 +82,16 @@ def frequency_of(example: str, step: float, even: bool) -> str:
             return "month" if 28 <= days <= 31 else "quarter" if 89 <= days <= 92 else _year(days)
         return _year(days)
     if 1000 <= start <= 3000:  # years, perhaps decimal
-        for name, parts in (("year", 1), ("quarter", 4), ("month", 12)):
-            if abs(step * parts - 1) < _TOLERANCE:
+        rounding = 0.5 * 10.0**-digits if digits > 1 else 0.0
+        for name, parts in _YEAR_PARTS.items():
+            if abs(step - 1 / parts) < max(_TOLERANCE / parts, rounding):
                 return name
     return ""
+
+
+def digits_of(times: Sequence[str]) -> int:
+    """The digits after the point, at most, of times that are numbers."""
+    return max((len(text.partition(".")[2]) for text in times if not math.isnan(_plain_number(text))), default=0)
 
 
 def weekdays_of(times: Sequence[str]) -> set[int]:
@@ -114,10 +127,9 @@ def times_after(times: Sequence[str], frequency: str, horizon: int) -> list[str]
     """
     steps = range(1, horizon + 1)
     last = times[-1] if times else ""
-    if not math.isnan(number := _plain_number(last)):
-        usual = float(np.median(np.diff([float(text) for text in times]))) if len(times) > 1 else 1.0
-        later = [number + usual * step for step in steps]
-        return [f"{time:.0f}" if time.is_integer() else f"{time:.10g}" for time in later]
+    if not math.isnan(_plain_number(last)):
+        later = _numbers_after([float(text) for text in times], frequency, digits_of(times), horizon)
+        return [f"{value:.0f}" if value.is_integer() else f"{value:.10g}" for value in later]
     if match := _YEAR_MONTH.match(last):
         counts = [_months(found) for text in times if (found := _YEAR_MONTH.match(text))]
         size = max(1, round(float(np.median(np.diff(counts))))) if len(counts) > 1 else 1
@@ -127,6 +139,18 @@ def times_after(times: Sequence[str], frequency: str, horizon: int) -> list[str]
     if not moments:
         return [str(step) for step in steps]
     return [_written(moment, last) for moment in _moments_after(moments, frequency, horizon)]
+
+
+def _numbers_after(numbers: Sequence[float], frequency: str, digits: int, horizon: int) -> list[float]:
+    """The numbers after some: parts of years on the grid that they are roundings of, others by their median step."""
+    steps = range(1, horizon + 1)
+    if frequency not in ("quarter", "month"):
+        usual = float(np.median(np.diff(numbers))) if len(numbers) > 1 else 1.0
+        return [numbers[-1] + usual * step for step in steps]
+    parts = _YEAR_PARTS[frequency]
+    places = np.round((np.array(numbers) - numbers[0]) * parts)
+    first = float((numbers - places / parts).mean())
+    return [round(first + (float(places[-1]) + step) / parts, digits) for step in steps]
 
 
 def _moments_after(moments: Sequence[datetime], frequency: str, horizon: int) -> list[datetime]:
@@ -153,13 +177,35 @@ def _moments_after(moments: Sequence[datetime], frequency: str, horizon: int) ->
 
 
 def _written(moment: datetime, example: str) -> str:
-    """A moment in the form of an example: a date, or a date with a time."""
-    if _COMPACT.match(example):
+    """A moment in the form of an example, a date or a date with a time, and in finer units where it needs them."""
+    midnight = moment.time() == time.min
+    if midnight and _COMPACT.match(example):
         return f"{moment:%Y%m%d}"
-    if ":" not in example:
-        return moment.date().isoformat()
-    text = moment.isoformat("T" if "T" in example else " ")
-    return text.removesuffix("+00:00") + "Z" if example.endswith("Z") else text
+    if midnight and (week := _WEEK.match(example)) and (week[2] or moment.weekday() == 0):
+        year, number, day = moment.isocalendar()
+        return f"{year:04d}{week[1]}W{number:02d}" + (f"{week[1]}{day}" if week[2] else "")
+    if found := _CLOCK.match(example):
+        minutes, seconds, fraction = found[3], found[4], found[5]
+        units = 3 + (len(fraction) > 4) if fraction else 2 if seconds else 1 if minutes else 0
+        date, clock = moment.date().isoformat(), moment.time().isoformat(_SPECS[max(units, _units(moment))])
+        if not found[1]:  # compact
+            date, clock = date.replace("-", ""), clock.replace(":", "")
+        return date + found[2] + clock + _zone(moment, found[6])
+    return moment.date().isoformat() if midnight else moment.isoformat(" ")
+
+
+def _units(moment: datetime) -> int:
+    """The place in `_SPECS` of the finest unit that a moment needs."""
+    micro = moment.microsecond
+    return 4 if micro % 1000 else 3 if micro else 2 if moment.second else 1 if moment.minute else 0
+
+
+def _zone(moment: datetime, example: str | None) -> str:
+    """The zone of a moment in the form of an example: none, Z, +01:00, +0100 or +01."""
+    if not example or example == "Z":
+        return example or ""
+    offset = f"{moment:%z}"
+    return offset[: len(example)] if ":" not in example else f"{offset[:3]}:{offset[3:]}"
 
 
 def _months_later(moment: datetime, months: int, month_end: bool) -> datetime:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from asr.activity.detector import pauses_within, silences_by
 from asr.audio.read import Samples
 from asr.audio.segment import PauseCutter, Segment
-from asr.audio.source import as_array, to_mono
+from asr.audio.source import as_array, checked_rate, to_mono
 from asr.backends.stream import Chunks
 from asr.decode.decoder import Decoder
 from asr.decode.hypothesis import Hypothesis
@@ -67,7 +67,7 @@ class StreamSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.show_after <= self.fix_after:
             raise ConfigError("`show_after` must be 0 s or more and at most `fix_after`.")
-        if self.end_silence <= 0:
+        if not self.end_silence > 0:  # as NaN is not, either
             raise ConfigError("`end_silence` must be longer than 0 s.")
 
 
@@ -118,8 +118,8 @@ class Stream:
 
         Raises ConfigError for an impossible rate, or for a model that cannot read a stream.
         """
+        rate = checked_rate("rate", rate)
         self.settings, self._rate = settings or StreamSettings(), rate
-        to_mono(np.zeros(0, np.float32), rate, "stream")
         self._recognizer, self._backend = recognizer, recognizer.backend
         self._at, self._frame = self._backend.sample_rate, self._backend.seconds_per_frame
         self._resampler = None if rate == self._at else soxr.ResampleStream(rate, self._at, 1, dtype="float32")

@@ -60,7 +60,8 @@ class Transcript:
         """
         words = [word_values(word) for word in self.words]
         both = {"raw": self.raw} if any(word.display is not None for word in self.words) else {}
-        values = {"file": self.file, "text": self.text, **both, "duration": round(self.duration, 3), "words": words}
+        duration = round(float(self.duration), 3)
+        values = {"file": self.file, "text": self.text, **both, "duration": duration, "words": words}
         return json.dumps(values, ensure_ascii=False) + "\n"
 
     def to_verbose_json(self) -> str:
@@ -71,15 +72,15 @@ class Transcript:
             text = text_of(part)
             logs = [math.log(max(LEAST_CONFIDENCE, word.confidence)) for word in part]
             segments.append({
-                "id": number, "seek": 0, "start": round(part[0].start, 3), "end": round(part[-1].end, 3),
+                "id": number, "seek": 0, **_times(part[0].start, part[-1].end),
                 "text": f" {text}", "tokens": [], "temperature": 0.0, "avg_logprob": round(sum(logs) / len(logs), 4),
                 "compression_ratio": round(len(text.encode()) / len(zlib.compress(text.encode())), 4),
                 "no_speech_prob": 0.0,
             })  # fmt: skip
         values = {
-            "task": "transcribe", "language": "english", "duration": round(self.duration, 3), "text": self.text,
+            "task": "transcribe", "language": "english", "duration": round(float(self.duration), 3), "text": self.text,
             "segments": segments,
-            "words": [{"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3)} for w in self.words],
+            "words": [{"word": word.word, **_times(word.start, word.end)} for word in self.words],
         }  # fmt: skip
         return json.dumps(values, ensure_ascii=False) + "\n"
 
@@ -144,6 +145,11 @@ def format_of(path: str | Path) -> str | None:
 
 def _known(name: str) -> str | None:
     return {key.lower(): key for key in FORMATS}.get(name.lower())
+
+
+def _times(start: float, end: float) -> dict[str, float]:
+    """Times as values of JSON, of NumPy's numbers, too."""
+    return {"start": round(float(start), 3), "end": round(float(end), 3)}
 
 
 def _clock(seconds: float, point: str) -> str:

@@ -15,8 +15,9 @@ def wer(reference: Texts, hypothesis: Texts) -> float:
     """The word error rate: substituted, deleted and inserted words by the number of reference words.
 
     reference, hypothesis: a text, or texts in the same order; words are separated by white space, and nothing is
-    normalised. Equal to `jiwer.wer`: empty references are legal, and without any reference word the result is the
-    number of inserted words. Raises TextError where the numbers of texts differ, and for what are no lists of texts.
+    normalised. Equal to `jiwer.wer` where that is spaces: empty references are legal, and without any reference word
+    the result is the number of inserted words. Raises TextError where the numbers of texts differ, and for what are no
+    lists of texts.
     """
     references, hypotheses = _paired(reference, hypothesis)
     return _rate(count([text.split() for text in references], [text.split() for text in hypotheses]))
@@ -43,6 +44,9 @@ def compare(
         raise TextError("a paired test needs the texts of many utterances: give lists.")
     if not len(reference):
         raise TextError("there is no utterance to compare the systems on.")
+    if speakers is not None and any(speaker is None or speaker != speaker for speaker in speakers):
+        raise TextError("a speaker is not known; give a name for each utterance, or no `speakers`.")
+    speakers = None if speakers is None else [str(speaker) for speaker in speakers]
     if speakers is not None and len(speakers) != len(reference):
         raise TextError(f"{len(reference)} references and {len(speakers)} speakers; give as many of each.")
     errors = []

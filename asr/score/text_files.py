@@ -9,7 +9,7 @@ from pathlib import Path
 from asr.errors import TextError
 from asr.json_text import parse_json
 from asr.unpacking import read_unpacked, unpacked_name
-from asr.utterance_id import check_ids, default_id, id_and_rest
+from asr.utterance_id import check_ids, id_and_rest, id_in
 
 _TRN = re.compile(r"^(.*?)\s*\(([^()\s]+)\)\s*$")
 _LIBRISPEECH_ID = re.compile(r"^(\d+)-\d+-\d+$")
@@ -66,9 +66,8 @@ def _parse(path: Path, form: str, number: int, line: str) -> tuple[str, str | No
     if form == ".jsonl":
         try:
             values = parse_json(line)
-            name = values.get("id") or default_id(values["audio_filepath"], float(values.get("offset", 0.0)))
-            text = values.get("text")
-            return str(name), None if text is None else str(text), _name_of(values.get("speaker"))
+            name, text = id_in(values), values.get("text")
+            return name, None if text is None else str(text), _name_of(values.get("speaker"))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise TextError(f"{path} line {number} is not a line of a manifest: {line[:60]!r}.") from None
     return *id_and_rest(line), None

@@ -94,12 +94,13 @@ class Tokens:
     def spell(self, word: str) -> list[int] | None:
         """Ids of a word's spelling, or None if the set cannot spell it.
 
-        Characters: each, and the boundary. Subwords: as few as there may be, the longest first; sentencepiece's own
-        choice may differ. Phones: each character that is one, which is hardly ever meant: a lexicon spells words.
+        Characters: each, and the boundary, which no word holds. Subwords: as few as there may be, the longest first;
+        sentencepiece's own choice may differ. Phones: each character that is one, which is hardly ever meant: a lexicon
+        spells words.
         """
         if self.kind == "subwords":
             return self._fewest_subwords(WORD_START + word)
-        ids = [self.ids.get(character) for character in word]
+        ids = [None if character == BOUNDARY else self.ids.get(character) for character in word]
         if self.boundary is not None:
             ids.append(self.boundary)
         known = [index for index in ids if index is not None]
@@ -124,8 +125,8 @@ class Tokens:
         for word in text.split():
             spelled = self.spell(word)
             if spelled is None:
-                unknown = sorted({character for character in word if character not in self.ids})
-                shown = " ".join(repr(character) for character in unknown)
+                unknown = sorted({sign for sign in word if sign not in self.ids or sign == BOUNDARY})
+                shown = " ".join(map(repr, unknown))
                 raise TextError(f"'{word}' holds {shown}, which no token stands for")
             ids.extend(spelled)
         return ids

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,8 +102,9 @@ def test_a_stream_at_its_end_takes_no_more(backend):
     assert stream.finish().shape == (0, 29)
     with pytest.raises(RuntimeError, match="at its end"):
         stream.push(speech_like(0.1))
-    with pytest.raises(ConfigError, match="longer than 0 s"):
-        Chunks(piece=0.0)
+    for wrong in ({"piece": 0.0}, {"piece": math.inf}, {"left": math.nan}, {"right": -1.0}):
+        with pytest.raises(ConfigError, match="longer than 0 s"):
+            Chunks(**wrong)
 
 
 def test_a_model_of_telephone_speech_states_its_rate(tmp_path):

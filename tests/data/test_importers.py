@@ -123,7 +123,10 @@ def test_kaldi_folders_with_segments_and_harmless_pipes(tmp_path, make_wav):
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "wav.scp").write_text(f"rec flac -c -d -s {path} |\nbad curl http://x/y.wav |\n")
-    (folder / "segments").write_text("utt1 rec 0.5 1.25\nutt2 rec 2.0 -1\nutt3 bad 0 1\nutt4 none 0 1\n")
+    (folder / "segments").write_text(
+        "utt1 rec 0.5 1.25\nutt2 rec 2.0 -1\nutt3 bad 0 1\nutt4 none 0 1\n"
+        "utt5 rec nan 1\nutt6 rec 0 nan\nutt7 rec -1 1\nutt8 rec inf 1\nutt9 rec a b\n"
+    )
     (folder / "text").write_text("utt1 one two\nutt2 three\n")
     (folder / "utt2spk").write_text("utt1 s\nutt2 s\n")
     manifest = import_corpus(folder)
@@ -133,6 +136,7 @@ def test_kaldi_folders_with_segments_and_harmless_pipes(tmp_path, make_wav):
     ]
     assert "is not run" in manifest.bad[0].reason
     assert "not in wav.scp" in manifest.bad[1].reason
+    assert [item.reason for item in manifest.bad[2:]] == ["start and end are not numbers of seconds"] * 5
 
 
 @pytest.mark.parametrize(

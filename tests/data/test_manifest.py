@@ -34,6 +34,14 @@ def test_utterances_of_two_manifests_are_the_same_where_audio_and_place_are(tmp_
     assert (shared_utterances(first, second), shared_utterances(first, first)) == (1, 2)
 
 
+def test_an_id_may_be_the_number_0_where_manifests_are_read_and_scored(tmp_path):
+    lines = [{"id": number, "audio_filepath": "a.wav", "duration": 1.0, "text": "one"} for number in range(2)]
+    _write(tmp_path / "m.jsonl", *lines, {"id": "", "audio_filepath": "b.wav", "duration": 1.0, "text": "one"})
+    ids = ["0", "1", "b"]
+    assert [utterance.id for utterance in read_manifest(tmp_path / "m.jsonl").utterances] == ids
+    assert list(read_texts(tmp_path / "m.jsonl").texts) == ids
+
+
 @pytest.mark.parametrize("name", ["talk 1", "talk\t1", "talk(1)", "talk\u00a01"])
 def test_an_id_that_files_of_texts_cannot_hold_is_refused_early(tmp_path, name):
     good = {"id": "a", "audio_filepath": "a.wav", "duration": 1.0}

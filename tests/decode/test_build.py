@@ -109,7 +109,7 @@ def test_unknown_settings_are_refused_with_the_nearest_name(package):
 
 
 def test_impossible_values_are_refused(arpa):
-    for options in ({"neural_share": 1.5}, {"rescore": -1}):
+    for options in ({"neural_share": 1.5}, {"neural_share": "a"}, {"rescore": -1}, {"lexicon": ["a"]}, {"lm": 5}):
         with pytest.raises(ConfigError):
             SearchOptions(**options)
     with pytest.raises(ConfigError, match="whole number"):

@@ -11,7 +11,7 @@ import torch
 from asr.decode.beam import BeamConfig, BeamDecoder
 from asr.decode.ctc_decoder import CtcDecoder
 from asr.decode.ctc_labels import read_labels
-from asr.decode.hotwords import HOTWORD_BOOST
+from asr.decode.hotwords import HOTWORD_BOOST, Hotword
 from asr.errors import ConfigError, TextError
 from asr.lm.ngram.arpa import write_arpa
 from asr.lm.ngram.kneser_ney import Corpus, estimate
@@ -368,6 +368,10 @@ def test_settings_are_checked_by_name(arpa):
         ({"hotwords": 5}, "a list of phrases"),
         ({"rescore": 1.5}, "`rescore` must be a whole number"),
         ({"frame_seconds": float("inf")}, "`frame_seconds` must be a number above 0"),
+        ({"hotwords": [Hotword("cab", "high")]}, "must be a number of nats, not 'high'"),
+        ({"neural_share": "half"}, "`neural_share` must lie in 0..1, not half"),
+        ({"lm": 5}, "`lm` must be a path, not 5"),
+        ({"blank": True}, "the blank 'True' is not among the labels"),
     ],
 )
 def test_arguments_are_checked_in_one_sentence(words, given, message):
@@ -402,10 +406,35 @@ def test_batches_and_outputs_are_checked_in_one_sentence(words):
         decoder.with_hotwords([3])
 
 
-@pytest.mark.parametrize("labels", [[], [1, 2], {1: 0}])
+@pytest.mark.parametrize("labels", [[], [1, 2], {1: 0}, set(ALPHABET), None, 5])
 def test_labels_are_texts(labels):
     with pytest.raises(TextError, match="labels must be a list of texts"):
         CtcDecoder(labels)
+
+
+def test_columns_of_labels_are_numbers_from_0():
+    for columns in ((0, None), (0, "1"), (1, 2), (0, 0)):
+        with pytest.raises(TextError, match="the columns of the labels are not 0, 1, 2"):
+            CtcDecoder(dict(zip(("", "a"), columns, strict=True)))
+
+
+def test_numbers_of_numpy_are_taken_as_python_s():
+    logits = _logits(12, 6)
+    decoder = CtcDecoder(ALPHABET, blank=np.int64(0), frame_seconds=np.float32(0.02))  # type: ignore[arg-type]
+    times = [time for word in decoder.decode(logits).words for time in (word.start, word.end)]
+    assert times
+    assert {type(time) for time in times} == {float}
+    assert decoder.decode(logits).text == CtcDecoder(ALPHABET, blank="").decode(logits).text
+
+
+def test_words_of_a_lexicon_hold_no_boundary_and_are_texts():
+    notes: list[str] = []
+    decoder = CtcDecoder(ALPHABET, lexicon=["a|b", "cab", ""], note=notes.append)
+    assert decoder.words is not None
+    assert list(decoder.words) == ["cab"]
+    assert ["1 of 2 words" in note and "'a|b'" in note for note in notes] == [True]
+    with pytest.raises(TextError, match="a word of the lexicon is no text, but 1"):
+        CtcDecoder(ALPHABET, lexicon=[1, 2])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("seed", range(3))

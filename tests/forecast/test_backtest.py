@@ -102,6 +102,15 @@ def test_a_method_fitted_again_chooses_its_window_again():
         (["20200130", "20200131", "20200201"], "day", "20200202"),
         (["1", "2", "3", "5"], "", "6"),
         (["1577836800000", "1577836860000"], "", "1577836920000"),
+        (["2020-01-01T22", "2020-01-01T23", "2020-01-02T00"], "hour", "2020-01-02T01"),
+        (["2020-01-01 12:00", "2020-01-02 00:00"], "", "2020-01-02 12:00"),
+        (["2020-01-01T00", "2020-01-01T00:30", "2020-01-01T01"], "half-hour", "2020-01-01T01:30"),
+        (["20200101T0500", "20200101T0515"], "quarter-hour", "20200101T0530"),
+        (["2020-01-01T05:00+0100", "2020-01-01T06:00+0100"], "hour", "2020-01-01T07:00+0100"),
+        (["2020-01-01T00:00:00.500", "2020-01-01T00:00:01.000"], "", "2020-01-01T00:00:01.500"),
+        (["2020-01-01", "2020-01-01 12:00", "2020-01-02"], "", "2020-01-02 12:00:00"),
+        (["2020-W52", "2020-W53"], "week", "2021-W01"),
+        (["2020-W53-6", "2020-W53-7"], "day", "2021-W01-1"),
     ],
 )
 def test_frequencies_are_found_and_times_continued(tmp_path, times, frequency, after):
@@ -123,6 +132,8 @@ def test_frequencies_are_found_and_times_continued(tmp_path, times, frequency, a
         ("t,v\n1,2\n2,\n3,4\n", "1 values are missing, the first in data row 2"),
         ("t,v\n2,2\n1,3\n", "line 3: the time '1' comes after '2'"),
         ("t,v\nsoon,2\n1,3\n", "'soon' is not a time"),
+        ("t,v\n2020-12,2\n2020-13,3\n", "'2020-13' is not a time"),
+        ("t,v\n2020-00,2\n2020-01,3\n", "'2020-00' is not a time"),
         ("t,v\n1\n", "line 2 has 1 fields"),
         ("t,v\n1,2,\n2,1,234\n", "line 3 has 3 fields where the header has 2; does one hold the divider"),
         ("t,v,v\n1,2,3\n2,3,4\n", "has 2 columns named 'v'; rename all but one"),
@@ -160,6 +171,14 @@ def _series_of_times(path, times):
 def test_absent_months_and_days_are_told(tmp_path, times, gaps):
     (note,) = _series_of_times(tmp_path / "s.csv", times).notes
     assert note.startswith(gaps)
+
+
+@pytest.mark.parametrize("middle", [0, 0.5])  # months by their beginnings, or by their middles
+def test_months_as_years_with_two_decimals_have_a_season_and_go_on_as_they_were(tmp_path, middle):
+    times = [f"{1949 + (month + middle) / 12:.2f}" for month in range(48)]
+    series = _series_of_times(tmp_path / "s.csv", times[:24])
+    assert (series.frequency, series.season, series.notes) == ("month", 12, ())
+    assert [float(time) for time in future_times(series, 24)] == [float(time) for time in times[24:]]
 
 
 def test_a_series_of_weekdays_goes_on_with_weekdays(tmp_path):

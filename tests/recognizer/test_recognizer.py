@@ -63,6 +63,12 @@ def test_word_times_count_from_the_start_of_a_long_file(tmp_path):
     assert all(total == pytest.approx(120.0) for _, total in seen)
 
 
+@pytest.mark.parametrize("threads", [-1, 1.5, "2"])
+def test_threads_are_a_whole_number(threads):
+    with pytest.raises(ConfigError, match="`threads` must be 0"):
+        Recognizer.load("digits", threads=threads)
+
+
 def test_how_numbers_are_written_is_checked_before_any_audio_is_read():
     with pytest.raises(ConfigError, match="`numbers` must be digits or words, not 'x'"):
         Recognizer(FixedBackend(), OneWordDecoder(), numbers="x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ import soundfile
 import torch
 from threadpoolctl import threadpool_info
 
-from asr.audio.source import load_audio
+from asr.audio.source import load_audio, open_audio
 from asr.decode.build import SearchOptions
 from asr.decode.hotwords import HOTWORD_BOOST
 from asr.errors import AudioError, ConfigError, TextError
@@ -106,9 +107,45 @@ def test_wrong_sources_are_named():
         (b"", {"name": "upload.wav"}, AudioError, r"^upload\.wav is empty"),
         (b"RIFF but no audio", {}, AudioError, "^audio is not audio"),
         (io.StringIO("text"), {}, AudioError, "binary mode"),
+        ("", {}, AudioError, "^an empty path names no audio file"),
     ):
         with pytest.raises(error, match=message):
             Recognizer(_Silent(), _Silent()).transcribe(source, **options)
+
+
+def test_files_that_are_open_for_something_else_are_named(tmp_path):
+    copy = tmp_path / "copy.flac"
+    with SPEECH.open(encoding="utf-8") as text, copy.open("wb") as writing:
+        for file in (text, writing):
+            with pytest.raises(AudioError, match=r"flac gives no bytes when read; open it in binary mode \('rb'\)"):
+                load_audio(file)
+    with pytest.raises(AudioError, match=r"copy\.flac is a file that has been closed; open it again"):
+        load_audio(writing)
+
+
+def test_errors_of_a_file_with_a_name_of_its_own_stay_sentences(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a").write_bytes(b"no audio")
+    message = r"^talk is not audio that can be read \(Format not recognised\); convert it to wav or flac\.$"
+    with pytest.raises(AudioError, match=message), open_audio("a", name="talk"):
+        pass
+
+
+@pytest.mark.parametrize("rate", [0, -1, 8000.5, math.nan, math.inf, None, "16000"])
+def test_an_impossible_rate_to_read_at_is_named(rate):
+    with pytest.raises(ConfigError, match="`sample_rate` must be a whole number of Hz above 0, not"):
+        load_audio(speech_like(0.1), rate=16000, sample_rate=rate)
+
+
+@pytest.mark.filterwarnings("error")
+def test_samples_beyond_single_precision_bring_no_warning():
+    with pytest.raises(AudioError, match="infinite"):
+        load_audio(np.array([0.0, 1e300]), rate=16000)
+
+
+def test_durations_are_plain_numbers_whatever_kind_of_number_the_rate_is():
+    with open_audio(speech_like(0.5), rate=np.float32(16000)) as audio:  # type: ignore[arg-type]
+        assert json.dumps(audio.duration) == "0.5"
 
 
 class _Silent:

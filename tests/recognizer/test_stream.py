@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,6 +194,8 @@ def test_what_cannot_be_followed_is_refused(recognizer):
         StreamSettings(show_after=2.0)
     with pytest.raises(ConfigError, match="end_silence"):
         StreamSettings(end_silence=0.0)
+    with pytest.raises(ConfigError, match="end_silence"):
+        StreamSettings(end_silence=math.nan)
     with pytest.raises(AudioError, match="NaN"):
         recognizer.stream(RATE).push(np.full(10, np.nan))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from asr.errors import ConfigError
@@ -79,6 +80,16 @@ def test_verbose_json_has_the_shape_of_openais():
     assert "".join(segment["text"] for segment in values["segments"]).strip() == READ.text
     assert values["segments"][-1]["avg_logprob"] == pytest.approx(-0.6931, abs=1e-3)
     assert values["words"][0] == {"word": "it", "start": 0.0, "end": 0.2}
+
+
+def test_words_with_numbers_of_numpy_are_written_as_others():
+    def words(kind):
+        return tuple(Word(word.word, kind(word.start), kind(word.end), kind(word.confidence)) for word in WORDS)
+
+    transcript = Transcript("dir/my talk.wav", np.float32(63.0), words(np.float32))  # type: ignore[arg-type]
+    plain = Transcript("dir/my talk.wav", 63.0, words(lambda value: float(np.float32(value))))
+    for name, render in FORMATS.items():
+        assert render(transcript) == render(plain), name
 
 
 def test_a_textgrid_covers_the_recording_without_holes():

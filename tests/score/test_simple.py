@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jiwer
 import pytest
 from hypothesis import given, settings
@@ -52,6 +54,14 @@ def test_what_are_no_lists_of_texts_is_refused():
             wer(texts, ["b"])
     with pytest.raises(TextError, match="None is not a text"):
         cer(["a"], [None])
+
+
+@pytest.mark.parametrize("unknown", [None, math.nan])
+def test_speakers_are_all_known(unknown):
+    texts = ["a b"] * 7
+    with pytest.raises(TextError, match="a speaker is not known"):
+        compare(texts, texts, texts, speakers=[*"abcdef", unknown])
+    assert compare(texts, texts, texts, speakers="abcdefg").speakers == 7
 
 
 def test_the_paired_test_is_that_of_asr_score():
