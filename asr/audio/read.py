@@ -22,6 +22,7 @@ from asr.errors import AudioError
 
 SAMPLE_RATE = 16000
 BLOCK_SECONDS = 30.0
+CANCELLED = 0.01  # of the channels' mean power, what is left in their mean where they cancel; of noises 1 / channels
 # Names of recordings in folders. Not .ts, which is a program's text more often.
 AV_EXTENSIONS = frozenset([
     ".3gp", ".aac", ".ac3", ".amr", ".avi", ".flv", ".m2ts", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4",
@@ -130,14 +131,21 @@ def _resampled(
 def one_channel(samples: Samples, channel: int | None, name: str) -> Samples:
     """Samples (time,) of (time,) or (time, channels): the mean of the channels, or one of them by number, from 0.
 
-    Raises AudioError where there is no such channel; name: of the recording, for the message.
+    Channels that cancel each other, as where one was recorded with its wires exchanged, have no mean worth hearing: the
+    loudest is taken. Raises AudioError where there is no such channel; name: of the recording, for the message.
     """
     channels = 1 if samples.ndim == 1 else samples.shape[1]
     if channel is not None and not 0 <= channel < channels:
         raise AudioError(f"{name} has {channels} {'channel' if channels == 1 else 'channels'}, not {channel + 1}.")
     if samples.ndim == 1:
         return samples
-    return samples.mean(axis=1, dtype=np.float32) if channel is None else np.ascontiguousarray(samples[:, channel])
+    if channel is not None:
+        return np.ascontiguousarray(samples[:, channel])
+    mean: Samples = samples.mean(axis=1, dtype=np.float32)
+    if np.vdot(mean, mean) * channels >= CANCELLED * np.vdot(samples, samples):
+        return mean
+    powers = np.einsum("tc,tc->c", samples, samples)
+    return np.ascontiguousarray(samples[:, int(np.argmax(powers))])
 
 
 def resample(samples: Samples, source_rate: int, target_rate: int) -> Samples:

@@ -107,12 +107,13 @@ class _Sound:
     """The sound of a container on a player's clock: where it begins late or pauses, as in a video, there is silence."""
 
     def __init__(self, path: Path, container: Any, stream: Any, mono: bool) -> None:
-        self._path, self._container, self._stream, self._mono = path, container, stream, mono
+        self._path, self._container, self._stream = path, container, stream
+        self._mono = mono and stream.channels != 2
         self.rate = self.position = 0  # samples so far
         self.others_end = 0.0  # of the other streams' packets so far, in seconds
 
     def pieces(self) -> Iterator[Samples]:
-        """Samples (time,), or (time, channels) unless mono. Raises AudioError for an impossible rate."""
+        """Samples (time,), or (time, channels) unless mono, or of two. Raises AudioError for an impossible rate."""
         import av
 
         converter = av.AudioResampler(format="fltp", layout="mono" if self._mono else None)
@@ -155,7 +156,7 @@ def av_blocks(
 ) -> Iterator[tuple[int, Samples]]:
     """Sample rates and blocks of samples of `duration` seconds from `offset` seconds on.
 
-    mono: blocks are (time,), the mean of the channels; else (time, channels).
+    mono: blocks are (time,), the mean of the channels, but for two, which may cancel; else (time, channels).
 
     Raises AudioError for what cannot be read, holds less than it promises (unless `partial`), or has its offset past
     the end.

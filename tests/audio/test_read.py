@@ -202,3 +202,34 @@ def test_m4a_is_read_through_pyav(tmp_path):
     part = read_audio(path, 0.5, 0.5)
     assert len(part) == pytest.approx(8000, abs=3)
     assert np.abs(part - found[8000:16000]).max() < 0.02
+
+
+@pytest.mark.parametrize("gain", [-1.0, -0.9])
+def test_channels_that_cancel_are_heard_by_the_louder_one(tmp_path, gain):
+    speech = speech_like(1.0)
+    noise = np.random.default_rng(0).normal(0, 0.001, len(speech)).astype(np.float32)
+    both = np.stack([0.8 * gain * speech, 0.8 * speech + noise], 1)
+    soundfile.write(tmp_path / "a.wav", both, 16000, subtype="FLOAT")
+    assert np.abs(read_audio(tmp_path / "a.wav") - (0.8 * speech + noise)).max() < 1e-6
+
+
+@pytest.mark.parametrize("other", ["silent", "same", "noise", "opposite in part"])
+def test_other_channels_are_averaged(tmp_path, other):
+    speech = speech_like(1.0)
+    noise = np.random.default_rng(0).normal(0, float(speech.std()), len(speech)).astype(np.float32)
+    second = {"silent": 0 * speech, "same": speech, "noise": noise, "opposite in part": -0.5 * speech}[other]
+    soundfile.write(tmp_path / "a.wav", np.stack([speech, second], 1), 16000, subtype="FLOAT")
+    assert np.abs(read_audio(tmp_path / "a.wav") - (speech + second) / 2).max() < 1e-6
+
+
+def test_two_channels_of_a_container_are_averaged_unless_they_cancel(tmp_path):
+    av = pytest.importorskip("av", reason="PyAV, the extra 'av', is not installed")
+    speech = np.round(speech_like(1.0, 16000) * 20000).astype(np.int16)
+    for second, expected in ((-speech, speech), (0 * speech, speech / 2)):
+        with av.open(str(tmp_path / "a.mkv"), "w") as container:
+            stream = container.add_stream("pcm_s16le", rate=16000, layout="stereo")
+            frame = av.AudioFrame.from_ndarray(np.stack([speech, second], 1).reshape(1, -1), "s16", "stereo")
+            frame.sample_rate = 16000
+            for packet in [*stream.encode(frame), *stream.encode(None)]:
+                container.mux(packet)
+        assert np.abs(read_audio(tmp_path / "a.mkv") - expected / 32768).max() < 1e-4
