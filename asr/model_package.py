@@ -69,6 +69,7 @@ class ModelPackage:
             raise CheckpointError(
                 f"{folder / 'tokens.txt'} is not the one the model was trained with; restore the original."
             )
+        folder = folder.absolute()  # the program may go to another folder before the rest is read
         lexicon = next((Lexicon.later(folder / name) for name in LEXICONS if (folder / name).exists()), None)
         neural = folder / NEURAL_LM_FOLDER
         return cls(

@@ -35,9 +35,12 @@ class Lexicon:
 
     @classmethod
     def later(cls, path: str | Path) -> Lexicon:
-        """The lexicon at `path`, which is read when a spelling is first needed; errors are raised then."""
+        """The lexicon at `path`, which is read when a spelling is first needed; errors are raised then.
+
+        A relative path starts where the program is now.
+        """
         lexicon = cls({})
-        lexicon._spellings, lexicon.source = None, Path(path)
+        lexicon._spellings, lexicon.source = None, Path(path).absolute()
         return lexicon
 
     @property

@@ -23,6 +23,7 @@ from asr.decode.hotwords import HOTWORD_BOOST
 from asr.errors import AudioError, ConfigError, TextError
 from asr.recognizer.aligner import Aligner
 from asr.recognizer.recognizer import Recognizer
+from asr.shipped import model_folder as shipped_model
 from tests.conftest import speech_like
 
 SPEECH = Path(__file__).parents[1] / "speech" / "hello.flac"
@@ -129,6 +130,19 @@ def test_errors_of_a_file_with_a_name_of_its_own_stay_sentences(tmp_path, monkey
     message = r"^talk is not audio that can be read \(Format not recognised\); convert it to wav or flac\.$"
     with pytest.raises(AudioError, match=message), open_audio("a", name="talk"):
         pass
+
+
+def test_a_model_by_a_relative_path_outlives_a_change_of_the_working_directory(tmp_path, monkeypatch):
+    shutil.copytree(shipped_model("digits"), tmp_path / "model")
+    (tmp_path / "lexicon.txt").write_text((tmp_path / "model" / "lexicon.txt").read_text())
+    monkeypatch.chdir(tmp_path)
+    recognizers = [Recognizer.load("model"), Recognizer.load("model", lexicon="lexicon.txt")]
+    aligner = Aligner.load("model")
+    monkeypatch.chdir("/")
+    assert aligner.align(SPEECH, "one two").raw == "one two"
+    for recognizer in recognizers:
+        favouring = recognizer.with_hotwords(["two"])  # reads the lexicon
+        assert favouring.transcribe(SPEECH, journal=tmp_path / "journal").duration == 5.525
 
 
 @pytest.mark.parametrize("rate", [0, -1, 8000.5, math.nan, math.inf, None, "16000"])
