@@ -111,12 +111,14 @@ def test_types_are_there_for_the_users_of_the_package(tmp_path):
     """`py.typed` lies in the package, and mypy sees the types of the lazily imported names."""
     assert (Path(asr.__file__).parent / "py.typed").exists()
     (tmp_path / "user.py").write_text(
-        "import asr\n"
-        "from asr import CtcDecoder, Recognizer\n"
+        "import asr, numpy as np\n"
+        "from asr import CtcDecoder, Recognizer; from numpy.typing import NDArray\n"
         "reveal_type(asr.wer)\n"
         "reveal_type(Recognizer.load().transcribe(b'').words[0].confidence)\n"
         "reveal_type(CtcDecoder(['', 'a']).start().finish()[0].text)\n"
         "Recognizer.load('english', 'lm.arpa')\n"
+        "def of_an_array(batch: NDArray[np.float32], lengths: NDArray[np.int64]) -> None:\n"
+        "    CtcDecoder(['', 'a']).decode_batch(batch, lengths=lengths)\n"
     )
     command = [sys.executable, "-m", "mypy", "--cache-dir", tmp_path / "cache", "--follow-imports=silent", "user.py"]
     result = subprocess.run(
@@ -126,3 +128,4 @@ def test_types_are_there_for_the_users_of_the_package(tmp_path):
     for part in ('"float"', '"str"', "-> float", "Too many positional arguments", "user.py:6"):
         assert part in result.stdout, result.stdout + result.stderr
     assert "Any" not in result.stdout
+    assert result.stdout.count("error:") == 1, result.stdout

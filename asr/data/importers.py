@@ -7,7 +7,6 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 
 from asr.audio.read import AUDIO_EXTENSIONS, audio_info
@@ -254,7 +253,7 @@ def _passage(start: str | None, end: str | None, length: str | None) -> tuple[fl
 def _seconds(cell: str | None) -> float:
     """A number with a decimal point or comma. Raises ValueError for others."""
     value = float((cell or "").strip().replace(",", "."))
-    if not isfinite(value):
+    if not math.isfinite(value):
         raise ValueError(cell)
     return value
 

@@ -156,12 +156,13 @@ class CtcDecoder:
         return [self._timed(best) for best in self._decoder.decode(self._log_probs(emissions), nbest)]
 
     def decode_batch(
-        self, batch: Sequence[Emissions] | NDArray[np.floating] | Tensor, *, lengths: Sequence[int] | None = None,
-        threads: int = 0,
+        self, batch: Sequence[Emissions] | NDArray[np.floating] | Tensor, *,
+        lengths: Iterable[SupportsIndex] | None = None, threads: int = 0,
     ) -> list[CtcHypothesis]:  # fmt: skip
         """The best hypothesis of each utterance.
 
-        batch: arrays (frames, labels), or one array (utterances, frames, labels) with the frames of each in `lengths`.
+        batch: arrays (frames, labels), or one array (utterances, frames, labels) with the frames of each in `lengths`,
+        a list or an array of whole numbers.
         threads: utterances decoded at once, 0 for the number of cores. The result does not depend on it.
 
         Raises TextError for lengths that do not fit, and as `decode` does.
@@ -169,6 +170,7 @@ class CtcDecoder:
         check_whole("threads", threads, 0)
         arrays = [_array(emissions) for emissions in batch]
         if lengths is not None:
+            lengths = list(lengths)
             if len(lengths) != len(arrays):
                 raise TextError(f"there are {len(arrays)} utterances and {len(lengths)} lengths.")
             arrays = [_cut(array, length) for array, length in zip(arrays, lengths, strict=True)]
@@ -285,13 +287,15 @@ def _array(emissions: Emissions) -> NDArray[np.float32]:
         raise TextError("what a model gave is no array of real numbers, (frames, labels).") from None
 
 
-def _cut(array: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+def _cut(array: NDArray[np.float32], length: SupportsIndex) -> NDArray[np.float32]:
     """The first `length` frames. Raises TextError if there are not as many."""
-    if not isinstance(length, SupportsIndex):
-        raise TextError(f"a length must be a whole number of frames, not {length!r}.")
-    if not 0 <= index(length) <= len(array):
-        raise TextError(f"a length of {index(length)} does not fit an utterance of {len(array)} frames.")
-    return array[: index(length)]
+    try:
+        frames = index(length)
+    except TypeError:
+        raise TextError(f"a length must be a whole number of frames, not {length!r}.") from None
+    if not 0 <= frames <= len(array):
+        raise TextError(f"a length of {frames} does not fit an utterance of {len(array)} frames.")
+    return array[:frames]
 
 
 def _are_probabilities(values: NDArray[np.float32]) -> bool:

@@ -382,10 +382,12 @@ def test_arguments_are_checked_in_one_sentence(words, given, message):
 @pytest.mark.parametrize("words", [None, ["a", "cab"]], ids=["free", "lexicon"])
 def test_batches_and_outputs_are_checked_in_one_sentence(words):
     decoder, batch = CtcDecoder(ALPHABET, lexicon=words), _logits(24, 6).reshape(2, 12, 6)
-    for length, message in ((-1, "does not fit"), (13, "does not fit"), (1.5, "whole number of frames")):
+    whole = "whole number of frames"
+    for length, message in ((-1, "does not fit"), (13, "does not fit"), (1.5, whole), (torch.tensor(1.5), whole)):
         with pytest.raises(TextError, match=message):
             decoder.decode_batch(batch, lengths=[12, length])
-    assert decoder.decode_batch(batch, lengths=torch.tensor([0, 12]))[0].text == ""
+    for lengths in (torch.tensor([0, 12]), np.array([0, 12]), iter([0, 12])):
+        assert decoder.decode_batch(batch, lengths=lengths)[0].text == ""
     for threads in (-1, 1.5):
         with pytest.raises(ConfigError, match="`threads` must be a whole number"):
             decoder.decode_batch(batch, threads=threads)
