@@ -19,6 +19,7 @@ from asr.extras import install_command
 
 MISSING_SECONDS, MISSING_SHARE = 1.0, 0.02  # that what a container promises may be longer than what it holds
 GAP_SECONDS = 0.2  # that sound may be later than the samples before it reach: containers tell jittering times
+LONGEST_GAP_SECONDS = 6 * 3600.0  # a longer one is a damaged time, which might fill years with silence
 MICROSECONDS = 1e6  # a second in a container's own times
 WITHOUT_LENGTH = frozenset(["aac", "loas"])  # streams of AAC, whose length ffmpeg guesses from their first bytes
 TAGGED_DURATION = re.compile(r"(\d{1,5}):(\d\d):(\d\d(?:\.\d+)?)")
@@ -140,11 +141,11 @@ class _Sound:
         self.rate = rate
 
     def _silence_until(self, time: float | None, like: Samples) -> Iterator[Samples]:
-        """Silence up to `time`, in pieces of a second at most; none beyond the end that the container states."""
+        """Silence up to `time`, in pieces of a second; none beyond the end that the container states."""
         if time is None or time > _end(self._container) + GAP_SECONDS:
             return
         missing = round(time * self.rate) - self.position
-        if missing <= GAP_SECONDS * self.rate:
+        if not GAP_SECONDS * self.rate < missing <= LONGEST_GAP_SECONDS * self.rate:
             return
         self.position += missing
         for start in range(0, missing, self.rate):

@@ -9,9 +9,11 @@ from pathlib import Path
 from asr.errors import TextError
 from asr.json_text import parse_json
 from asr.unpacking import read_unpacked, unpacked_name
-from asr.utterance_id import check_ids, id_and_rest, id_in
+from asr.utterance_id import check_ids, default_id, id_and_rest, id_in
 
 _TRN = re.compile(r"^(.*?)\s*\(([^()\s]+)\)\s*$")
+TIMED = (".ctm", ".stm")
+TRANSCRIBED = "file"  # the key by which lines of `asr transcribe --output` name their recording
 _LIBRISPEECH_ID = re.compile(r"^(\d+)-\d+-\d+$")
 
 
@@ -25,7 +27,8 @@ class Texts:
 
 
 def read_texts(path: str | Path) -> Texts:
-    """The texts in a file, whose suffix tells its form: .trn (`text (ID)`), .jsonl (manifest), else `ID text` lines.
+    """The texts in a file, whose suffix tells its form: .trn (`text (ID)`), .jsonl (manifest, or transcripts, whose ids
+    are the names of their recordings and whose texts are as recognised), else `ID text` lines.
 
     A file packed as .gz, .bz2 or .xz has its form's suffix before that one (.trn.gz). Speakers come from a manifest, or
     from the ids if all have LibriSpeech's form (SPEAKER-CHAPTER-NUMBER). Raises TextError if the file cannot be read,
@@ -33,6 +36,10 @@ def read_texts(path: str | Path) -> Texts:
     """
     path = Path(path)
     form = unpacked_name(path).suffix
+    if form in TIMED:
+        raise TextError(
+            f"{path} holds timed words, which sclite scores; give the texts as 'ID text' lines, .trn or .jsonl."
+        )
     texts: dict[str, str] = {}
     speakers: dict[str, str] = {}
     unknown: set[str] = set()
@@ -66,6 +73,8 @@ def _parse(path: Path, form: str, number: int, line: str) -> tuple[str, str | No
     if form == ".jsonl":
         try:
             values = parse_json(line)
+            if TRANSCRIBED in values and "audio_filepath" not in values:
+                return default_id(values[TRANSCRIBED]), str(values.get("raw", values["text"])), None
             name, text = id_in(values), values.get("text")
             return name, None if text is None else str(text), _name_of(values.get("speaker"))
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -73,6 +73,12 @@ def test_a_pause_in_which_a_container_has_no_sound_is_silence(tmp_path, mono):
     assert np.abs(part[100:-100] - whole[17700:20700]).max() < 0.02
 
 
+def test_a_damaged_time_makes_no_years_of_silence(tmp_path, monkeypatch):
+    path = _write_video(tmp_path / "a.mkv", 6.0, pause_at=1.0, pause=2.5)
+    monkeypatch.setattr("asr.audio.read_av.LONGEST_GAP_SECONDS", 2.0)
+    assert len(read_audio(path, partial=True)) == pytest.approx(2 * 16000, abs=10)
+
+
 @pytest.mark.parametrize("name", ["a.mkv", "a.mov", "a.mp4"])
 def test_a_video_whose_picture_goes_on_after_its_sound_is_read(tmp_path, name):
     path = _write_video(tmp_path / name, 8.0)

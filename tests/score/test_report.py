@@ -192,3 +192,24 @@ def test_letters_with_their_accents_apart_are_equal_to_joined_ones():
         assert score.characters.reference_length == len("".join(texts.values()))
     wrong = score_system(Texts({"a": "été"}), Texts({"a": "etè"}))
     assert (wrong.words.errors, wrong.characters.errors) == (1, 2)
+
+
+def test_transcripts_of_files_are_scored_as_they_were_recognised(tmp_path):
+    (tmp_path / "m.jsonl").write_text(
+        '{"audio_filepath": "clips/a b.wav", "text": "it was nineteen eighty four"}\n'
+        '{"audio_filepath": "/x/c.flac", "text": "yes"}\n'
+    )
+    (tmp_path / "results.jsonl").write_text(
+        '{"file": "clips/a b.wav", "text": "It was 1984.", "raw": "it was nineteen eighty four", "words": []}\n'
+        '{"file": "c.flac", "text": "no", "words": []}\n'
+    )
+    score = score_system(read_texts(tmp_path / "m.jsonl"), read_texts(tmp_path / "results.jsonl"))
+    assert (score.words.errors, score.words.reference_length, score.missing) == (1, 6, [])
+
+
+@pytest.mark.parametrize("name", ["a.ctm", "a.stm", "a.ctm.gz"])
+def test_timed_words_are_no_texts(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(b"a 1 0.0 0.1 b\n") if name.endswith("gz") else b"a 1 0.0 0.1 b\na 1 0.2 0.1 c\n")
+    with pytest.raises(TextError, match="timed words, which sclite scores"):
+        read_texts(path)
