@@ -72,6 +72,7 @@ SOURCES: dict[str, dict[str, list[float | tuple[str, str]]]] = {
             *((WILD, "867 utterances of 240 speakers"), (WILD, "1.88 h of MInDS-14"), (WILD, ": 20.8 h.")),
             *((WILD, "1 to 23 dB), on 28.9 h"), 2.5),  # 2.55 h, said shortly
             *((WILD, "- 7.20 h, 4,271 clips"), (WILD, "- 0.41 h of synthetic speech")),
+            *((WILD, "`wide-5` is, with a share of 0.4"), (WILD, "share of 0.42, at 0 to 22 dB")),
         ],
         "Lexicon": [words("english/lexicon.txt.gz"), (SPEED, "Letter-to-sound, 1,500 words")],
         "Language models": [
@@ -81,7 +82,7 @@ SOURCES: dict[str, dict[str, list[float | tuple[str, str]]]] = {
             (LM, "In all 55 M words"),
         ],
         "Command": [0, 8],  # stages
-        "Measured": [(WILD, "40 clips of dogs, the surest"), (WILD, "confidence 0.60 (with the 3-gram of 10")],
+        "Measured": [(WILD, "40 clips of dogs, the surest"), (WILD, "confidence 0.41 (`wide-4` 7")],
     },
     "english/lstm": {
         "What": [

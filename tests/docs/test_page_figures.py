@@ -178,9 +178,9 @@ FROM_RESULTS = {
     "transcribe.md": {
         "expected calibration error": [
             *(
-                (WILD, "language models: cv 2.6%, by telephone"),
-                (WILD, "3.4%, telephone 3.4%, noise at 10 dB 2.3%"),
-                (WILD, "4.5%, 8.1%, 2.9%"),
+                (WILD, "language models: cv 2.0%, by telephone"),
+                (WILD, "3.7%, telephone 2.4%, noise at 10 dB 2.6%"),
+                (WILD, "4.1%, 6.5%, 4.6%"),
             )
         ],
     },
@@ -322,7 +322,8 @@ def test_the_size_of_the_model_is_that_of_its_folder():
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     weights = {name: entry for name, entry in header.items() if name != "__metadata__" and not name.endswith(SCALE)}
     count = sum(math.prod(entry["shape"]) for entry in weights.values()) / 1e6
-    assert set(re.findall(r"(\d\.\d) M parameters", "".join(texts))) == {f"{count:.1f}"}
+    today = "\n".join(line for line in "\n".join(texts).split("\n") if "model of 27 November, " not in line)  # smaller
+    assert set(re.findall(r"(\d\.\d) M parameters", today)) == {f"{count:.1f}"}
 
 
 def test_a_figure_without_a_source_is_noticed(tmp_path):
