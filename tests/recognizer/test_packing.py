@@ -103,7 +103,7 @@ def test_weights_of_another_training_are_taken_if_they_fit(tmp_path):
 def test_a_description_names_the_layers_the_files_and_the_card(run):
     code, out, _ = run("checkpoint", "show", "english")
     assert code == 0
-    assert "4 residual blocks 256 wide, each a bidirectional LSTM of 192 units a direction, self-attention" in out
+    assert "6 residual blocks 256 wide, each a bidirectional LSTM of 192 units a direction, self-attention" in out
     assert "a convolution over 15 frames" in out
     assert "LSTM language model: 2 layers of 512 units" in out
     assert "**Trained on**" in out
