@@ -74,7 +74,7 @@ def test_pictures_and_figures_by_command(run, tmp_path):
     assert 0 < json.loads(out)["means"]["forget"] < 1
     assert picture.read_bytes().startswith(b"\x89PNG")
     code, _, errors = run("inspect", "gates", SPEECH, "--layer", 9)
-    assert (code, "4 layers" in errors) == (2, True)
+    assert (code, "6 layers" in errors) == (2, True)
     code, _, errors = run("inspect", "gates", "--text", "not a good film")
     assert (code, "--text needs --model" in errors) == (2, True)
     blocks = tmp_path / "blocks"
