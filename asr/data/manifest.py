@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,11 +14,10 @@ from asr.audio.read import audio_info
 from asr.callbacks import Progress
 from asr.errors import ManifestError, explain
 from asr.json_text import parse_json
-from asr.text.lines import read_lines
+from asr.text.lines import can_be_written, read_lines
 from asr.unpacking import read_unpacked, unpacked_name
 from asr.utterance_id import check_ids, id_in
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 DURATION_TOLERANCE = 0.5  # seconds by which offset plus duration may exceed the file: sources round or pad; it is cut
 
 
@@ -127,7 +125,7 @@ def _parse(line: str, folder: Path, number: int) -> Utterance:
     for key in ("text", "speaker"):
         if values.get(key) is not None and not isinstance(values[key], str):
             raise ManifestError(f"the key '{key}' is {values[key]!r}, not text")
-    if _SURROGATE.search("".join(str(values.get(key)) for key in ("id", "text", "speaker"))):
+    if not can_be_written("".join(str(values.get(key)) for key in ("id", "text", "speaker"))):
         raise ManifestError("a text holds half of a surrogate pair, which is no character")
     audio = Path(values["audio_filepath"])
     name = id_in(values)
@@ -178,7 +176,7 @@ def _texts(path: Path) -> Iterator[str]:
             text = parse_json(line).get("text") or ""
         except (ValueError, AttributeError):
             raise ManifestError(f"{path} line {number} is not a line of a manifest: {line[:60]!r}.") from None
-        if not isinstance(text, str) or _SURROGATE.search(text):
+        if not isinstance(text, str) or not can_be_written(text):
             raise ManifestError(f"{path} line {number}: the key 'text' is {str(text)[:60]!r}, not text.")
         yield text
 

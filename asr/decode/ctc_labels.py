@@ -89,9 +89,8 @@ def _listed(labels: Labels) -> list[str]:
     """Labels in the order of their columns."""
     if isinstance(labels, str):
         raise TextError("the labels are one string; give them as a list, or as a dictionary of labels and columns.")
-    if isinstance(labels, Set) or not isinstance(labels, Iterable):  # a set has no order
-        raise TextError("the labels must be a list of texts, or a dictionary of texts and columns.")
-    names = list(labels)
+    in_order = isinstance(labels, Iterable) and not isinstance(labels, Set)
+    names = list(labels) if in_order else []
     if not names or not all(isinstance(name, str) for name in names):
         raise TextError("the labels must be a list of texts, or a dictionary of texts and columns.")
     if not isinstance(labels, Mapping):

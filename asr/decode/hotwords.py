@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from asr.errors import ConfigError, TextError
-from asr.text.lines import read_lines
+from asr.text.lines import can_be_written, read_lines
 
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, or a byte of an argument that is no UTF-8
 NEW_WORD_BOOST = 9.0  # nats, of a phrase with a word that the lexicon lacks, which no language model knows
 HOTWORD_BOOST = 6.0  # nats; chosen on utterances of dev-clean-part, `tools/bench/hotwords.py`
 
@@ -30,7 +28,7 @@ class Hotword:
     def __post_init__(self) -> None:
         if not self.phrase.split():
             raise ConfigError("a hotword is empty; give a word or a phrase.")
-        if _SURROGATE.search(" ".join([self.phrase, *self.pronunciations])):
+        if not can_be_written(" ".join([self.phrase, *self.pronunciations])):
             raise TextError(f"hotword {self.phrase!r} holds what is no character; give it as UTF-8.")
         words = len(self.phrase.split())
         for said in self.pronunciations:

@@ -38,12 +38,16 @@ def timed_words(hypothesis: Hypothesis, seconds_per_frame: float, start: float =
     ]
 
 
+def time_values(start: float, end: float) -> dict[str, float]:
+    """Times as values of JSON; words that a program makes may have NumPy's numbers."""
+    return {"start": round(float(start), 3), "end": round(float(end), 3)}
+
+
 def word_values(word: Word) -> dict[str, Any]:
     """A word as values of JSON: `word`, `start`, `end`, `confidence`, and `channel` and `display` where it has them."""
     values = {
         "word": word.word,
-        "start": round(float(word.start), 3),  # words that a program makes may have NumPy's numbers
-        "end": round(float(word.end), 3),
+        **time_values(word.start, word.end),
         "confidence": round(float(word.confidence), 4),
         "channel": word.channel,
         "display": word.display,

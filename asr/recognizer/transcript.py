@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.atomic_file import write_text
-from asr.decode.timed import Word, word_values
+from asr.decode.timed import Word, time_values, word_values
 from asr.errors import ConfigError
 from asr.recognizer.page import html_page
 from asr.recognizer.reading import paragraphs, text_of
@@ -72,7 +72,7 @@ class Transcript:
             text = text_of(part)
             logs = [math.log(max(LEAST_CONFIDENCE, word.confidence)) for word in part]
             segments.append({
-                "id": number, "seek": 0, **_times(part[0].start, part[-1].end),
+                "id": number, "seek": 0, **time_values(part[0].start, part[-1].end),
                 "text": f" {text}", "tokens": [], "temperature": 0.0, "avg_logprob": round(sum(logs) / len(logs), 4),
                 "compression_ratio": round(len(text.encode()) / len(zlib.compress(text.encode())), 4),
                 "no_speech_prob": 0.0,
@@ -80,7 +80,7 @@ class Transcript:
         values = {
             "task": "transcribe", "language": "english", "duration": round(float(self.duration), 3), "text": self.text,
             "segments": segments,
-            "words": [{"word": word.word, **_times(word.start, word.end)} for word in self.words],
+            "words": [{"word": word.word, **time_values(word.start, word.end)} for word in self.words],
         }  # fmt: skip
         return json.dumps(values, ensure_ascii=False) + "\n"
 
@@ -145,11 +145,6 @@ def format_of(path: str | Path) -> str | None:
 
 def _known(name: str) -> str | None:
     return {key.lower(): key for key in FORMATS}.get(name.lower())
-
-
-def _times(start: float, end: float) -> dict[str, float]:
-    """Times as values of JSON, of NumPy's numbers, too."""
-    return {"start": round(float(start), 3), "end": round(float(end), 3)}
 
 
 def _clock(seconds: float, point: str) -> str:

@@ -44,11 +44,12 @@ def compare(
         raise TextError("a paired test needs the texts of many utterances: give lists.")
     if not len(reference):
         raise TextError("there is no utterance to compare the systems on.")
-    if speakers is not None and any(speaker is None or speaker != speaker for speaker in speakers):
-        raise TextError("a speaker is not known; give a name for each utterance, or no `speakers`.")
-    speakers = None if speakers is None else [str(speaker) for speaker in speakers]
-    if speakers is not None and len(speakers) != len(reference):
-        raise TextError(f"{len(reference)} references and {len(speakers)} speakers; give as many of each.")
+    if speakers is not None:
+        if any(speaker is None or speaker != speaker for speaker in speakers):
+            raise TextError("a speaker is not known; give a name for each utterance, or no `speakers`.")
+        speakers = [str(speaker) for speaker in speakers]
+        if len(speakers) != len(reference):
+            raise TextError(f"{len(reference)} references and {len(speakers)} speakers; give as many of each.")
     errors = []
     for texts in (first, second):
         _, hypotheses = _paired(reference, texts)

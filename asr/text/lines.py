@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,12 @@ from asr.unpacking import DAMAGED, open_unpacked, packed
 
 LINES_AT_ONCE = 1000  # that are packed at once
 BYTES_AT_ONCE = 1 << 18  # that are unpacked at once
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character of JSON, or a byte of an argument that is no UTF-8
+
+
+def can_be_written(text: str) -> bool:
+    """Whether a text has UTF-8, which halves of surrogate pairs have not."""
+    return _SURROGATE.search(text) is None
 
 
 def read_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:

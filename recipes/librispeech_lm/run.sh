@@ -91,11 +91,14 @@ if at 4 "perplexity on books of their own"; then
   weights="$(echo "$weights" | sed 's/.*"weights": \[\([^]]*\)\].*/\1/; s/ //g')"
   asr lm score "$work/3gram.arpa" "$heldout" --with "$work/lstm" --weights "$weights"
 fi
+packed_and_scored() { # LSTM OUTPUT
+  asr lm pack "$work/$1" --output "$work/$2" --card conf/card.md
+  asr lm score "$work/$2" "$heldout"
+}
 if [ -n "$books" ] && at 5 "LSTM of stage 3 on through the books"; then
   asr lm train "$work/books.txt.gz" --dev "$work/dev.txt" --config conf/lstm-books.toml --set init="$work/lstm" \
     --processes 2 --output "$work/lstm-books" --resume
-  asr lm pack "$work/lstm-books" --output "$work/lstm-books-8bit" --card conf/card.md
-  asr lm score "$work/lstm-books-8bit" "$heldout"
+  packed_and_scored lstm-books lstm-books-8bit
 fi
 if [ -n "$modern" ] && at 6 "modern English"; then
   needs "$data/text/imdb" "the Large Movie Review Dataset (https://ai.stanford.edu/~amaas/data/sentiment) as tables"
@@ -133,8 +136,7 @@ if [ -n "$modern" ] && at 6 "modern English"; then
     --config conf/lstm-modern.toml --set init="${lstm:-$work/lstm}" --output "$work/lstm-modern" --resume
   # The mean of the weights before and after is better on both kinds of text than either.
   asr checkpoint average "${lstm:-$work/lstm}" "$work/lstm-modern" --weights 0.35,0.65 --output "$work/lstm-mean"
-  asr lm pack "$work/lstm-mean" --output "$work/lstm-modern-8bit" --card conf/card.md
-  asr lm score "$work/lstm-modern-8bit" "$heldout"
+  packed_and_scored lstm-mean lstm-modern-8bit
 fi
 if [ -n "$books" ] && [ -n "$modern" ] && at 7 "the LSTM of stage 6 further through the books"; then
   if [ ! -e "$work/further.txt" ]; then
@@ -147,6 +149,5 @@ if [ -n "$books" ] && [ -n "$modern" ] && at 7 "the LSTM of stage 6 further thro
   asr lm train "$work/further.txt" --dev "$work/dev.txt" --config conf/lstm-books.toml --set init="$work/lstm-mean" \
     --set text.parts=12 --set train.epochs=12 --set train.peak_lr=0.0008 --processes 2 --output "$work/lstm-further" --resume
   asr checkpoint average "$work/lstm-mean" "$work/lstm-further" --weights 0.3,0.7 --output "$work/lstm-further-mean"
-  asr lm pack "$work/lstm-further-mean" --output "$work/lstm-further-8bit" --card conf/card.md
-  asr lm score "$work/lstm-further-8bit" "$heldout"
+  packed_and_scored lstm-further-mean lstm-further-8bit
 fi

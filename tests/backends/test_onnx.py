@@ -80,7 +80,7 @@ def test_shipped_graphs_give_torchs_log_probs_of_real_speech(name, data):
     assert found_lengths.tolist() == expected_lengths.tolist()
     for row, length in enumerate(found_lengths):
         assert np.abs(found[row, :length] - expected[row, :length].numpy()).max() < 1e-4
-    assert (model_folder(name) / "model.onnx").stat().st_size < 3e5  # no weights
+    assert (model_folder(name) / "model.onnx").stat().st_size < 5e4 * model.config.num_layers  # no weights
 
 
 def test_neighbours_do_not_matter(exported):
