@@ -243,6 +243,10 @@ class Ending:
     def ngram_end_score(self) -> float:
         """ln P of `</s>` by the n-gram model, without weight."""
 
+    @property
+    def score(self) -> float:
+        """Of the result, with the n-gram's scores of word and end, in nats."""
+
 class SpokenWord:
     """A word of a result; frames are counted from the beginning, `end_frame` is one past the last."""
 
@@ -299,11 +303,14 @@ class SearchSession:
     def copy(self) -> SearchSession:
         """A session that stands where this one does and goes on by itself."""
 
-    def pending(self) -> list[list[PendingWord]]:
-        """Words of live hypotheses that the neural language model has not scored, each word sequence once.
+    def pending(self, margin: float) -> list[list[PendingWord]]:
+        """Words that the neural language model has not scored, of hypotheses at most `margin` nats below the best.
 
-        In batches: a word that goes on from one of a batch is in a later batch.
+        Each word sequence once, in batches: a word that goes on from one of a batch is in a later batch.
         """
+
+    def pending_at_end(self, margin: float) -> list[list[PendingWord]]:
+        """The same where the utterance ends here: of results at most `margin` nats below the best."""
 
     def apply_language_scores(self, histories: Sequence[int], gains: Sequence[float]) -> None:
         """Give the words of `pending` their whole scores, now and wherever they end again.

@@ -1,9 +1,9 @@
 """Language models that score whole batches of words, inside the search and after it.
 
-The search goes on with the n-gram's scores; every few frames the words that have ended since, in hypotheses that are
-still alive, are scored in one batch, and the hypotheses corrected (delayed fusion: the scores in the end are exactly
-those of the interpolated model; what was pruned meanwhile is pruned on n-gram scores). States are kept by history, so
-that no word is scored twice.
+The search goes on with the n-gram's scores; every few frames the words that have ended since, in hypotheses near the
+best, are scored in one batch, and the hypotheses corrected (delayed fusion: the scores in the end are exactly those of
+the interpolated model; what was pruned meanwhile is pruned on n-gram scores). Words of hypotheses further below wait
+until these come nearer: most are pruned first. States are kept by history, so that no word is scored twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from asr._native import SearchSession
+from asr._native import Ending, PendingWord, SearchSession
 from asr.decode.hypothesis import Hypothesis
 from asr.errors import ConfigError
 from asr.lm.ngram.tables import NgramModel
@@ -34,10 +34,13 @@ class Fusion:
     model: WordModel
     share: float = 0.5
     every: int = 20  # frames between two batches
+    margin: float = 7.0  # nats below the best: words of hypotheses further below wait
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1 or self.every < 1:
             raise ConfigError("the neural language model's share must lie in 0..1, and `every` be at least 1.")
+        if not self.margin >= 0:
+            raise ConfigError("the margin of the neural language model must be 0 nats or more.")
 
     def mixed(self, neural: Floats, ngram: Floats | None) -> Floats:
         """ln P of the mixture. NaN of `neural`, a word it does not know, leaves the n-gram's; None is no n-gram."""
@@ -58,6 +61,8 @@ class FusedSession:
         whether the search has one."""
         self._search, self._fusion, self._names = search, fusion, names
         self._lm_weight, self._has_ngram = lm_weight, has_ngram
+        # Without an n-gram, words without a score are no worse than others: none may wait.
+        self._margin = fusion.margin if has_ngram else np.inf
         self._states: dict[int, object] = {search.first_history: fusion.model.start()}  # by id of the history
 
     def feed(self, log_probs: NDArray[np.float32]) -> None:
@@ -68,32 +73,48 @@ class FusedSession:
             stop = first + every - self._search.frames % every
             self._search.advance(log_probs[first:stop])
             if self._search.frames % every == 0:
-                self._correct()
+                self._correct(self._search.pending(self._margin))
             first = stop
 
     def final_gains(self) -> list[float]:
-        """Correct the hypotheses a last time; what the last word and `</s>` change in each of the search's results."""
-        self._correct()
+        """Correct the hypotheses a last time; what the last word and `</s>` change in each of the search's results.
+
+        Results more than the margin below the best keep the n-gram's scores.
+        """
+        while self._correct(self._search.pending_at_end(self._margin)):
+            pass  # the best may be lower now, and others be within the margin
         endings = self._search.endings()
-        states = [self._states[ending.history] for ending in endings]
-        gains = np.zeros(len(endings))
+        states = [self._states.get(ending.history) for ending in endings]
+        scores = np.array([ending.score for ending in endings])
+        gains, left = np.zeros(len(endings)), np.array([state is not None for state in states])
+        while True:
+            totals = scores + gains
+            rows = np.flatnonzero(left & (totals >= totals.max() - self._margin)).tolist()
+            if not rows:
+                found: list[float] = gains.tolist()
+                return found
+            gains[rows] = self._end_gains([states[row] for row in rows], [endings[row] for row in rows])
+            left[rows] = False
+
+    def _end_gains(self, states: Sequence[object], endings: Sequence[Ending]) -> Floats:
+        """What the last words, where there are any, and `</s>` change after states."""
+        gains, before = np.zeros(len(endings)), list(states)
         added = [row for row, ending in enumerate(endings) if ending.word >= 0]
         if added:
             words = [self._name(endings[row].word) for row in added]
             ngram = np.array([endings[row].ngram_score for row in added])
             gains[added], after = self._gain([states[row] for row in added], words, ngram)
             for row, state in zip(added, after, strict=True):
-                states[row] = state
+                before[row] = state
         ngram = np.array([ending.ngram_end_score for ending in endings])
-        ends, _ = self._gain(states, [END] * len(endings), ngram)
-        totals: list[float] = (gains + ends).tolist()
-        return totals
+        ends, _ = self._gain(before, [END] * len(endings), ngram)
+        return gains + ends
 
-    def _correct(self) -> None:
-        """Score the words that have ended since the last time, and give the hypotheses their whole scores."""
+    def _correct(self, pending: Sequence[Sequence[PendingWord]]) -> int:
+        """Score the words and correct the hypotheses that hold them; returns how many words there were."""
         histories: list[int] = []
         gains: list[float] = []
-        for batch in self._search.pending():  # those that a word of one batch goes on from are in an earlier one
+        for batch in pending:  # those that a word of one batch goes on from are in an earlier one
             before = [self._states[word.parent] for word in batch]
             names = [self._name(word.word) for word in batch]
             found, after = self._gain(before, names, np.array([word.ngram_score for word in batch]))
@@ -102,6 +123,7 @@ class FusedSession:
             histories += ids
             gains += found.tolist()
         self._search.apply_language_scores(histories, gains)
+        return len(histories)
 
     def _name(self, word: int) -> str:
         return self._names[word] if word < len(self._names) else UNKNOWN

@@ -98,7 +98,8 @@ void bind_session(nb::module_& module) {
       .def_ro("history", &Ending::history)
       .def_ro("word", &Ending::word)
       .def_ro("ngram_score", &Ending::ngram_score)
-      .def_ro("ngram_end_score", &Ending::ngram_end_score);
+      .def_ro("ngram_end_score", &Ending::ngram_end_score)
+      .def_ro("score", &Ending::score);
   nb::class_<SpokenWord>(module, "SpokenWord")
       .def_ro("word", &SpokenWord::word)
       .def_ro("first_frame", &SpokenWord::first_frame)
@@ -140,9 +141,16 @@ void bind_session(nb::module_& module) {
            [](GuardedSession& session) {
              return session.alone([](SearchSession& search) { return std::make_unique<GuardedSession>(search); });
            })
-      .def("pending", [](GuardedSession& session) {
-        return session.alone([](SearchSession& search) { return search.pending(); });
-      })
+      .def("pending",
+           [](GuardedSession& session, double margin) {
+             return session.alone([margin](SearchSession& search) { return search.pending(margin); });
+           },
+           "margin"_a)
+      .def("pending_at_end",
+           [](GuardedSession& session, double margin) {
+             return session.alone([margin](SearchSession& search) { return search.pending_at_end(margin); });
+           },
+           "margin"_a)
       .def("apply_language_scores",
            [](GuardedSession& session, const std::vector<std::uint64_t>& histories, const std::vector<double>& gains) {
              require(histories.size() == gains.size(), "every history needs a gain");

@@ -12,7 +12,7 @@ namespace {
 constexpr double kUnsure = 1e-4;  // posteriors are kept that far from 0 and 1
 
 bool is_better(const Result& left, const Result& right) {
-  const double one = left.acoustic + left.other, two = right.acoustic + right.other;
+  const double one = left.score(), two = right.score();
   return one > two || (one == two && left.key < right.key);  // so that the order of hypotheses does not matter
 }
 
@@ -83,11 +83,11 @@ std::vector<Transcription> SearchSession::results(const Confidence& confidence, 
 std::vector<std::int32_t> SearchSession::rank(double scale, std::size_t most) {
   std::vector<std::int32_t> order = merge_equal_results();
   double best = -std::numeric_limits<double>::infinity();
-  for (const std::int32_t place : order) best = std::max(best, results_[place].acoustic + results_[place].other);
+  for (const std::int32_t place : order) best = std::max(best, results_[place].score());
   double total = 0.0;
   for (const std::int32_t place : order) {
     Result& result = results_[place];
-    result.posterior = std::exp(scale * (result.acoustic + result.other - best));
+    result.posterior = std::exp(scale * (result.score() - best));
     total += result.posterior;
   }
   for (const std::int32_t place : order) results_[place].posterior /= total;

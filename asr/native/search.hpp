@@ -35,7 +35,7 @@ struct History {
   std::int32_t first_frame, end_frame;  // of the word
   std::int32_t last_record;             // of the word's last token
   std::int32_t hotword_place;
-  bool scored;  // whether the neural language model's score of the word is in
+  bool scored;  // whether the neural language model's scores of the word, and of all words before it, are in
   NgramContext context;
 };
 
@@ -91,18 +91,22 @@ struct PendingWord {
 // What one hypothesis gives when the utterance ends.
 struct Result {
   std::uint64_t key;  // equal for equal word sequences
-  double acoustic, other;
-  double posterior;  // 0 where another result of the same words stands for it
+  double acoustic, other;  // nats
+  double posterior;        // 0 where another result of the same words stands for it
   std::int32_t history;
   std::int32_t word;  // to be added to the history, or kNoWord
   std::int32_t hypothesis;
+
+  double score() const { return acoustic + other; }
 };
 
-// What a neural language model must score at the end of a result, with the n-gram's scores (ln P, without weight).
+// What a neural language model must score at the end of a result, with the n-gram's scores (ln P, without weight) and
+// the score of the result with these.
 struct Ending {
   std::uint64_t history;
   std::int32_t word;  // or kNoWord
   double ngram_score, ngram_end_score;
+  double score;
 };
 
 // A word's confidence is s(bias + slope * logit(posterior) - evidence * mean nats that its tokens lie below the best of
@@ -143,12 +147,15 @@ class SearchSession {
   const DecodingGraph& graph() const { return *graph_; }
   std::uint64_t first_history() const;  // the id of the empty word sequence
 
-  // Words of live hypotheses that the neural language model has not scored, each history once, in batches: those that
-  // go on from a word of one batch are in a later one.
-  std::vector<std::vector<PendingWord>> pending();
+  // Words that the neural language model has not scored, of hypotheses at most `margin` nats below the best, each
+  // history once, in batches: those that go on from a word of one batch are in a later one.
+  std::vector<std::vector<PendingWord>> pending(double margin) const;
 
-  // Give all words that `pending` returned last their whole scores: gains[i] is what to add to the weighted score of
-  // the word that ends history ids[i], now and wherever it ends again.
+  // The same where the utterance ends here: of results at most `margin` nats below the best.
+  std::vector<std::vector<PendingWord>> pending_at_end(double margin);
+
+  // Give the words of `pending` their whole scores: gains[i] is what to add to the weighted score of the word that ends
+  // history ids[i], now and wherever it ends again. Those of words that others go on from come first, or with them.
   void apply_language_scores(const std::vector<std::uint64_t>& ids, const std::vector<double>& gains);
 
   // What the neural language model must score to end the utterance here, for each result.
@@ -160,6 +167,7 @@ class SearchSession {
 
  private:
   struct Pruning;
+  class PendingList;
   struct CachedScore {
     std::uint64_t history;
     double score, factor;  // nats, and exp of it
@@ -232,7 +240,6 @@ class SearchSession {
   std::vector<CachedScore> cache_;
   std::vector<NeuralGain> gains_;  // open addressing
   std::size_t gain_count_ = 0;
-  std::vector<std::int32_t> pending_rows_;   // histories of the last `pending`, parents first
   std::vector<std::int32_t> new_histories_, new_records_;  // scratch of `drop_dead_rows`
   std::vector<Result> results_;
 };

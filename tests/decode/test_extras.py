@@ -203,6 +203,37 @@ def test_unknown_words_need_a_boundary():
 def test_a_word_model_in_the_search_gives_the_scores_of_the_mixture(every, with_ngram):
     model, share = Bigrams(stranger="aa"), 0.4
     log_probs = _log_probs(FRAMES, 4, 1)
+    expected = _expected(log_probs, _mixture(model, share, with_ngram))
+    decoder = BeamDecoder(TOKENS, BOUNDED, MODEL if with_ngram else None, BeamConfig(0.7, **EXHAUSTIVE))
+    fusion = Fusion(model, share, every, margin=np.inf if with_ngram else 0.0)  # without an n-gram there is no margin
+    _assert_equal(decoder.with_fusion(fusion).decode(log_probs, nbest=10_000), expected)
+
+
+@pytest.mark.parametrize("every", [1, 2, 50])
+@pytest.mark.parametrize("margin", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_hypotheses_within_the_margin_have_the_scores_of_the_mixture(every, margin, seed):
+    model, share = Bigrams(stranger="aa"), 0.4
+    log_probs = _log_probs(FRAMES, 4, seed)
+    expected = _expected(log_probs, _mixture(model, share, True))
+    decoder = BeamDecoder(TOKENS, BOUNDED, MODEL, BeamConfig(0.7, **EXHAUSTIVE))
+    found = decoder.with_fusion(Fusion(model, share, every, margin)).decode(log_probs, nbest=10_000)
+    lost = 2 * 0.7 * -np.log1p(-share)  # the most that the best can fall by when its last word and `</s>` are scored
+    near = {tuple(h.text.split()): h.score for h in found if h.score > found[0].score - margin + lost}
+    assert near == pytest.approx({words: expected[words] for words in near}, abs=1e-3)
+    assert set(expected) == {tuple(h.text.split()) for h in found}
+    others = [expected[tuple(h.text.split())] - h.score for h in found]
+    assert max(np.abs(others)) > 0.01  # some did wait
+
+
+@pytest.mark.parametrize("wrong", [{"share": 1.5}, {"every": 0}, {"margin": -1.0}, {"margin": np.nan}])
+def test_a_fusion_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ConfigError, match="neural language model"):
+        Fusion(Bigrams(), **wrong)
+
+
+def _mixture(model, share, with_ngram):
+    """The weighted score of words, a word at a time."""
 
     def language(words):
         score, state = 0.0, model.start()
@@ -215,10 +246,7 @@ def test_a_word_model_in_the_search_gives_the_scores_of_the_mixture(every, with_
                 score += np.log(share * np.exp(neural) + (1 - share) * np.exp(old)) if with_ngram else neural
         return 0.7 * score
 
-    expected = _expected(log_probs, language)
-    decoder = BeamDecoder(TOKENS, BOUNDED, MODEL if with_ngram else None, BeamConfig(0.7, **EXHAUSTIVE))
-    found = decoder.with_fusion(Fusion(model, share, every)).decode(log_probs, nbest=10_000)
-    _assert_equal(found, expected)
+    return language
 
 
 def test_kenlm_word_by_word_scores_unknown_words_as_its_arpa_file_does(tmp_path, monkeypatch):
@@ -238,7 +266,7 @@ def test_kenlm_word_by_word_scores_unknown_words_as_its_arpa_file_does(tmp_path,
 
 
 def test_rescoring_an_exhaustive_list_equals_searching_with_the_model():
-    log_probs, fusion = _log_probs(FRAMES, 4, 2), Fusion(Bigrams(), 0.4)
+    log_probs, fusion = _log_probs(FRAMES, 4, 2), Fusion(Bigrams(), 0.4, margin=np.inf)
     decoder = BeamDecoder(TOKENS, BOUNDED, MODEL, BeamConfig(0.7, **EXHAUSTIVE))
     fused = decoder.with_fusion(fusion).decode(log_probs, nbest=10_000)
     rescored = rescore(decoder.decode(log_probs, nbest=10_000), fusion, MODEL, 0.7)

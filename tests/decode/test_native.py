@@ -192,7 +192,7 @@ def test_any_values_and_settings_are_survived(seed):
         if len(values) > 4:
             values[random.integers(len(values))] = -np.inf
         session.search.advance(values)
-        for batch in session.search.pending():
+        for batch in session.search.pending(np.inf):
             session.search.apply_language_scores([word.history for word in batch], random.normal(size=len(batch)) * 5)
         _survives(session.partial)
     _survives(lambda: session.finish(7))
