@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +28,11 @@ class Sampling:
     max_words: int = 50  # after which a sentence is cut
 
     def __post_init__(self) -> None:
-        if self.temperature <= 0 or self.top_k < 0 or not 0 < self.top_p <= 1 or self.max_words < 1:
+        # False of NaN, with which one and the same word would be drawn for ever.
+        if not (0 < self.temperature < math.inf and 0 < self.top_p <= 1 and self.top_k >= 0 and self.max_words >= 1):
             raise ConfigError(
-                "`temperature` and `max_words` must be above 0, `top_k` 0 or more, `top_p` above 0 and at most 1."
+                "`temperature` and `max_words` must be above 0, the first finite, `top_k` 0 or more, `top_p` above 0 and "
+                "at most 1."
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from itertools import combinations
 
@@ -96,7 +97,10 @@ def test_a_sentence_of_characters_is_cut_after_so_many_words():
 
 
 def test_impossible_settings_are_refused():
-    for wrong in ({"top_p": 0.0}, {"top_p": 1.1}, {"top_k": -1}, {"temperature": 0.0}, {"max_words": 0}):
+    for wrong in (
+        {"top_p": 0.0}, {"top_p": 1.1}, {"top_k": -1}, {"temperature": 0.0}, {"max_words": 0},
+        {"temperature": math.nan}, {"temperature": math.inf}, {"top_p": math.nan},
+    ):  # fmt: skip
         with pytest.raises(ConfigError, match="must be above 0"):
             Sampling(**wrong)
 
