@@ -11,7 +11,12 @@ import pytest
 
 from asr.errors import ConfigError
 from asr.lm.lstm.folder import LstmLmFolder, save_lm
-from asr.lm.lstm.sampling import Sampler, Sampling, kept_scores
+from asr.lm.lstm.next_words import LstmNextWords
+from asr.lm.ngram.arpa import read_arpa, write_arpa
+from asr.lm.ngram.kneser_ney import Corpus, estimate
+from asr.lm.ngram.next_words import NgramNextWords
+from asr.lm.ngram.tables import NgramWordModel, build_tables
+from asr.lm.sampling import Sampler, Sampling, kept_scores
 from asr.text.lm_units import Units
 
 CONFIG = {"embedding_size": 2, "hidden_size": 2, "num_layers": 1, "cutoffs": []}
@@ -29,6 +34,10 @@ def _folder(words, probabilities, units=None):
     arrays = {name: np.zeros(size, np.float32) for name, size in sizes.items()}
     arrays["output.bias"] = np.log(probabilities).astype(np.float32)
     return LstmLmFolder(arrays, CONFIG, words, "test", units)
+
+
+def _sampler(words, probabilities, sampling, units=None, seed=1):
+    return Sampler(LstmNextWords(_folder(words, probabilities, units)), units, sampling, seed)
 
 
 def _kept_by_brute_force(shares, top_k, top_p):
@@ -75,7 +84,7 @@ def test_a_share_that_words_have_exactly_takes_no_further_word():
     ],
 )
 def test_words_are_drawn_as_often_as_the_kept_ones_share_the_probability(sampling, kept):
-    sampler = Sampler(_folder(WORDS, PROBABILITIES), sampling, seed=3)
+    sampler = _sampler(WORDS, PROBABILITIES, sampling, seed=3)
     count = 4000
     drawn = Counter(sampler.draw() or "</s>" for _ in range(count))
     flat = np.array(PROBABILITIES) ** (1 / sampling.temperature)
@@ -88,11 +97,11 @@ def test_words_are_drawn_as_often_as_the_kept_ones_share_the_probability(samplin
 def test_a_sentence_of_characters_is_cut_after_so_many_words():
     """They were counted in place of words."""
     units = ["</s>", "<unk>", "a", "b", "▁"]
-    sampler = Sampler(_folder(units, [1e-9, 0.1, 0.4, 0.4, 0.1], Units("characters")), Sampling(max_words=7))
+    sampler = _sampler(units, [1e-9, 0.1, 0.4, 0.4, 0.1], Sampling(max_words=7), Units("characters"))
     texts = [sampler.draw() for _ in range(20)]
     assert max(len(text.split()) for text in texts) == 7
     assert max(len(text) for text in texts) > 40
-    endless = Sampler(_folder(units, [1e-9, 0.1, 0.4, 0.5, 1e-9], Units("characters")), Sampling(max_words=2))
+    endless = _sampler(units, [1e-9, 0.1, 0.4, 0.5, 1e-9], Sampling(max_words=2), Units("characters"))
     assert len(endless.draw()) == 100, "words that do not end are cut, too"
 
 
@@ -115,3 +124,85 @@ def test_the_command_draws_from_the_most_probable_words(run, tmp_path):
     assert set(run(*options)[1].split()) == {"a", "b", "c", "d", "e"}
     for wrong in (["--top-p", 0], ["--top-p", 1.5], ["--top-k", -1]):
         assert run(*options, *wrong)[0] == 2
+
+
+@pytest.fixture(scope="module")
+def ngrams():
+    """A 4-gram model of made-up sentences, some of its n-grams pruned."""
+    random = np.random.default_rng(5)
+    lines = []
+    for _ in range(400):
+        places = random.integers(0, 8, random.integers(1, 9)).cumsum() % 11
+        lines.append(" ".join(f"w{place}" for place in places))
+    return estimate(Corpus(lines), 4, [0, 0, 1, 1])
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_the_scores_of_all_words_are_those_of_the_searchs_tables(ngrams, order):
+    """Those equal KenLM's (test_ngram.py)."""
+    lines = ["w1 w2 w3 w1 w2", "w2", "w3 w1 w1 w2 w5", "w5 w5"]
+    model = ngrams if order == 4 else estimate(Corpus(lines), order)
+    words, tables = NgramNextWords(model), NgramWordModel(build_tables(model), score_unknown=True)
+    random = np.random.default_rng(order)
+    places = [place for place, word in enumerate(model.words) if word not in ("<s>", "</s>")]
+    for _ in range(60):
+        state, other = words.start(), tables.start()
+        for place in random.choice(places, random.integers(0, 6)).tolist():
+            state = words.after(state, place)
+            other = tables.score([other], [model.words[place]])[1][0]
+        scores = words.next_scores(state)
+        expected = tables.score([other] * len(model.words), model.words)[0]
+        np.testing.assert_allclose(scores, expected, rtol=1e-6)
+        shares = np.exp(np.delete(scores, model.words.index("<s>")))
+        assert shares.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_words_of_n_grams_are_drawn_as_often_as_the_model_says(ngrams):
+    sampler = Sampler(NgramNextWords(ngrams), seed=2)
+    tables = NgramWordModel(build_tables(ngrams), score_unknown=True)
+    words = [word for word in ngrams.words if word not in ("<s>", "<unk>")]
+    following: dict[tuple[str, ...], Counter[str]] = {}
+    for _ in range(4000):
+        sentence = ["<s>", *sampler.draw().split(), "</s>"]
+        for place in range(1, len(sentence)):
+            following.setdefault(tuple(sentence[max(0, place - 3) : place]), Counter())[sentence[place]] += 1
+    often = sorted(following, key=lambda history: -following[history].total())[:20]
+    for history in often:
+        state = tables.start() if history[0] == "<s>" else ()
+        for word in history[history[0] == "<s>" :]:
+            state = tables.score([state], [word])[1][0]
+        shares = np.exp(tables.score([state] * len(words), words)[0])
+        shares /= shares.sum()  # without the unknown word
+        count = following[history].total()
+        assert count > 60
+        for word, share in zip(words, shares, strict=True):
+            spread = np.sqrt(share * (1 - share) / count)
+            assert following[history][word] / count == pytest.approx(share, abs=5 * spread + 2 / count), (history, word)
+
+
+def test_the_command_draws_from_n_grams(run, ngrams, tmp_path):
+    write_arpa(tmp_path / "lm.arpa.gz", ngrams)
+    code, out, _ = run("lm", "sample", tmp_path / "lm.arpa.gz", "--sentences", 30, "--max-words", 5)
+    assert code == 0
+    assert len(out.splitlines()) == 30
+    assert set(out.split()) <= {f"w{place}" for place in range(11)}
+    assert run("lm", "convert", tmp_path / "lm.arpa.gz", "--output", tmp_path / "lm.ngrams", "--decimals", 6)[0] == 0
+    assert run("lm", "sample", tmp_path / "lm.ngrams", "--top-k", 1)[1].splitlines() == 5 * [
+        " ".join(_most_probable(read_arpa(tmp_path / "lm.arpa.gz")))
+    ]
+    code, _, stderr = run("lm", "sample", tmp_path / "none")
+    assert code == 1
+    assert "does not exist" in stderr
+
+
+def _most_probable(model):
+    """The sentence of the most probable word after each, by the search's tables."""
+    tables, words = NgramWordModel(build_tables(model)), [w for w in model.words if w not in ("<s>", "<unk>")]
+    state, sentence = tables.start(), []
+    while len(sentence) < 50:
+        word = words[int(tables.score([state] * len(words), words)[0].argmax())]
+        if word == "</s>":
+            break
+        sentence.append(word)
+        state = tables.score([state], [word])[1][0]
+    return sentence
