@@ -111,7 +111,7 @@ def _opens(sign: re.Match[str]) -> bool:
 
 
 def _bare(words: Sequence[str]) -> list[str]:
-    """Words without the apostrophes at their ends, of which the whole text tells, not a part, which are quotation marks."""
+    """Words without the apostrophes at their ends: only the whole text tells which of them are quotation marks."""
     return [word.strip("'") for word in words]
 
 

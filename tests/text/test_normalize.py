@@ -91,7 +91,7 @@ def test_each_word_of_a_printed_text_is_shown_as_it_is_printed(text, shown):
     assert printed_words(text, normalize_english(text).split()) == shown
 
 
-@given(st.lists(st.sampled_from("a 'b bs' ‘c’ $5 $ 5,000 million. – ( Mr. 25th".split(" ") + ["\n"])))
+@given(st.lists(st.sampled_from([*"a 'b bs' ‘c’ $5 $ 5,000 million. – ( Mr. 25th".split(), "\n"])))
 def test_all_that_a_text_prints_is_shown(parts):
     text = " ".join(parts)
     words = normalize_english(text).split()
