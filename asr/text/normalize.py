@@ -23,6 +23,8 @@ LONGEST_NUMBER = 15  # characters, commas included; longer numbers are read digi
 
 _MONEY = re.compile(r"([$£€])\s?(\d+(?:,\d{3})*)(?:\.(\d\d))?(?!\d)")
 _GREAT_MONEY = re.compile(r"([$£€])\s?(\d+(?:,\d{3})*)(?:\.(\d+))? (thousand|million|billion|trillion)\b")
+# The parts of a text that are read by themselves: sums of money, which may hold spaces, and what stands between spaces.
+_PRINTED = re.compile(r"\S*[$£€]\s*\d\S*(?:\s+(?:thousand|million|billion|trillion)\b\S*)?|\S+", re.IGNORECASE)
 _TELEPHONE = re.compile(r"(?<![\d-])(?:\d{3}-)?\d{3}-\d{4}(?![\d-])")
 _DECIMAL = re.compile(r"\b(\d+(?:,\d{3})*)\.(\d+)")
 _ORDINAL = re.compile(r"\b(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b")
@@ -79,24 +81,38 @@ def lost_letters(text: str) -> str:
 def printed_words(text: str, words: Sequence[str]) -> list[str | None]:
     """What a text prints for each word of `normalize_english(text)`, which `words` are.
 
-    An empty string where the word before shows it as well, as 25 shows "twenty five". None for all words where they
-    are not those of the text's parts, taken one by one.
+    An empty string where the word before shows it as well, as 25 shows "twenty five". A sign that stands alone goes
+    with the word before it, or with the one behind if it opens something, as the dash of a speaker does at a line's
+    beginning. None for all words where they are not those of the text's parts, taken one by one.
     """
     shown: list[str | None] = []
     found: list[str] = []
     opening = ""
-    for part in text.split():
+    for match in _PRINTED.finditer(text):
+        part = " ".join(match[0].split())
         spoken = normalize_english(part).split()
-        if not spoken:  # a sign that stands alone
-            if shown:
-                shown[-1] = f"{shown[-1]} {part}" if shown[-1] else part
-            else:
-                opening += f"{part} "
-            continue
-        part, opening = opening + part, ""
-        found += spoken
-        shown += [part, *[""] * (len(spoken) - 1)][: len(spoken)]
-    return shown if found == list(words) else [None] * len(words)
+        if spoken:
+            found += spoken
+            shown += [opening + part, *[""] * (len(spoken) - 1)]
+            opening = ""
+        elif not shown or opening or _opens(match):
+            opening += f"{part} "
+        else:
+            shown[-1] = f"{shown[-1]} {part}" if shown[-1] else part
+    if opening and shown:
+        shown[-1] = f"{shown[-1]} {opening.rstrip()}".lstrip()
+    return shown if _bare(found) == _bare(words) else [None] * len(words)
+
+
+def _opens(sign: re.Match[str]) -> bool:
+    """Whether a sign that stands alone belongs to the word behind it."""
+    line = sign.string.rfind("\n", 0, sign.start()) + 1
+    return not sign.string[line : sign.start()].strip() or unicodedata.category(sign[0][-1]) in ("Ps", "Pi")
+
+
+def _bare(words: Sequence[str]) -> list[str]:
+    """Words without the apostrophes at their ends: only the whole text tells which of them are quotation marks."""
+    return [word.strip("'") for word in words]
 
 
 def _unquoted(text: str) -> str:

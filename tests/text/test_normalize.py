@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.text.normalize import lost_letters, normalize_english
+from asr.text.normalize import lost_letters, normalize_english, printed_words
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,28 @@ def test_numbers_of_any_length_are_read_digit_by_digit(text):
     words = normalize_english(text).split()
     assert words.count("nine") >= text.count("9")
     assert normalize_english(" ".join(words)) == " ".join(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("‘What’s that?’ said he. ‘Nothing, lads’", ["‘What’s", "that?’", "said", "he.", "‘Nothing,", "lads’"]),
+        ("the 'old man' of the boys'", ["the", "'old", "man'", "of", "the", "boys'"]),
+        ("It cost $1.5 million, then", ["It", "cost", "$1.5 million,", "", "", "", "", "then"]),
+        ("(£ 20\nthousand)", ["(£ 20 thousand)", "", ""]),
+        ("US$ 5, £6", ["US$ 5,", "", "", "£6", ""]),
+        ("at 25 – or so", ["at", "25", "–", "or", "so"]),
+        ("Go – now!\n- Why?\n– So.", ["Go –", "now!", "- Why?", "– So."]),
+        ("a “ new ” one ( old ) *", ["a", "“ new ”", "one", "( old ) *"]),
+    ],
+)
+def test_each_word_of_a_printed_text_is_shown_as_it_is_printed(text, shown):
+    assert printed_words(text, normalize_english(text).split()) == shown
+
+
+@given(st.lists(st.sampled_from([*"a 'b bs' ‘c’ $5 $ 5,000 million. – ( Mr. 25th".split(), "\n"])))
+def test_all_that_a_text_prints_is_shown(parts):
+    text = " ".join(parts)
+    words = normalize_english(text).split()
+    shown = printed_words(text, words)
+    assert not words or " ".join(filter(None, shown)).split() == text.split()
