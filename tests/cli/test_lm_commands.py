@@ -101,3 +101,38 @@ def test_a_word_that_one_model_of_a_mixture_lacks_has_its_share_of_the_others(ru
     assert [score for _, score in shown["scores"]] == [*logs, None, logs[-1]]
     assert shown["perplexity"] == pytest.approx(math.exp(-np.log([*chances, 0.42]).mean()), abs=0.01)
     assert run(*asked, "--words")[1].split()[:4] == ["-0.7340", "the", "-2.3026", "lady"]
+
+
+def test_weights_of_a_mixture_are_the_best_of_the_merged_model_though_vocabularies_differ(run, tmp_path):
+    """What a model gives all unknown words together was taken for the probability of each of them."""
+    small = {"<unk>": 0.6, "</s>": 0.2, "the": 0.2}
+    large = {"<unk>": 0.05, "</s>": 0.25, "the": 0.3, "lady": 0.2, "man": 0.1, "river": 0.1}
+    for name, words in (("small", small), ("large", large)):
+        _unigrams(tmp_path / name, {word: math.log10(chance) for word, chance in words.items()})
+    (tmp_path / "dev").write_text("the lady\nthe river\nthe the man zebra\nthe the\n")
+
+    def perplexity(path, *more):
+        code, out, errors = run("lm", "score", path, tmp_path / "dev", "--json", *more)
+        assert code == 0, errors
+        return json.loads(out)["perplexity"]
+
+    models = [tmp_path / "small", tmp_path / "large"]
+    code, out, errors = run(
+        "lm", "interpolate", *models, "--dev", tmp_path / "dev", "--output", tmp_path / "m", "--json"
+    )
+    assert code == 0, errors
+    found = json.loads(out)
+    assert found["perplexity"] == pytest.approx(perplexity(tmp_path / "m"), abs=0.011)
+    assert found["alone"] == [perplexity(path) for path in models]
+
+    def merged(share):  # by hand: three words that only the large model has, and one that none has
+        chances = [share * small[word] + (1 - share) * large[word] for word in ["the"] * 6 + ["</s>"] * 4 + ["<unk>"]]
+        return math.exp(-np.log(chances + [(1 - share) * large[word] for word in ("lady", "river", "man")]).mean())
+
+    best = min(np.linspace(0, 0.99, 100), key=merged)
+    assert found["weights"][0] == pytest.approx(best, abs=0.01)
+    assert found["perplexity"] == pytest.approx(merged(found["weights"][0]), abs=0.01)
+    for share in (0.0, 0.3, 0.9):
+        weights = ["--with", models[1], "--weights", f"{share},{1 - share}"]
+        assert perplexity(models[0], *weights) == pytest.approx(merged(share), abs=0.01)
+    assert perplexity(models[0], "--with", models[1], "--weights", "1,0") == perplexity(models[0])

@@ -57,7 +57,7 @@ def score(
     \b
     Example: asr lm score lm.arpa.gz heldout.txt
     """
-    from asr.lm.mixture import mixture_log_probs
+    from asr.lm.mixture import mixture_log_probs, of_known_words
 
     if running:
         if others or weights:
@@ -68,8 +68,9 @@ def score(
     else:
         paths = [model, *map(Path, others)]
         shares = np.array(weights_of(weights, len(paths)))
-        words, known, log_probs = _log_probs(paths, text, case)
-        mixed, cached = mixture_log_probs(log_probs, shares), {}
+        words, knows, log_probs = _log_probs(paths, text, case)
+        known, cached = np.logical_and.reduce(knows), {}
+        mixed = mixture_log_probs(of_known_words(log_probs, knows & (shares > 0)[:, None]), shares)
     figures = _score(words, known, mixed)
     pairs = list(zip(words, mixed.tolist(), strict=True)) if per_word else []
     if as_json:
@@ -114,14 +115,15 @@ def interpolate(
 ) -> None:  # fmt: skip
     """Find the weights with which MODELS together give a text the lowest perplexity, and merge n-gram models.
 
-    The weights are found by expectation-maximisation on the text of --dev.
+    The weights are found by expectation-maximisation on the text of --dev. A word that one model lacks and another one
+    has is impossible in the first.
 
     \b
     Examples: asr lm interpolate lm.arpa.gz lstm/ --dev dev.txt
               asr lm interpolate prose.arpa.gz letters.arpa.gz --dev dev.txt --output both.arpa.gz
              asr lm interpolate a.arpa b.arpa --weights .8,.2 --threshold 1e-8 --text a.txt --text b.txt --output c.arpa
     """
-    from asr.lm.mixture import mixture_log_probs, mixture_weights
+    from asr.lm.mixture import mixture_log_probs, mixture_weights, of_known_words
 
     if (dev is None) == (weights is None):
         raise click.UsageError("name either a --dev text to tune the weights on, or --weights.")
@@ -139,9 +141,10 @@ def interpolate(
     result: dict[str, Any] = {}
     figures = None
     if dev is not None:
-        words, known, log_probs = _log_probs(list(models), dev, case)
-        shares = mixture_weights(log_probs)
-        figures = _score(words, known, mixture_log_probs(log_probs, shares))
+        words, knows, log_probs = _log_probs(list(models), dev, case)
+        possible, known = of_known_words(log_probs, knows), np.logical_and.reduce(knows)
+        shares = mixture_weights(possible)
+        figures = _score(words, known, mixture_log_probs(possible, shares))
         result = asdict(figures) | {"alone": [_score(words, known, row).perplexity for row in log_probs]}
     else:
         shares = np.array(weights_of(weights, len(models)))
@@ -248,7 +251,7 @@ def pack(folder: Path, output: Path, bits: str, card: Path | None, as_json: bool
 
 
 def _log_probs(paths: list[Path], text: Path, case: str) -> tuple[list[str], Bools, Floats]:
-    """The words and ends of sentences of a text, whether all models know each, and their ln P (models, words)."""
+    """The words and ends of sentences of a text, which models know each, and their ln P, both (models, words)."""
     from asr.lm.open import load_word_model
     from asr.lm.word_model import END, text_scores
 
@@ -266,7 +269,7 @@ def _log_probs(paths: list[Path], text: Path, case: str) -> tuple[list[str], Boo
         progress.close()
         rows.append(np.concatenate(parts))
         known.append(np.array([word == END or model.knows(word) for word in words]))
-    return words, np.logical_and.reduce(known), np.stack(rows)
+    return words, np.stack(known), np.stack(rows)
 
 
 def _running_log_probs(
