@@ -154,6 +154,8 @@ def verdict(result: Result, baselines: Sequence[Result], horizon: int) -> Verdic
     best = min(baselines, key=lambda other: other.errors["mse"])
     gain = 1 - result.errors["mse"] / best.errors["mse"] if best.errors["mse"] > 0 else 0.0
     how = f"squared error {abs(gain):.1%} {'below' if gain > 0 else 'above'} that of {best.name}"
+    if best.errors["mse"] <= 0:  # of which nothing is a share
+        how = f"squared error {result.errors['mse']:.4g}, where {best.name} makes none"
     judged = ~np.isnan(result.actual).all(axis=1)
     losses = [np.nanmean(np.square(other.forecasts - other.actual)[judged], axis=1) for other in (best, result)]
     try:

@@ -25,6 +25,7 @@ LEAST_TEXTS = 3
 STRENGTH = 30.0  # of the fit: the inverse of the penalty
 START = "⊢"  # before the first word of a text, so that pairs and triples tell how it begins
 SIGNIFICANT = 0.05
+BASELINE = "tf-idf"  # what a classifier is called that answers with the baseline alone
 LEAST_PROBABILITY = 1e-6  # in the log loss
 TOKEN = r"(?u)\w+(?:'\w+)?|[^\w\s]"
 
@@ -136,6 +137,8 @@ def compare_with_baseline(
     model: str, gain: float, p_value: float, baseline: str = "tf-idf + logistic regression"
 ) -> str:
     """A sentence on a gain in accuracy of `model` over the baseline, given the p value of its test."""
+    if model == BASELINE:
+        return "the model is tf-idf alone, the baseline itself: there is nothing to test"
     if gain > 0 and p_value < SIGNIFICANT:
         return f"{model} beats {baseline} by more than chance (p = {p_value:.4f})"
     how = "by more than chance" if gain > 0 else "at all"

@@ -15,7 +15,7 @@ from asr.atomic_file import write_atomically
 from asr.config import from_dict, to_dict
 from asr.errors import CheckpointError, ConfigError, DataError
 from asr.model_folder import read_config, write_config
-from asr.nlp.baseline import Baseline
+from asr.nlp.baseline import BASELINE, Baseline
 from asr.nlp.explain import attributions
 from asr.nlp.model import ClassifierConfig, TextClassifier
 from asr.nlp.task import BatchConfig, probabilities
@@ -45,7 +45,7 @@ class Classifier:
         """What its probabilities are of."""
         if 0 < self.baseline_share < 1:
             return f"the mixture of LSTM and tf-idf ({1 - self.baseline_share:g} and {self.baseline_share:g})"
-        return "tf-idf" if self.baseline_share else "the LSTM"
+        return BASELINE if self.baseline_share else "the LSTM"
 
     def encode(self, text: str) -> list[int]:
         """The word ids of a text, at least one."""

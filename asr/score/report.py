@@ -90,8 +90,12 @@ def compare(first: SystemScore, second: SystemScore) -> PairedTest:
     return paired_test(errors[0], errors[1], lengths, first.speakers)
 
 
-def to_json(score: SystemScore, worst: int = 5) -> dict[str, Any]:
-    """The figures of a system as plain values for JSON; rates are fractions, None where the references are empty."""
+def to_json(score: SystemScore, worst: int = 5, alignments: bool = False) -> dict[str, Any]:
+    """The figures of a system as plain values for JSON; rates are fractions, None where the references are empty.
+
+    alignments: also each utterance with an error, as pairs of a word of the reference and one of the hypothesis, None
+    where there is none.
+    """
 
     def interval(value: Interval | None) -> list[float] | None:
         return None if value is None else [round(value.low, 6), round(value.high, 6)]
@@ -112,7 +116,15 @@ def to_json(score: SystemScore, worst: int = 5) -> dict[str, Any]:
         "sentence_errors": score.sentence_errors,
         "missing": score.missing,
         "worst": [{"id": name, "errors": alignment.counts.errors} for name, alignment in score.worst(worst)],
-    }
+    } | ({"alignments": _aligned_words(score)} if alignments else {})
+
+
+def _aligned_words(score: SystemScore) -> list[dict[str, Any]]:
+    return [
+        {"id": name, "words": [[edit.reference, edit.hypothesis] for edit in alignment.edits]}
+        for name, alignment in zip(score.ids, score.alignments, strict=True)
+        if alignment.counts.errors
+    ]
 
 
 def render(score: SystemScore, worst: int = 5) -> str:

@@ -68,6 +68,15 @@ def test_a_model_that_does_not_beat_the_last_value_is_told_so():
     assert "beats last-value by more than chance" in verdict(results[1], [results[0]], 1).text
 
 
+def test_a_baseline_without_an_error_is_not_told_to_be_as_good_as_any():
+    """A squared error of any size was "0.0% above" none."""
+    steps = np.tile([0.0, 1.0], 60)[:, None]
+    results = rolling_origin(steps, 2, 2, make(["seasonal-naive", "last-value"], 2), origins=4)
+    found = verdict(results[1], [results[0]], 2).text
+    assert "squared error 0.5, where seasonal-naive makes none" in found
+    assert "does not beat" in found
+
+
 def test_a_method_fitted_again_chooses_its_window_again():
     values = np.random.default_rng(1).normal(size=(100, 1))
     (used,), (fresh,) = make(["ridge"], 2), make(["ridge"], 2)

@@ -147,6 +147,23 @@ def test_reports_and_alignments_read_well():
     assert render_alignment("u", score.alignments[0]) == "u\n  ref the CAT sat ****\n  hyp the DOG sat DOWN"
 
 
+def test_json_has_the_alignments_that_were_asked_for(run, tmp_path):
+    """--alignments was ignored with --json."""
+    for name, text in (
+        ("r", "u1 the cat sat\nu2 yes\n"),
+        ("a", "u1 the dog sat down\nu2 yes\n"),
+        ("b", "u1 cat sat\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    asked = ["score", tmp_path / "r", tmp_path / "a", tmp_path / "b", "--json"]
+    found = json.loads(run(*asked, "--alignments")[1])
+    pairs = [["the", "the"], ["cat", "dog"], ["sat", "sat"], [None, "down"]]
+    assert found["alignments"] == [{"id": "u1", "words": pairs}]
+    words = [["the", None], ["cat", "cat"], ["sat", "sat"]]
+    assert found["second"]["alignments"] == [{"id": "u1", "words": words}, {"id": "u2", "words": [["yes", None]]}]
+    assert "alignments" not in json.loads(run(*asked)[1])
+
+
 def test_text_files_survive_writing_and_reading(tmp_path):
     texts = {"12-3-0001": "hello (you) there", "12-3-0002": ""}
     for name in ("t.trn", "t.txt"):

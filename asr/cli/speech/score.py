@@ -30,7 +30,9 @@ from asr.unpacking import unpacked_name
 @click.option(
     "--worst", default=5, show_default=True, type=click.IntRange(0), help="How many of the worst utterances to name."
 )
-@click.option("--alignments", is_flag=True, help="Print every utterance with an error, word by word.")
+@click.option(
+    "--alignments", is_flag=True, help="Print every utterance with an error, word by word; with --json as pairs."
+)
 @quiet_option
 def command(
     reference: Path,
@@ -64,9 +66,9 @@ def command(
     if test is not None and test.speakers is None and wanted.speakers:
         _note_why_not_over_speakers(wanted, reference)
     if as_json:
-        values = to_json(systems[0], worst)
+        values = to_json(systems[0], worst, alignments)
         if test is not None:
-            values["second"] = to_json(systems[1], worst)
+            values["second"] = to_json(systems[1], worst, alignments)
             values["test"] = {
                 "difference": test.difference,
                 "interval": [test.interval.low, test.interval.high],
