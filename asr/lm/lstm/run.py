@@ -74,7 +74,10 @@ class LmRun:
             self.trained_words = len(texts[0])
             self.task = RunningTask(self.model, texts[0], texts[1], config.text, seed)
         else:
-            parts = [Sentences(encode(lines(paths), ids), config.text.max_words) for paths in (train, [dev])]
+            parts = [
+                Sentences(encode(lines(paths), ids), config.text.max_words, " and ".join(map(str, paths)))
+                for paths in (train, [dev])
+            ]
             self.trained_words = len(parts[0].ids)
             self.task = LmTask(self.model, parts[0], parts[1], config.text, seed)
 

@@ -50,7 +50,8 @@ class TextConfig:
 class Sentences:
     """Encoded sentences in one array, between ends of sentences: one's end is the next one's beginning."""
 
-    def __init__(self, pieces: Iterable[Sequence[int]], max_words: int) -> None:
+    def __init__(self, pieces: Iterable[Sequence[int]], max_words: int, source: str = "the text") -> None:
+        """source: what to call them in errors. Raises TextError if there are none."""
         chunks, starts, at = [np.array([END_ID], np.int32)], [], 0
         for words in pieces:
             for begin in range(0, len(words), max_words):
@@ -59,7 +60,7 @@ class Sentences:
                 chunks.append(np.array([*part, END_ID], np.int32))
                 at += len(part) + 1
         if not starts:
-            raise TextError("the text has no words; a language model needs sentences, one per line.")
+            raise TextError(f"{source} has no words; a language model needs sentences, one per line.")
         self.ids = np.concatenate(chunks)
         self.starts = np.array([*starts, at])
         self.lengths = np.diff(self.starts)
@@ -71,6 +72,8 @@ class Sentences:
 def vocabulary_of(sentences: Iterable[str], most: int = 0, allowed: Iterable[str] | None = None) -> list[str]:
     """The end of sentence, the unknown word, and the `most` most frequent words (0: all) by falling count."""
     counts = Counter(word for sentence in sentences for word in sentence.split())
+    if not counts:
+        raise TextError("the text has no words; a language model needs sentences, one per line.")
     wanted = None if allowed is None else set(allowed)
     words = [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     words = [word for word in words if (wanted is None or word in wanted) and word not in (END, UNKNOWN)]

@@ -16,6 +16,7 @@ from asr.config import to_dict
 from asr.errors import CheckpointError, ConfigError, TextError
 from asr.lm.lstm.folder import load_lm, save_lm
 from asr.lm.lstm.network import LstmLanguageModel, LstmLmConfig
+from asr.lm.lstm.run import LmRun, LmRunConfig
 from asr.lm.lstm.scorer import LstmScorer
 from asr.lm.lstm.sentence_task import LmTask, Sentences, TextConfig, encode, vocabulary_of
 from asr.lm.mixture import mixture_log_probs, mixture_weights
@@ -294,3 +295,13 @@ def test_bad_texts_for_neural_models_are_named(run, tmp_path):
         code, _, errors = run("lm", "train", path, "--dev", path, "--config", config, "--output", tmp_path / "lm")
         assert code == 1
         assert message in errors
+
+
+def test_a_text_without_words_is_named(tmp_path):
+    """Of an empty validation text was said that "the text" has no words, of an empty one that it differs in case."""
+    for name, text in (("full", "a b\n"), ("blank", "\n \n")):
+        (tmp_path / name).write_text(text)
+    with pytest.raises(TextError, match=f"{tmp_path / 'blank'} has no words"):
+        LmRun(LmRunConfig(), [tmp_path / "full"], tmp_path / "blank", tmp_path)
+    with pytest.raises(TextError, match="the text has no words"):
+        LmRun(LmRunConfig(), [tmp_path / "blank"], tmp_path / "full", tmp_path)
