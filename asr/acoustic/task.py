@@ -20,6 +20,7 @@ from asr.data.batching import plan_batches
 from asr.data.config import DataConfig
 from asr.data.manifest import BadItem
 from asr.data.references import within_limits
+from asr.train.fingerprint import fingerprint
 from asr.train.log import AUDIO_SPEED, SpeedUnit
 
 
@@ -68,6 +69,10 @@ class CtcTask:
     def unreadable(self) -> dict[str, str]:
         """Reasons by id of the utterances met so far that cannot be read."""
         return self._store.unreadable
+
+    def fingerprints(self) -> dict[str, str]:
+        """What tells the manifests, as they are spelled in tokens, from others; files may lie elsewhere."""
+        return {"training data": _fingerprint(self.train), "validation data": _fingerprint(self.dev)}
 
     def plan(self, epoch: int) -> list[list[int]]:
         """Batches of indices into `train`; the first `sorted_epochs` go from short to long."""
@@ -153,3 +158,9 @@ class CtcTask:
             outputs = batch_log_probs(self.model, [samples for _, samples in usable], device)
             log_probs.update(zip((name for name, _ in usable), outputs, strict=True))
         return self.criterion.validate(log_probs, self.dev, device)
+
+
+def _fingerprint(items: Items) -> str:
+    return fingerprint(
+        [[item.id, item.offset, item.duration, item.text, list(map(int, target))] for item, target in items]
+    )

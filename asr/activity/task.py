@@ -27,6 +27,7 @@ from asr.data.audio_store import AudioStore
 from asr.data.joining import background_level
 from asr.data.manifest import Utterance
 from asr.errors import ConfigError
+from asr.train.fingerprint import fingerprint
 from asr.train.log import AUDIO_SPEED, SpeedUnit
 
 SPOKEN = "spoken"  # key of a manifest: [start, end] of each stretch of speech, in seconds of the utterance
@@ -87,6 +88,14 @@ class ActivityTask:
     def unreadable(self) -> dict[str, str]:
         """Reasons by id of the utterances met so far that cannot be read."""
         return self._store.unreadable
+
+    def fingerprints(self) -> dict[str, str]:
+        """What tells the manifests from others; files may lie elsewhere."""
+        names = ("training data", "validation data")
+        return {
+            name: fingerprint([[item.id, item.offset, item.duration, item.extra.get(SPOKEN)] for item in utterances])
+            for name, (utterances, _) in zip(names, self._sets, strict=True)
+        }
 
     def plan(self, epoch: int) -> list[list[int]]:
         """The numbers of the examples of each batch."""

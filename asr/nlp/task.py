@@ -14,6 +14,7 @@ from asr.errors import ConfigError
 from asr.nlp.model import TextClassifier
 from asr.nn.lengths import padded
 from asr.nn.recurrent import layer_of
+from asr.train.fingerprint import fingerprint
 from asr.train.log import SpeedUnit
 
 LENGTH_NOISE = 0.1  # relative jitter added to lengths before sorting, so that batches differ from epoch to epoch
@@ -64,6 +65,13 @@ class ClassifierTask:
         depth = _depth(name, self.model.config.num_layers)
         frozen = self.fine_tune.unfreeze and epoch < depth
         return 0.0 if frozen else self.fine_tune.layer_decay**-depth
+
+    def fingerprints(self) -> dict[str, str]:
+        """What tells the texts and their labels from others."""
+        return {
+            "training data": fingerprint(self.train, self.train_labels),
+            "validation data": fingerprint(self.dev, self.dev_labels),
+        }
 
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
         """Batches of indices; texts of similar length go together."""

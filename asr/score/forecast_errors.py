@@ -15,14 +15,26 @@ Floats = NDArray[np.float64]
 FLAT_SHARE = 0.6
 
 
+def _pairs(*series: ArrayLike) -> tuple[Floats, ...]:
+    """The series as arrays. Raises ValueError for other shapes than the first one's: NumPy would repeat a single value,
+    or compare a column with a row in all combinations, without a word."""
+    arrays = tuple(np.asarray(values, float) for values in series)
+    shapes = [array.shape for array in arrays]
+    if len(set(shapes)) > 1:
+        raise ValueError(f"values of the shapes {' and '.join(map(str, shapes))} cannot be compared one by one")
+    return arrays
+
+
 def mae(actual: ArrayLike, forecast: ArrayLike) -> float:
-    """Mean absolute error."""
-    return float(np.abs(np.asarray(forecast, float) - np.asarray(actual, float)).mean())
+    """Mean absolute error. Raises ValueError, as all errors here do, where the two differ in shape."""
+    left, right = _pairs(actual, forecast)
+    return float(np.abs(right - left).mean())
 
 
 def mse(actual: ArrayLike, forecast: ArrayLike) -> float:
     """Mean squared error."""
-    return float(np.square(np.asarray(forecast, float) - np.asarray(actual, float)).mean())
+    left, right = _pairs(actual, forecast)
+    return float(np.square(right - left).mean())
 
 
 def rmse(actual: ArrayLike, forecast: ArrayLike) -> float:
@@ -32,7 +44,7 @@ def rmse(actual: ArrayLike, forecast: ArrayLike) -> float:
 
 def smape(actual: ArrayLike, forecast: ArrayLike) -> float:
     """Symmetric mean absolute percentage error in per cent, 0..200 (Makridakis et al. 2020); 0 / 0 counts as 0."""
-    left, right = np.asarray(actual, float), np.asarray(forecast, float)
+    left, right = _pairs(actual, forecast)
     total = np.abs(left) + np.abs(right)
     return float(np.divide(200 * np.abs(left - right), total, out=np.zeros_like(total), where=total > 0).mean())
 
@@ -59,8 +71,8 @@ def owa(smape_value: float, mase_value: float, naive2_smape: float, naive2_mase:
 
 def coverage(actual: ArrayLike, low: ArrayLike, high: ArrayLike) -> float:
     """Share of actual values that lie within their interval."""
-    values = np.asarray(actual, float)
-    return float(((np.asarray(low, float) <= values) & (values <= np.asarray(high, float))).mean())
+    values, lowest, highest = _pairs(actual, low, high)
+    return float(((lowest <= values) & (values <= highest)).mean())
 
 
 @dataclass(frozen=True)
@@ -80,11 +92,13 @@ def diebold_mariano(first_losses: ArrayLike, second_losses: ArrayLike, horizon: 
     steps the variance of the mean is that of the cosine transform's lowest frequencies, and the statistic has Student's
     distribution with as many degrees of freedom (Lazarus et al. 2018; Coroneo & Iacone 2020 for this test). On 20
     forecasts of 6 and 10 steps without a difference it finds one at 5% in 6 of 100 cases; the autocovariances of Harvey
-    et al. 1997 find one in 16 and 22. Raises ValueError for fewer losses than twice the horizon.
+    et al. 1997 find one in 16 and 22. Raises ValueError for fewer losses than twice the horizon, and where the two
+    differ in number.
     """
     from scipy.stats import t as student
 
-    gaps = np.asarray(second_losses, float) - np.asarray(first_losses, float)
+    first, second = _pairs(first_losses, second_losses)
+    gaps = second - first
     count, mean = len(gaps), float(gaps.mean())
     if count < 2 * horizon or count < 3:
         raise ValueError(f"{count} forecasts are too few for a test at horizon {horizon}")

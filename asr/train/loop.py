@@ -46,7 +46,7 @@ from asr.train.log import EpochLog, FinalLog, Report, Speed, StepLog, Validation
 from asr.train.optimizer import make_optimizer
 from asr.train.run_settings import RunSettings
 from asr.train.steps import Share, Steps
-from asr.train.task import Carrying, Task
+from asr.train.task import Carrying, HasFingerprints, Task
 
 
 class Trainer:
@@ -83,6 +83,7 @@ class Trainer:
         self.step = self.epoch = self.next_batch = 0
         self.history: list[Validation] = []
         self._sums: dict[str, float] = {}  # over the epoch's steps
+        self._data = task.fingerprints() if isinstance(task, HasFingerprints) else {}
         self.steps = Steps(task, config.accumulate, self.device)
         self.steps_of = [len(self.steps.of_epoch(epoch)) for epoch in range(config.epochs)]
         self.total = sum(self.steps_of)
@@ -284,7 +285,7 @@ class Trainer:
         values = {
             "step": self.step, "epoch": self.epoch, "next_batch": self.next_batch, "sums": self._sums,
             "history": [validation.to_dict() for validation in self.history], "total": self.total,
-            "seed": self.config.seed,
+            "seed": self.config.seed, "data": self._data,
         }  # fmt: skip
         if self.mean is not None:
             tensors |= {f"mean.{name}": value for name, value in self.mean.tensors.items()}
@@ -312,6 +313,7 @@ class Trainer:
                 f"{self.folder.parent} was trained with another seed, schedule or data; use the same configuration "
                 "and manifests to resume, or choose another `output`."
             )
+        self._check_data(values.get("data", {}))
         try:
             self.model.load_state_dict(_with_prefix(tensors, "model."))
         except RuntimeError:
@@ -328,6 +330,15 @@ class Trainer:
         self._sums = values["sums"]
         if self.rank == 0:
             self._trim_log()
+
+    def _check_data(self, before: Mapping[str, str]) -> None:
+        """Raise CheckpointError for data that the run was not begun with. Older states do not say what theirs was."""
+        for name, found in self._data.items():
+            if before.get(name, found) != found:
+                raise CheckpointError(
+                    f"{self.folder.parent} was begun with other {name}; use the same texts in the same order, and the "
+                    "same tokens, to resume, or choose another `output`."
+                )
 
     def _trim_log(self) -> None:
         """Remove entries of epochs after the state, which are repeated, and a last line that was half written."""

@@ -63,6 +63,15 @@ class Carrying(Protocol):
 
 
 @runtime_checkable
+class HasFingerprints(Protocol):
+    """A task that tells its data from others: a run that goes on with others would end in the weights of neither."""
+
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprint (`fingerprint`) of each set of data by its name in a message, such as "training data"."""
+        ...
+
+
+@runtime_checkable
 class HasRateFactors(Protocol):
     """A task whose parameters learn at different rates."""
 

@@ -23,6 +23,20 @@ def test_errors_by_hand():
     assert math.isnan(errors.owa(10, 1, 0, 4))
 
 
+@pytest.mark.parametrize("other", [[1.0], 1.0, [1.0, 2.0], [[1.0], [2.0], [3.0]], [[1.0, 2.0, 3.0]]])
+def test_forecasts_of_another_shape_are_refused_not_repeated(other):
+    for error in (errors.mae, errors.mse, errors.rmse, errors.smape):
+        for pair in ((ACTUAL, other), (other, ACTUAL)):
+            with pytest.raises(ValueError, match="cannot be compared"):
+                error(*pair)
+    with pytest.raises(ValueError, match="cannot be compared"):
+        errors.mase(ACTUAL, other, [1.0, 5.0, 2.0])
+    with pytest.raises(ValueError, match="cannot be compared"):
+        errors.coverage(ACTUAL, other, [1, 3, 9])
+    with pytest.raises(ValueError, match="cannot be compared"):
+        errors.diebold_mariano(ACTUAL, other)
+
+
 def test_coverage_counts_values_within_their_interval():
     assert errors.coverage(ACTUAL, [0, 0, 5], [1, 3, 9]) == pytest.approx(2 / 3)
 

@@ -18,6 +18,7 @@ from asr.config import from_dict
 from asr.errors import CheckpointError, ConfigError
 from asr.train.checkpoint import load_state, read_tensors, save_state, write_tensors
 from asr.train.config import TrainConfig, learning_rate
+from asr.train.fingerprint import fingerprint
 from asr.train.log import EpochLog, FinalLog, SpeedUnit, StepLog
 from asr.train.loop import Trainer
 
@@ -107,6 +108,34 @@ def test_a_run_does_not_go_on_with_other_settings(tmp_path, change, named):
         Trainer(LineTask(), replace(CONFIG, **change), tmp_path).run(resume=True)
     other = {"stop_epoch": 2, "checkpoint_seconds": 9.0, "average": 1, "patience": 7, "validate_every": 2}
     Trainer(LineTask(), replace(CONFIG, **other), tmp_path).run(resume=True)
+
+
+class WithData(LineTask):
+    """A task that says what it is trained on."""
+
+    def __init__(self, train, dev):
+        super().__init__()
+        self.data = {"training data": fingerprint(train), "validation data": fingerprint(dev)}
+
+    def fingerprints(self):
+        return self.data
+
+
+def test_a_run_does_not_go_on_with_other_data_of_the_same_size(tmp_path):
+    """It did, where the number of steps was the same: a corrected text, another order, another validation set."""
+    with pytest.raises(Killed):
+        Trainer(WithData(["a", "b"], ["c"]), CONFIG, tmp_path, _killed_at(4)).run()
+    for train, dev, named in ((["a", "B"], ["c"], "training"), (["b", "a"], ["c"], "training"),
+                              (["a", "b"], ["d"], "validation")):  # fmt: skip
+        with pytest.raises(CheckpointError, match=f"was begun with other {named} data"):
+            Trainer(WithData(train, dev), CONFIG, tmp_path).run(resume=True)
+    Trainer(WithData(["a", "b"], ["c"]), CONFIG, tmp_path).run(resume=True)
+
+
+def test_a_state_that_does_not_say_what_its_data_was_resumes(tmp_path):
+    with pytest.raises(Killed):
+        Trainer(LineTask(), CONFIG, tmp_path, _killed_at(4)).run()
+    Trainer(WithData(["a"], ["b"]), CONFIG, tmp_path).run(resume=True)
 
 
 @pytest.mark.parametrize("average", [1, 2])

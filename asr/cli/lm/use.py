@@ -171,7 +171,7 @@ def _write_merged(
     note(f"{output}: {' / '.join(f'{len(grams):,}' for grams in merged.grams)} n-grams")
 
 
-@click.command("sample", short_help="Print sentences drawn from an LSTM language model.")
+@click.command("sample", short_help="Print sentences drawn from a language model.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--sentences", "count", default=5, show_default=True, type=click.IntRange(1), help="Number of sentences.")
 @click.option(
@@ -204,21 +204,18 @@ def _write_merged(
 def sample(
     model: Path, count: int, temperature: float, top_k: int, top_p: float, seed: int, max_words: int, as_json: bool
 ) -> None:
-    """Print sentences drawn from the LSTM language model in the folder MODEL.
+    """Print sentences drawn from MODEL: the folder of an LSTM, or an n-gram model.
 
     The options apply in the order --temperature, --top-k, --top-p. --top-k 1 always takes the most probable word. A
     model of characters or subwords draws those: N counts them, and P is of them.
 
     \b
     Examples: asr lm sample lstm/ --sentences 3 --temperature 0.8
-              asr lm sample lstm/ --top-p 0.9
+              asr lm sample lm.arpa.gz --top-p 0.9
     """
-    from asr.lm.lstm.folder import load_lm
-    from asr.lm.lstm.sampling import Sampler, Sampling
+    from asr.lm.sampling import Sampling, load_sampler
 
-    if model.is_file():
-        raise ConfigError(f"{model} is not the folder of an LSTM language model; only those can be sampled.")
-    sampler = Sampler(load_lm(model), Sampling(temperature, top_k, top_p, max_words), seed)
+    sampler = load_sampler(model, Sampling(temperature, top_k, top_p, max_words), seed)
     for _ in range(count):
         text = sampler.draw()
         click.echo(json.dumps({"text": text}, ensure_ascii=False) if as_json else text)

@@ -18,6 +18,7 @@ from torch import Tensor
 from asr.errors import TextError
 from asr.lm.lstm.network import END_ID, LstmLanguageModel
 from asr.lm.lstm.sentence_task import WORD_SPEED, TextConfig
+from asr.train.fingerprint import fingerprint
 
 SHORT_SHARE, SHORTEST, SPREAD = 0.05, 5, 5  # share of batches with half the steps; least steps; their deviation
 VALIDATED_AT_ONCE = 256  # words
@@ -60,6 +61,10 @@ class RunningTask:
             raise TextError(f"the text has fewer words than text.streams = {self.text.streams}; use fewer streams.")
         self._streams = self.train[: length * self.text.streams].reshape(self.text.streams, length)
         self._nexts = self.train[1 : length * self.text.streams + 1].reshape(self.text.streams, length)
+
+    def fingerprints(self) -> dict[str, str]:
+        """What tells the texts from others."""
+        return {"training data": fingerprint(self.train), "validation data": fingerprint(self.dev)}
 
     def plan(self, epoch: int) -> list[tuple[int, int]]:
         """The first and last step of each batch in the streams."""

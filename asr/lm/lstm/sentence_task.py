@@ -20,6 +20,7 @@ from asr.errors import ConfigError, TextError
 from asr.lm.lstm.network import END_ID, UNKNOWN_ID, LstmLanguageModel
 from asr.lm.word_model import END
 from asr.nn.lengths import inside
+from asr.train.fingerprint import fingerprint
 from asr.train.log import SpeedUnit
 
 UNKNOWN = "<unk>"
@@ -110,6 +111,10 @@ class LmTask:
     def __post_init__(self) -> None:
         if self.text.parts > len(self.train):
             raise ConfigError("text.parts must not be more than there are sentences.")
+
+    def fingerprints(self) -> dict[str, str]:
+        """What tells the texts from others."""
+        return {"training data": fingerprint(self.train.ids), "validation data": fingerprint(self.dev.ids)}
 
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
         """Batches of sentence indices, from the epoch's part of the text."""

@@ -16,6 +16,7 @@ from asr.nlp.tagging.config import UNKNOWN_ID, affix_ids, pause_features
 from asr.nlp.tagging.network import TagNetwork
 from asr.nlp.tagging.text import TaggedText
 from asr.nn.lengths import padded
+from asr.train.fingerprint import fingerprint
 from asr.train.log import SpeedUnit
 
 UNLABELLED = -1
@@ -112,6 +113,11 @@ class TagTask:
             self._sampler = PauseSampler(pauses, model.config.outputs[pauses.column])
             self._paused = pauses.column
 
+    def fingerprints(self) -> dict[str, str]:
+        """What tells the texts and their labels from others."""
+        names = ("training data", "validation data")
+        return {name: encoded.fingerprint() for name, encoded in zip(names, self._texts, strict=True)}
+
     def plan(self, epoch: int) -> list[list[tuple[int, int]]]:
         """The batches of an epoch: the first word and the end of each sequence of the text."""
         return self._plan(self._texts[0].text, np.random.default_rng([self._seed, epoch]))
@@ -197,6 +203,13 @@ class _Encoded:
         self.text = text
         self.ids = np.array([ids.get(word, UNKNOWN_ID) for word in text.types], np.int64)
         self.affixes = affix_ids(text.types, model.config)
+
+    def fingerprint(self) -> str:
+        """What tells the text and its labels from others."""
+        text = self.text
+        return fingerprint(
+            text.types, self.ids, text.words, text.ends, *(text.labels[name] for name in sorted(text.labels))
+        )
 
 
 def _cut(ends: NDArray[np.bool_], config: SequenceConfig, random: np.random.Generator) -> list[tuple[int, int]]:
