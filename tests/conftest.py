@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,13 @@ def data() -> Path:
     if not (DATA / "LibriSpeech").is_dir():
         pytest.skip("needs the speech corpora: set ASR_DATA to the folder that holds LibriSpeech/, an4/, text/")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def kenlm() -> ModuleType:
+    """KenLM's Python package, an oracle of n-gram scores."""
+    module: ModuleType = pytest.importorskip("kenlm", reason="kenlm 0.3 does not build on Python 3.13 and later")
+    return module
 
 
 def speech_like(seconds: float, rate: int = 16000, seed: int = 0) -> np.ndarray:

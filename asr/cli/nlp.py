@@ -12,7 +12,7 @@ import click
 
 from asr.atomic_file import write_atomically, write_text
 from asr.cli.console import TrainingProgress, note, report
-from asr.cli.figures import new_figure, save_figure
+from asr.cli.figures import PicturePath, new_figure, save_figure
 from asr.cli.shared_options import (
     check_output,
     device_option,
@@ -197,7 +197,7 @@ def predict(
 @click.option(
     "--against", type=click.Path(path_type=Path), help="Folder of another model, to test the difference from it too."
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Write the confusion matrix as a picture (PNG).")
+@click.option("--plot", type=PicturePath(), help="Write the confusion matrix as a picture (PNG).")
 @device_option
 @threads_option
 @json_option()

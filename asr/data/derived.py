@@ -6,6 +6,7 @@ What an utterance becomes depends on the seed and its id alone, not on those bes
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,7 +21,9 @@ from asr.audio.read import SAMPLE_RATE, Samples, read_audio
 from asr.audio.sounds import draw_sound
 from asr.data.joining import JoinConfig, Joined, join_samples, plan_joined
 from asr.data.manifest import BadItem, Manifest, Utterance
-from asr.errors import AudioError
+from asr.errors import AudioError, ConfigError
+
+AUDIO = "audio"  # the sub-folder of new files
 
 Progress = Callable[[int, int], None]
 
@@ -31,8 +34,10 @@ def write_augmented(
     """The utterances after augmentation, written to `folder`/audio as 16-bit FLAC of 16 kHz.
 
     Random choices depend on the seed and the utterance's id alone. Unreadable utterances are listed. Speeds other
-    than 1 change the length, and so the duration that is returned.
+    than 1 change the length, and so the duration that is returned. Raises ConfigError where audio would be overwritten
+    that is read.
     """
+    _check_place(manifest.utterances, folder)
     good: list[Utterance] = []
     bad = list(manifest.bad)
     for number, utterance in enumerate(manifest.utterances, 1):
@@ -55,8 +60,10 @@ def write_joined(
     """The utterances that stay single, then the joined examples of `plan_joined`, written to `folder`/audio.
 
     A joined example's id is `joined-` and a number; `parts`, in its manifest line, names its utterances, and `gaps` the
-    pauses in seconds. One with a part that cannot be read is listed and left out.
+    pauses in seconds. One with a part that cannot be read is listed and left out. Raises ConfigError where audio would
+    be overwritten that is read.
     """
+    _check_place(manifest.utterances, folder)
     random = np.random.default_rng(seed)
     joined, good = plan_joined(manifest.utterances, config, random)
     bad = list(manifest.bad)
@@ -73,6 +80,14 @@ def write_joined(
         if progress is not None:
             progress(number, len(joined))
     return Manifest(good, bad)
+
+
+def _check_place(utterances: Sequence[Utterance], folder: Path) -> None:
+    """Raise ConfigError where audio of the utterances lies where the new files are written: it could be lost."""
+    written = os.path.realpath(folder / AUDIO)
+    if any(os.path.realpath(place) == written for place in {Path(each.audio_filepath).parent for each in utterances}):
+        raise ConfigError(f"{folder / AUDIO} holds audio of the manifest, which could be overwritten; choose another "
+                          "`output`.")  # fmt: skip
 
 
 def _described(name: str, path: Path, samples: Samples, group: Joined) -> Utterance:
@@ -104,7 +119,7 @@ def generator(seed: int, name: str) -> np.random.Generator:
 
 def write_flac(folder: Path, name: str, samples: Samples) -> Path:
     """The path of the new file `folder`/audio/NAME.flac, / as %2F; samples beyond full scale are clipped."""
-    path = folder / "audio" / f"{name.replace('%', '%25').replace('/', '%2F')}.flac"
+    path = folder / AUDIO / f"{name.replace('%', '%25').replace('/', '%2F')}.flac"
     path.parent.mkdir(parents=True, exist_ok=True)
     stream = io.BytesIO()  # libsndfile does not say why a file cannot be written
     soundfile.write(stream, np.clip(samples, -1.0, 1.0), SAMPLE_RATE, format="FLAC", subtype="PCM_16")

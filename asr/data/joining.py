@@ -35,8 +35,8 @@ class JoinConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1 or not 0 <= self.one_speaker_share <= 1 or not 0 <= self.silent_share <= 1:
             raise ConfigError("join.share, join.one_speaker_share and join.silent_share must lie in 0..1.")
-        if min(self.gap_seconds) < 0 or self.max_seconds <= 0:
-            raise ConfigError("join.gap_seconds must not be negative, and join.max_seconds must be above 0.")
+        if not self.gap_seconds or min(self.gap_seconds) < 0 or self.max_seconds <= 0:
+            raise ConfigError("join.gap_seconds must be lengths from 0 on, and join.max_seconds must be above 0.")
 
 
 @dataclass(frozen=True)

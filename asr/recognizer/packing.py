@@ -47,6 +47,7 @@ def pack_model(source: Path, output: Path, new: Replacements, note: Note | None 
     each other.
     """
     package = ModelPackage.open(source)
+    check_place(output)
     search = dict(package.search) | dict(new.search or {})
     _check(package, new, search)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +61,18 @@ def pack_model(source: Path, output: Path, new: Replacements, note: Note | None 
     written = ModelPackage.open(output)
     open_decoder(written, SearchOptions())
     return written
+
+
+def check_place(output: Path) -> None:
+    """Raise ConfigError where a model folder would take the place of something else: its files would be lost."""
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"{output} is a file; name a folder for the model.")
+    if not output.exists() or not any(output.iterdir()):
+        return
+    try:
+        read_config(output, TYPE)
+    except CheckpointError:
+        raise ConfigError(f"{output} holds other things than an acoustic model; name a new folder.") from None
 
 
 def _check(package: ModelPackage, new: Replacements, search: Mapping[str, float]) -> None:

@@ -218,7 +218,11 @@ def test_paths_come_from_a_list(run, make_wav, tmp_path, tiny_model):
     assert "none.wav does not exist" in err
     assert [json.loads(line)["file"] for line in out.splitlines()] == [str(names[number]) for number in (2, 0, 1)]
     (tmp_path / "list").write_text("\n")
-    for name, message in (("list", "names no file"), ("no list", "cannot read the list")):
+    (tmp_path / "print0").write_bytes(b"a[1].wav\0b.wav\0")
+    for name, message in (
+        ("list", "names no file"), ("no list", "cannot read the list"), ("print0", "zero bytes"),
+        (names[2], "zero bytes"),
+    ):  # fmt: skip
         assert message in run(*command, tmp_path / name)[2]
 
 

@@ -258,6 +258,20 @@ def test_features_are_written_with_a_picture(run, make_wav, tmp_path):
     assert "shorter than one frame" in err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("features", "a.wav", "--plot"), ("inspect", "gates", "a.wav", "--output"),
+        ("inspect", "attribution", "a.wav", "--at", "1", "--output"), ("forecast", "compare", "a.csv", "--plot"),
+        ("nlp", "evaluate", "a.csv", "--model", "m", "--plot"), ("forecast", "predict", "a.csv", "--plot"),
+    ],
+)  # fmt: skip
+def test_a_picture_of_a_form_that_cannot_be_written_is_refused_before_the_work(run, command):
+    code, _, err = run(*command, "talk.wav")
+    assert code == 2
+    assert "pictures are not written as .wav" in err
+
+
 def _toy_corpus(tmp_path) -> None:
     """Eight clips of two 'words': bursts of low or of high noise."""
     lines = []

@@ -81,8 +81,9 @@ def test_pauses_are_silent_or_go_on_with_the_background():
 def test_join_settings_that_cannot_be_are_refused():
     with pytest.raises(ConfigError, match="share"):
         JoinConfig(share=1.5)
-    with pytest.raises(ConfigError, match="gap_seconds"):
-        JoinConfig(gap_seconds=(-1.0, 2.0))
+    for gaps in ((-1.0, 2.0), ()):
+        with pytest.raises(ConfigError, match="gap_seconds"):
+            JoinConfig(gap_seconds=gaps)
 
 
 def test_asr_data_join_writes_what_was_planned(tmp_path):
@@ -134,6 +135,23 @@ def test_asr_data_augment_gives_the_same_audio_for_the_same_seed_whatever_stands
         same = read_audio(again[name].audio_filepath)
         assert np.array_equal(same, read_audio(first[name].audio_filepath))
         assert not np.array_equal(same, read_audio(other[name].audio_filepath))
+
+
+@pytest.mark.parametrize("name", ["augment", "join"])
+def test_no_audio_is_written_among_that_which_is_read(run, tmp_path, name):
+    (tmp_path / "audio").mkdir()
+    _corpus(tmp_path / "audio").unlink()
+    manifest = tmp_path / "train.jsonl"
+    write_manifest(
+        manifest, [Utterance(f"u{index}", str(tmp_path / "audio" / f"u{index}.flac"), 0.5, "a") for index in range(6)]
+    )
+    (tmp_path / "link").symlink_to(tmp_path)
+    before = {path: path.read_bytes() for path in (tmp_path / "audio").iterdir()}
+    for output in (tmp_path, tmp_path / "link"):
+        code, _, err = run("data", name, manifest, "--output", output)
+        assert (code, "could be overwritten; choose another --output" in err) == (2, True)
+    assert {path: path.read_bytes() for path in (tmp_path / "audio").iterdir()} == before
+    assert not (tmp_path / "manifest.jsonl").exists()
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

@@ -249,7 +249,7 @@ def _mixture(model, share, with_ngram):
     return language
 
 
-def test_kenlm_word_by_word_scores_unknown_words_as_its_arpa_file_does(tmp_path, monkeypatch):
+def test_kenlm_word_by_word_scores_unknown_words_as_its_arpa_file_does(tmp_path, monkeypatch, kenlm):
     def called_binary(path):  # kenlm reads ARPA files as well, so that no binary need be built
         return Path(path).name == "as-binary.arpa"
 

@@ -9,7 +9,7 @@ import torch
 from asr.config import to_dict
 from asr.data.manifest import Manifest, Utterance
 from asr.decode.build import SearchOptions, open_decoder
-from asr.errors import ConfigError, ManifestError, TextError
+from asr.errors import AsrError, ConfigError, ManifestError, TextError
 from asr.lm.lstm.folder import load_lm, save_lm
 from asr.lm.lstm.network import LstmLanguageModel, LstmLmConfig
 from asr.lm.ngram.tables import load_ngram
@@ -230,6 +230,12 @@ def test_recordings_are_spelled_as_lists_say(tmp_path):
     assert acoustic._lexicon_of(package, said, lexicon).spellings["tori"] == [("t", "o", "r", "e", "|")]
 
 
+def test_recordings_with_a_word_that_cannot_be_spelled_do_not_keep_others_from_training(tmp_path):
+    said = Recordings(Manifest([Utterance("a", str(tmp_path / "a.wav"), 1.0, "zxqy yes")], []), Manifest([], []))
+    package = ModelPackage.open(model_folder("an4"))
+    assert list(acoustic._lexicon_of(package, said, None).spellings) == ["yes"]
+
+
 def test_what_cannot_be_adapted_to_is_refused(tmp_path, run):
     few = tmp_path / "few.txt"
     few.write_text("one two\n" * 50)
@@ -266,6 +272,48 @@ def test_recordings_fine_tune_the_network_only_if_that_helps(tmp_path, manifest,
         assert not changed
         assert "stays as it was" in errors
     assert run("transcribe", tmp_path / "0.wav", "--model", tmp_path / "m")[0] == 0
+
+
+def test_recordings_that_are_not_used_are_told(tmp_path, manifest, make_wav, run, monkeypatch):
+    monkeypatch.setattr(acoustic, "EPOCHS", range(1, 2))
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    more = [
+        {"id": "gone", "audio_filepath": str(tmp_path / "gone.wav"), "duration": 1.0, "text": "one"},
+        {"id": "mute", "audio_filepath": rows[0]["audio_filepath"], "duration": 1.2, "text": "…"},
+        {"id": "long", "audio_filepath": str(make_wav("long.wav", 21.0)), "duration": 21.0, "text": "one two"},
+    ]
+    train = tmp_path / "more.jsonl"
+    train.write_text("".join(json.dumps(row) + "\n" for row in rows + more))
+    options = ("--model", "digits", "--audio", train, "--dev", manifest, "--output", tmp_path / "m")
+    code, _, errors = run("adapt", *options)
+    assert code == 0, errors
+    assert "2 items left out:" in errors
+    assert "gone.wav" in errors
+    assert "mute: it has no text" in errors
+    assert "long" not in errors  # than a batch, but trained on
+
+
+def test_what_cannot_be_read_or_written_is_told_before_the_work(tmp_path, text, manifest):
+    place = tmp_path / "project"
+    place.mkdir()
+    (place / "README.md").write_text("mine\n")
+    (tmp_path / "model").write_text("")
+    mute = tmp_path / "mute.jsonl"
+    mute.write_text(json.dumps({**json.loads(manifest.read_text().splitlines()[0]), "text": "…"}) + "\n")
+    for options, output, message in (
+        ({"dev": tmp_path / "no.jsonl"}, "m", "no.jsonl"),
+        ({"audio": tmp_path / "no.jsonl"}, "m", "no.jsonl"),
+        ({"audio": mute, "dev": manifest}, "m", "no recording of the manifest has a text"),
+        ({}, "project", "holds other things than an acoustic model"),
+        ({}, "model", "is a file; name a folder"),
+    ):
+        notes = []
+        with pytest.raises(AsrError, match=message):
+            adapt(DIGITS, tmp_path / output, texts=[text], **options, note=notes.append)
+        assert notes == []
+    with pytest.raises(ConfigError, match="name a new folder"):
+        pack_model(DIGITS, place, Replacements())
+    assert [path.name for path in place.iterdir()] == ["README.md"]
 
 
 def test_a_part_of_the_recordings_is_held_out_the_same_each_time(manifest, tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 from asr.atomic_file import write_atomically
 from asr.audio.read import read_audio
 from asr.cli.console import note, report
-from asr.cli.figures import new_figure, save_figure
+from asr.cli.figures import PicturePath, new_figure, save_figure
 from asr.cli.shared_options import check_output, check_suffix, json_option, quiet_option
 from asr.errors import AsrError
 
@@ -51,7 +51,7 @@ from asr.errors import AsrError
     show_default=True,
     help="Subtract each value's mean over the utterance, its loudness alone, a running mean, or its mean in speech.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Picture to draw (.png).")
+@click.option("--plot", type=PicturePath(), help="Picture to draw (.png).")
 @json_option()
 @quiet_option
 def command(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from asr.atomic_file import write_text
 from asr.cli.console import note, warn
+from asr.cli.figures import PicturePath
 from asr.cli.forecast.many import many, windows
 from asr.cli.forecast.output import (
     csv_text,
@@ -139,7 +140,7 @@ def _chosen(text: str) -> list[str]:
 @series_options
 @click.option("--methods", default="all", show_default=True, help=METHODS_HELP)
 @click.option("--output", type=click.Path(path_type=Path), help="Write all forecasts as CSV.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (PNG).")
+@click.option("--plot", type=PicturePath(), help="Write a picture (PNG).")
 @quiet_option
 def compare(
     file: Path, time_col: str | None, target: str | None, inputs: tuple[str, ...], horizon: int, season: int,
@@ -279,7 +280,7 @@ def fit(
 @click.option("--model", type=click.Path(path_type=Path), help="Folder from `asr forecast fit`.")
 @method_option
 @click.option("--output", type=click.Path(path_type=Path), help="Write the forecast as CSV.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (PNG).")
+@click.option("--plot", type=PicturePath(), help="Write a picture (PNG).")
 @interval_option
 @quiet_option
 def predict(

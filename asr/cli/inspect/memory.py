@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from asr.cli.console import TrainingProgress, note
-from asr.cli.figures import new_figure, save_figure
+from asr.cli.figures import PicturePath, new_figure, save_figure
 from asr.cli.shared_options import json_option, quiet_option
 from asr.errors import ConfigError
 from asr.nn.kinds import KINDS
@@ -24,7 +24,7 @@ DISTANCES = (1, 2, 5, 10, 20, 50, 100)
 @click.option("--steps", default=101, show_default=True, type=click.IntRange(2), help="Number of steps to go back.")
 @click.option("--size", default=64, show_default=True, type=click.IntRange(1), help="Units of the layer.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of weights and sequences.")
-@click.option("--output", type=click.Path(path_type=Path), help="Picture to write (.png).")
+@click.option("--output", type=PicturePath(), help="Picture to write (.png).")
 @json_option()
 @quiet_option
 def gradients(kinds: str, steps: int, size: int, seed: int, output: Path | None, as_json: bool) -> None:
@@ -94,7 +94,7 @@ def mackey_glass(units: int, ahead: int, trials: int, seed: int, as_json: bool) 
 @click.option("--epochs", default=20, show_default=True, type=click.IntRange(1), help="Epochs of 100 batches of 32.")
 @click.option("--rate", default=2e-3, show_default=True, help="Peak learning rate.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of weights and sequences.")
-@click.option("--output", type=click.Path(path_type=Path), help="Picture of the learning curves to write (.png).")
+@click.option("--output", type=PicturePath(), help="Picture of the learning curves to write (.png).")
 @json_option("Print the learning curves as JSON.")
 @quiet_option
 def memory(

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from asr.cli.console import note
-from asr.cli.figures import new_figure, save_figure
+from asr.cli.figures import PicturePath, new_figure, save_figure
 from asr.cli.inspect.memory import gradients, mackey_glass, memory
 from asr.cli.shared_options import json_option, quiet_option
 from asr.errors import AsrError, ConfigError
@@ -55,7 +55,7 @@ class StackInput(NamedTuple):
 @click.option("--model", default="english", show_default=True, help="Model folder, or a shipped model's name.")
 @click.option("--layer", default=1, show_default=True, type=click.IntRange(1), help="Layer, counted from 1.")
 @click.option("--backward", is_flag=True, help="Show the backward direction.")
-@click.option("--output", type=click.Path(path_type=Path), help="Picture to write (.png).")
+@click.option("--output", type=PicturePath(), help="Picture to write (.png).")
 @json_option("Print the mean of each gate as JSON.")
 @quiet_option
 def gates(
@@ -148,7 +148,7 @@ def _text_input(text: str, folder: Path, layer: int) -> StackInput:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--at", required=True, type=click.FloatRange(min=0), help="Time in the file, in seconds.")
 @click.option("--model", default="english", show_default=True, help="Model folder, or a shipped model's name.")
-@click.option("--output", type=click.Path(path_type=Path), help="Picture to write (.png).")
+@click.option("--output", type=PicturePath(), help="Picture to write (.png).")
 @json_option("Print JSON, with the contribution of each frame.")
 @quiet_option
 def attribution(file: Path, at: float, model: str, output: Path | None, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from asr.cli.console import note
+from asr.cli.console import list_bad, note
 from asr.cli.shared_options import device_option, json_option, quiet_option, threads_option
 from asr.cli.speech.search_options import MODEL_HELP
 from asr.shipped import model_folder
@@ -76,6 +76,7 @@ def command(
         threads=threads,
         note=note,
     )
+    list_bad(outcome.bad)
     figures: dict[str, object] = {}
     if outcome.language is not None:
         figures |= {"new_words": outcome.language.new_words, "weights": outcome.language.weights}

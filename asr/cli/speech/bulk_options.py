@@ -82,13 +82,15 @@ class Bulk:
             )
 
     def with_listed(self, paths: Sequence[str]) -> list[str]:
-        """The paths, and after them those in the file of --files-from. Raises TextError if it cannot be read."""
+        """The paths, and after them those in the file of --files-from. Raises TextError for what is no such list."""
         if self.listed is None:
             return list(paths)
         try:
             content = sys.stdin.buffer.read() if self.listed == STANDARD_INPUT else self.listed.read_bytes()
         except OSError as error:
             raise TextError(f"cannot read the list {self.listed}: {error.strerror}; check the path.") from None
+        if b"\0" in content:  # in no path: an audio file, or what find's -print0 writes
+            raise TextError(f"the list {self.listed} holds zero bytes, as no path does; it must have a path a line.")
         lines = [line.removesuffix(b"\r") for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n")]
         named = [os.fsdecode(line) for line in lines if line.strip()]
         if not named:

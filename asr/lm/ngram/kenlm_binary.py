@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
-from asr.errors import TextError
+from asr.errors import MissingPackageError, TextError
+from asr.extras import require
 from asr.lm.ngram.arpa import LN10
 
 MAGIC = b"mmap lm http://kheafield.com/code"
@@ -21,13 +24,24 @@ def is_kenlm_binary(path: Path) -> bool:
         raise TextError(f"language model {path} cannot be read: {error.strerror}; check the path.") from None
 
 
+def _kenlm() -> ModuleType:
+    try:
+        return require("train", "kenlm", "KenLM's binary models")
+    except MissingPackageError:
+        if sys.version_info < (3, 13):
+            raise
+    raise MissingPackageError(
+        "KenLM's binary models need kenlm, which does not build on Python 3.13 and later; give the model's ARPA file, "
+        "or use Python 3.12."
+    )
+
+
 class KenlmBinary:
     """A KenLM binary as a `WordModel`; unknown words give NaN, or with `score_unknown` ln P(<unk>)."""
 
     def __init__(self, path: Path, score_unknown: bool = False) -> None:
-        """Raises TextError if KenLM cannot load the file."""
-        import kenlm
-
+        """Raises TextError if KenLM cannot load the file, MissingPackageError if it is not installed."""
+        kenlm = _kenlm()
         self._new_state, self.score_unknown = kenlm.State, score_unknown
         try:
             self._model = kenlm.Model(str(path))

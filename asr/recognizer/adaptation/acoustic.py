@@ -10,8 +10,9 @@ from pathlib import Path
 from asr.atomic_file import write_text
 from asr.callbacks import Note
 from asr.config import from_dict
-from asr.data.manifest import Manifest, Utterance
-from asr.errors import CheckpointError, ManifestError
+from asr.data.config import DataConfig
+from asr.data.manifest import BadItem, Manifest, Utterance
+from asr.errors import CheckpointError, ManifestError, TextError
 from asr.gmm.config import GAUSSIAN
 from asr.model_package import ModelPackage
 from asr.text.lexicon import Lexicon
@@ -24,7 +25,7 @@ HELD_OUT_MOST = 600.0  # seconds
 LEAST_UTTERANCES = 10
 STEPS = 60  # of training, wanted
 EPOCHS = range(3, 9)
-BATCH_SECONDS = 20.0
+BATCH_SECONDS = 20.0  # and as long as the longest utterance, which is left out of shorter ones
 LEARNING_RATE = 2e-4  # at the peak; a tenth of what a model from nothing takes
 PATIENCE = 3  # epochs without fewer errors
 
@@ -42,9 +43,12 @@ def divide(manifest: Manifest, dev: Manifest | None) -> Recordings:
 
     Raises ManifestError if there are too few.
     """
-    utterances = _with_texts(manifest)
+    manifest = with_texts(manifest)
+    utterances = manifest.utterances
+    if not utterances:
+        raise ManifestError("no recording of the manifest has a text to train on.")
     if dev is not None:
-        return Recordings(Manifest(utterances, manifest.bad), Manifest(_with_texts(dev), dev.bad))
+        return Recordings(manifest, with_texts(dev))
     if len(utterances) < LEAST_UTTERANCES:
         raise ManifestError(
             f"the manifest has {len(utterances)} utterances with texts; {LEAST_UTTERANCES} are needed, a fifth to "
@@ -59,19 +63,22 @@ def divide(manifest: Manifest, dev: Manifest | None) -> Recordings:
     return Recordings(Manifest(order, manifest.bad), Manifest(held_out, []))
 
 
-def _with_texts(manifest: Manifest) -> list[Utterance]:
+def with_texts(manifest: Manifest) -> Manifest:
+    """The utterances with words in plain letters; those without are told among what cannot be used."""
     normalised = [replace(utterance, text=normalize_english(utterance.text or "")) for utterance in manifest.utterances]
-    return [utterance for utterance in normalised if utterance.text]
+    bad = [BadItem(utterance.id, "it has no text") for utterance in normalised if not utterance.text]
+    return Manifest([utterance for utterance in normalised if utterance.text], manifest.bad + bad)
 
 
 def fine_tune(
     package: ModelPackage, recordings: Recordings, lexicon: Lexicon | None, output: Path, report: Report | None,
     device: str = "auto", threads: int = 0, learning_rate: float = LEARNING_RATE,
-) -> None:  # fmt: skip
+) -> list[BadItem]:  # fmt: skip
     """Train the network of a model further on recordings and write it to the folder `output`.
 
-    lexicon: with the words of the texts; sizes, tokens and features are the model's. Raises CheckpointError for a model
-    that is no network, TextError for texts that cannot be spelled.
+    lexicon: with the words of the texts; sizes, tokens and features are the model's. Returns the utterances that could
+    not be trained on, with the reason. Raises CheckpointError for a model that is no network, TextError if none can be
+    spelled.
     """
     from asr.acoustic.run import AcousticRun, AcousticRunConfig
 
@@ -81,22 +88,25 @@ def fine_tune(
     spelled = _lexicon_of(package, recordings, lexicon)
     if spelled is not None:
         write_text(output / "spelled.lexicon.txt", spelled.to_text())
-    seconds = sum(utterance.duration for utterance in recordings.train.utterances)
-    batches = max(1.0, seconds / BATCH_SECONDS)
+    lengths = [utterance.duration for utterance in recordings.train.utterances]
+    batch_seconds = max(BATCH_SECONDS, min(max(lengths), DataConfig().max_seconds))
+    batches = max(1.0, sum(lengths) / batch_seconds)
     epochs = min(max(round(STEPS / batches), EPOCHS.start), EPOCHS.stop - 1)
     config = from_dict(AcousticRunConfig, {
         "tokens": str(package.folder / "tokens.txt"),
         "lexicon": str(output / "spelled.lexicon.txt") if spelled is not None else "",
         "init": str(package.folder),
         "model": dict(package.network),
-        "data": {"batch_seconds": BATCH_SECONDS},
+        "data": {"batch_seconds": batch_seconds},
         "augment": {"speeds": [0.95, 1.0, 1.05]},
         "train": {
             "epochs": epochs, "peak_lr": learning_rate, "warmup_share": 0.1, "patience": PATIENCE, "average": 3,
             "weight_decay": 0.0, "device": device, "threads": threads,
         },
     })  # fmt: skip
-    AcousticRun(config, recordings.train, recordings.held_out, output).train(report=report)
+    run = AcousticRun(config, recordings.train, recordings.held_out, output)
+    run.train(report=report)
+    return [*run.bad, *run.cramped, *(BadItem(name, reason) for name, reason in run.unreadable.items())]
 
 
 def _lexicon_of(package: ModelPackage, recordings: Recordings, lexicon: Lexicon | None) -> Lexicon | None:
@@ -106,12 +116,14 @@ def _lexicon_of(package: ModelPackage, recordings: Recordings, lexicon: Lexicon 
     speller = Speller(package.tokens, lexicon or package.lexicon, package.letter_to_sound_path)
     words = {word for part in _parts(recordings) for utterance in part for word in (utterance.text or "").split()}
     written = {name.lower(): name for name in speller.lexicon.spellings} if speller.lexicon is not None else {}
-    return Lexicon(
-        {
-            word: speller.known(word) or speller.known(written.get(word, word)) or speller.by_rule(word, 1)
-            for word in sorted(words)
-        }
-    )
+    spellings = {}
+    for word in sorted(words):
+        try:
+            ways = speller.known(word) or speller.known(written.get(word, word)) or speller.by_rule(word, 1)
+        except TextError:
+            continue  # its utterances are told among those that cannot be trained on
+        spellings[word] = ways
+    return Lexicon(spellings)
 
 
 def _parts(recordings: Recordings) -> Sequence[Sequence[Utterance]]:

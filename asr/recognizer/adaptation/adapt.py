@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asr.callbacks import Note
-from asr.data.manifest import Manifest, read_manifest, shared_utterances, write_manifest
+from asr.data.manifest import BadItem, Manifest, read_manifest, shared_utterances, write_manifest
 from asr.errors import ConfigError, ManifestError
 from asr.lm.ngram.files import write_ngrams
 from asr.model_package import ModelPackage
+from asr.recognizer.adaptation.acoustic import Recordings, divide, fine_tune, said, with_texts
 from asr.recognizer.adaptation.language import Adapted, TuneLm, adapt_language
-from asr.recognizer.packing import Replacements, pack_model
+from asr.recognizer.packing import Replacements, check_place, pack_model
 from asr.score.report import SystemScore, compare, score_system
 from asr.score.statistics import PairedTest
 from asr.score.text_files import Texts
@@ -32,6 +33,7 @@ class Outcome:
     after: SystemScore | None
     test: PairedTest | None
     network_changed: bool
+    bad: list[BadItem] = field(default_factory=list)  # recordings that were not trained on or measured with
 
 
 def adapt(
@@ -56,13 +58,20 @@ def adapt(
     if lstm == TUNE and (not texts or package.lm_path is None or package.neural_lm_path is None):
         missing = "`texts`" if not texts else "a model with an n-gram and an LSTM language model"
         raise ConfigError(f"`lstm = tune` needs {missing}.")
+    check_place(output)  # and the manifests are read before the work, which may take hours
+    measured = _measured(dev) if dev is not None else None
+    recordings = divide(read_manifest(audio, check_audio=True), measured) if audio is not None else None
+    held_out = recordings.held_out if recordings is not None else measured
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.adapt.", dir=output.parent) as name:
         folder = Path(name)
         tune_lm = _lm_tuner(folder / "lstm", (device, threads)) if lstm == TUNE else None
         language = adapt_language(package, texts, words, note, tune_lm) if texts or words else None
         changes = _changes(language, folder, note)
-        held_out, trained = _fine_tuned(package, audio, dev, language, folder, (device, threads), note)
+        trained, bad = None, list(held_out.bad) if held_out is not None else []
+        if recordings is not None:
+            trained = folder / "trained"
+            bad += _fine_tuned(package, recordings, language, trained, (device, threads), note)
         if held_out is None:
             pack_model(source, output, changes, note)
             return Outcome(language, None, None, None, False)
@@ -77,7 +86,7 @@ def adapt(
             after = before if language is None else _scored(output, held_out, folder / "held-out.jsonl", threads, note)
         else:
             pack_model(source, output, adapted, note)
-        return Outcome(language, before, after, compare(before, after), trained is not None and better)
+        return Outcome(language, before, after, compare(before, after), trained is not None and better, bad)
 
 
 def _lm_tuner(output: Path, where: tuple[str, int]) -> TuneLm:
@@ -104,34 +113,26 @@ def _changes(language: Adapted | None, folder: Path, note: Note) -> Replacements
 
 
 def _fine_tuned(
-    package: ModelPackage, audio: Path | None, dev: Path | None, language: Adapted | None, folder: Path,
-    where: tuple[str, int], note: Note,
-) -> tuple[Manifest | None, Path | None]:  # fmt: skip
-    """The recordings to measure on and the folder of the fine-tuned network, where there are such.
+    package: ModelPackage, recordings: Recordings, language: Adapted | None, output: Path, where: tuple[str, int],
+    note: Note,
+) -> list[BadItem]:  # fmt: skip
+    """Fine-tune the network into the folder `output`; what could not be trained on, with the reason.
 
     where: device, and threads of the CPU.
     """
-    measured = _measured(dev) if dev is not None else None
-    if audio is None:
-        return measured, None
-    from asr.recognizer.adaptation.acoustic import divide, fine_tune, said
-
-    recordings = divide(read_manifest(audio, check_audio=True), measured)
     if shared := shared_utterances(recordings.train, recordings.held_out):
         note(f"{shared} of {len(recordings.held_out.utterances)} recordings to measure on are trained on, too")
     said(recordings, note)
     lexicon = language.lexicon if language is not None else None
-    fine_tune(package, recordings, lexicon, folder / "trained", None, *where)
-    return recordings.held_out, folder / "trained"
+    return recordings.train.bad + fine_tune(package, recordings, lexicon, output, None, *where)
 
 
 def _measured(path: Path) -> Manifest:
     """The utterances to measure on, those with texts. Raises ManifestError if there are none."""
-    manifest = read_manifest(path, check_audio=True)
-    usable = [utterance for utterance in manifest.utterances if (utterance.text or "").strip()]
-    if not usable:
+    manifest = with_texts(read_manifest(path, check_audio=True))
+    if not manifest.utterances:
         raise ManifestError(f"no utterance of {path} has a text to measure on.")
-    return Manifest(usable, manifest.bad)
+    return manifest
 
 
 def _scored(model: Path, manifest: Manifest, path: Path, threads: int, note: Note) -> SystemScore:

@@ -7,13 +7,12 @@ import math
 import subprocess
 import sys
 
-import kenlm
 import numpy as np
 import pytest
 import torch
 
 from asr.config import to_dict
-from asr.errors import CheckpointError, ConfigError, TextError
+from asr.errors import CheckpointError, ConfigError, MissingPackageError, TextError
 from asr.lm.lstm.folder import load_lm, save_lm
 from asr.lm.lstm.network import LstmLanguageModel, LstmLmConfig
 from asr.lm.lstm.run import LmRun, LmRunConfig
@@ -172,7 +171,15 @@ def test_perplexity_is_that_of_the_scorer(tmp_path):
         assert task.validate(torch.device("cpu"))["perplexity"] == pytest.approx(math.exp(-found.mean()), rel=1e-3)
 
 
-def test_n_grams_and_kenlm_give_the_same_words_the_same_scores(tmp_path):
+def test_a_kenlm_binary_without_kenlm_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kenlm", None)
+    for version, advice in (((3, 12), "install it with"), ((3, 13), "ARPA file, or use Python 3.12")):
+        monkeypatch.setattr(sys, "version_info", version)
+        with pytest.raises(MissingPackageError, match=advice):
+            KenlmBinary(tmp_path / "lm.binary")
+
+
+def test_n_grams_and_kenlm_give_the_same_words_the_same_scores(tmp_path, kenlm):
     path = tmp_path / "lm.arpa"
     write_arpa(path, estimate(Corpus(["a b c", "b c a a", "c a b"] * 3), 3))
     ours, theirs = load_word_model(path, score_unknown=True), KenlmBinary(path, score_unknown=True)

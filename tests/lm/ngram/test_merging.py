@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 
-import kenlm
 import numpy as np
 import pytest
 
@@ -59,7 +58,7 @@ def test_what_a_model_lists_gets_the_weighted_sum_of_all(parts, tmp_path):
             assert math.exp(score) == pytest.approx(expected, rel=1e-5)
 
 
-def test_kenlm_reads_it_and_gives_the_same(parts, tmp_path):
+def test_kenlm_reads_it_and_gives_the_same(parts, tmp_path, kenlm):
     merged = merge(parts, [0.3, 0.7])
     write_arpa(tmp_path / "both.arpa", merged)
     reference, table = kenlm.Model(str(tmp_path / "both.arpa")), build_tables(merged)

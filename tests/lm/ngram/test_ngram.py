@@ -9,7 +9,6 @@ import shutil
 import subprocess
 from collections import Counter, defaultdict
 
-import kenlm
 import numpy as np
 import pytest
 
@@ -42,7 +41,7 @@ def arpa(tmp_path_factory):
 
 @pytest.mark.parametrize("cutoffs", [(), (0, 1, 2)])
 @pytest.mark.parametrize("order", [2, 3, 4])  # KenLM reads no unigram models
-def test_every_score_equals_kenlms(tmp_path, order, cutoffs):
+def test_every_score_equals_kenlms(tmp_path, order, cutoffs, kenlm):
     path = tmp_path / "lm.arpa"
     write_arpa(path, estimate(Corpus(_sentences(800)), order, cutoffs))
     tables, reference = load_ngram(path), kenlm.Model(str(path))
@@ -51,7 +50,7 @@ def test_every_score_equals_kenlms(tmp_path, order, cutoffs):
         assert tables.score_sentence(sentence.split()) == pytest.approx(expected, abs=1e-4)
 
 
-def test_scores_of_the_bench_model_equal_kenlms_on_real_sentences(data, tmp_path):
+def test_scores_of_the_bench_model_equal_kenlms_on_real_sentences(data, tmp_path, kenlm):
     bench = data.parent / "bench"
     if not (bench / "lm.arpa.gz").exists():
         pytest.skip("needs bench/lm.arpa.gz beside the data folder")
