@@ -12,7 +12,9 @@ from asr.decode.build import SearchOptions, open_decoder
 from asr.errors import AsrError, ConfigError, ManifestError, TextError
 from asr.lm.lstm.folder import load_lm, save_lm
 from asr.lm.lstm.network import LstmLanguageModel, LstmLmConfig
-from asr.lm.ngram.tables import load_ngram
+from asr.lm.ngram.arpa import write_arpa
+from asr.lm.ngram.kneser_ney import Corpus, estimate
+from asr.lm.ngram.tables import build_tables, load_ngram
 from asr.lm.open import load_word_model
 from asr.lm.word_model import sentence_scores
 from asr.model_folder import read_arrays
@@ -70,6 +72,36 @@ def test_a_text_brings_its_words_and_its_phrases(tmp_path, text):
     assert "rex" in open_decoder(package, SearchOptions()).words
     probabilities = np.exp([lm.tables.score([lm.begin], place) for place in range(len(lm.words)) if place != lm.begin])
     assert probabilities.sum() == pytest.approx(1.0, abs=2e-2)  # three decimals
+
+
+def test_a_word_that_one_n_gram_lacks_is_impossible_in_it(tmp_path):
+    """The text's weight is the best one by brute force; what a model gives to all unknown words is of none of them."""
+    random = np.random.default_rng(2)
+    lines = [" ".join(random.choice([*NAMES, "rex", "ada", "bob"], 4)) for _ in range(200)]
+    path = tmp_path / "domain.txt"
+    path.write_text("\n".join(lines) + "\n")
+    sentences = [" ".join(random.choice(NAMES, 3)) for _ in range(20)]  # so few that unknown words have a large share
+    write_arpa(tmp_path / "own.arpa", estimate(Corpus(sentences), 2))
+    pack_model(DIGITS, tmp_path / "m", Replacements(lm=tmp_path / "own.arpa"))
+    package = ModelPackage.open(tmp_path / "m")
+    found = adapt_language(package, [path], [], _quiet).weights["text"]
+
+    different = list(dict.fromkeys(lines))
+    held_out = different[9::10]
+    rest = [line for line in lines if line not in held_out]
+    models = [load_ngram(package.lm_path), build_tables(estimate(Corpus(rest), 3, (0,)))]
+    scores = []
+    for line in held_out:
+        words = line.split()
+        each = np.array([model.score_sentence(words) for model in models])
+        for place, word in enumerate(words):
+            has = np.array([word in model.words for model in models])
+            each[~has, place] = -np.inf if has.any() else each[~has, place]
+        scores.append(each)
+    own, text = np.exp(np.concatenate(scores, axis=1))
+    shares = np.linspace(0.02, 0.98, 193)
+    best = shares[np.argmax([np.log((1 - share) * own + share * text).sum() for share in shares])]
+    assert found == pytest.approx(best, abs=0.01)
 
 
 def test_weights_are_found_on_sentences_that_the_estimate_has_not_seen(text):

@@ -16,14 +16,14 @@ from asr.data.manifest import sentences
 from asr.decode.hotwords import parts, read_hotwords
 from asr.decode.search.hotwords import check_boosts
 from asr.errors import TextError
-from asr.lm.mixture import mixture_log_probs, mixture_weights
+from asr.lm.mixture import mixture_log_probs, mixture_weights, of_known_words
 from asr.lm.ngram.arpa import ArpaModel
 from asr.lm.ngram.files import read_ngrams
 from asr.lm.ngram.kneser_ney import Corpus, estimate
 from asr.lm.ngram.merging import merge
 from asr.lm.ngram.tables import NgramWordModel, build_tables
 from asr.lm.open import load_word_model
-from asr.lm.word_model import WordModel, sentence_scores
+from asr.lm.word_model import END, WordModel, sentence_scores
 from asr.model_package import ModelPackage
 from asr.text.lexicon import Lexicon
 from asr.text.normalize import normalize_english
@@ -179,15 +179,17 @@ def _mixed(
     held_out = [list(sentence) for sentence in different[every - 1 :: every]] or [list(different[-1])]
     aside = set(map(tuple, held_out))
     rest = [words for words in lines if tuple(words) not in aside]
-    models: list[WordModel] = [NgramWordModel(build_tables(own), score_unknown=True)]
+    ngrams = [NgramWordModel(build_tables(model), score_unknown=True) for model in (own, _estimated(rest, note))]
+    models: list[WordModel] = [ngrams[0]]
     names = ["own n-gram"]
     if package.neural_lm_path is not None:
         models.append(load_word_model(package.neural_lm_path, quick=True))
         names.append("LSTM")
-    models.append(NgramWordModel(build_tables(_estimated(rest, note)), score_unknown=True))
+    models.append(ngrams[1])
     scores = [np.concatenate(sentence_scores(model, held_out)) for model in models]
     share = float(package.search.get("neural_share", 0.5))
     before = _perplexity(scores[:-1], np.array([1 - share, share]) if len(models) == 3 else np.ones(1))
+    scores = _of_known(scores, ngrams, held_out)
     tuned = None
     if tune_lm is not None and package.neural_lm_path is not None:
         note("fine-tuning the LSTM language model …")
@@ -207,10 +209,19 @@ def _mixed(
     return Adapted(lexicon, merged, of_lstm, new, found, perplexity, tuned)
 
 
+def _of_known(scores: list[Floats], ngrams: list[NgramWordModel], sentences: list[list[str]]) -> list[Floats]:
+    """ln P of the words, minus infinity where one n-gram, the first or the last model, lacks what the other one has."""
+    words = [word for sentence in sentences for word in (*sentence, END)]
+    knows = np.array([[word == END or model.knows(word) for word in words] for model in ngrams])
+    own, of_text = of_known_words(np.array([scores[0], scores[-1]]), knows)
+    return [own, *scores[1:-1], of_text]
+
+
 def _perplexity(scores: Sequence[Floats], weights: Floats) -> float:
-    """Of a mixture, over the words that all models can score."""
+    """Of a mixture, over the words that the LSTM can score and that are not impossible in all models."""
     rows = np.array(scores, np.float64)
-    return float(np.exp(-mixture_log_probs(rows[:, np.isfinite(rows).all(axis=0)], weights).mean()))
+    usable = ~np.isnan(rows).any(axis=0) & np.isfinite(rows).any(axis=0)
+    return float(np.exp(-mixture_log_probs(rows[:, usable], weights).mean()))
 
 
 def _estimated(lines: Iterable[Sequence[str]], note: Note) -> ArpaModel:
