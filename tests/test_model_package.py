@@ -52,7 +52,7 @@ def test_a_package_is_what_the_folder_says():
     package = ModelPackage.open(model_folder("english"))
     assert package.seconds_per_frame == pytest.approx(0.03)
     assert package.features.num_mel_bins == 80
-    assert package.search["beam_size"] == 1600
+    assert package.search["beam_size"] == 2500
     assert "lm" not in package.search
     assert package.lm_path == package.folder / "lm.ngrams.xz"
     assert package.neural_lm_path == package.folder / "lstm"

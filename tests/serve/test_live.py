@@ -88,8 +88,11 @@ def test_opus_gives_the_words_of_what_it_holds(server, english, speech, form):
     file = io.BytesIO()
     soundfile.write(file, soxr.resample(samples, speech[1], 48000), 48000, format="OGG", subtype="OPUS")
     data = file.getvalue()
-    stream = english.stream(48000)
     heard = soundfile.read(io.BytesIO(data), dtype="float32")[0]
+    if form == "opus":  # packets by themselves do not say how much at the beginning is the coder's own (RFC 7845)
+        skipped = int.from_bytes(data[data.index(b"OpusHead") + 10 :][:2], "little")
+        heard = np.concatenate([np.zeros(skipped, np.float32), heard])
+    stream = english.stream(48000)
     expected = [e.text for e in [*stream.push(heard), *stream.finish()] if hasattr(e, "end")]
     if form == "ogg":
         messages = [data[at : at + 1000] for at in range(0, len(data), 1000)]
