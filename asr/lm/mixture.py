@@ -30,6 +30,11 @@ def of_known_words(log_probs: NDArray[np.float64], known: NDArray[np.bool_]) -> 
     return np.where(~known & known.any(axis=0), -np.inf, log_probs)
 
 
+def comparable_words(log_probs: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which words (words,) all models have a ln P of, `log_probs` (models, words), that one of them thinks possible."""
+    return np.asarray(~np.isnan(log_probs).any(axis=0) & np.isfinite(log_probs).any(axis=0))
+
+
 def mixture_weights(log_probs: NDArray[np.float64]) -> NDArray[np.float64]:
     """The weights (models,) of the mixture under which the words, of ln P `log_probs` (models, words), are likeliest.
 
@@ -37,7 +42,7 @@ def mixture_weights(log_probs: NDArray[np.float64]) -> NDArray[np.float64]:
     words; there is a single maximum. Words for which a model has no ln P (NaN) are left out. Raises TextError if no
     word is left.
     """
-    known = log_probs[:, ~np.isnan(log_probs).any(axis=0) & np.isfinite(log_probs).any(axis=0)]
+    known = log_probs[:, comparable_words(log_probs)]
     if not known.shape[1]:
         raise TextError("no word of the text is known to all the models; do they differ in case?")
     weights = np.full(len(known), 1 / len(known))

@@ -43,6 +43,11 @@ class VocabularyModel(WordModel, Protocol):
         ...
 
 
+def known_words(model: VocabularyModel, words: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether a model knows each of the words (words,); every model knows the end of a sentence."""
+    return np.array([word == END or model.knows(word) for word in words], bool)
+
+
 def sentence_scores(model: WordModel, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float64]]:
     """ln P of each word of each sentence and of its end; the sentences go along side by side."""
     states = [model.start()] * len(sentences)

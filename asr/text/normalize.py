@@ -22,9 +22,10 @@ _YEARS = range(1100, 2100)
 LONGEST_NUMBER = 15  # characters, commas included; longer numbers are read digit by digit
 
 _MONEY = re.compile(r"([$£€])\s?(\d+(?:,\d{3})*)(?:\.(\d\d))?(?!\d)")
-_GREAT_MONEY = re.compile(r"([$£€])\s?(\d+(?:,\d{3})*)(?:\.(\d+))? (thousand|million|billion|trillion)\b")
+_GREAT = "thousand|million|billion|trillion"
+_GREAT_MONEY = re.compile(rf"([$£€])\s?(\d+(?:,\d{{3}})*)(?:\.(\d+))? ({_GREAT})\b")
 # The parts of a text that are read by themselves: sums of money, which may hold spaces, and what stands between spaces.
-_PRINTED = re.compile(r"\S*[$£€]\s*\d\S*(?:\s+(?:thousand|million|billion|trillion)\b\S*)?|\S+", re.IGNORECASE)
+_PRINTED = re.compile(rf"\S*[$£€]\s*\d\S*(?:\s+(?:{_GREAT})\b\S*)?|\S+", re.IGNORECASE)
 _TELEPHONE = re.compile(r"(?<![\d-])(?:\d{3}-)?\d{3}-\d{4}(?![\d-])")
 _DECIMAL = re.compile(r"\b(\d+(?:,\d{3})*)\.(\d+)")
 _ORDINAL = re.compile(r"\b(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b")

@@ -253,7 +253,7 @@ def pack(folder: Path, output: Path, bits: str, card: Path | None, as_json: bool
 def _log_probs(paths: list[Path], text: Path, case: str) -> tuple[list[str], Bools, Floats]:
     """The words and ends of sentences of a text, which models know each, and their ln P, both (models, words)."""
     from asr.lm.open import load_word_model
-    from asr.lm.word_model import END, text_scores
+    from asr.lm.word_model import END, known_words, text_scores
 
     rows: list[Floats] = []
     words: list[str] = []
@@ -268,7 +268,7 @@ def _log_probs(paths: list[Path], text: Path, case: str) -> tuple[list[str], Boo
             progress(number, len(lines))
         progress.close()
         rows.append(np.concatenate(parts))
-        known.append(np.array([word == END or model.knows(word) for word in words]))
+        known.append(known_words(model, words))
     return words, np.stack(known), np.stack(rows)
 
 

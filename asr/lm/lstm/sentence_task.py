@@ -60,7 +60,7 @@ class Sentences:
                 chunks.append(np.array([*part, END_ID], np.int32))
                 at += len(part) + 1
         if not starts:
-            raise TextError(f"{source} has no words; a language model needs sentences, one per line.")
+            raise _no_words(source)
         self.ids = np.concatenate(chunks)
         self.starts = np.array([*starts, at])
         self.lengths = np.diff(self.starts)
@@ -69,11 +69,15 @@ class Sentences:
         return len(self.lengths)
 
 
+def _no_words(source: str) -> TextError:
+    return TextError(f"{source} has no words; a language model needs sentences, one per line.")
+
+
 def vocabulary_of(sentences: Iterable[str], most: int = 0, allowed: Iterable[str] | None = None) -> list[str]:
     """The end of sentence, the unknown word, and the `most` most frequent words (0: all) by falling count."""
     counts = Counter(word for sentence in sentences for word in sentence.split())
     if not counts:
-        raise TextError("the text has no words; a language model needs sentences, one per line.")
+        raise _no_words("the text")
     wanted = None if allowed is None else set(allowed)
     words = [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     words = [word for word in words if (wanted is None or word in wanted) and word not in (END, UNKNOWN)]

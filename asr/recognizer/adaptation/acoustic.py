@@ -41,6 +41,8 @@ class Recordings:
 def divide(manifest: Manifest, dev: Manifest | None) -> Recordings:
     """Recordings with their texts as the model spells them, and a part held out: `dev`, or a fifth, drawn.
 
+    dev: as `with_texts` gives it.
+
     Raises ManifestError if there are too few.
     """
     manifest = with_texts(manifest)
@@ -48,7 +50,7 @@ def divide(manifest: Manifest, dev: Manifest | None) -> Recordings:
     if not utterances:
         raise ManifestError("no recording of the manifest has a text to train on.")
     if dev is not None:
-        return Recordings(manifest, with_texts(dev))
+        return Recordings(manifest, dev)
     if len(utterances) < LEAST_UTTERANCES:
         raise ManifestError(
             f"the manifest has {len(utterances)} utterances with texts; {LEAST_UTTERANCES} are needed, a fifth to "

@@ -16,14 +16,14 @@ from asr.data.manifest import sentences
 from asr.decode.hotwords import parts, read_hotwords
 from asr.decode.search.hotwords import check_boosts
 from asr.errors import TextError
-from asr.lm.mixture import mixture_log_probs, mixture_weights, of_known_words
+from asr.lm.mixture import comparable_words, mixture_log_probs, mixture_weights, of_known_words
 from asr.lm.ngram.arpa import ArpaModel
 from asr.lm.ngram.files import read_ngrams
 from asr.lm.ngram.kneser_ney import Corpus, estimate
 from asr.lm.ngram.merging import merge
 from asr.lm.ngram.tables import NgramWordModel, build_tables
 from asr.lm.open import load_word_model
-from asr.lm.word_model import END, WordModel, sentence_scores
+from asr.lm.word_model import END, WordModel, known_words, sentence_scores
 from asr.model_package import ModelPackage
 from asr.text.lexicon import Lexicon
 from asr.text.normalize import normalize_english
@@ -212,7 +212,7 @@ def _mixed(
 def _of_known(scores: list[Floats], ngrams: list[NgramWordModel], sentences: list[list[str]]) -> list[Floats]:
     """ln P of the words, minus infinity where one n-gram, the first or the last model, lacks what the other one has."""
     words = [word for sentence in sentences for word in (*sentence, END)]
-    knows = np.array([[word == END or model.knows(word) for word in words] for model in ngrams])
+    knows = np.array([known_words(model, words) for model in ngrams])
     own, of_text = of_known_words(np.array([scores[0], scores[-1]]), knows)
     return [own, *scores[1:-1], of_text]
 
@@ -220,8 +220,7 @@ def _of_known(scores: list[Floats], ngrams: list[NgramWordModel], sentences: lis
 def _perplexity(scores: Sequence[Floats], weights: Floats) -> float:
     """Of a mixture, over the words that the LSTM can score and that are not impossible in all models."""
     rows = np.array(scores, np.float64)
-    usable = ~np.isnan(rows).any(axis=0) & np.isfinite(rows).any(axis=0)
-    return float(np.exp(-mixture_log_probs(rows[:, usable], weights).mean()))
+    return float(np.exp(-mixture_log_probs(rows[:, comparable_words(rows)], weights).mean()))
 
 
 def _estimated(lines: Iterable[Sequence[str]], note: Note) -> ArpaModel:
